@@ -1,0 +1,25 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every target of our own. Warnings fail CI (`.ci/run` reads them from the build's output), not a user's build:
+/// a newer compiler must not keep anybody from building.
+let swift: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "sluice",
+    targets: [
+        // C libraries of the system, one module each.
+
+        // Each hides one C library, or keeps I/O out.
+        .target(name: "SluiceHTTP", swiftSettings: swift),
+
+        // The data plane: the only hot module.
+
+        .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),
+    ]
+)

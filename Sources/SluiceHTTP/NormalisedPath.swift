@@ -1,0 +1,113 @@
+/// A request path brought into its one normal form, once (RFC 3986, 6.2.2): what is matched, rewritten and forwarded.
+///
+/// Escapes of unreserved characters are decoded, other escapes keep upper-case digits, dot segments (also those spelt `%2e`) are
+/// removed. Empty segments and a trailing slash mean something and stay. `%2F` stays an escape and is reported.
+package enum NormalisedPath {
+    package enum Outcome: BitwiseCopyable, Sendable, Equatable {
+        /// The path is in normal form as it stands; what `out` holds means nothing.
+        case unchanged(hasEncodedSlash: Bool)
+        /// The normal form is the first `count` bytes of `out`.
+        case changed(count: Int, hasEncodedSlash: Bool)
+        /// The path does not begin with a slash; it holds a control character, DEL or a backslash, as it is or escaped, or a
+        /// space, `#`, question mark or byte beyond ASCII as it is; an escape lacks its two hexadecimal digits; or it climbs
+        /// above the root.
+        case malformed
+    }
+
+    /// Normalises `path`, which has no query. `out` has room for `path.count` bytes and does not overlap it. Linear in the
+    /// length.
+    package static func normalise(_ path: ByteView, into out: UnsafeMutablePointer<UInt8>) -> Outcome {
+        let base = path.base
+        let end = path.count
+        guard end > 0, base[0] == Ascii.slash else { return .malformed }
+        var index = 1
+        while index < end {
+            if ByteClass.isMember(base[index], of: ByteClass.plainPath) {
+                index &+= 1
+            } else if base[index] == Ascii.dot, base[index &- 1] != Ascii.slash {
+                index &+= 1
+            } else {
+                return rewrite(path, into: out)
+            }
+        }
+        return .unchanged(hasEncodedSlash: false)
+    }
+
+    @inline(never)
+    private static func rewrite(_ path: ByteView, into out: UnsafeMutablePointer<UInt8>) -> Outcome {
+        let base = path.base
+        let end = path.count
+        var read = 1
+        var written = 1
+        /// Where the segment that is being written begins in `out`, just after its slash.
+        var segment = 1
+        var isChanged = false
+        var hasEncodedSlash = false
+        out[0] = Ascii.slash
+        while true {
+            if read == end || base[read] == Ascii.slash {
+                if let cut = resolveDots(out, segment: segment, end: written) {
+                    guard cut > 0 else { return .malformed }
+                    isChanged = true
+                    segment = cut
+                    written = cut
+                } else if read < end {
+                    out[written] = Ascii.slash
+                    written &+= 1
+                    segment = written
+                }
+                if read == end { break }
+                read &+= 1
+                continue
+            }
+            let byte = base[read]
+            guard byte == Ascii.percent else {
+                guard byte == Ascii.dot || ByteClass.isMember(byte, of: ByteClass.plainPath) else { return .malformed }
+                out[written] = byte
+                written &+= 1
+                read &+= 1
+                continue
+            }
+            guard read &+ 2 < end else { return .malformed }
+            let high = base[read &+ 1].hexValue
+            let low = base[read &+ 2].hexValue
+            guard high < 16, low < 16 else { return .malformed }
+            let value = high &<< 4 | low
+            guard value >= 0x20, value != 0x7F, value != Ascii.backslash else { return .malformed }
+            read &+= 3
+            if ByteClass.isMember(value, of: ByteClass.unreserved) {
+                out[written] = value
+                written &+= 1
+                isChanged = true
+                continue
+            }
+            if value == Ascii.slash { hasEncodedSlash = true }
+            out[written] = Ascii.percent
+            out[written &+ 1] = upperDigit(high)
+            out[written &+ 2] = upperDigit(low)
+            if out[written &+ 1] != base[read &- 2] || out[written &+ 2] != base[read &- 1] { isChanged = true }
+            written &+= 3
+        }
+        return isChanged
+            ? .changed(count: written, hasEncodedSlash: hasEncodedSlash) : .unchanged(hasEncodedSlash: hasEncodedSlash)
+    }
+
+    /// If the segment is `.` or `..`: the length of what stays of `out`, which ends with a slash; 0 for a climb above the root.
+    /// Otherwise nil.
+    @inline(__always)
+    private static func resolveDots(_ out: UnsafeMutablePointer<UInt8>, segment: Int, end: Int) -> Int? {
+        let length = end &- segment
+        guard length == 1 || length == 2, out[segment] == Ascii.dot else { return nil }
+        if length == 1 { return segment }
+        guard out[segment &+ 1] == Ascii.dot else { return nil }
+        // From the slash before `..` back to just after the one before it.
+        var cut = segment &- 1
+        while cut > 0, out[cut &- 1] != Ascii.slash { cut &-= 1 }
+        return cut
+    }
+
+    @inline(__always)
+    private static func upperDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? Ascii.zero &+ value : 0x37 &+ value
+    }
+}

@@ -1,0 +1,125 @@
+/// An upstream's response head that has been read and found valid: offsets into its bytes, and what follows from its fields.
+package struct ResponseHead: BitwiseCopyable {
+    /// 100 to 599.
+    package internal(set) var status: UInt16 = 0
+    /// 0 or 1.
+    package internal(set) var minorVersion: UInt8 = 1
+    /// Whether the connection can serve another request once this body has ended (RFC 9112, 9.3).
+    package internal(set) var keepAlive = true
+    /// 101: what follows the head is no longer HTTP (RFC 9110, 15.2.2).
+    package internal(set) var upgrade = false
+    /// Whether `ConnectionOptions.nominates` can be true for any field; false for `close`, `keep-alive`, `upgrade` and the like.
+    package internal(set) var hasConnectionOptions = false
+    /// May be empty.
+    package internal(set) var reason = HeadRange(start: 0, count: 0)
+    /// Bytes of the head, the empty line included: the body starts there.
+    package internal(set) var length = 0
+    package internal(set) var framing = BodyFraming.none
+    package internal(set) var fields: FieldTable
+
+    /// A head in which nothing stands yet; `slots` has room for `capacity` lines and outlives it.
+    package init(slots: UnsafeMutablePointer<FieldSlot>, capacity: Int) {
+        fields = FieldTable(slots: slots, capacity: capacity)
+    }
+
+    /// Reads a response head from the start of `bytes` (RFC 9112, 4 to 6). `head` means something only if the outcome is
+    /// `.complete`.
+    ///
+    /// `requestWasHead`: the response has no body, whatever its fields say. A missing space after the status is taken,
+    /// because many servers leave it out with the reason, and nothing depends on it.
+    package static func parse(
+        _ bytes: ByteView, slots: UnsafeMutablePointer<FieldSlot>, capacity: Int, requestWasHead: Bool,
+        into head: inout ResponseHead
+    ) -> HeadOutcome {
+        guard bytes.count <= Int(UInt32.max) else { return .malformed(.headTooLong) }
+        head = ResponseHead(slots: slots, capacity: capacity)
+        let fieldsStart: Int
+        switch head.readStatusLine(bytes) {
+        case .complete(let end): fieldsStart = end
+        case .incomplete: return .incomplete
+        case .malformed(let fault): return .malformed(fault)
+        }
+        var repeated: UInt64 = 0
+        switch FieldSection.parse(bytes, from: fieldsStart, into: &head.fields, repeated: &repeated) {
+        case .complete(let end): head.length = end
+        case .incomplete: return .incomplete
+        case .malformed(let fault): return .malformed(fault)
+        }
+        if let fault = head.readFields(bytes, repeated: repeated, requestWasHead: requestWasHead) { return .malformed(fault) }
+        return .complete
+    }
+
+    @inline(__always)
+    private mutating func readStatusLine(_ bytes: ByteView) -> FieldSection.Outcome {
+        let base = bytes.base
+        let end = bytes.count
+        // Version, space, three digits and what ends them: 13 bytes.
+        guard end > 12 else { return ResponseHead.shortOutcome(bytes) }
+        let version = WordScan.load(base, 0)
+        minorVersion = version == 0x312E_312F_5054_5448 ? 1 : 0
+        guard minorVersion == 1 || version == 0x302E_312F_5054_5448, base[8] == Ascii.space, base[9].isDigit, base[10].isDigit,
+            base[11].isDigit
+        else { return ResponseHead.shortOutcome(bytes) }
+        status = UInt16(base[9] &- Ascii.zero) &* 100 &+ UInt16(base[10] &- Ascii.zero) &* 10 &+ UInt16(base[11] &- Ascii.zero)
+        guard status >= 100, status < 600 else { return .malformed(.status) }
+
+        var index = 12
+        if base[index] == Ascii.space {
+            index = WordScan.endOfText(base, from: 13, to: end)
+            reason = HeadRange(start: 13, count: index &- 13)
+            guard index < end else { return .incomplete }
+        }
+        guard base[index] == Ascii.carriageReturn else {
+            return .malformed(base[index] == Ascii.lineFeed ? .bareLineFeed : index == 12 ? .status : .statusLine)
+        }
+        guard index &+ 1 < end else { return .incomplete }
+        guard base[index &+ 1] == Ascii.lineFeed else { return .malformed(.bareCarriageReturn) }
+        return .complete(end: index &+ 2)
+    }
+
+    /// What to say of a line that does not begin with a version, a space and three digits: too short or wrong.
+    @inline(never)
+    private static func shortOutcome(_ bytes: ByteView) -> FieldSection.Outcome {
+        let version = ByteView("HTTP/1.")
+        var index = 0
+        while index < min(bytes.count, 12) {
+            let byte = bytes[index]
+            switch index {
+            case 0..<5 where byte != version[index]: return .malformed(.statusLine)
+            case 5..<7 where byte != version[index]: return .malformed(.unsupportedVersion)
+            case 7 where byte != Ascii.zero && byte != Ascii.zero + 1: return .malformed(.unsupportedVersion)
+            case 8 where byte != Ascii.space: return .malformed(.statusLine)
+            case 9... where !byte.isDigit: return .malformed(.status)
+            case 9 where byte < Ascii.zero + 1 || byte > Ascii.zero + 5: return .malformed(.status)
+            default: index += 1
+            }
+        }
+        return .incomplete
+    }
+
+    @inline(__always)
+    private mutating func readFields(_ bytes: ByteView, repeated: UInt64, requestWasHead: Bool) -> HeadFault? {
+        framing = .untilClose
+        if let fault = MessageFraming.read(
+            bytes, fields: fields, repeated: repeated, minorVersion: minorVersion, into: &framing) {
+            return fault
+        }
+        if status < 200 {
+            // RFC 9112, 6.1 and RFC 9110, 8.6: neither field may be sent.
+            guard framing == .untilClose else { return .bodyForbidden }
+            upgrade = status == 101
+            framing = .none
+        } else if status == 204 {
+            // A length of zero is as forbidden as any other, but common, and it says nothing that the status does not.
+            guard framing == .untilClose || framing == .length(0) else { return .bodyForbidden }
+            framing = .none
+        } else if status == 304 || requestWasHead {
+            framing = .none
+        }
+        var options = ConnectionOptions()
+        guard MessageFraming.readConnection(bytes, fields: fields, into: &options) else { return .connection }
+        hasConnectionOptions = options.namesFields
+        keepAlive = !options.close && (minorVersion == 1 || options.keepAlive) && framing != .untilClose && !upgrade
+        return nil
+    }
+}
