@@ -14,9 +14,13 @@ let package = Package(
     name: "sluice",
     targets: [
         // C libraries of the system, one module each.
+        .systemLibrary(
+            name: "CLibevent", path: "CShims/CLibevent",
+            providers: [.apt(["libevent-dev"])]),
 
         // Each hides one C library, or keeps I/O out.
         .target(name: "SluiceHTTP", swiftSettings: swift),
+        .target(name: "SluiceEvent", dependencies: ["CLibevent", "SluiceHTTP"], swiftSettings: swift),
 
         // The data plane: the only hot module.
 

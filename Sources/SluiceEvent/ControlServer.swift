@@ -1,0 +1,104 @@
+import CLibevent
+import Glibc
+
+/// A small HTTP server for operators, on libevent's own HTTP code: a loop and a thread of its own, apart from every worker.
+///
+/// Sendable, because the loop and its HTTP objects are touched by the server's thread alone once it runs; `stop` waits for its end.
+///
+/// For trusted networks: it has no TLS and no authentication, and answers one request after the other.
+package final class ControlServer: @unchecked Sendable {
+    /// The address cannot be listened on.
+    package struct StartError: Error {
+        package let message: String
+    }
+
+    package struct Request: Sendable {
+        package let method: String
+        /// Without the query.
+        package let path: String
+    }
+
+    package struct Response: Sendable {
+        package var status: Int
+        package var contentType: String
+        package var body: String
+
+        package init(status: Int, contentType: String = "text/plain; charset=utf-8", body: String) {
+            self.status = status
+            self.contentType = contentType
+            self.body = body
+        }
+    }
+
+    /// Answers one request. On the server's thread.
+    package typealias Handler = @Sendable (Request) -> Response
+
+    private let loop: EventLoop
+    private let http: OpaquePointer
+    private let mailbox: Mailbox
+    private let handler: Handler
+    private var thread: Thread?
+
+    /// Listens, and serves on a thread of its own until `stop()`.
+    package init(address: String, port: UInt16, handler: @escaping Handler) throws(StartError) {
+        do throws(EventLoop.SetupError) {
+            loop = try EventLoop()
+            mailbox = try Mailbox(loop)
+        } catch {
+            throw StartError(message: error.message)
+        }
+        guard let http = evhttp_new(loop.base) else { throw StartError(message: "out of memory") }
+        self.http = http
+        self.handler = handler
+        evhttp_set_max_headers_size(http, 16 * 1024)
+        evhttp_set_max_body_size(http, 64 * 1024)
+        evhttp_set_timeout(http, 10)
+        guard evhttp_bind_socket(http, address, port) == 0 else {
+            let error = SocketError(code: errno)
+            evhttp_free(http)
+            throw StartError(message: "cannot listen on \(address):\(port): \(error)")
+        }
+        evhttp_set_gencb(http, { request, owner in
+            guard let request, let owner else { return }
+            Unmanaged<ControlServer>.fromOpaque(owner).takeUnretainedValue().answer(request)
+        }, Unmanaged.passUnretained(self).toOpaque())
+        let transferred = self
+        do throws(SocketError) {
+            thread = try Thread(name: "sluice-admin") { transferred.loop.run() }
+        } catch {
+            evhttp_free(http)
+            throw StartError(message: "\(error)")
+        }
+    }
+
+    /// Ends the thread and frees the port. Once.
+    package func stop() {
+        let server = self
+        mailbox.post { server.loop.stop() }
+        thread?.join()
+        evhttp_free(http)
+    }
+
+    private func answer(_ request: OpaquePointer) {
+        let uri = evhttp_request_get_uri(request).map { String(cString: $0) } ?? "/"
+        let path = String(uri.prefix { $0 != "?" })
+        let response = handler(Request(method: Self.name(evhttp_request_get_command(request)), path: path))
+        let fields = evhttp_request_get_output_headers(request)
+        evhttp_add_header(fields, "Content-Type", response.contentType)
+        evhttp_add_header(fields, "Cache-Control", "no-store")
+        guard let body = evbuffer_new() else { return evhttp_send_error(request, 500, nil) }
+        defer { evbuffer_free(body) }
+        var text = response.body
+        text.withUTF8 { _ = evbuffer_add(body, $0.baseAddress, $0.count) }
+        evhttp_send_reply(request, Int32(response.status), nil, body)
+    }
+
+    private static func name(_ command: evhttp_cmd_type) -> String {
+        switch command {
+        case EVHTTP_REQ_GET: "GET"
+        case EVHTTP_REQ_HEAD: "HEAD"
+        case EVHTTP_REQ_POST: "POST"
+        default: "other"
+        }
+    }
+}

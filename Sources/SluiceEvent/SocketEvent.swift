@@ -1,0 +1,80 @@
+import CLibevent
+import Glibc
+
+/// What happened to a descriptor, as one callback reports it: libevent's EV_ bits.
+@frozen
+public struct Readiness: OptionSet, BitwiseCopyable, Sendable {
+    public let rawValue: Int16
+
+    @inlinable
+    public init(rawValue: Int16) { self.rawValue = rawValue }
+
+    /// Whether any of these is reported. Unlike `contains` it is no call into the standard library.
+    @inlinable
+    @inline(__always)
+    public func has(_ readiness: Readiness) -> Bool { rawValue & readiness.rawValue != 0 }
+
+    /// Bytes, an end of stream or an error can be read.
+    @inlinable public static var readable: Readiness { Readiness(rawValue: 0x02) }
+    /// The socket takes bytes again, or a connect has ended.
+    @inlinable public static var writable: Readiness { Readiness(rawValue: 0x04) }
+    /// The peer has closed its sending side. Reported together with its last bytes, and then never again.
+    @inlinable public static var peerClosed: Readiness { Readiness(rawValue: 0x80) }
+}
+
+/// A libevent event embedded in the struct of the connection that it belongs to: no allocation of its own.
+///
+/// It is armed once, edge-triggered, for reading, writing and half-close together, and never changed until it is
+/// disarmed: no system call per request. The owner therefore keeps the readiness in flags of its own.
+package struct SocketEvent {
+    var event = CLibevent.event()
+
+    package init() {}
+}
+
+/// Called on the loop's thread with the descriptor, libevent's event bits and the owner's pointer.
+package typealias SocketCallback = @convention(c) (Int32, Int16, UnsafeMutableRawPointer?) -> Void
+
+extension UnsafeMutablePointer<SocketEvent> {
+    private var raw: UnsafeMutablePointer<CLibevent.event> {
+        UnsafeMutableRawPointer(self).assumingMemoryBound(to: CLibevent.event.self)
+    }
+
+    /// Registers the descriptor. False if the kernel refuses (out of memory or of watches).
+    package func arm(
+        _ loop: EventLoop, descriptor: Int32, owner: UnsafeMutableRawPointer, callback: SocketCallback
+    ) -> Bool {
+        let interest = Int16(EV_READ) | Int16(EV_WRITE) | Int16(EV_CLOSED) | Int16(EV_ET) | Int16(EV_PERSIST)
+        return event_assign(raw, loop.base, descriptor, interest, callback, owner) == 0 && event_add(raw, nil) == 0
+    }
+
+    /// Registers a listening or signalling descriptor: level-triggered, for reading only.
+    package func armForReading(
+        _ loop: EventLoop, descriptor: Int32, owner: UnsafeMutableRawPointer, callback: SocketCallback
+    ) -> Bool {
+        event_assign(raw, loop.base, descriptor, Int16(EV_READ) | Int16(EV_PERSIST), callback, owner) == 0
+            && event_add(raw, nil) == 0
+    }
+
+    /// Takes the descriptor out of the loop. Harmless if it was never armed by `arm`, provided it was initialised by it.
+    package func disarm() { _ = event_del(raw) }
+
+    /// Arms what was disarmed again, unchanged.
+    package func rearm() -> Bool { event_add(raw, nil) == 0 }
+}
+
+/// A callback at a fixed interval, for as long as it lives.
+package final class IntervalTimer {
+    private let event: UnsafeMutablePointer<CLibevent.event>?
+
+    /// Calls `callback` with `owner` every `milliseconds` on the loop's thread.
+    package init(_ loop: EventLoop, milliseconds: Int, owner: UnsafeMutableRawPointer, callback: SocketCallback) {
+        event = event_new(loop.base, -1, Int16(EV_PERSIST), callback, owner)
+        var interval = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)
+        if let event { _ = event_add(event, &interval) }
+    }
+
+    deinit {
+        if let event { event_free(event) }
+    }
+}
