@@ -1,0 +1,91 @@
+// OpenSSL 3 as Sluice sees it. Macros that Swift cannot see are wrapped as static inline functions.
+#ifndef SLUICE_COPENSSL_H
+#define SLUICE_COPENSSL_H
+
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+static inline void sluice_openssl_free(void *memory) { OPENSSL_free(memory); }
+
+// Keys.
+
+static const int sluice_EVP_PKEY_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
+
+// Contexts.
+
+/* What Sluice sets for every context: TLS 1.2 is the oldest version, a handshake is never
+ * repeated on a connection (RFC 5746 says how; nobody needs it and it costs the server more than the client), and
+ * nothing is compressed (RFC 7457, 2.6). SSL_OP_IGNORE_UNEXPECTED_EOF stays off: see TLSSession. */
+static const uint64_t sluice_SSL_OP_BASE = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;
+
+/* For servers: our order of ciphers counts, but a client that puts ChaCha20 first has no AES instructions. */
+static const uint64_t sluice_SSL_OP_SERVER = SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
+
+static inline int sluice_SSL_CTX_set_min_proto_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_min_proto_version(context, version);
+}
+
+static inline int sluice_SSL_CTX_set_max_proto_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_max_proto_version(context, version);
+}
+
+static inline void sluice_SSL_CTX_set_mode(SSL_CTX *context, unsigned mode) { SSL_CTX_set_mode(context, mode); }
+
+static inline void sluice_SSL_CTX_set_session_cache_mode(SSL_CTX *context, int mode) {
+    SSL_CTX_set_session_cache_mode(context, mode);
+}
+
+static inline void sluice_SSL_CTX_set_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
+
+/* Takes a reference of its own to the certificate. */
+static inline int sluice_SSL_CTX_add1_chain_cert(SSL_CTX *context, X509 *certificate) {
+    return (int)SSL_CTX_add1_chain_cert(context, certificate);
+}
+
+static inline void sluice_SSL_CTX_set_servername_callback(SSL_CTX *context, int (*callback)(SSL *, int *, void *),
+                                                          void *argument) {
+    SSL_CTX_set_tlsext_servername_callback(context, callback);
+    SSL_CTX_set_tlsext_servername_arg(context, argument);
+}
+
+/* The keys that session tickets are sealed with; 1 on success. */
+static inline int sluice_SSL_CTX_copy_ticket_keys(SSL_CTX *from, SSL_CTX *to) {
+    unsigned char keys[80];
+    int done = SSL_CTX_get_tlsext_ticket_keys(from, keys, sizeof keys) == 1 &&
+               SSL_CTX_set_tlsext_ticket_keys(to, keys, sizeof keys) == 1;
+    OPENSSL_cleanse(keys, sizeof keys);
+    return done;
+}
+
+// Sessions.
+
+static inline int sluice_SSL_set_tlsext_host_name(SSL *session, const char *name) {
+    return (int)SSL_set_tlsext_host_name(session, name);
+}
+
+// Stacks of general names: type-safe wrappers in OpenSSL are macros.
+
+static inline GENERAL_NAMES *sluice_X509_subject_alternative_names(const X509 *certificate) {
+    return (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+}
+
+static inline int sluice_GENERAL_NAMES_count(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
+
+/* The name at `index` if it is a DNS name, otherwise NULL. Owned by `names`. */
+static inline const ASN1_STRING *sluice_GENERAL_NAMES_dns(const GENERAL_NAMES *names, int index) {
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
+    return name != NULL && name->type == GEN_DNS ? name->d.dNSName : NULL;
+}
+
+#endif

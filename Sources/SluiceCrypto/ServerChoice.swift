@@ -1,0 +1,73 @@
+internal import COpenSSL
+internal import SluiceHTTP
+
+/// What a server chooses by the client's first message: the certificate and the protocol.
+///
+/// OpenSSL calls on the worker's thread, in the middle of a handshake. What the choice needs belongs to the first
+/// `SSL_CTX`, which every session holds on to, however it was moved.
+struct ServerChoice: BitwiseCopyable {
+    private let names: ServerNames
+    /// The contexts of all certificates but the first. One reference each is ours.
+    private let others: UnsafeMutableBufferPointer<OpaquePointer>
+
+    /// Takes over the names and the references to `others`; both are freed together with `first`.
+    static func install(_ names: ServerNames, others: [OpaquePointer], in first: OpaquePointer) {
+        let kept = UnsafeMutableBufferPointer<OpaquePointer>.allocate(capacity: others.count)
+        _ = kept.initialize(fromContentsOf: others)
+        let choice = UnsafeMutablePointer<ServerChoice>.allocate(capacity: 1)
+        choice.initialize(to: ServerChoice(names: names, others: kept))
+        SSL_CTX_set_ex_data(first, contextIndex, choice)
+        sluice_SSL_CTX_set_servername_callback(first, { ServerChoice.choose($0, $2) }, choice)
+    }
+
+    /// The place for a `ServerChoice` on an `SSL_CTX`, and what OpenSSL does with it when the context goes.
+    private static let contextIndex = CRYPTO_get_ex_new_index(
+        CRYPTO_EX_INDEX_SSL_CTX, 0, nil, nil, nil, { _, choice, _, _, _, _ in ServerChoice.free(choice) })
+
+    private static func free(_ memory: UnsafeMutableRawPointer?) {
+        guard let choice = memory?.assumingMemoryBound(to: ServerChoice.self) else { return }
+        for context in choice.pointee.others { SSL_CTX_free(context) }
+        choice.pointee.others.deallocate()
+        choice.pointee.names.deallocate()
+        choice.deallocate()
+    }
+
+    /// Moves a session to the context of the certificate for the name that the client sent. Without a name that we
+    /// know it stays with the first (RFC 6066, 3).
+    private static func choose(_ session: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) -> Int32 {
+        guard let memory, let name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name) else {
+            return SSL_TLSEXT_ERR_NOACK
+        }
+        // OpenSSL has refused names with a NUL inside and names of more than 255 bytes.
+        let bytes = UnsafeRawPointer(name).assumingMemoryBound(to: UInt8.self)
+        let names = memory.assumingMemoryBound(to: ServerChoice.self).pointee.names
+        guard let context = names.context(for: ByteView(base: bytes, count: strlen(name))) else {
+            return SSL_TLSEXT_ERR_NOACK
+        }
+        SSL_set_SSL_CTX(session, context)
+        return SSL_TLSEXT_ERR_OK
+    }
+
+    /// Picks `http/1.1` from the list that the client offered. A client whose list lacks it is refused with the alert
+    /// no_application_protocol (RFC 7301, 3.2): it would speak HTTP/2 to us.
+    static func chooseProtocol(
+        _ offered: UnsafePointer<UInt8>?, _ count: UInt32, _ chosen: inout UnsafePointer<UInt8>?,
+        _ chosenCount: inout UInt8
+    ) -> Int32 {
+        guard let offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+        let offer = ByteView(base: offered, count: Int(count))
+        var place = 0
+        while place < offer.count {
+            let end = place + 1 + Int(offer[place])
+            guard end <= offer.count else { break }
+            let name = offer[(place + 1)..<end]
+            if name == TLSProfile.applicationProtocol {
+                chosen = name.base
+                chosenCount = UInt8(name.count)
+                return SSL_TLSEXT_ERR_OK
+            }
+            place = end
+        }
+        return SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+}

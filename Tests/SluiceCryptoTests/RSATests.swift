@@ -1,0 +1,191 @@
+import Foundation
+import SluiceCrypto
+import SluiceHTTP
+import Testing
+
+@Suite("RS256")
+struct RSATests {
+    static let message = Array("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0".utf8)
+
+    static func made() throws -> OpenSSLCommand {
+        let openssl = try OpenSSLCommand()
+        try openssl.run("genrsa -traditional -out rsa.pem 2048")
+        try openssl.run("rsa -in rsa.pem -pubout -out public.pem")
+        try openssl.run("rsa -in rsa.pem -RSAPublicKey_out -out rsapublic.pem")
+        try openssl.run("req -x509 -key rsa.pem -subj /CN=x -days 2 -out certificate.pem")
+        try openssl.write(message, to: "message")
+        try openssl.run("dgst -sha256 -sign rsa.pem -out signature message")
+        return openssl
+    }
+
+    static func verify(_ key: RSAPublicKey, _ message: [UInt8], _ signature: [UInt8]) throws -> Bool {
+        let verifier = try RSAVerifier(key)
+        return with(message) { message in with(signature) { verifier.handle.verify(message, signature: $0) } }
+    }
+
+    @Test("a signature by the openssl command is accepted with each form of the key; one flipped bit is not")
+    func foreignSignature() throws {
+        let openssl = try Self.made()
+        let signature = try openssl.bytes("signature")
+        for file in ["public.pem", "rsapublic.pem", "certificate.pem"] {
+            let key = try with(openssl.bytes(file)) { try RSAPublicKey(pem: $0) }
+            #expect(key.bits == 2048)
+            let verifier = try RSAVerifier(key)
+            // One verifier throughout: a refusal must leave it fit for use.
+            func accepts(_ message: [UInt8], _ signature: [UInt8]) -> Bool {
+                with(message) { message in with(signature) { verifier.handle.verify(message, signature: $0) } }
+            }
+            #expect(accepts(Self.message, signature))
+            for place in [0, 1, 100, 255] {
+                var changed = signature
+                changed[place] ^= 1
+                #expect(!accepts(Self.message, changed))
+            }
+            var changed = Self.message
+            changed[7] ^= 4
+            #expect(!accepts(changed, signature))
+            #expect(!accepts(Self.message, Array(signature.dropLast())))
+            #expect(!accepts(Self.message, signature + [0]))
+            #expect(!accepts(Self.message, [0] + signature))
+            #expect(!accepts(Self.message, []))
+            #expect(accepts(Self.message, signature))
+        }
+    }
+
+    @Test("signatures of another kind under the same key are refused: SHA-1, SHA-512, PSS")
+    func otherSchemes() throws {
+        let openssl = try Self.made()
+        let key = try with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) }
+        try openssl.run("dgst -sha1 -sign rsa.pem -out sha1 message")
+        try openssl.run("dgst -sha512 -sign rsa.pem -out sha512 message")
+        try openssl.run("dgst -sha256 -sigopt rsa_padding_mode:pss -sign rsa.pem -out pss message")
+        for file in ["sha1", "sha512", "pss"] {
+            #expect(try !Self.verify(key, Self.message, openssl.bytes(file)))
+        }
+    }
+
+    @Test("a digest at hand is as good as its message; a digest of another length is refused")
+    func digest() throws {
+        let openssl = try Self.made()
+        let verifier = try RSAVerifier(with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) })
+        var hash = [UInt8](repeating: 0, count: 32)
+        let digest = try Digest(.sha256)
+        #expect(with(Self.message) { digest.handle.hash($0, into: &hash) })
+        try with(openssl.bytes("signature")) { signature in
+            #expect(with(hash) { verifier.handle.verify(digest: $0, signature: signature) })
+            #expect(!with(Array(hash.dropLast())) { verifier.handle.verify(digest: $0, signature: signature) })
+            #expect(!with([]) { verifier.handle.verify(digest: $0, signature: signature) })
+        }
+    }
+
+    @Test("our signature satisfies the openssl command, from both PEM forms of the private key")
+    func ownSignature() throws {
+        let openssl = try Self.made()
+        try openssl.run("pkcs8 -topk8 -nocrypt -in rsa.pem -out pkcs8.pem")
+        for file in ["rsa.pem", "pkcs8.pem"] {
+            let key = try with(openssl.bytes(file)) { try RSAPrivateKey(pem: $0) }
+            let signature = try with(Self.message) { try key.sign($0) }
+            #expect(signature.count == 256)
+            // PKCS #1 v1.5 is deterministic.
+            #expect(try signature == openssl.bytes("signature"))
+            try openssl.write(signature, to: "ours")
+            try openssl.run("dgst -sha256 -verify public.pem -signature ours message")
+        }
+    }
+
+    @Test("modulus and exponent, as a JSON Web Key has them, make the same key, with or without leading zeros")
+    func fromNumbers() throws {
+        let openssl = try Self.made()
+        try openssl.run("rsa -in rsa.pem -noout -modulus -out modulus")
+        let line = try #require(String(bytes: try openssl.bytes("modulus"), encoding: .utf8))
+        let modulus = unhex(line.dropFirst("Modulus=".count).prefix(512))
+        #expect(modulus.count == 256)
+        let signature = try openssl.bytes("signature")
+        for (n, e) in [(modulus, [1, 0, 1]), ([0] + modulus, [0, 1, 0, 1] as [UInt8])] {
+            let key = try with(n) { n in try with(e) { try RSAPublicKey(modulus: n, exponent: $0) } }
+            #expect(key.bits == 2048)
+            #expect(try Self.verify(key, Self.message, signature))
+        }
+        let other = try with(modulus) { n in try with([3]) { try RSAPublicKey(modulus: n, exponent: $0) } }
+        #expect(try !Self.verify(other, Self.message, signature))
+    }
+
+    static func numbers(bits: Int, exponent: [UInt8], last: UInt8 = 1) throws -> Int {
+        var modulus = [UInt8](repeating: 0xFF, count: (bits + 7) / 8)
+        modulus[0] >>= UInt8(modulus.count * 8 - bits)
+        modulus[modulus.count - 1] = last
+        return try with(modulus) { n in
+            try with(exponent) { try RSAPublicKey(modulus: n, exponent: $0).bits }
+        }
+    }
+
+    @Test("size: 2048 and 8192 bits pass, one bit less or more does not, and the error names the size")
+    func sizes() throws {
+        #expect(try Self.numbers(bits: 2048, exponent: [3]) == 2048)
+        #expect(try Self.numbers(bits: 8192, exponent: [3]) == 8192)
+        #expect(throws: CryptoError("the RSA key has 2047 bits; at least 2048 are needed")) {
+            try Self.numbers(bits: 2047, exponent: [3])
+        }
+        #expect(throws: CryptoError("the RSA key has 8193 bits; at most 8192 are allowed")) {
+            try Self.numbers(bits: 8193, exponent: [3])
+        }
+    }
+
+    @Test("exponent: odd, from 3, of 64 bits at most; modulus: odd, and neither may be empty or huge")
+    func numberRules() throws {
+        let even = CryptoError("the RSA exponent is not an odd number from 3")
+        for exponent: [UInt8] in [[], [0], [1], [2], [4]] {
+            #expect(throws: even) { try Self.numbers(bits: 2048, exponent: exponent) }
+        }
+        let long = [UInt8](repeating: 0xFF, count: 8)
+        #expect(try Self.numbers(bits: 2048, exponent: long) == 2048)
+        #expect(throws: CryptoError("the RSA exponent is longer than 64 bits")) {
+            try Self.numbers(bits: 2048, exponent: [1] + long)
+        }
+        #expect(throws: CryptoError("the RSA modulus is even")) { try Self.numbers(bits: 2048, exponent: [3], last: 2) }
+        #expect(throws: CryptoError.self) { try Self.numbers(bits: 16, exponent: [3]) }
+        #expect(throws: CryptoError("the RSA modulus or exponent is too long")) {
+            try with([UInt8](repeating: 0, count: 1026)) { try RSAPublicKey(modulus: $0, exponent: ByteView("\u{3}")) }
+        }
+    }
+
+    @Test("what is no RSA public key is refused, and the error says what it is instead")
+    func otherKinds() throws {
+        let openssl = try Self.made()
+        func message(_ file: String) throws -> String {
+            do {
+                _ = try with(openssl.bytes(file)) { try RSAPublicKey(pem: $0) }
+                return "accepted"
+            } catch let error as CryptoError { return error.message }
+        }
+        #expect(try message("rsa.pem").hasPrefix("found PEM of kind RSA PRIVATE KEY;"))
+        try openssl.run("ecparam -name prime256v1 -genkey -noout -out ec.pem")
+        try openssl.run("ec -in ec.pem -pubout -out ecpublic.pem")
+        #expect(try message("ecpublic.pem") == "the key is not an RSA key")
+        try openssl.run("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out pss.pem")
+        try openssl.run("pkey -in pss.pem -pubout -out psspublic.pem")
+        #expect(try message("psspublic.pem") == "the key is not an RSA key")
+        try openssl.run("genrsa -out short.pem 1024")
+        try openssl.run("rsa -in short.pem -pubout -out shortpublic.pem")
+        #expect(try message("shortpublic.pem") == "the RSA key has 1024 bits; at least 2048 are needed")
+        #expect(throws: CryptoError("the RSA key has 1024 bits; at least 2048 are needed")) {
+            try with(openssl.bytes("short.pem")) { try RSAPrivateKey(pem: $0) }
+        }
+        #expect(throws: CryptoError("the key is not an RSA key")) {
+            try with(openssl.bytes("ec.pem")) { try RSAPrivateKey(pem: $0) }
+        }
+        try openssl.write(Array("no key at all".utf8), to: "text")
+        #expect(try message("text").hasPrefix("no public key in PEM form"))
+        try openssl.write([], to: "empty")
+        #expect(try message("empty").hasPrefix("no public key in PEM form"))
+    }
+
+    @Test("an encrypted private key is refused without asking for its pass phrase")
+    func encrypted() throws {
+        let openssl = try Self.made()
+        try openssl.run("rsa -in rsa.pem -aes256 -passout pass:abcd -out locked.pem")
+        #expect(throws: CryptoError("the private key is encrypted")) {
+            try with(openssl.bytes("locked.pem")) { try RSAPrivateKey(pem: $0) }
+        }
+    }
+}
