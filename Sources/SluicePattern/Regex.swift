@@ -1,0 +1,75 @@
+internal import CPCRE2
+package import SluiceHTTP
+
+/// A regular expression in Perl's syntax (pcre2pattern(3)), compiled once.
+///
+/// It matches bytes: `.` is one byte, classes and case are ASCII's, and no pattern can switch to Unicode, so a
+/// subject needs no check first. `$` means the very end, never "before a last newline".
+///
+/// Immutable; any thread. What changes while matching is in `MatchScratch`, one per worker.
+package final class Regex: @unchecked Sendable {
+    /// Which part of the subject must match.
+    package enum Extent: Sendable {
+        /// All of it, whatever alternation the pattern holds: `a|ab` matches the whole of `ab`.
+        case whole
+        /// Any part of it.
+        case anywhere
+    }
+
+    /// Valid for as long as the `Regex` that it came from.
+    package struct Handle: BitwiseCopyable, @unchecked Sendable {
+        let code: OpaquePointer
+        /// Groups that the pattern captures, the whole match not counted.
+        package let captureCount: Int
+    }
+
+    /// Longest pattern, in bytes.
+    package static let patternBytesMax = 4096
+
+    package let handle: Handle
+    /// False where the system lets no program make code executable, and for a pattern that asks for it; matching is
+    /// then slower, not different.
+    package let isNative: Bool
+
+    package convenience init(_ pattern: ByteView, matching extent: Extent = .whole) throws(PatternError) {
+        try self.init(bytes: pattern.buffer, matching: extent)
+    }
+
+    /// As `init(_:matching:)`, for text, whose UTF-8 bytes are the pattern.
+    package convenience init(_ pattern: String, matching extent: Extent = .whole) throws(PatternError) {
+        try self.init(bytes: pattern.utf8, matching: extent)
+    }
+
+    private init(bytes pattern: some Collection<UInt8>, matching extent: Extent) throws(PatternError) {
+        guard pattern.count <= Self.patternBytesMax else {
+            throw PatternError(offset: Self.patternBytesMax, message: "longer than \(Self.patternBytesMax) bytes")
+        }
+        var options = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL
+        // As compile options: given to the match instead, they would turn native code off.
+        if extent == .whole { options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED }
+        var code: Int32 = 0
+        var offset = 0
+        let compiled = Array(pattern).withUnsafeBufferPointer { bytes in
+            pcre2_compile_8(bytes.baseAddress ?? ByteView.empty.base, bytes.count, options, &code, &offset, nil)
+        }
+        guard let compiled else {
+            throw PatternError(offset: min(offset, pattern.count), message: Self.message(code))
+        }
+        // Without native code the match itself falls back to the interpreter.
+        _ = pcre2_jit_compile_8(compiled, PCRE2_JIT_COMPLETE)
+        var nativeBytes = 0
+        pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_JITSIZE), &nativeBytes)
+        isNative = nativeBytes > 0
+        var captures: UInt32 = 0
+        pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_CAPTURECOUNT), &captures)
+        handle = Handle(code: compiled, captureCount: Int(captures))
+    }
+
+    deinit { pcre2_code_free_8(handle.code) }
+
+    private static func message(_ code: Int32) -> String {
+        var text = [UInt8](repeating: 0, count: 256)
+        let count = pcre2_get_error_message_8(code, &text, text.count)
+        return count > 0 ? String(decoding: text.prefix(Int(count)), as: UTF8.self) : "PCRE2 error \(code)"
+    }
+}
