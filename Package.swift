@@ -12,6 +12,10 @@ let swift: [SwiftSetting] = [
 
 let package = Package(
     name: "sluice",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
     targets: [
         // C libraries of the system, one module each.
         .systemLibrary(
@@ -29,11 +33,19 @@ let package = Package(
         .target(name: "SluiceEvent", dependencies: ["CLibevent", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluiceCrypto", dependencies: ["COpenSSL", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluicePattern", dependencies: ["CPCRE2", "SluiceHTTP"], swiftSettings: swift),
+        .target(
+            name: "SluiceConfiguration",
+            dependencies: [
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: swift),
 
         // The data plane: the only hot module.
 
         .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
+        .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
     ]
 )

@@ -1,0 +1,112 @@
+extension MappingReader {
+    /// Literal text, `{env: NAME}` or `{file: PATH}`. Neither the text nor a value of a wrong type is shown in a
+    /// problem.
+    package func secret(_ key: String) -> Located<Secret>? {
+        node(key).flatMap(secret)
+    }
+
+    package func requiredSecret(_ key: String) -> Located<Secret>? {
+        let value = secret(key)
+        if value == nil && !has(key) { missing(key, allowed: Self.secretForms) }
+        return value
+    }
+
+    /// The secret in `node`, or nil and a problem.
+    package func secret(_ node: ConfigurationNode) -> Located<Secret>? {
+        guard let (bytes, source) = reference(node, literal: "a secret", bytesMax: Secret.bytesMax) else { return nil }
+        return Located(Secret(bytes: bytes, source: source), at: node)
+    }
+
+    /// Literal text, `{env: NAME}` or `{file: PATH}`, for what is no secret.
+    package func textOrFile(_ key: String) -> Located<TextOrFile>? {
+        guard let node = node(key),
+            let (bytes, source) = reference(node, literal: "text", bytesMax: TextOrFile.bytesMax)
+        else { return nil }
+        return Located(TextOrFile(bytes: bytes, source: source), at: node)
+    }
+
+    package func requiredTextOrFile(_ key: String) -> Located<TextOrFile>? {
+        let value = textOrFile(key)
+        if value == nil && !has(key) { missing(key, allowed: Self.secretForms) }
+        return value
+    }
+
+    /// The content of the file whose path is the value: `certificate: PATH`. `{env: NAME}` and `{file: PATH}` are
+    /// accepted as well. A relative path is relative to the configuration's folder.
+    package func file(_ key: String) -> Located<TextOrFile>? {
+        guard let node = node(key) else { return nil }
+        guard case .string(let path) = node.content else { return textOrFile(key) }
+        return contents(path, at: node, bytesMax: TextOrFile.bytesMax)
+            .map { Located(TextOrFile(bytes: $0, source: .file(path)), at: node) }
+    }
+
+    package func requiredFile(_ key: String) -> Located<TextOrFile>? {
+        let value = file(key)
+        if value == nil && !has(key) { missing(key, allowed: "the path of a file") }
+        return value
+    }
+
+    /// A path, made absolute or relative to the process like the configuration's own; the file is not looked at.
+    package func path(_ key: String) -> Located<String>? {
+        string(key).map { $0.map(problems.references.resolve) }
+    }
+
+    private static let secretForms = "text, {env: NAME} or {file: PATH}"
+
+    private func reference(
+        _ node: ConfigurationNode, literal: String, bytesMax: Int
+    ) -> (bytes: [UInt8], source: Secret.Source)? {
+        switch node.content {
+        case .string(let text):
+            guard !text.isEmpty else {
+                problems.add(at: node, found: "empty text", allowed: Self.secretForms)
+                return nil
+            }
+            return (Array(text.utf8), .literal)
+        case .mapping(let entries):
+            guard entries.count == 1, let entry = entries.first, ["env", "file"].contains(entry.key) else {
+                problems.add(at: node, found: "a mapping with other keys", allowed: Self.secretForms)
+                return nil
+            }
+            guard let name = string(entry.value) else { return nil }
+            if entry.key == "file" {
+                return contents(name.value, at: entry.value, bytesMax: bytesMax).map { ($0, .file(name.value)) }
+            }
+            return variable(name).map { ($0, .environment(name.value)) }
+        default:
+            // A secret of digits written without quotes is still a secret: its value is not shown.
+            problems.add(at: node, found: node.kind + " for \(literal)", allowed: Self.secretForms)
+            return nil
+        }
+    }
+
+    private func variable(_ name: Located<String>) -> [UInt8]? {
+        let value = problems.references.variable(name.value)
+        guard let value, !value.isEmpty else {
+            let fault = value == nil ? "is not set" : "is empty"
+            problems.add(
+                at: name, found: "the environment variable \(Quoting.quoted(name.value)), which \(fault)",
+                allowed: "a variable that is set")
+            return nil
+        }
+        return Array(value.utf8)
+    }
+
+    /// One line break at the end is not part of the content: editors and `echo` put it there.
+    private func contents(_ path: String, at node: ConfigurationNode, bytesMax: Int) -> [UInt8]? {
+        do {
+            var bytes = try BoundedFile.read(problems.references.resolve(path), bytesMax: bytesMax)
+            if bytes.last == UInt8(ascii: "\n") {
+                bytes.removeLast()
+                if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+            }
+            if !bytes.isEmpty { return bytes }
+            problems.add(at: node, found: "the empty file \(Quoting.quoted(path))", allowed: "a file with content")
+        } catch {
+            problems.add(
+                at: node, found: "the file \(Quoting.quoted(path)), which cannot be read (\(error.found))",
+                allowed: "a readable file of at most \(bytesMax) bytes")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,158 @@
+/// Typed reading of one mapping. Every method reports what is wrong and goes on, so that one run finds all problems.
+///
+/// A reader remembers the keys that it was asked for; `finish()` reports all others as unknown, and every reading of a
+/// mapping ends with it:
+///
+/// ```swift
+/// guard let reader = MappingReader(node, problems) else { return nil }
+/// let permit = reader.requiredBool("permit")
+/// let addresses = reader.strings("addresses")
+/// reader.finish()
+/// ```
+///
+/// A method answers nil where the key is absent and where its value is unusable; in the second case, and for a
+/// required key in the first too, it has added a problem. For one thread.
+package final class MappingReader: Placed {
+    package let node: ConfigurationNode
+    package let problems: Problems
+    private let entries: [ConfigurationNode.Entry]
+    private var isAsked: [Bool]
+    /// Keys asked for, in the order of asking: the list of what is allowed.
+    private var known: [String] = []
+
+    /// Nil, and a problem, if `node` is no mapping.
+    package init?(_ node: ConfigurationNode, _ problems: Problems) {
+        guard case .mapping(let entries) = node.content else {
+            problems.add(at: node, found: node.kind, allowed: "a mapping")
+            return nil
+        }
+        self.node = node
+        self.problems = problems
+        self.entries = entries
+        isAsked = Array(repeating: false, count: entries.count)
+    }
+
+    package var position: SourcePosition { node.position }
+    package var path: ConfigurationPath { node.path }
+    package var keyPath: String { node.keyPath }
+
+    /// The mapping as a value of its own, for problems that concern it as a whole.
+    package func located<Value>(_ value: Value) -> Located<Value> { Located(value, at: node) }
+
+    // MARK: - Keys
+
+    /// Whatever stands under `key`.
+    package func node(_ key: String) -> ConfigurationNode? {
+        if !known.contains(key) { known.append(key) }
+        guard let index = entries.firstIndex(where: { $0.key == key }) else { return nil }
+        isAsked[index] = true
+        return entries[index].value
+    }
+
+    /// Whether the key is present, with whatever value. It counts as asked for.
+    package func has(_ key: String) -> Bool { node(key) != nil }
+
+    /// Accepts the key without looking at its value.
+    package func ignore(_ key: String) { _ = node(key) }
+
+    /// All entries, for mappings whose keys are names of the operator's; none is unknown then.
+    package func allEntries() -> [(name: Located<String>, value: ConfigurationNode)] {
+        for index in isAsked.indices { isAsked[index] = true }
+        return entries.map { ($0.name, $0.value) }
+    }
+
+    /// Reports every key that nobody asked for.
+    package func finish() {
+        for (entry, isAsked) in zip(entries, isAsked) where !isAsked {
+            let nearest = Spelling.nearest(to: entry.key, in: known)
+            let hint = nearest.map { " (did you mean \($0)?)" } ?? ""
+            problems.add(
+                at: entry.name, found: "the unknown key \(Quoting.quoted(entry.key))\(hint)",
+                allowed: known.isEmpty ? "no keys" : Quoting.alternatives(known))
+        }
+    }
+
+    /// Reports that `key` is absent.
+    package func missing(_ key: String, allowed: String) {
+        problems.add(
+            at: position, keyPath: path.child(key).description, found: "nothing", allowed: "\(allowed) (required)")
+    }
+
+    func wrong(_ node: ConfigurationNode, allowed: String) {
+        problems.add(at: node, found: node.found, allowed: allowed)
+    }
+
+    private func required<Value>(_ key: String, _ value: Value?, _ allowed: String) -> Value? {
+        if value == nil && !has(key) { missing(key, allowed: allowed) }
+        return value
+    }
+
+    // MARK: - Scalars
+
+    /// Text; a number or a boolean without quotes is a wrong type, because other readers would not keep its form.
+    package func string(_ key: String) -> Located<String>? { node(key).flatMap(string) }
+
+    package func requiredString(_ key: String, allowed: String = "text") -> Located<String>? {
+        required(key, string(key), allowed)
+    }
+
+    package func bool(_ key: String) -> Located<Bool>? {
+        guard let node = node(key) else { return nil }
+        if case .bool(let value) = node.content { return Located(value, at: node) }
+        wrong(node, allowed: "true or false")
+        return nil
+    }
+
+    package func requiredBool(_ key: String) -> Located<Bool>? { required(key, bool(key), "true or false") }
+
+    /// An integer in `range`, both ends included. `unit` (for example `seconds`) is named in the problem.
+    package func integer(_ key: String, in range: ClosedRange<Int64>, unit: String? = nil) -> Located<Int64>? {
+        guard let node = node(key) else { return nil }
+        if case .integer(let value) = node.content, range.contains(value) { return Located(value, at: node) }
+        wrong(node, allowed: Self.allowed(range, unit))
+        return nil
+    }
+
+    package func requiredInteger(
+        _ key: String, in range: ClosedRange<Int64>, unit: String? = nil
+    ) -> Located<Int64>? {
+        required(key, integer(key, in: range, unit: unit), Self.allowed(range, unit))
+    }
+
+    /// One of the given words.
+    package func enumeration(_ key: String, _ words: [String]) -> Located<String>? {
+        node(key).flatMap { enumeration($0, words) }
+    }
+
+    package func requiredEnumeration(_ key: String, _ words: [String]) -> Located<String>? {
+        required(key, enumeration(key, words), Quoting.alternatives(words))
+    }
+
+    /// One of the cases of an enumeration whose raw values are the words of the configuration.
+    package func enumeration<Word>(_ key: String, of type: Word.Type) -> Located<Word>?
+    where Word: RawRepresentable<String> & CaseIterable {
+        guard let word = enumeration(key, type.allCases.map(\.rawValue)) else { return nil }
+        return Word(rawValue: word.value).map { value in word.map { _ in value } }
+    }
+
+    private static func allowed(_ range: ClosedRange<Int64>, _ unit: String?) -> String {
+        "an integer from \(range.lowerBound) to \(range.upperBound)" + (unit.map { " (\($0))" } ?? "")
+    }
+
+    // MARK: - Elements, also for lists that are read by hand
+
+    /// The text of `node`, or nil and a problem.
+    package func string(_ node: ConfigurationNode) -> Located<String>? {
+        if case .string(let value) = node.content { return Located(value, at: node) }
+        let isScalar = node.elements == nil && node.entries == nil && !node.isNull
+        wrong(node, allowed: isScalar ? "text (in quotes)" : "text")
+        return nil
+    }
+
+    /// The word in `node`, or nil and a problem.
+    package func enumeration(_ node: ConfigurationNode, _ words: [String]) -> Located<String>? {
+        if case .string(let value) = node.content, words.contains(value) { return Located(value, at: node) }
+        wrong(node, allowed: Quoting.alternatives(words))
+        return nil
+    }
+}

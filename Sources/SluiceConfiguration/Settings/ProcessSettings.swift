@@ -1,0 +1,75 @@
+/// The settings of the process, as opposed to the operator's configuration file: from `SLUICE_*` variables and flags.
+///
+/// Each property's variable, range and meaning stand in `Setting.all`; the values here are the defaults.
+package struct ProcessSettings: Sendable, Equatable {
+    // Where
+    package var listen = ListenAddress(ipv4: "0.0.0.0", port: 8080)
+    /// Nil for none.
+    package var adminListen: ListenAddress? = ListenAddress(ipv4: "127.0.0.1", port: 9901)
+    package var workers = min(1024, ProcessorCount.available)
+    package var stateDirectory = "./.sluice"
+
+    // Counting
+    package var projectCeiling = 10_000
+    package var redisURL: RedisURL?
+    package var redisAway = RedisAway.local
+
+    // Downstream
+    package var headTimeoutMs = 10_000
+    package var bodyTimeoutMs = 30_000
+    package var writeTimeoutMs = 30_000
+    package var idleTimeoutMs = 75_000
+    package var tunnelIdleTimeoutMs = 3_600_000
+    package var tlsHandshakeTimeoutMs = 10_000
+    package var drainTimeoutMs = 30_000
+    package var maxHeadBytes = 32_768
+    package var maxBodyBytes = 10_485_760
+    package var maxFields = 128
+    package var maxConnections = 0
+    package var maxConnectionsPerClient = 0
+    package var requestsPerConnectionMax = 0
+    package var listenBacklog = 4096
+
+    // Upstream
+    package var upstreamTimeoutMs = 60_000
+    package var upstreamConnectTimeoutMs = 5_000
+    package var upstreamIdleTimeoutMs = 60_000
+    package var upstreamPoolSize = 256
+    package var upstreamMaxConnections = 0
+    package var retryMax = 1
+    package var ejectAfterFailures = 3
+    package var ejectMs = 10_000
+    package var dnsRefreshSeconds = 30
+
+    // Policies
+    package var preCallCacheBytes = 8_388_608
+    package var jwtCacheEntries = 1024
+    package var regexMatchLimit = 100_000
+    package var keySetRefreshSeconds = 300
+    package var keySetFetchTimeoutMs = 5_000
+
+    // Logs
+    package var logLevel = LogLevel.info
+    package var accessLog = AccessLogTarget.off
+
+    /// The defaults.
+    package init() {}
+
+    /// What a node does with ceilings and quotas while the shared store cannot be reached.
+    package enum RedisAway: String, CaseIterable, Sendable {
+        /// Each node keeps its last fair share.
+        case local
+        /// Nothing is admitted that would have to be counted.
+        case closed
+    }
+
+    package enum LogLevel: String, CaseIterable, Sendable {
+        case trace, debug, info, notice, warning, error, critical
+    }
+
+    package enum AccessLogTarget: Hashable, Sendable {
+        case off
+        case standardOutput
+        case file(String)
+    }
+}

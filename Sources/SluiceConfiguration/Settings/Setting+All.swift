@@ -1,0 +1,94 @@
+extension Setting {
+    /// Every variable, in the order in which `sluice env` prints them.
+    package static let all: [Setting] = places + counting + downstream + upstream + policies + logs
+
+    private static let timeout = 1...600_000
+    private static let milliseconds = "milliseconds"
+    private static let seconds = "seconds"
+    private static let bytes = "bytes"
+
+    private static let places = [
+        Setting("SLUICE_LISTEN", .address(\.listen), "where to listen if the configuration names no listeners"),
+        Setting("SLUICE_ADMIN_LISTEN", .optionalAddress(\.adminListen), "where the admin API listens, or off"),
+        Setting("SLUICE_WORKERS", .integer(\.workers, 1...1024), unit: "threads",
+            "worker threads; by default one for each processor that the process may use"),
+        Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for what outlives the process: quota counts"),
+    ]
+
+    private static let counting = [
+        Setting("SLUICE_PROJECT_CEILING", .integer(\.projectCeiling, 1...10_000_000), unit: "requests per second",
+            "ceiling of a project that configures none"),
+        Setting("SLUICE_REDIS_URL", .redis(\.redisURL), "store of the counts that several nodes share"),
+        Setting("SLUICE_REDIS_AWAY", .redisAway(\.redisAway),
+            "while Redis is away: each node keeps its last fair share (local), or nothing counted is admitted (closed)"),
+    ]
+
+    private static let downstream = [
+        Setting("SLUICE_HEAD_TIMEOUT_MS", .integer(\.headTimeoutMs, timeout), unit: milliseconds,
+            "from the first byte of a request to the end of its head"),
+        Setting("SLUICE_BODY_TIMEOUT_MS", .integer(\.bodyTimeoutMs, timeout), unit: milliseconds,
+            "longest silence while a request's body is received"),
+        Setting("SLUICE_WRITE_TIMEOUT_MS", .integer(\.writeTimeoutMs, timeout), unit: milliseconds,
+            "longest time that a peer takes no byte of what is sent to it"),
+        Setting("SLUICE_IDLE_TIMEOUT_MS", .integer(\.idleTimeoutMs, 1...3_600_000), unit: milliseconds,
+            "longest wait for the next request on a kept connection"),
+        Setting("SLUICE_TUNNEL_IDLE_TIMEOUT_MS", .integer(\.tunnelIdleTimeoutMs, 1...86_400_000), unit: milliseconds,
+            "longest silence in both directions of an upgraded connection"),
+        Setting("SLUICE_TLS_HANDSHAKE_TIMEOUT_MS", .integer(\.tlsHandshakeTimeoutMs, timeout), unit: milliseconds,
+            "from accepting a connection to the end of its TLS handshake"),
+        Setting("SLUICE_DRAIN_TIMEOUT_MS", .integer(\.drainTimeoutMs, 0...3_600_000), unit: milliseconds,
+            "longest wait for exchanges under way after SIGTERM"),
+        Setting("SLUICE_MAX_HEAD_BYTES", .integer(\.maxHeadBytes, 1024...1_048_576), unit: bytes,
+            "longest head of a request or a response"),
+        Setting("SLUICE_MAX_BODY_BYTES", .integer(\.maxBodyBytes, 0...(1 << 40)), unit: bytes,
+            "longest body of a request"),
+        Setting("SLUICE_MAX_FIELDS", .integer(\.maxFields, 8...1000), unit: "fields", "most header fields of a head"),
+        Setting("SLUICE_MAX_CONNECTIONS", .integer(\.maxConnections, 0...10_000_000), unit: "connections per worker",
+            "most client connections; 0: as many as the descriptor limit allows"),
+        Setting("SLUICE_MAX_CONNECTIONS_PER_CLIENT", .integer(\.maxConnectionsPerClient, 0...10_000_000),
+            unit: "connections per worker", "most connections of one client address; 0: no cap"),
+        Setting("SLUICE_REQUESTS_PER_CONNECTION_MAX", .integer(\.requestsPerConnectionMax, 0...1_000_000_000),
+            unit: "requests", "requests after which a client's connection is closed; 0: no cap"),
+        Setting("SLUICE_LISTEN_BACKLOG", .integer(\.listenBacklog, 1...65_535), unit: "connections",
+            "longest queue of connections that wait to be accepted"),
+    ]
+
+    private static let upstream = [
+        Setting("SLUICE_UPSTREAM_TIMEOUT_MS", .integer(\.upstreamTimeoutMs, timeout), unit: milliseconds,
+            "longest wait for an upstream's response to begin or go on"),
+        Setting("SLUICE_UPSTREAM_CONNECT_TIMEOUT_MS", .integer(\.upstreamConnectTimeoutMs, timeout), unit: milliseconds,
+            "longest wait for a connection to an upstream, its TLS handshake included"),
+        Setting("SLUICE_UPSTREAM_IDLE_TIMEOUT_MS", .integer(\.upstreamIdleTimeoutMs, 1...3_600_000), unit: milliseconds,
+            "how long an unused connection to an upstream is kept"),
+        Setting("SLUICE_UPSTREAM_POOL_SIZE", .integer(\.upstreamPoolSize, 0...65_536),
+            unit: "connections per address and worker", "most unused connections that are kept"),
+        Setting("SLUICE_UPSTREAM_MAX_CONNECTIONS", .integer(\.upstreamMaxConnections, 0...10_000_000),
+            unit: "connections per address and worker", "most connections; 0: no cap"),
+        Setting("SLUICE_RETRY_MAX", .integer(\.retryMax, 0...10), unit: "attempts",
+            "further attempts where a retry is safe"),
+        Setting("SLUICE_EJECT_AFTER_FAILURES", .integer(\.ejectAfterFailures, 0...1000), unit: "failures",
+            "failures in a row after which an upstream address is left out; 0: never"),
+        Setting("SLUICE_EJECT_MS", .integer(\.ejectMs, 1...3_600_000), unit: milliseconds,
+            "how long an upstream address is left out"),
+        Setting("SLUICE_DNS_REFRESH_SECONDS", .integer(\.dnsRefreshSeconds, 1...86_400), unit: seconds,
+            "how often the names of upstreams are resolved again"),
+    ]
+
+    private static let policies = [
+        Setting("SLUICE_PRE_CALL_CACHE_BYTES", .integer(\.preCallCacheBytes, 0...(1 << 36)), unit: bytes,
+            "memory for remembered answers of pre-call APIs; 0: none are remembered"),
+        Setting("SLUICE_JWT_CACHE_ENTRIES", .integer(\.jwtCacheEntries, 0...1_048_576), unit: "tokens",
+            "verified tokens that are remembered; 0: none"),
+        Setting("SLUICE_REGEX_MATCH_LIMIT", .integer(\.regexMatchLimit, 1000...10_000_000), unit: "steps",
+            "most work for one match of a regular expression"),
+        Setting("SLUICE_KEY_SET_REFRESH_SECONDS", .integer(\.keySetRefreshSeconds, 10...86_400), unit: seconds,
+            "how often a JWKS is fetched again"),
+        Setting("SLUICE_KEY_SET_FETCH_TIMEOUT_MS", .integer(\.keySetFetchTimeoutMs, timeout), unit: milliseconds,
+            "longest time to fetch a JWKS"),
+    ]
+
+    private static let logs = [
+        Setting("SLUICE_LOG_LEVEL", .logLevel(\.logLevel), "least severe message that is logged"),
+        Setting("SLUICE_ACCESS_LOG", .accessLog(\.accessLog), "where each exchange is logged"),
+    ]
+}

@@ -1,0 +1,109 @@
+/// One `SLUICE_*` variable: all that is known about it stands in its row of `Setting.all`.
+package struct Setting: Sendable {
+    typealias Path<Value> = any WritableKeyPath<ProcessSettings, Value> & Sendable
+
+    /// Where the value goes, and what may be written.
+    enum Kind: Sendable {
+        case integer(Path<Int>, ClosedRange<Int>)
+        case address(Path<ListenAddress>)
+        /// `off` for none.
+        case optionalAddress(Path<ListenAddress?>)
+        case redis(Path<RedisURL?>)
+        case redisAway(Path<ProcessSettings.RedisAway>)
+        case logLevel(Path<ProcessSettings.LogLevel>)
+        case accessLog(Path<ProcessSettings.AccessLogTarget>)
+        case path(Path<String>)
+    }
+
+    /// For example `SLUICE_WORKERS`.
+    package let name: String
+    let kind: Kind
+    /// Nil for what has none.
+    package let unit: String?
+    package let meaning: String
+
+    init(_ name: String, _ kind: Kind, unit: String? = nil, _ meaning: String) {
+        self.name = name
+        self.kind = kind
+        self.unit = unit
+        self.meaning = meaning
+    }
+
+    static let prefix = "SLUICE_"
+
+    /// The name of the command-line flag without its dashes, for example `workers`.
+    package var flag: String {
+        name.dropFirst(Self.prefix.count).lowercased().replacing("_", with: "-")
+    }
+
+    /// What may be written, for example `an integer from 1 to 1024`.
+    package var allowed: String {
+        switch kind {
+        case .integer(_, let range): "an integer from \(range.lowerBound) to \(range.upperBound)"
+        case .address: ListenAddress.allowed
+        case .optionalAddress: "\(ListenAddress.allowed), or off"
+        case .redis: RedisURL.allowed
+        case .redisAway: Quoting.alternatives(ProcessSettings.RedisAway.allCases.map(\.rawValue))
+        case .logLevel: Quoting.alternatives(ProcessSettings.LogLevel.allCases.map(\.rawValue))
+        case .accessLog: "off, - for standard output, or the path of a file"
+        case .path: "a path"
+        }
+    }
+
+    /// The value as it would be written, without passwords; `none` for what is not set.
+    package func text(in settings: ProcessSettings) -> String {
+        switch kind {
+        case .integer(let path, _): "\(settings[keyPath: path])"
+        case .address(let path): "\(settings[keyPath: path])"
+        case .optionalAddress(let path): settings[keyPath: path].map { "\($0)" } ?? "off"
+        case .redis(let path): settings[keyPath: path].map { "\($0)" } ?? "none"
+        case .redisAway(let path): settings[keyPath: path].rawValue
+        case .logLevel(let path): settings[keyPath: path].rawValue
+        case .path(let path): settings[keyPath: path]
+        case .accessLog(let path):
+            switch settings[keyPath: path] {
+            case .off: "off"
+            case .standardOutput: "-"
+            case .file(let file): file
+            }
+        }
+    }
+
+    /// What a problem may show of a bad value: nothing of what may hold a password.
+    func shown(_ text: String) -> String {
+        if text.isEmpty { return "empty text" }
+        if case .redis = kind { return "text that is no such URL" }
+        return Quoting.quoted(text)
+    }
+
+    /// False if `text` is not allowed; `settings` is then unchanged.
+    func apply(_ text: String, to settings: inout ProcessSettings) -> Bool {
+        guard !text.isEmpty else { return false }
+        switch kind {
+        case .integer(let path, let range):
+            let isDecimal = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            return set(path, isDecimal ? Int(text).flatMap { range.contains($0) ? $0 : nil } : nil, &settings)
+        case .address(let path): return set(path, ListenAddress(text), &settings)
+        case .optionalAddress(let path):
+            return set(path, text == "off" ? .some(nil) : ListenAddress(text).map(Optional.some), &settings)
+        case .redis(let path): return set(path, RedisURL(text).map(Optional.some), &settings)
+        case .redisAway(let path): return set(path, ProcessSettings.RedisAway(rawValue: text), &settings)
+        case .logLevel(let path): return set(path, ProcessSettings.LogLevel(rawValue: text), &settings)
+        case .path(let path): return set(path, text.utf8.contains(0) ? nil : text, &settings)
+        case .accessLog(let path):
+            let target: ProcessSettings.AccessLogTarget =
+                switch text {
+                case "off": .off
+                case "-": .standardOutput
+                default: .file(text)
+                }
+            return set(path, target, &settings)
+        }
+    }
+
+    private func set<Value>(_ path: Path<Value>, _ value: Value?, _ settings: inout ProcessSettings) -> Bool {
+        guard let value else { return false }
+        settings[keyPath: path] = value
+        return true
+    }
+}

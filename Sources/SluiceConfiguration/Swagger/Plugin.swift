@@ -1,0 +1,101 @@
+/// One plugin of the vendor extension `x-toastcloud-apigw`, and the policy that it stands for.
+struct Plugin: Sendable {
+    enum Level: Sendable {
+        /// For the whole document, that is for a domain.
+        case domain
+        /// For one operation, that is for an endpoint; at the top of a document, for all operations without their own.
+        case operation
+    }
+
+    /// How a field's value is written on both sides.
+    enum Form: Sendable {
+        case text, integer, boolean
+        /// A list of texts, or a lone text that stands for a list of one; it stays as it is.
+        case texts
+        /// A mapping from names to texts; in a document also a list of `{name, value}`.
+        case headers
+        /// Text, `{env: NAME}` or `{file: PATH}`.
+        case secret
+        /// A list of `{ip}`; a list of texts on our side.
+        case addresses
+        /// A list of `{maxUsageQuota, resetTimeSeconds}`; of `{limit, perSeconds}` on our side.
+        case quotas
+    }
+
+    struct Field: Sendable {
+        /// In the document.
+        let name: String
+        /// The way to it inside the policy; empty if the policy is this value.
+        let way: [String]
+        let form: Form
+        let isRequired: Bool
+
+        init(_ name: String, _ way: String..., form: Form, required: Bool = false) {
+            self.name = name
+            self.way = way
+            self.form = form
+            isRequired = required
+        }
+    }
+
+    let name: String
+    /// The way to the policy inside the domain or the endpoint.
+    let way: [String]
+    let level: Level
+    let fields: [Field]
+
+    private init(_ name: String, _ way: String..., level: Level, _ fields: [Field]) {
+        self.name = name
+        self.way = way
+        self.level = level
+        self.fields = fields
+    }
+
+    static func of(_ level: Level) -> [Plugin] { all.filter { $0.level == level } }
+
+    static let all = [
+        Plugin("HTTP_PROXY", "upstream", level: .domain, [Field("url", form: .text, required: true)]),
+        Plugin("IPACL", "policies", "ipAcl", level: .domain, [
+            Field("isPermit", "permit", form: .boolean, required: true),
+            Field("ipList", "addresses", form: .addresses, required: true),
+        ]),
+        Plugin("USAGE_QUOTA", "policies", "usageQuota", level: .domain, quotaFields),
+        Plugin("MAINTENANCE", "policies", "maintenance", level: .domain,
+            [Field("isUse", "enabled", form: .boolean, required: true)] + responseFields(statusRequired: false)),
+        Plugin("CORS", "policies", "cors", level: .domain, [
+            Field("allowedOrigins", "origins", form: .texts), Field("allowedMethods", "methods", form: .texts),
+            Field("allowedHeaders", "headers", form: .texts), Field("exposedHeaders", "expose", form: .texts),
+            Field("allowCredentials", "credentials", form: .boolean),
+            Field("maxCredentialsAge", "maxAge", form: .integer),
+        ]),
+        Plugin("HMAC", "policies", "hmac", level: .domain, [
+            Field("secretKey", "secret", form: .secret, required: true), Field("clockSkew", "clockSkew", form: .integer),
+        ]),
+        Plugin("JWT", "policies", "jwt", level: .domain, [
+            Field("secretKey", "secret", form: .secret, required: true), Field("clockSkew", "clockSkew", form: .integer),
+            Field("issuer", "issuer", form: .text),
+        ]),
+        Plugin("ENDPOINT_USAGE_QUOTA", "policies", "usageQuota", level: .operation, quotaFields),
+        Plugin("PRE_API", "policies", "preCall", level: .operation, [
+            Field("method", "method", form: .text), Field("url", "url", form: .text, required: true),
+        ]),
+        Plugin("URI_REWRITE", "policies", "rewrite", level: .operation, [
+            Field("uriPattern", "pattern", form: .text, required: true),
+            Field("rewriteUri", "to", form: .text, required: true),
+        ]),
+        Plugin("HEADER", "policies", "headers", level: .operation, [
+            Field("requestHeaders", "request", "set", form: .headers),
+            Field("responseHeaders", "response", "set", form: .headers),
+        ]),
+        Plugin("MOCK", "policies", "mock", level: .operation, responseFields(statusRequired: true)),
+    ]
+
+    private static let quotaFields = [Field("usageQuotaBeans", form: .quotas, required: true)]
+
+    private static func responseFields(statusRequired: Bool) -> [Field] {
+        [
+            Field("statusCode", "status", form: .integer, required: statusRequired),
+            Field("headers", "headers", form: .headers), Field("body", "body", form: .text),
+        ]
+    }
+}

@@ -1,0 +1,104 @@
+// A configuration's domain to Swagger 2.0, tree to tree: the inverse of `SwaggerImport`.
+//
+// Without loss by construction: what was written is imported again, and where that differs from the configuration the
+// difference goes into `x-sluice`.
+
+/// Converts a domain of a configuration to a Swagger 2.0 document.
+package enum SwaggerExport {
+    /// The document for the domain with the key `domainKey`; nil, and a problem, if there is none. Secrets that are
+    /// references stay references; literal ones are written out.
+    package static func convert(
+        _ configuration: ConfigurationNode, domainKey: String, _ problems: Problems
+    ) -> ConfigurationNode? {
+        let domains = configuration["domains"]?.elements ?? []
+        guard let domain = domains.first(where: { $0["key"]?.text == domainKey }) else {
+            let keys = domains.compactMap { $0["key"]?.text }
+            problems.add(
+                at: configuration["domains"] ?? configuration, found: "no domain with the key \(Quoting.quoted(domainKey))",
+                allowed: Quoting.alternatives(keys))
+            return nil
+        }
+        var document = self.document(of: domain, key: domainKey)
+        let operations = SwaggerOperationWriter(domain)
+        document.set("paths", operations.paths)
+        var own = ConfigurationNode.mapping([], at: domain)
+        own.set("configuration", surroundings(configuration, of: domain, isOnly: domains.count == 1))
+        if !operations.others.isEmpty { own.set("endpoints", .sequence(operations.others, at: domain)) }
+        if operations.order != Array(operations.order.indices) {
+            own.set("order", .sequence(operations.order.map { ConfigurationNode(.integer(Int64($0))) }, at: domain))
+        }
+        own.set("domain", patch(for: domain, key: domainKey, document))
+        return own.isEmptyMapping ? document : document.setting(SwaggerImport.extensionKey, own)
+    }
+
+    /// What an export writes by itself at the top of a document, base path aside.
+    static func bareDocument(key: String) -> ConfigurationNode {
+        func text(_ text: String) -> ConfigurationNode { ConfigurationNode(.string(text)) }
+        return ConfigurationNode(.mapping([]))
+            .setting("swagger", text("2.0"))
+            .setting(
+                "info", ConfigurationNode(.mapping([])).setting("title", text(key)).setting("version", text("1.0")))
+    }
+
+    /// What an export writes by itself into an operation: it must have a response (Swagger 2.0, "Operation Object").
+    static let bareOperation: ConfigurationNode = {
+        var operation = ConfigurationNode(.mapping([]))
+        operation.set(["responses", "default", "description"], ConfigurationNode(.string("the upstream's response")))
+        return operation
+    }()
+
+    /// The top of the document: everything but `paths` and our own extension.
+    private static func document(of domain: ConfigurationNode, key: String) -> ConfigurationNode {
+        let opaque = domain[SwaggerImport.opaqueKey].flatMap { $0.entries == nil ? nil : $0 }
+        var document = opaque ?? bareDocument(key: key)
+        if !SwaggerImport.isSupported(document["swagger"]) { document.set("swagger", ConfigurationNode(.string("2.0"))) }
+        document.set("paths", nil)
+        document.set("basePath", basePath(opaque, key))
+        let objects = Plugin.of(.domain).compactMap { plugin in
+            plugin.object(from: domain).map { (name: plugin.name, object: $0) }
+        }
+        let rest = opaque?[PluginSet.key]
+        let defaults = SwaggerOperationWriter.defaults(domain).plugins.map { (name: $0.name, object: $0.object) }
+        document.set(PluginSet.key, PluginSet.extensionNode(objects + defaults, rest: rest, at: domain))
+        return document
+    }
+
+    private static func basePath(_ opaque: ConfigurationNode?, _ key: String) -> ConfigurationNode? {
+        guard let noted = opaque?["basePath"] else { return ConfigurationNode(.string("/" + key)) }
+        return noted.isNull ? nil : noted
+    }
+
+    /// Everything of the configuration but its domains. The projects of other domains are none of this document's
+    /// business.
+    private static func surroundings(
+        _ configuration: ConfigurationNode, of domain: ConfigurationNode, isOnly: Bool
+    ) -> ConfigurationNode? {
+        var rest = configuration.setting("domains", nil)
+        if !isOnly, let projects = rest["projects"] {
+            let own = projects.entries?.filter { $0.key == domain["project"]?.text } ?? []
+            rest.set("projects", own.isEmpty ? nil : .mapping(own, at: projects))
+        }
+        return rest.isEmptyMapping ? nil : rest
+    }
+
+    /// What an import of `document` would lack of the domain, endpoints aside; nil if nothing.
+    private static func patch(
+        for domain: ConfigurationNode, key: String, _ document: ConfigurationNode
+    ) -> ConfigurationNode? {
+        // A key that the document cannot say goes first: other parts of the import depend on it.
+        var patch: ConfigurationNode?
+        var document = document
+        if SwaggerAddress(document).key?.text != key {
+            let own = ConfigurationNode.mapping([], at: domain).setting("key", ConfigurationNode(.string(key)))
+            document.set([SwaggerImport.extensionKey, "domain"], own)
+            patch = own
+        }
+        let scratch = Problems(file: "", environment: [:])
+        let imported = SwaggerImport.convert(document, scratch)["domains"]?.elements?.first
+        var target = domain
+        // The endpoints have patches of their own; only a domain that has no list of them is patched here.
+        if target["endpoints"]?.elements != nil { target.set("endpoints", imported?["endpoints"]) }
+        guard let difference = MergePatch.difference(from: imported, to: target) else { return patch }
+        return (difference.entries ?? []).reduce(patch ?? .mapping([], at: domain)) { $0.setting($1.key, $1.value) }
+    }
+}

@@ -1,0 +1,54 @@
+extension ConfigurationNode {
+    /// A mapping that stands where `place` stands.
+    package static func mapping(_ entries: [Entry], at place: ConfigurationNode) -> ConfigurationNode {
+        ConfigurationNode(.mapping(entries), position: place.position, path: place.path)
+    }
+
+    package static func sequence(_ elements: [ConfigurationNode], at place: ConfigurationNode) -> ConfigurationNode {
+        ConfigurationNode(.sequence(elements), position: place.position, path: place.path)
+    }
+
+    package static func string(_ text: String, at place: ConfigurationNode) -> ConfigurationNode {
+        ConfigurationNode(.string(text), position: place.position, path: place.path)
+    }
+
+    /// The mapping with `key` set; nil removes it. What is no mapping becomes one.
+    package func setting(_ key: String, _ value: ConfigurationNode?) -> ConfigurationNode {
+        var copy = self
+        copy.set(key, value)
+        return copy
+    }
+
+    package mutating func set(_ key: String, _ value: ConfigurationNode?) {
+        var entries = entries ?? []
+        let index = entries.firstIndex { $0.key == key }
+        switch (index, value) {
+        case (let index?, let value?): entries[index].value = value
+        case (let index?, nil): entries.remove(at: index)
+        case (nil, let value?): entries.append(Entry(key: key, keyPosition: value.position, value: value))
+        case (nil, nil): return
+        }
+        content = .mapping(entries)
+    }
+
+    /// The value at the end of a way through mappings.
+    package subscript(way: [String]) -> ConfigurationNode? {
+        way.reduce(Optional(self)) { node, key in node?[key] }
+    }
+
+    /// Sets the value at the end of a way; mappings that are missing on it are made.
+    package mutating func set(_ way: some Collection<String>, _ value: ConfigurationNode) {
+        guard let key = way.first else {
+            self = value
+            return
+        }
+        var child = self[key] ?? .mapping([], at: value)
+        child.set(way.dropFirst(), value)
+        set(key, child)
+    }
+
+    package var isEmptyMapping: Bool { entries?.isEmpty ?? false }
+
+    /// An empty list or mapping.
+    package var isEmpty: Bool { isEmptyMapping || (elements?.isEmpty ?? false) }
+}

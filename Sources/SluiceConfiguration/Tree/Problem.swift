@@ -1,0 +1,36 @@
+/// One fault of a configuration: where it is, what was found there and what would be allowed.
+package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Scope: Hashable, Sendable {
+        /// The whole configuration is refused.
+        case configuration
+        /// The fault of one endpoint: `check` reports it, `run` starts all the same and that endpoint answers an error.
+        case endpoint
+    }
+
+    package var file: String
+    package var position: SourcePosition
+    /// Empty for the file as a whole.
+    package var keyPath: String
+    /// Never a secret's text.
+    package var found: String
+    package var allowed: String
+    package var scope: Scope
+
+    package init(
+        file: String, position: SourcePosition, keyPath: String, found: String, allowed: String,
+        scope: Scope = .configuration
+    ) {
+        self.file = file
+        self.position = position
+        self.keyPath = keyPath
+        self.found = found
+        self.allowed = allowed
+        self.scope = scope
+    }
+
+    /// `file:line:column: keyPath: found X, allowed Y`: the form that editors jump to.
+    package var description: String {
+        let place = "\(file):\(position.line):\(position.column): "
+        return place + (keyPath.isEmpty ? "" : "\(keyPath): ") + "found \(found), allowed \(allowed)"
+    }
+}

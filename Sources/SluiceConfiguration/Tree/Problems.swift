@@ -1,0 +1,49 @@
+/// What one reading of one configuration file found wrong, and where that reading takes `{env: NAME}` and
+/// `{file: PATH}` from.
+///
+/// Reading never stops at the first problem: a reader adds it, goes on with what it can, and the caller looks at the
+/// end. For one thread.
+package final class Problems {
+    /// As named by the operator; the beginning of each problem's description.
+    package let file: String
+    /// What `{env: NAME}` and `{file: PATH}` refer to.
+    package let references: References
+
+    private var found: [Problem] = []
+
+    /// - Parameters:
+    ///   - file: the path of the file that is read; relative paths in the file are relative to its folder.
+    ///   - environment: nil for the process's own.
+    package init(file: String, environment: [String: String]? = nil) {
+        self.file = file
+        references = References(configurationFile: file, environment: environment)
+    }
+
+    package func add(
+        at position: SourcePosition, keyPath: String, found: String, allowed: String,
+        scope: Problem.Scope = .configuration
+    ) {
+        self.found.append(
+            Problem(file: file, position: position, keyPath: keyPath, found: found, allowed: allowed, scope: scope))
+    }
+
+    package func add(at place: some Placed, found: String, allowed: String, scope: Problem.Scope = .configuration) {
+        add(at: place.position, keyPath: place.keyPath, found: found, allowed: allowed, scope: scope)
+    }
+
+    /// For readings that come to nothing when a part of them failed.
+    package var count: Int { found.count }
+
+    /// No problem of any scope.
+    package var isEmpty: Bool { found.isEmpty }
+
+    /// Whether the configuration as a whole must be refused: some problem is more than one endpoint's fault.
+    package var refuseConfiguration: Bool { found.contains { $0.scope == .configuration } }
+
+    /// In the order of the file; problems at one place in the order in which they were found.
+    package var all: [Problem] {
+        found.enumerated()
+            .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
+            .map(\.element)
+    }
+}

@@ -1,0 +1,64 @@
+/// A place in a configuration file.
+package struct SourcePosition: Hashable, Comparable, Sendable {
+    /// From 1.
+    package var line: Int
+    /// From 1, counted in Unicode scalars, as editors do.
+    package var column: Int
+
+    package init(line: Int, column: Int) {
+        self.line = line
+        self.column = column
+    }
+
+    /// Where a file begins.
+    package static let start = SourcePosition(line: 1, column: 1)
+
+    package static func < (left: SourcePosition, right: SourcePosition) -> Bool {
+        (left.line, left.column) < (right.line, right.column)
+    }
+}
+
+/// What stands at one place of a configuration file, and can therefore be pointed at in a `Problem`.
+package protocol Placed {
+    var position: SourcePosition { get }
+    /// For example `domains[0].policies.hmac.secret`; empty for the root.
+    var keyPath: String { get }
+}
+
+/// A value together with the place that it was read from.
+package struct Located<Value>: Placed {
+    package var value: Value
+    package var position: SourcePosition
+    package var path: ConfigurationPath
+
+    package init(_ value: Value, position: SourcePosition, path: ConfigurationPath) {
+        self.value = value
+        self.position = position
+        self.path = path
+    }
+
+    package init(_ value: Value, at node: ConfigurationNode) {
+        self.init(value, position: node.position, path: node.path)
+    }
+
+    /// For values that no file holds (tests, defaults).
+    package init(value: Value, position: SourcePosition = .start, keyPath: String = "") {
+        self.init(value, position: position, path: ConfigurationPath(text: keyPath))
+    }
+
+    /// Rendered on every call: for problems, not for keys of a table.
+    package var keyPath: String { path.description }
+
+    /// The same place with another value.
+    package func map<Other>(_ transform: (Value) throws -> Other) rethrows -> Located<Other> {
+        Located<Other>(try transform(value), position: position, path: path)
+    }
+}
+
+extension Located: Sendable where Value: Sendable {}
+
+extension Located: Equatable where Value: Equatable {
+    package static func == (left: Located, right: Located) -> Bool {
+        left.value == right.value && left.position == right.position && left.keyPath == right.keyPath
+    }
+}

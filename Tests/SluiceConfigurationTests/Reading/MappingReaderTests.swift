@@ -1,0 +1,161 @@
+import SluiceConfiguration
+import Testing
+
+@Suite("Typed reading of a mapping")
+struct MappingReaderTests {
+    @Test("every kind of value is read with its place")
+    func values() throws {
+        let text = """
+            name: orders
+            on: true
+            count: 5
+            list: [a, b]
+            lone: a
+            mode: local
+            set: {X-A: "1", X-B: "2"}
+            inner: {x: 1}
+            rows: [{x: 1}, {x: 2}]
+            """
+        var isRead = false
+        let found = problems(reading: text) { reader in
+            isRead = true
+            #expect(reader.requiredString("name")
+                == Located(value: "orders", position: SourcePosition(line: 1, column: 7), keyPath: "name"))
+            #expect(reader.requiredBool("on")?.value == true)
+            #expect(reader.requiredInteger("count", in: 0...5)?.value == 5)
+            #expect(reader.requiredStrings("list")?.value.map(\.value) == ["a", "b"])
+            #expect(reader.strings("list")?.value.last?.keyPath == "list[1]")
+            #expect(reader.strings("lone", allowSingle: true)?.value.map(\.keyPath) == ["lone"])
+            #expect(reader.requiredEnumeration("mode", ["local", "closed"])?.value == "local")
+            #expect(reader.enumeration("mode", of: Mode.self)?.value == .local)
+            #expect(reader.stringMap("set")?.map(\.name.value) == ["X-A", "X-B"])
+            #expect(reader.stringMap("set")?.map(\.value.value) == ["1", "2"])
+            #expect(reader.stringMap("set")?.last?.name.position == SourcePosition(line: 7, column: 17))
+            #expect(reader.requiredMapping("inner")?.integer("x", in: 1...1)?.keyPath == "inner.x")
+            #expect(reader.mappings("rows").map(\.keyPath) == ["rows[0]", "rows[1]"])
+            #expect(reader.mappings("inner", allowSingle: true).count == 1)
+            #expect(reader.list("list")?.value.count == 2)
+            #expect(reader.list("inner", allowSingle: true)?.value.count == 1)
+            #expect(reader.has("on") && !reader.has("off"))
+            #expect(reader.string("absent") == nil && reader.mappings("absent").isEmpty)
+        }
+        #expect(isRead)
+        #expect(found == [])
+    }
+
+    private enum Mode: String, CaseIterable { case local, closed }
+
+    @Test("wrong types: each is reported where it stands, in one run")
+    func wrongTypes() {
+        let text = """
+            s: 10
+            b: "true"
+            i: "10"
+            f: 1.5
+            l: {a: 1}
+            l2: [a, 5, null]
+            m: text
+            ms: [{a: 1}, 7]
+            ms2: 3
+            e: other
+            e2: 4
+            es: [GET, get]
+            sm: {a: 1}
+            n:
+            """
+        let found = problems(reading: text) { reader in
+            _ = reader.string("s")
+            _ = reader.bool("b")
+            _ = reader.integer("i", in: 0...9, unit: "seconds")
+            _ = reader.integer("f", in: 0...9)
+            _ = reader.strings("l")
+            #expect(reader.strings("l2", allowSingle: true)?.value.map(\.value) == ["a"])
+            #expect(reader.mapping("m") == nil)
+            _ = reader.mappings("ms")
+            _ = reader.mappings("ms2", allowSingle: true)
+            _ = reader.enumeration("e", ["local", "closed"])
+            _ = reader.enumeration("e2", ["local"])
+            #expect(reader.enumerations("es", ["GET", "PUT"])?.value.map(\.value) == ["GET"])
+            _ = reader.stringMap("sm")
+            _ = reader.list("n", allowSingle: true)
+        }
+        #expect(found == [
+            "1:4 s | the integer 10 | text (in quotes)",
+            "2:4 b | the text \"true\" | true or false",
+            "3:4 i | the text \"10\" | an integer from 0 to 9 (seconds)",
+            "4:4 f | the number 1.5 | an integer from 0 to 9",
+            "5:4 l | a mapping | a list of texts",
+            "6:9 l2[1] | the integer 5 | text (in quotes)",
+            "6:12 l2[2] | nothing | text",
+            "7:4 m | text | a mapping",
+            "8:14 ms[1] | an integer | a mapping",
+            "9:6 ms2 | an integer | a mapping or a list of mappings",
+            "10:4 e | the text \"other\" | local or closed",
+            "11:5 e2 | the integer 4 | local",
+            "12:11 es[1] | the text \"get\" | GET or PUT",
+            "13:9 sm.a | the integer 1 | text (in quotes)",
+            "14:3 n | nothing | a list",
+        ])
+    }
+
+    @Test("ranges: both ends are allowed, their neighbours are not", arguments: [
+        (0, true), (86_400, true), (-1, false), (86_401, false),
+    ])
+    func ranges(value: Int, isAllowed: Bool) {
+        let found = problems(reading: "a: \(value)") { _ = $0.integer("a", in: 0...86_400) }
+        #expect(found == (isAllowed ? [] : ["1:4 a | the integer \(value) | an integer from 0 to 86400"]))
+    }
+
+    @Test("required keys that are absent are reported at their mapping, under their own key path")
+    func requiredKeys() {
+        let found = problems(reading: "x:\n  y: 1\n") { reader in
+            guard let inner = reader.mapping("x") else { return }
+            _ = inner.integer("y", in: 1...1)
+            _ = inner.requiredString("s")
+            _ = inner.requiredString("u", allowed: "a URL")
+            _ = inner.requiredBool("b")
+            _ = inner.requiredInteger("i", in: 1...2, unit: "bytes")
+            _ = inner.requiredEnumeration("e", ["p", "q"])
+            _ = inner.requiredStrings("l")
+            _ = inner.requiredMapping("m")
+            _ = inner.requiredSecret("k")
+            _ = inner.requiredTextOrFile("t")
+            _ = inner.requiredFile("f")
+            inner.finish()
+        }
+        #expect(found == [
+            "2:3 x.s | nothing | text (required)", "2:3 x.u | nothing | a URL (required)",
+            "2:3 x.b | nothing | true or false (required)",
+            "2:3 x.i | nothing | an integer from 1 to 2 (bytes) (required)", "2:3 x.e | nothing | p or q (required)",
+            "2:3 x.l | nothing | a list of texts (required)", "2:3 x.m | nothing | a mapping (required)",
+            "2:3 x.k | nothing | text, {env: NAME} or {file: PATH} (required)",
+            "2:3 x.t | nothing | text, {env: NAME} or {file: PATH} (required)",
+            "2:3 x.f | nothing | the path of a file (required)",
+        ])
+    }
+
+    @Test("a required key with a wrong type is reported once")
+    func requiredWrongType() {
+        #expect(problems(reading: "a: 1") { _ = $0.requiredString("a") } == ["1:4 a | the integer 1 | text (in quotes)"])
+    }
+
+    @Test("unknown keys: all reported at the key, with what is allowed and what may have been meant")
+    func unknownKeys() {
+        let found = problems(reading: "hots: 1\nhosts: [a]\nzebra: {}\nopaque: [1]\n") { reader in
+            _ = reader.strings("hosts")
+            _ = reader.string("key")
+            reader.ignore("opaque")
+        }
+        #expect(found == [
+            "1:1 hots | the unknown key \"hots\" (did you mean hosts?) | hosts, key or opaque",
+            "3:1 zebra | the unknown key \"zebra\" | hosts, key or opaque",
+        ])
+        #expect(problems(reading: "a: 1") { _ in } == ["1:1 a | the unknown key \"a\" | no keys"])
+        #expect(problems(reading: "a: 1\nb: 2") { _ = $0.allEntries() } == [])
+    }
+
+    @Test("a document that is no mapping", arguments: [("- a", "a list"), ("a", "text"), ("5", "an integer")])
+    func notAMapping(text: String, kind: String) {
+        #expect(problems(reading: text) { _ in } == ["1:1  | \(kind) | a mapping"])
+    }
+}
