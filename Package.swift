@@ -14,6 +14,7 @@ let package = Package(
     name: "sluice",
     dependencies: [
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -42,6 +43,13 @@ let package = Package(
             swiftSettings: swift),
 
         // The data plane: the only hot module.
+        .target(
+            name: "SluiceGateway",
+            dependencies: [
+                "SluiceConfiguration", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swift),
 
         .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),

@@ -1,0 +1,172 @@
+package import SluiceConfiguration
+import SluiceHTTP
+
+extension GatewayConfiguration {
+    /// Reads a configuration tree, a Swagger document included. Every problem of the file is reported, whatever the others are.
+    package static func read(_ tree: ConfigurationNode, problems: Problems) -> GatewayConfiguration {
+        var configuration = GatewayConfiguration()
+        let tree = SwaggerImport.isSwagger(tree) ? SwaggerImport.convert(tree, problems) : tree
+        guard let reader = MappingReader(tree, problems) else { return configuration }
+        configuration.listeners = reader.mappings("listeners").compactMap { readListener($0) }
+        configuration.trustedProxies = readBlocks("trustedProxies", reader)
+        configuration.projects = readProjects(reader)
+        configuration.domains = reader.mappings("domains").compactMap { readDomain($0) }
+        if !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }
+        reader.finish()
+        checkReferences(configuration, problems)
+        return configuration
+    }
+
+    // MARK: Listeners and projects
+
+    private static func readListener(_ reader: MappingReader) -> ListenerConfiguration? {
+        let text = reader.requiredString("address", allowed: ListenAddress.allowed)
+        let certificates = readCertificates(reader)
+        let expectsProxyHeader = reader.bool("proxyProtocol")?.value ?? false
+        let trusted = readBlocks("trustedProxies", reader)
+        reader.finish()
+        guard let text else { return nil }
+        guard let address = ListenAddress(text.value) else {
+            reader.problems.add(at: text, found: Quoting.quoted(text.value), allowed: ListenAddress.allowed)
+            return nil
+        }
+        return ListenerConfiguration(
+            address: text.map { _ in address }, certificates: certificates, expectsProxyHeader: expectsProxyHeader,
+            trustedProxies: trusted)
+    }
+
+    private static func readCertificates(_ reader: MappingReader) -> [Certificate] {
+        reader.mappings("tls", allowSingle: true).compactMap { tls in
+            let chain = tls.path("certificate")
+            if chain == nil, !tls.has("certificate") { tls.missing("certificate", allowed: "the path of a PEM file") }
+            let key = tls.requiredSecret("key")
+            tls.finish()
+            guard let chain, let key else { return nil }
+            return Certificate(chainFile: chain, key: key)
+        }
+    }
+
+    private static func readBlocks(_ key: String, _ reader: MappingReader) -> [Located<CIDR>] {
+        (reader.strings(key)?.value ?? []).compactMap { text in
+            guard let block = CIDR(text.value), block.isCanonical else {
+                let hint = CIDR(text.value).map { "\($0)" } ?? "an address or a CIDR block, for example 10.0.0.0/8"
+                reader.problems.add(at: text, found: Quoting.quoted(text.value), allowed: hint)
+                return nil
+            }
+            return text.map { _ in block }
+        }
+    }
+
+    private static func readProjects(_ reader: MappingReader) -> [Project] {
+        guard let projects = reader.mapping("projects") else { return [] }
+        return projects.allEntries().compactMap { name, node in
+            if node.isNull { return Project(name: name, ceiling: nil) }
+            guard let entry = MappingReader(node, projects.problems) else { return nil }
+            let ceiling = entry.integer("ceiling", in: ProjectCeiling.range, unit: "requests per second")
+            entry.finish()
+            return Project(name: name, ceiling: ceiling)
+        }
+    }
+
+    private static func checkReferences(_ configuration: GatewayConfiguration, _ problems: Problems) {
+        let names = configuration.projects.map(\.name.value)
+        for domain in configuration.domains {
+            guard let project = domain.project, !names.contains(project.value) else { continue }
+            problems.add(
+                at: project, found: "the project \(Quoting.quoted(project.value)), which is not defined",
+                allowed: names.isEmpty ? "a project of `projects`" : Quoting.alternatives(names))
+        }
+    }
+
+    // MARK: Domains
+
+    private static func readDomain(_ reader: MappingReader) -> DomainConfiguration? {
+        let key = reader.requiredString("key")
+        let hosts = reader.strings("hosts", allowSingle: true)?.value ?? []
+        let project = reader.string("project")
+        let upstreams = readUpstreams(reader)
+        let (trust, authority) = readTrust(reader)
+        let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
+        let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
+        let policies = readDomainPolicies(reader)
+        let endpoints = reader.mappings("endpoints").compactMap { readEndpoint($0) }
+        // What a Swagger document says beyond the gateway's concern travels along unread.
+        reader.ignore("swagger")
+        reader.finish()
+        guard let key else { return nil }
+        if upstreams.isEmpty, !reader.has("upstream") {
+            let needs = endpoints.first { $0.policies.mock == nil }
+            if let needs {
+                reader.problems.add(
+                    at: needs.path, found: "an endpoint without a mock in a domain without an upstream",
+                    allowed: "`upstream` in the domain, or `mock` in each of its endpoints")
+            }
+        }
+        return DomainConfiguration(
+            key: key, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
+            timeoutMilliseconds: timeout?.value, keepsEncodedSlashes: slashes?.value == "keep", policies: policies,
+            endpoints: endpoints)
+    }
+
+    private static func readUpstreams(_ reader: MappingReader) -> [Located<UpstreamURL>] {
+        (reader.strings("upstream", allowSingle: true)?.value ?? []).compactMap { text in
+            do throws(UpstreamURL.Malformed) {
+                let url = try UpstreamURL(text.value)
+                guard url.query == nil else {
+                    reader.problems.add(at: text, found: "a URL with a query", allowed: "a URL without one: requests bring their own")
+                    return nil
+                }
+                return text.map { _ in url }
+            } catch {
+                reader.problems.add(at: text, found: Quoting.quoted(text.value), allowed: error.allowed)
+                return nil
+            }
+        }
+    }
+
+    private static func readTrust(_ reader: MappingReader) -> (Origin.Trust, Located<String>?) {
+        guard let tls = reader.mapping("upstreamTls") else { return (Origin.Trust(), nil) }
+        let authority = tls.path("ca")
+        let verifies = tls.bool("verify")?.value ?? true
+        tls.finish()
+        return (Origin.Trust(authorityFile: authority?.value, verifies: verifies), authority)
+    }
+
+    private static func readDomainPolicies(_ domain: MappingReader) -> DomainPolicies {
+        var policies = DomainPolicies()
+        guard let reader = domain.mapping("policies") else { return policies }
+        policies.ipACL = read(IPACL.self, reader)
+        policies.usageQuota = read(UsageQuota.self, reader)
+        policies.maintenance = read(Maintenance.self, reader)
+        policies.cors = read(CORS.self, reader)
+        policies.hmac = read(HMAC.self, reader)
+        policies.jwt = read(JWT.self, reader)
+        if let node = reader.node(JWT.key), reader.has(HMAC.key) {
+            reader.problems.add(at: node, found: "`jwt` besides `hmac`", allowed: "one kind of authentication for a domain")
+        }
+        reader.finish()
+        return policies
+    }
+
+    private static func readEndpoint(_ reader: MappingReader) -> EndpointConfiguration? {
+        let path = reader.requiredString("path", allowed: "a path pattern, for example /v1.0/members/{memberId}")
+        let methods = reader.strings("methods", allowSingle: true)
+        var policies = EndpointPolicies()
+        if let list = reader.mapping("policies") {
+            policies.usageQuota = read(UsageQuota.self, list)
+            policies.preCall = read(PreCall.self, list)
+            policies.rewrite = read(Rewrite.self, list)
+            policies.headers = read(HeaderChanges.self, list)
+            policies.mock = read(Mock.self, list)
+            list.finish()
+        }
+        reader.ignore("swagger")
+        reader.finish()
+        guard let path else { return nil }
+        return EndpointConfiguration(path: path, methods: methods, policies: policies)
+    }
+
+    private static func read<Kind: ConfigurablePolicy>(_ policy: Kind.Type, _ reader: MappingReader) -> Kind.Configuration? {
+        reader.node(policy.key).flatMap { policy.read($0, problems: reader.problems) }
+    }
+}

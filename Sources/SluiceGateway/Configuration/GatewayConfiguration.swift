@@ -1,0 +1,67 @@
+import SluiceConfiguration
+import SluiceHTTP
+
+/// What an operator's file says, read and typed; nothing is compiled yet.
+package struct GatewayConfiguration: Sendable {
+    var listeners: [ListenerConfiguration] = []
+    var trustedProxies: [Located<CIDR>] = []
+    var projects: [Project] = []
+    var domains: [DomainConfiguration] = []
+
+    struct Project: Sendable {
+        var name: Located<String>
+        /// Requests per second; nil for the process setting.
+        var ceiling: Located<Int64>?
+    }
+
+    struct ListenerConfiguration: Sendable {
+        var address: Located<ListenAddress>
+        /// Chosen by SNI; empty for plain HTTP.
+        var certificates: [Certificate]
+        var expectsProxyHeader: Bool
+        var trustedProxies: [Located<CIDR>]
+    }
+
+    struct Certificate: Sendable {
+        var chainFile: Located<String>
+        var key: Located<Secret>
+    }
+
+    struct DomainConfiguration: Sendable {
+        var key: Located<String>
+        var hosts: [Located<String>]
+        /// Nil: the project named `default`.
+        var project: Located<String>?
+        var upstreams: [Located<UpstreamURL>]
+        var trust: Origin.Trust
+        var trustPosition: Located<String>?
+        /// Milliseconds; nil for the process setting.
+        var timeoutMilliseconds: Int64?
+        var keepsEncodedSlashes: Bool
+        var policies: DomainPolicies
+        var endpoints: [EndpointConfiguration]
+    }
+
+    struct DomainPolicies: Sendable {
+        var ipACL: IPACL.Configuration?
+        var usageQuota: UsageQuota.Configuration?
+        var maintenance: Maintenance.Configuration?
+        var cors: CORS.Configuration?
+        var hmac: HMAC.Configuration?
+        var jwt: JWT.Configuration?
+    }
+
+    struct EndpointConfiguration: Sendable {
+        var path: Located<String>
+        var methods: Located<[Located<String>]>?
+        var policies: EndpointPolicies
+    }
+
+    struct EndpointPolicies: Sendable {
+        var usageQuota: UsageQuota.Configuration?
+        var preCall: PreCall.Configuration?
+        var rewrite: Rewrite.Configuration?
+        var headers: HeaderChanges.Configuration?
+        var mock: Mock.Configuration?
+    }
+}

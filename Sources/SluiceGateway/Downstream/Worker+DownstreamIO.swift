@@ -1,0 +1,175 @@
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+// A client's connection as a source and sink of bytes: readiness, receiving, sending, closing. What the bytes mean is
+// decided in `Worker+Requests`, `Worker+RequestBody` and `Worker+Responses`.
+
+/// The event callback of every client connection.
+let downstreamCallback: SocketCallback = { _, what, owner in
+    guard let owner else { return }
+    let connection = owner.assumingMemoryBound(to: DownstreamConnection.self)
+    connection.pointee.worker._withUnsafeGuaranteedRef {
+        $0.downstreamReady(connection, Readiness(rawValue: what))
+    }
+}
+
+extension Worker {
+    func downstreamReady(_ connection: Downstream, _ what: Readiness) {
+        freshenClock()
+        connection.pointee.socket.note(what)
+        if what.has(.writable), !connection.pointee.output.isEmpty {
+            let generation = connection.pointee.generation
+            flush(connection)
+            guard connection.pointee.generation == generation else { return }
+        }
+        resume(connection)
+    }
+
+    /// Does what the connection's state allows with what may be read.
+    func resume(_ connection: Downstream) {
+        switch connection.pointee.state {
+        case .free, .flushing: break
+        case .handshaking: continueHandshake(connection)
+        case .proxyHeader: readProxyHeader(connection)
+        case .idle, .readingHead: readRequest(connection)
+        case .exchanging: receiveRequestBody(connection)
+        case .dropping: dropRequestBody(connection)
+        case .tunnelling: tunnelFromDownstream(connection)
+        case .lingering: linger(connection)
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends, or queues what the socket does not take. False if the connection is broken; the caller then aborts it.
+    @inline(__always)
+    func send(_ connection: Downstream, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        var sent = 0
+        if connection.pointee.output.isEmpty {
+            switch connection.pointee.socket.send(bytes, count) {
+            case .bytes(let taken): sent = taken
+            case .wouldBlock: break
+            case .ended, .failed: return false
+            }
+            if sent == count { return true }
+            limit(connection, to: limits.writeTimeout)
+        }
+        return connection.pointee.output.append(bytes + sent, count - sent, from: &outputs.pointee)
+    }
+
+    /// Sends what is queued, as far as the socket takes it; with the last byte the exchange goes on.
+    private func flush(_ connection: Downstream) {
+        while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
+            switch connection.pointee.socket.send(front, connection.pointee.output.count) {
+            case .bytes(let count):
+                connection.pointee.output.remove(count, to: &outputs.pointee)
+                limit(connection, to: limits.writeTimeout)
+            case .wouldBlock: return
+            case .ended, .failed: return abort(connection)
+            }
+        }
+        outputDrained(connection)
+    }
+
+    private func outputDrained(_ connection: Downstream) {
+        switch connection.pointee.state {
+        case .flushing: exchangeEnded(connection)
+        case .exchanging:
+            wheel.set(connection.deadline, at: Deadline.never)
+            if isReceivingRequestBody(connection) { limit(connection, to: limits.bodyTimeout) }
+            // The response was held back while the client did not read.
+            if let upstream = connection.pointee.upstream { enqueue(upstream) }
+        case .tunnelling:
+            limit(connection, to: limits.tunnelTimeout)
+            if let upstream = connection.pointee.upstream { enqueue(upstream) }
+        default: break
+        }
+    }
+
+    // MARK: Ending
+
+    /// Ends the connection after its last response: in order, so that the client reads the response even if it is still
+    /// sending (RFC 9112, 9.6).
+    func closeInOrder(_ connection: Downstream) {
+        releaseBlock(connection)
+        guard !connection.pointee.socket.isPeerClosed else { return close(connection) }
+        connection.pointee.socket.endSending()
+        connection.pointee.state = .lingering
+        limit(connection, to: Limits.lingerMilliseconds)
+        linger(connection)
+    }
+
+    /// Throws away what the client still sends, until it closes or the time is up.
+    private func linger(_ connection: Downstream) {
+        var reads = 0
+        while connection.pointee.socket.mayRead {
+            guard reads < Limits.readsPerTurn else { return enqueue(connection) }
+            reads += 1
+            let result = Socket.receive(
+                connection.pointee.socket.descriptor, into: receiveArea, capacity: Limits.receiveBytes)
+            switch result {
+            case .bytes: continue
+            case .wouldBlock: connection.pointee.socket.mayRead = false
+            case .ended, .failed: return close(connection)
+            }
+        }
+    }
+
+    /// Ends the exchange and the connection at once, with a reset if a response was under way: the client must not take
+    /// what it has for the whole.
+    func abort(_ connection: Downstream) {
+        if connection.pointee.state == .exchanging || connection.pointee.state == .flushing {
+            if let block = connection.pointee.block {
+                if block.pointee.transfer.isHeadSent { Socket.resetOnClose(connection.pointee.socket.descriptor) }
+                record(connection, block, aborted: true)
+            }
+        }
+        close(connection)
+    }
+
+    /// Gives everything back and closes the descriptor.
+    func close(_ connection: Downstream) {
+        guard connection.pointee.state != .free else { return }
+        if let upstream = connection.pointee.upstream {
+            detach(upstream)
+            close(upstream)
+        }
+        wheel.remove(connection.deadline)
+        connection.event.disarm()
+        connection.pointee.output.clear(to: &outputs.pointee)
+        releaseBlock(connection)
+        connection.pointee.socket.close()
+        connection.pointee.state = .free
+        connection.pointee.isQueued = false
+        connection.pointee.generation &+= 1
+        counters.traffic.downstreamOpen -= 1
+        forgetPeer(connection.pointee.acceptedFrom)
+        downstreams.give(back: connection)
+    }
+
+    /// Returns the exchange's block; the snapshot that it used may be retired with it.
+    func releaseBlock(_ connection: Downstream) {
+        guard let block = connection.pointee.block else { return }
+        connection.pointee.block = nil
+        if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
+        blocks.pointee.give(back: UnsafeMutableRawPointer(block))
+    }
+
+    // MARK: Deadlines
+
+    func downstreamExpired(_ connection: Downstream) {
+        switch connection.pointee.state {
+        case .free: break
+        case .handshaking, .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
+        case .readingHead: refuse(connection, .requestTimeout)
+        case .exchanging:
+            // Either the client does not read its response, or it does not send its body.
+            if connection.pointee.output.isEmpty, isReceivingRequestBody(connection) {
+                fail(connection, .requestTimeout)
+            } else {
+                abort(connection)
+            }
+        }
+    }
+}

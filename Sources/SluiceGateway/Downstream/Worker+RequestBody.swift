@@ -1,0 +1,256 @@
+import SluiceEvent
+import SluiceHTTP
+
+// A request's body on its way from the client to the upstream, piece by piece: what the upstream's socket does not take
+// stops the reading from the client's.
+
+extension Worker {
+    /// Whether more of the body is to come from the client.
+    func isReceivingRequestBody(_ connection: Downstream) -> Bool {
+        guard let block = connection.pointee.block else { return false }
+        return block.pointee.transfer.requestBody == .receiving || block.pointee.transfer.requestBody == .receivingTrailers
+    }
+
+    // MARK: From client to upstream
+
+    /// The client's socket has something while an exchange is under way: its body, or news of its end.
+    func receiveRequestBody(_ connection: Downstream) {
+        guard let block = connection.pointee.block else { return }
+        guard isReceivingRequestBody(connection) else { return noticeReset(connection) }
+        // The body is read when the request's head has gone; until then it waits in the client's socket.
+        guard let upstream = connection.pointee.upstream, upstream.pointee.state == .active,
+            !block.pointee.transfer.isPreCall, block.pointee.transfer.isRequestSent
+        else { return }
+        var reads = 0
+        while connection.pointee.socket.mayRead, upstream.pointee.output.isEmpty, isReceivingRequestBody(connection) {
+            guard reads < Limits.readsPerTurn else { return enqueue(connection) }
+            reads += 1
+            makeRoom(block)
+            let room = roomForBody(block)
+            let memory = block.pointee.exchange.bytes + block.pointee.inputCount
+            switch connection.pointee.socket.receive(into: memory, capacity: room) {
+            case .bytes(let count):
+                counters.traffic.downstreamBytesReceived &+= UInt64(count)
+                block.pointee.inputCount += count
+                guard forwardBody(connection, block, upstream) else { return }
+                if isReceivingRequestBody(connection) { connection.pointee.socket.mayRead = true }
+            case .wouldBlock: break
+            case .ended:
+                // Half a body is no body: nothing may take it for a whole one.
+                return fail(connection, .badRequest("incomplete body"))
+            case .failed: return abort(connection)
+            }
+        }
+        if isReceivingRequestBody(connection), upstream.pointee.output.isEmpty {
+            limit(connection, to: limits.bodyTimeout)
+        } else if connection.pointee.output.isEmpty {
+            wheel.set(connection.deadline, at: Deadline.never)
+        }
+    }
+
+    /// A client may half-close and still wait for its response; one that has reset waits for nothing. Bytes of a next request
+    /// stay in the socket until this one has been answered.
+    private func noticeReset(_ connection: Downstream) {
+        guard connection.pointee.socket.mayRead else { return }
+        var byte: UInt8 = 0
+        switch Socket.peek(connection.pointee.socket.descriptor, into: &byte, capacity: 1) {
+        case .bytes: break
+        case .wouldBlock: connection.pointee.socket.mayRead = false
+        case .ended: connection.pointee.socket.isPeerClosed = true
+        case .failed: abort(connection)
+        }
+    }
+
+    /// Where body bytes that follow the head's own read are put, so that the head stays whole.
+    private func makeRoom(_ block: UnsafeMutablePointer<ExchangeBlock>) {
+        let bodyStart = block.pointee.exchange.head.length + Limits.chunkLineBytes
+        let left = block.pointee.inputCount - block.pointee.inputUsed
+        let input = block.pointee.exchange.bytes
+        if left > 0, block.pointee.inputUsed != bodyStart {
+            (input + bodyStart).update(from: input + block.pointee.inputUsed, count: left)
+        }
+        block.pointee.inputUsed = bodyStart
+        block.pointee.inputCount = bodyStart + left
+    }
+
+    /// How much may be read: never beyond a body of known length, so that no byte of the next request has to be moved.
+    private func roomForBody(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Int {
+        let room = block.pointee.inputCapacity - block.pointee.inputCount
+        guard case .length = block.pointee.transfer.requestFraming else { return room }
+        return Int(min(UInt64(room), block.pointee.transfer.requestRemaining))
+    }
+
+    /// Sends the body bytes in the block on. False if the exchange went on to something else.
+    private func forwardBody(
+        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ upstream: UpstreamLink
+    ) -> Bool {
+        let piece: BodyPiece
+        switch takeBody(block) {
+        case .piece(let taken): piece = taken
+        case .refused(let refusal):
+            fail(connection, refusal)
+            return false
+        }
+        block.pointee.transfer.isReplayable = false
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        writeBody(&writer, piece, block)
+        guard writer.count == 0 || send(upstream, writer.start, writer.count) else {
+            // It may have answered before it stopped reading; the answer is worth more than the error (RFC 9112, 9.5).
+            upstream.pointee.output.clear(to: &outputs.pointee)
+            upstream.pointee.socket.mayRead = true
+            receiveResponse(upstream)
+            return false
+        }
+        if block.pointee.transfer.requestBody == .complete { requestSent(upstream) }
+        return true
+    }
+
+    // MARK: Taking a body from the block
+
+    /// Body bytes that were taken from the block, and trailers if the body ended with any.
+    struct BodyPiece {
+        var content: ByteView = .empty
+        var trailers = ByteView.empty
+        var trailerFields: FieldTable?
+        var isLast = false
+    }
+
+    enum BodyTaken {
+        case piece(BodyPiece)
+        case refused(Refusal)
+    }
+
+    /// Takes the body bytes that have come, without their framing.
+    func takeBody(_ block: UnsafeMutablePointer<ExchangeBlock>) -> BodyTaken {
+        switch block.pointee.transfer.requestBody {
+        case .complete, .dropping: return .piece(BodyPiece(isLast: true))
+        case .receivingTrailers: return takeTrailers(block, after: .empty)
+        case .receiving: break
+        }
+        let start = block.pointee.exchange.bytes + block.pointee.inputUsed
+        let count = block.pointee.inputCount - block.pointee.inputUsed
+        guard case .chunked = block.pointee.transfer.requestFraming else {
+            let taken = Int(min(UInt64(count), block.pointee.transfer.requestRemaining))
+            block.pointee.inputUsed += taken
+            block.pointee.transfer.requestRemaining -= UInt64(taken)
+            block.pointee.transfer.requestBodyBytes += UInt64(taken)
+            let isLast = block.pointee.transfer.requestRemaining == 0
+            if isLast { block.pointee.transfer.requestBody = .complete }
+            return .piece(BodyPiece(content: ByteView(base: start, count: taken), isLast: isLast))
+        }
+        let outcome = block.pointee.transfer.requestDecoder.decode(start, count: count)
+        block.pointee.inputUsed += outcome.consumed
+        block.pointee.transfer.requestBodyBytes += UInt64(outcome.content)
+        guard block.pointee.transfer.requestBodyBytes <= limits.bodyBytesMax else { return .refused(.bodyTooLarge) }
+        let content = ByteView(base: start, count: outcome.content)
+        switch outcome.state {
+        case .more: return .piece(BodyPiece(content: content))
+        case .malformed: return .refused(.badRequest("malformed chunk"))
+        case .trailers:
+            block.pointee.transfer.requestBody = .receivingTrailers
+            return takeTrailers(block, after: content)
+        }
+    }
+
+    private func takeTrailers(_ block: UnsafeMutablePointer<ExchangeBlock>, after content: ByteView) -> BodyTaken {
+        let start = block.pointee.exchange.bytes + block.pointee.inputUsed
+        let bytes = ByteView(base: start, count: block.pointee.inputCount - block.pointee.inputUsed)
+        var fields = FieldTable(slots: responseSlots, capacity: Self.responseSlotCount)
+        switch TrailerSection.parse(bytes, slots: responseSlots, capacity: Self.responseSlotCount, into: &fields) {
+        case .incomplete:
+            guard bytes.count < Limits.requestTrailerBytes else { return .refused(.headTooLarge) }
+            return .piece(BodyPiece(content: content))
+        case .malformed(let fault): return .refused(fault.kind == .tooManyFields ? .headTooLarge : .badRequest(fault.detail))
+        case .complete(let length):
+            guard length <= Limits.requestTrailerBytes else { return .refused(.headTooLarge) }
+            block.pointee.inputUsed += length
+            block.pointee.transfer.requestBody = .complete
+            return .piece(BodyPiece(content: content, trailers: bytes[..<length], trailerFields: fields, isLast: true))
+        }
+    }
+
+    /// Writes a piece of body in the framing that the upstream was told.
+    func writeBody(_ writer: inout HeadWriter, _ piece: BodyPiece, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        guard case .chunked = block.pointee.transfer.requestFraming else { return writer.write(piece.content) }
+        writer.writeChunk(piece.content)
+        guard piece.isLast else { return }
+        writer.write(ChunkedEncoder.lastChunkLine)
+        if let fields = piece.trailerFields {
+            let selection = FieldSelection(block, isPreCall: false)
+            let head = block.pointee.exchange.head.fields
+            let headBytes = block.pointee.exchange.headBytes
+            writer.writeTrailers(fields, in: piece.trailers) {
+                selection.isSelective && selection.dropsTrailer($0, in: piece.trailers, fields: head, head: headBytes)
+            }
+        }
+        writer.write("\r\n")
+    }
+
+    // MARK: A body that nobody wants
+
+    /// The response is decided before the body was read. A short rest is read and dropped to keep the connection; with
+    /// any other the connection ends after the response.
+    func settleRequestBody(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        guard block.pointee.transfer.requestBody != .complete else { return }
+        // What has come already costs nothing.
+        if case .refused = takeBody(block) { block.pointee.transfer.keepsAlive = false }
+        guard block.pointee.transfer.requestBody != .complete else { return }
+        let isShort: Bool
+        if case .length = block.pointee.transfer.requestFraming {
+            isShort = block.pointee.transfer.requestRemaining <= UInt64(Limits.drainedBodyBytes)
+        } else {
+            isShort = false
+        }
+        // A client that waits for 100 may send the body or not: only a close makes that plain.
+        if isShort, !block.pointee.exchange.head.expectsContinue, connection.pointee.upstream == nil {
+            block.pointee.transfer.requestBody = .dropping
+        } else {
+            block.pointee.transfer.keepsAlive = false
+        }
+    }
+
+    /// Reads the rest of a refused request's body and forgets it.
+    func dropRequestBody(_ connection: Downstream) {
+        guard let block = connection.pointee.block else { return close(connection) }
+        while connection.pointee.socket.mayRead, block.pointee.transfer.requestRemaining > 0 {
+            let count = Int(min(UInt64(Limits.receiveBytes), block.pointee.transfer.requestRemaining))
+            switch connection.pointee.socket.receive(into: receiveArea, capacity: count) {
+            case .bytes(let count):
+                block.pointee.transfer.requestRemaining -= UInt64(count)
+                connection.pointee.socket.mayRead = true
+            case .wouldBlock: break
+            case .ended, .failed: return close(connection)
+            }
+        }
+        if block.pointee.transfer.requestRemaining == 0 { awaitNextRequest(connection, block) }
+    }
+}
+
+extension HeadWriter {
+    /// Writes content as one chunk; nothing for no content, because an empty chunk would end the body.
+    mutating func writeChunk(_ content: ByteView) {
+        guard !content.isEmpty else { return }
+        var line: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        withUnsafeMutableBytes(of: &line) { bytes in
+            guard let base = bytes.assumingMemoryBound(to: UInt8.self).baseAddress else { return }
+            let end = base + ChunkedEncoder.sizeLineBytesMax
+            let count = ChunkedEncoder.writeSizeLine(content.count, endingAt: end)
+            write(end - count, count)
+        }
+        write(content)
+        write(ChunkedEncoder.lineEnd)
+    }
+
+    /// Writes the trailers that may be passed on; `drops` names those that this exchange in particular keeps back.
+    mutating func writeTrailers(_ fields: FieldTable, in bytes: ByteView, drops: (FieldSlot) -> Bool) {
+        for index in 0..<fields.count {
+            let slot = fields[index]
+            if HopByHop.isForbiddenInTrailers(slot.known) || HopByHop.isForbiddenInTrailers(name: bytes[slot.name]) { continue }
+            if drops(slot) { continue }
+            write(bytes[slot.name])
+            write(": ")
+            write(bytes[slot.value])
+            write("\r\n")
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import SluiceHTTP
+
+// The gateway's own answers, and the end of every exchange.
+
+extension Worker {
+    /// Answers with an error of the catalogue.
+    func answer(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal) {
+        let text = RefusalTexts.shared[refusal.row]
+        block.pointee.transfer.refusal = refusal.row
+        block.pointee.transfer.refusalDetail = refusal.detail
+        block.pointee.transfer.status = refusal.row.entry.status
+        counters.refused(refusal.row, domain: block.pointee.exchange.domain)
+        settleRequestBody(connection, block)
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        writer.write(text.head)
+        writer.write("Content-Length: ")
+        writer.write(decimal: UInt64(text.bodyCount + refusal.detail.count))
+        writer.write("\r\n")
+        finishHead(&writer, block, addsCORS: true)
+        let headCount = writer.count
+        if !isHead(block) {
+            writer.write(text.bodyStart)
+            writer.write(refusal.detail)
+            writer.write(text.bodyEnd)
+        }
+        block.pointee.transfer.responseBodyBytes = UInt64(writer.count - headCount)
+        deliver(connection, block, writer)
+    }
+
+    /// Answers with a configured response.
+    func answer(
+        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ response: UnsafePointer<StoredResponse>
+    ) {
+        block.pointee.transfer.status = response.pointee.status
+        settleRequestBody(connection, block)
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        writer.write(response.pointee.head)
+        finishHead(&writer, block, addsCORS: response.pointee.isAmended)
+        if !isHead(block) {
+            block.pointee.transfer.responseBodyBytes = UInt64(response.pointee.body.count)
+            writer.write(response.pointee.body)
+        }
+        deliver(connection, block, writer)
+    }
+
+    /// Date, the domain's CORS fields, Connection and the empty line.
+    private func finishHead(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, addsCORS: Bool) {
+        writer.write(date.line(at: context.pointee.wallSeconds))
+        if addsCORS { writeCORS(&writer, block) }
+        writeConnection(&writer, block)
+        writer.write("\r\n")
+    }
+
+    /// What the domain's CORS policy adds to every response but a preflight's answer, which holds its fields already.
+    @inline(__always)
+    func writeCORS(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        guard let cors = block.pointee.exchange.domain?.pointee.cors else { return }
+        writer.write(cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
+    }
+
+    /// Connection, where the client would otherwise expect something else (RFC 9112, 9.3).
+    @inline(__always)
+    func writeConnection(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        if !block.pointee.transfer.keepsAlive {
+            writer.write("Connection: close\r\n")
+        } else if block.pointee.exchange.head.minorVersion == 0 {
+            writer.write("Connection: keep-alive\r\n")
+        }
+    }
+
+    private func isHead(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+        block.pointee.exchange.head.method == .head
+    }
+
+    /// Sends a whole response that was composed. Its body has room there: `Limits.storedBodyBytes` bounds it.
+    private func deliver(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ writer: HeadWriter) {
+        block.pointee.transfer.isHeadSent = true
+        counters.traffic.downstreamBytesSent &+= UInt64(writer.count)
+        guard writer.isComplete, send(connection, writer.start, writer.count) else { return abort(connection) }
+        responseEnded(connection)
+    }
+
+    // MARK: The end of an exchange
+
+    /// The last byte of the response was handed to the socket or its queue.
+    func responseEnded(_ connection: Downstream) {
+        if connection.pointee.output.isEmpty {
+            exchangeEnded(connection)
+        } else {
+            connection.pointee.state = .flushing
+        }
+    }
+
+    /// The last byte of the response has left: the connection is kept for the next request, or ends in order.
+    func exchangeEnded(_ connection: Downstream) {
+        guard let block = connection.pointee.block else { return close(connection) }
+        record(connection, block, aborted: false)
+        guard block.pointee.transfer.keepsAlive, !isDraining else { return closeInOrder(connection) }
+        if block.pointee.transfer.requestBody == .dropping {
+            connection.pointee.state = .dropping
+            limit(connection, to: limits.bodyTimeout)
+            return dropRequestBody(connection)
+        }
+        awaitNextRequest(connection, block)
+    }
+
+    /// Makes the connection ready for the request that follows, which may stand in its block already.
+    func awaitNextRequest(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        let left = block.pointee.inputCount - block.pointee.inputUsed
+        connection.pointee.state = .idle
+        limit(connection, to: limits.idleTimeout)
+        guard left > 0 else {
+            releaseBlock(connection)
+            // Bytes, or the end of the stream, that came while the response was under way.
+            if connection.pointee.socket.mayRead { enqueue(connection) }
+            return
+        }
+        // The same block goes on: its pipelined bytes move to the front.
+        let input = block.pointee.exchange.bytes
+        input.update(from: input + block.pointee.inputUsed, count: left)
+        if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
+        prepare(block, for: connection)
+        block.pointee.inputCount = left
+        connection.pointee.state = .readingHead
+        limit(connection, to: limits.headTimeout)
+        // Pipelined requests take turns with other connections, and never nest.
+        enqueue(connection)
+    }
+}

@@ -1,0 +1,23 @@
+import SluiceHTTP
+import SluicePattern
+
+/// What one evaluating thread owns and policies use. One per worker; `explain` and tests have their own.
+struct EvaluationContext {
+    /// Seconds since the Unix epoch, read once per turn of the loop. May step.
+    var wallSeconds: Int64 = 0
+    /// Nanoseconds of the monotonic clock, read once per turn of the loop. Never steps.
+    var monotonicNanoseconds: UInt64 = 0
+    /// Per-worker resources of the current snapshot, by the slot that `SnapshotBuilder.workerResource` returned.
+    var resources: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    /// For expressions: match data and limits.
+    var matchScratch: MatchScratch.Handle
+    /// This worker's number, from 0: its shard of every counter.
+    var worker: Int = 0
+    /// How many workers there are.
+    var workerCount: UInt64 = 1
+    /// This worker's lease of every project's ceiling, by the project's slot.
+    var leases: UnsafeMutablePointer<CeilingMeter.Lease>
+    /// Scratch whose content nobody expects to find again after one policy's evaluation.
+    var scratch: UnsafeMutablePointer<UInt8>
+    var scratchCapacity: Int
+}

@@ -1,0 +1,97 @@
+import SluiceHTTP
+
+/// One request and what the policy chain decides about it: everything that a policy may read or write.
+///
+/// Lives at the head of an exchange block (`ExchangeBlock`), so it holds no reference and copies nothing: all views
+/// point into the block or into the snapshot. It exists from the first byte of a request to the last of its response.
+struct Exchange: BitwiseCopyable {
+    /// What the evaluating thread owns: clock, keyed contexts, counters, scratch.
+    let context: UnsafeMutablePointer<EvaluationContext>
+
+    // MARK: The request as it was received
+
+    /// First byte of the head; the ranges in `head` count from here.
+    var bytes: UnsafeMutablePointer<UInt8>
+    var head: RequestHead
+    /// The other end of the connection, or the source that its PROXY header named.
+    var peer: IPAddress
+    /// The client: the peer, or what a trusted proxy says of it.
+    var client: IPAddress
+    /// Whether the peer is a trusted proxy, whose forwarding fields are believed.
+    var peerIsTrusted: Bool
+    /// Whether the request came over TLS.
+    var isSecure: Bool
+
+    // MARK: Where it leads
+
+    /// The normalised path inside the domain: what endpoints match and a rewrite sees. Starts with a slash.
+    var path: ByteView
+    /// The query without its question mark; nil where the target has no question mark.
+    var query: ByteView?
+    var domain: UnsafePointer<CompiledDomain>?
+    var endpoint: UnsafePointer<CompiledEndpoint>?
+
+    // MARK: What the chain decides
+
+    /// The path that the upstream will see, before it is joined to the upstream URL's own path.
+    var upstreamPath: ByteView
+    var upstreamQuery: ByteView?
+    /// Values of the claims that the JWT policy forwards, in the order of its compiled list; an empty view for an absent claim.
+    var forwardedClaims: InlineArray<8, ByteView>
+    var forwardedClaimCount: Int
+    /// Whether the JWT policy has suspended this exchange until a key set was fetched. It does so once.
+    var hasAwaitedKeys: Bool
+    /// Number of the key set source that the exchange waits for: `KeySetSource.number`. Means something only after `hasAwaitedKeys` was set.
+    var awaitedKeySet: Int
+    /// The next step of the chain.
+    var step: Int
+
+    // MARK: Memory
+
+    /// Memory of the block for what the chain makes: decoded tokens, rewritten paths.
+    var storage: UnsafeMutablePointer<UInt8>
+    var storageCapacity: Int
+    var storageUsed: Int
+}
+
+extension Exchange {
+    /// An exchange of which nothing has come.
+    init(
+        context: UnsafeMutablePointer<EvaluationContext>, bytes: UnsafeMutablePointer<UInt8>, head: RequestHead, peer: IPAddress,
+        peerIsTrusted: Bool, isSecure: Bool, storage: UnsafeMutablePointer<UInt8>, storageCapacity: Int
+    ) {
+        self.init(
+            context: context, bytes: bytes, head: head, peer: peer, client: peer, peerIsTrusted: peerIsTrusted,
+            isSecure: isSecure, path: .empty, query: nil, domain: nil, endpoint: nil, upstreamPath: .empty, upstreamQuery: nil,
+            forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0, hasAwaitedKeys: false, awaitedKeySet: 0,
+            step: 0, storage: storage, storageCapacity: storageCapacity, storageUsed: 0)
+    }
+
+    /// The head's bytes.
+    var headBytes: ByteView { ByteView(base: bytes, count: head.length) }
+
+    /// The value of the first line of a known field; nil if there is none.
+    func value(of field: KnownField) -> ByteView? {
+        guard let index = head.fields.first(field) else { return nil }
+        return headBytes[head.fields[index].value]
+    }
+
+    /// The request target as it was sent.
+    var target: ByteView { headBytes[head.target.range] }
+
+    /// The method as it was sent.
+    var method: ByteView { headBytes[head.methodRange.range] }
+
+    /// Whether Content-Length announces a body of more than `bytes`. A chunked one is measured while it passes.
+    func announcesMore(than bytes: UInt64) -> Bool {
+        if case .length(let length) = head.framing { return length > bytes }
+        return false
+    }
+
+    /// Memory for `count` bytes until the exchange ends; nil when the block has no more, which the caller answers with a refusal.
+    mutating func allocate(_ count: Int) -> UnsafeMutablePointer<UInt8>? {
+        guard count >= 0, count <= storageCapacity - storageUsed else { return nil }
+        defer { storageUsed += count }
+        return storage + storageUsed
+    }
+}

@@ -1,0 +1,133 @@
+import SluiceHTTP
+
+/// The memory of one exchange, taken when its first bytes arrive and returned when its response has ended.
+///
+/// In one block: this header, the field slots, the input (head, then the first of the body) and the storage of the
+/// chain. An idle connection holds none of it. The head stays untouched until the exchange ends, which is what makes a
+/// retry and a log line possible.
+struct ExchangeBlock {
+    var exchange: Exchange
+    var transfer: TransferState
+
+    /// The snapshot that the exchange began with and stays on; nil before it has begun.
+    var snapshot: UnsafeMutablePointer<WorkerSnapshot>?
+    /// How many bytes the input has room for.
+    var inputCapacity: Int
+    /// Bytes of input received.
+    var inputCount: Int
+    /// Bytes of input that belong to this exchange so far; what stands behind them belongs to the body or to the next request.
+    var inputUsed: Int
+    /// Bytes of input in which no parse has to look again: an incomplete head is parsed anew only when a line has ended.
+    var inputSearched: Int
+
+    /// Where the parts of a block lie, from the process settings.
+    struct Layout {
+        let slotCapacity: Int
+        let headBytesMax: Int
+        let slotsOffset: Int
+        let inputOffset: Int
+        let inputCapacity: Int
+        let storageOffset: Int
+        let storageCapacity: Int
+        let blockBytes: Int
+
+        init(fieldsMax: Int, headBytesMax: Int) {
+            slotCapacity = fieldsMax
+            self.headBytesMax = headBytesMax
+            slotsOffset = MemoryLayout<ExchangeBlock>.stride.roundedUp(to: 64)
+            inputOffset = (slotsOffset + MemoryLayout<FieldSlot>.stride * fieldsMax).roundedUp(to: 64)
+            inputCapacity = headBytesMax + Limits.chunkLineBytes + Limits.bodyAreaBytes
+            storageOffset = (inputOffset + inputCapacity + Limits.receiveTailroom).roundedUp(to: 64)
+            // A normalised path and everything decoded from the head are never larger than the head.
+            storageCapacity = headBytesMax + Limits.storageBytes
+            blockBytes = storageOffset + storageCapacity
+        }
+    }
+}
+
+/// What the exchange's two bodies have come to. Policies never see it.
+struct TransferState {
+    // MARK: Request body
+
+    var requestFraming = BodyFraming.none
+    /// Bytes of a Content-Length body still to be received from the client.
+    var requestRemaining: UInt64 = 0
+    var requestDecoder = ChunkedDecoder()
+    /// Content bytes received so far, without framing.
+    var requestBodyBytes: UInt64 = 0
+    var requestBody = RequestBody.complete
+    /// Whether the request can be sent again: nothing of its body has left the block.
+    var isReplayable = true
+    /// Where in the input a body stands that came whole with the head.
+    var replay: (start: Int, count: UInt64)?
+
+    /// Where the client's body stands.
+    enum RequestBody: UInt8 {
+        /// More is to come from the client.
+        case receiving
+        /// The last chunk was read; the trailer section is not complete.
+        case receivingTrailers
+        /// All of it was read (and, unless it waits in the upstream connection's output, passed on).
+        case complete
+        /// The response is ready and the rest is read only to keep the connection.
+        case dropping
+    }
+
+    // MARK: Response
+
+    var responseFraming = BodyFraming.none
+    var responseRemaining: UInt64 = 0
+    var responseDecoder = ChunkedDecoder()
+    /// Whether the body is re-framed as chunks for the client.
+    var responseIsChunked = false
+    var responseIsReadingTrailers = false
+    /// Whether the upstream will take another request on its connection.
+    var upstreamKeepsAlive = true
+    var interimCount: UInt8 = 0
+    var status: UInt16 = 0
+    var refusal: Refusal.Row?
+    var refusalDetail = ByteView.empty
+    /// Whether the exchange was counted and logged.
+    var isRecorded = false
+    /// Content bytes sent to the client, without framing.
+    var responseBodyBytes: UInt64 = 0
+    /// Whether a final response's head is on its way to the client: from here on an error can only close.
+    var isHeadSent = false
+    /// Whether the connection can serve another request after this response.
+    var keepsAlive = true
+    /// Whether the response at hand is the answer of a pre-call API.
+    var isPreCall = false
+    var isUpgrade = false
+
+    // MARK: Attempts
+
+    var attempts: UInt8 = 0
+    /// The URL that the attempt at hand goes to; nil for a pre-call API.
+    var target: UnsafePointer<CompiledUpstream.Target>?
+    /// Whether any byte of the request was written to the upstream connection at hand.
+    var isRequestSent = false
+
+    // MARK: Times, nanoseconds of the monotonic clock; 0 before the event
+
+    /// The request id, once it was asked for.
+    var requestID: ByteView?
+    var startedAt: UInt64 = 0
+    var upstreamStartedAt: UInt64 = 0
+    var upstreamHeadAt: UInt64 = 0
+
+    init() {}
+}
+
+extension Int {
+    /// The next multiple of a power of two.
+    func roundedUp(to alignment: Int) -> Int { (self + alignment - 1) & ~(alignment - 1) }
+}
+
+extension UnsafeMutablePointer<ExchangeBlock> {
+    /// Where the exchange's transfer stands.
+    @inline(__always)
+    var transfer: UnsafeMutablePointer<TransferState> {
+        let offset = MemoryLayout<ExchangeBlock>.offset(of: \.transfer).unsafelyUnwrapped
+        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: TransferState.self)
+    }
+}

@@ -1,0 +1,84 @@
+import SluiceHTTP
+
+/// Writes a message head into memory of fixed size. What does not fit is not written, and `isComplete` then says so, so
+/// that the callers check once at the end.
+struct HeadWriter {
+    let start: UnsafeMutablePointer<UInt8>
+    private let capacity: Int
+    private(set) var count = 0
+    private(set) var isComplete = true
+
+    init(_ start: UnsafeMutablePointer<UInt8>, capacity: Int) {
+        self.start = start
+        self.capacity = capacity
+    }
+
+    @inline(__always)
+    mutating func write(_ bytes: UnsafePointer<UInt8>, _ byteCount: Int) {
+        guard byteCount <= capacity &- count else {
+            isComplete = false
+            return
+        }
+        (start + count).update(from: bytes, count: byteCount)
+        count &+= byteCount
+    }
+
+    @inline(__always)
+    mutating func write(_ view: ByteView) { write(view.base, view.count) }
+
+    @inline(__always)
+    mutating func write(_ literal: StaticString) { write(literal.utf8Start, literal.utf8CodeUnitCount) }
+
+    @inline(__always)
+    mutating func write(byte: UInt8) {
+        guard count < capacity else {
+            isComplete = false
+            return
+        }
+        start[count] = byte
+        count &+= 1
+    }
+
+    mutating func write(decimal number: UInt64) {
+        if number < 10 { return write(byte: 0x30 + UInt8(truncatingIfNeeded: number)) }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var rest = number
+            var first = 20
+            repeat {
+                first -= 1
+                digits[first] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            if let base = digits.baseAddress { write(base + first, 20 - first) }
+        }
+    }
+
+    /// All sixteen digits, in lower case.
+    @inline(__always)
+    mutating func write(hexadecimal number: UInt64) {
+        guard capacity &- count >= 16 else {
+            isComplete = false
+            return
+        }
+        Hexadecimal.write(number, into: start + count)
+        count &+= 16
+    }
+
+    /// The text of an address (RFC 5952 for IPv6).
+    mutating func write(_ address: IPAddress) {
+        guard IPAddress.textBytesMax <= capacity - count else {
+            isComplete = false
+            return
+        }
+        count += address.write(into: start + count)
+    }
+
+    /// A field line with its CRLF.
+    @inline(__always)
+    mutating func writeField(_ name: StaticString, _ value: ByteView) {
+        write(name)
+        write(": ")
+        write(value)
+        write("\r\n")
+    }
+}

@@ -1,0 +1,132 @@
+import SluiceHTTP
+
+/// An error that the gateway itself answers: one row of the catalogue, and for some rows a fixed phrase that says more.
+///
+/// The phrase is always a literal of the gateway's: never an address, a secret or anything that a caller sent.
+struct Refusal: BitwiseCopyable, Sendable, Equatable {
+    /// The rows of the catalogue. All statuses, codes and messages that the gateway can answer stand in this file.
+    enum Row: UInt8, CaseIterable, BitwiseCopyable, Sendable {
+        case ceilingExceeded
+        case quotaExceeded
+        case hmacTimestampEmpty, hmacTimestampFormat, hmacExpired, hmacAuthorizationEmpty, hmacInvalid
+        case jwtAuthorizationEmpty, jwtExpired, jwtInvalid
+        case preCallFailed
+        case rewritePatternInvalid, rewriteReplacementInvalid
+        case notFound
+        case addressNotAllowed
+        case invalidTarget
+        case badRequest
+        case requestTimeout
+        case bodyTooLarge
+        case headTooLarge
+        case upstreamFailed
+        case upstreamUnavailable
+        case upstreamTimeout
+    }
+
+    let row: Row
+    /// The `{detail}` of the rows that have one; empty otherwise.
+    let detail: ByteView
+
+    init(_ row: Row, detail: StaticString = "") {
+        self.row = row
+        self.detail = ByteView(detail)
+    }
+
+    static func == (left: Refusal, right: Refusal) -> Bool {
+        left.row == right.row && left.detail.equals(right.detail)
+    }
+
+    static var ceilingExceeded: Refusal { Refusal(.ceilingExceeded) }
+    static var quotaExceeded: Refusal { Refusal(.quotaExceeded) }
+    static var preCallFailed: Refusal { Refusal(.preCallFailed) }
+    static var notFound: Refusal { Refusal(.notFound) }
+    static var addressNotAllowed: Refusal { Refusal(.addressNotAllowed) }
+    static var invalidTarget: Refusal { Refusal(.invalidTarget) }
+    static var requestTimeout: Refusal { Refusal(.requestTimeout) }
+    static var bodyTooLarge: Refusal { Refusal(.bodyTooLarge) }
+    static var headTooLarge: Refusal { Refusal(.headTooLarge) }
+    static func badRequest(_ detail: StaticString) -> Refusal { Refusal(.badRequest, detail: detail) }
+    static func upstreamFailed(_ detail: StaticString) -> Refusal { Refusal(.upstreamFailed, detail: detail) }
+    static func upstreamUnavailable(_ detail: StaticString) -> Refusal { Refusal(.upstreamUnavailable, detail: detail) }
+    static func upstreamTimeout(_ detail: StaticString) -> Refusal { Refusal(.upstreamTimeout, detail: detail) }
+}
+
+extension Refusal.Row {
+    /// Status, resultCode and resultMessage. `{detail}` stands where the phrase goes.
+    var entry: (status: UInt16, code: Int, message: StaticString) {
+        switch self {
+        case .ceilingExceeded: (429, 200040, "200040 Tenant quota exceeded")
+        case .quotaExceeded: (403, 20004, "20004 Usage quota exceeded")
+        case .hmacTimestampEmpty: (401, 20001, "20001 HMAC authentication failed (The timestamp field is empty)")
+        case .hmacTimestampFormat: (401, 20001, "20001 HMAC authentication failed (Invalid timestamp format)")
+        case .hmacExpired: (401, 20001, "20001 HMAC authentication failed (Exceeded expiration time)")
+        case .hmacAuthorizationEmpty: (401, 20001, "20001 HMAC authentication failed (The authorization field is empty)")
+        case .hmacInvalid: (401, 20001, "20001 HMAC authentication failed (Invalid authorization)")
+        case .jwtAuthorizationEmpty: (401, 20002, "20002 JWT authentication failed (The authorization field is empty)")
+        case .jwtExpired: (401, 20002, "20002 JWT authentication failed (Exceeded expiration time)")
+        case .jwtInvalid: (401, 20002, "20002 JWT authentication failed (Invalid authorization)")
+        case .preCallFailed: (502, 20008, "20008 Pre api connection failed")
+        case .rewritePatternInvalid: (500, 20005, "20005 URI Pattern's syntax is invalid")
+        case .rewriteReplacementInvalid: (500, 20006, "20006 Rewrite URI's syntax is invalid")
+        case .notFound: (404, 4_041_007, "URL Not Found")
+        case .addressNotAllowed: (403, 4_031_007, "Request IP not allowed")
+        case .invalidTarget: (400, 4_000_003, "Invalid URI.")
+        case .badRequest: (400, 4_000_007, "Bad Request ({detail})")
+        case .requestTimeout: (408, 4_080_000, "Request Timeout")
+        case .bodyTooLarge: (413, 4_131_000, "Request size is larger than permissible limit.")
+        case .headTooLarge: (431, 4_310_000, "Request Header Fields Too Large")
+        case .upstreamFailed: (502, 5_020_001, "Upstream Bad Gateway ({detail})")
+        case .upstreamUnavailable: (503, 5_030_001, "Upstream Service Unavailable ({detail})")
+        case .upstreamTimeout: (504, 5_040_001, "Gateway Timeout ({detail})")
+        }
+    }
+}
+
+extension Refusal.Row {
+    /// The name in logs and metrics.
+    var label: StaticString {
+        switch self {
+        case .ceilingExceeded: "ceiling_exceeded"
+        case .quotaExceeded: "quota_exceeded"
+        case .hmacTimestampEmpty: "hmac_timestamp_empty"
+        case .hmacTimestampFormat: "hmac_timestamp_format"
+        case .hmacExpired: "hmac_expired"
+        case .hmacAuthorizationEmpty: "hmac_authorization_empty"
+        case .hmacInvalid: "hmac_invalid"
+        case .jwtAuthorizationEmpty: "jwt_authorization_empty"
+        case .jwtExpired: "jwt_expired"
+        case .jwtInvalid: "jwt_invalid"
+        case .preCallFailed: "pre_call_failed"
+        case .rewritePatternInvalid: "rewrite_pattern_invalid"
+        case .rewriteReplacementInvalid: "rewrite_replacement_invalid"
+        case .notFound: "not_found"
+        case .addressNotAllowed: "address_not_allowed"
+        case .invalidTarget: "invalid_target"
+        case .badRequest: "bad_request"
+        case .requestTimeout: "request_timeout"
+        case .bodyTooLarge: "body_too_large"
+        case .headTooLarge: "head_too_large"
+        case .upstreamFailed: "upstream_failed"
+        case .upstreamUnavailable: "upstream_unavailable"
+        case .upstreamTimeout: "upstream_timeout"
+        }
+    }
+
+    /// The policy, or the part of the gateway, that refuses with this row.
+    var policy: StaticString {
+        switch self {
+        case .ceilingExceeded: "ceiling"
+        case .quotaExceeded: "usageQuota"
+        case .hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid: "hmac"
+        case .jwtAuthorizationEmpty, .jwtExpired, .jwtInvalid: "jwt"
+        case .preCallFailed: "preCall"
+        case .rewritePatternInvalid, .rewriteReplacementInvalid: "rewrite"
+        case .notFound: "routing"
+        case .addressNotAllowed: "ipAcl"
+        case .invalidTarget, .badRequest, .requestTimeout, .headTooLarge: "http"
+        case .bodyTooLarge: "bodyLimit"
+        case .upstreamFailed, .upstreamUnavailable, .upstreamTimeout: "upstream"
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import SluiceHTTP
+
+/// The catalogue's responses, rendered once: status line, fields and the body around its phrase. Sendable, because its memory
+/// is never written again.
+struct RefusalTexts: @unchecked Sendable {
+    struct Text: BitwiseCopyable {
+        /// Status line and Content-Type, each with its CRLF.
+        let head: ByteView
+        /// The body up to the phrase; all of it where there is none.
+        let bodyStart: ByteView
+        let bodyEnd: ByteView
+
+        var bodyCount: Int { bodyStart.count + bodyEnd.count }
+    }
+
+    static let shared = RefusalTexts()
+
+    private let arena = Arena()
+    private let texts: ArenaSlice<Text>
+
+    private init() {
+        let arena = arena
+        texts = arena.store(Refusal.Row.allCases.map { row in
+            let entry = row.entry
+            let message = "\(entry.message)"
+            let head = "HTTP/1.1 \(entry.status) \(ReasonPhrase.standard(for: entry.status))\r\n"
+                + "Content-Type: application/json; charset=utf-8\r\n"
+            let body = #"{"header":{"resultCode":\#(entry.code),"resultMessage":"\#(message)","isSuccessful":false}}"#
+            let marker = "{detail}"
+            guard let cut = body.firstRange(of: marker) else {
+                return Text(head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty)
+            }
+            return Text(
+                head: arena.bytes(head), bodyStart: arena.bytes(String(body[..<cut.lowerBound])),
+                bodyEnd: arena.bytes(String(body[cut.upperBound...])))
+        })
+    }
+
+    subscript(row: Refusal.Row) -> Text { texts[Int(row.rawValue)] }
+
+    /// The body of a refusal as text, for `explain` and tests.
+    func body(of refusal: Refusal) -> String {
+        let text = self[refusal.row]
+        return text.bodyStart.string + refusal.detail.string + text.bodyEnd.string
+    }
+}

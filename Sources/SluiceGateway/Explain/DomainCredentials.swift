@@ -1,0 +1,109 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+/// Makes what callers of a configured domain authenticate themselves with, for the command line. Allocates.
+package struct DomainCredentials {
+    /// Why there are none.
+    package struct Fault: Error {
+        package let message: String
+        /// Whether the caller's arguments are at fault, rather than the configuration.
+        package let isOfArguments: Bool
+
+        init(_ message: String, isOfArguments: Bool = false) {
+            self.message = message
+            self.isOfArguments = isOfArguments
+        }
+    }
+
+    private let domain: GatewayConfiguration.DomainConfiguration
+
+    /// - Parameter domain: the domain's key.
+    package init(_ configuration: GatewayConfiguration, domain key: String) throws(Fault) {
+        guard let domain = configuration.domains.first(where: { $0.key.value == key }) else {
+            let keys = Quoting.alternatives(configuration.domains.map(\.key.value))
+            throw Fault("no domain with the key \(Quoting.quoted(key)); allowed \(keys)")
+        }
+        self.domain = domain
+    }
+
+    /// The header lines that authenticate one request under the domain's HMAC policy, without line ends.
+    ///
+    /// In the named form the fields that are signed are among them, so that what is signed is what is sent.
+    /// - Parameters:
+    ///   - target: path and query as they will be sent, or an absolute URL.
+    ///   - timestamp: in a format that the policy reads; nil for now.
+    ///   - fields: the lines that the request will bear. Where Host is wanted and not among them, it is the URL's authority, or
+    ///     `localhost`.
+    ///   - isNamed: whether the named form is wanted where the compact one would do.
+    package func hmacLines(
+        method: String, target: String, timestamp: String? = nil, fields: [(name: String, value: String)] = [], isNamed: Bool = false
+    ) throws(Fault) -> [String] {
+        guard let configuration = domain.policies.hmac else {
+            throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no HMAC policy")
+        }
+        if let timestamp, Array(timestamp.utf8).withByteView({ GatewayTimestamp.parse($0) }) == nil {
+            throw Fault("\(Quoting.quoted(timestamp)) is no timestamp; allowed for example 2026-01-31T09:00:00Z", isOfArguments: true)
+        }
+        let url = try ExplainedRequest.Target(target)
+        let time = timestamp ?? HMAC.Signer.timestamp(at: Int64(Clock.wallNanoseconds() / 1_000_000_000))
+        var signer = HMAC.Signer(configuration: configuration)
+        if isNamed { signer.listedHeaders = fields.map { $0.name.lowercased() } }
+        let names = signer.signedHeaders
+        var fields = fields
+        if names.contains("host"), !fields.contains(where: { $0.name.lowercased() == "host" }) {
+            fields.append(("Host", url.authority ?? "localhost"))
+        }
+        do throws(HMAC.Signer.Fault) {
+            let lines = try signer.lines(
+                method: method, target: url.target, timestamp: time, headers: fields, isNamed: isNamed)
+            let signed = fields.filter { names.contains($0.name.lowercased()) }.map { "\($0.name): \($0.value)" }
+            return lines + signed
+        } catch {
+            throw Fault(error.description + "; give it with -H", isOfArguments: true)
+        }
+    }
+
+    /// A token that the domain's JWT policy accepts.
+    ///
+    /// - Parameters:
+    ///   - claims: names and values; they add to what the policy asks for, or replace it.
+    ///   - lifetimeSeconds: until `exp`, where no claim says otherwise.
+    ///   - privateKey: PEM text; for RS256.
+    ///   - keyID: the header's `kid`; nil for that of the matching key in a set that is a file.
+    package func token(
+        claims: [(name: String, value: String)] = [], lifetimeSeconds: Int = 300, privateKey: [UInt8]? = nil, keyID: String? = nil
+    ) throws(Fault) -> String {
+        guard let configuration = domain.policies.jwt else {
+            throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no JWT policy")
+        }
+        if configuration.algorithm == .rs256, privateKey == nil {
+            throw Fault("the policy takes RS256: give the private key with --private-key", isOfArguments: true)
+        }
+        if configuration.algorithm == .hs256, privateKey != nil {
+            throw Fault("the policy takes HS256, which has no private key", isOfArguments: true)
+        }
+        let matchingID = try privateKey.flatMap { pem throws(Fault) in try Self.keyID(of: pem, in: configuration.key) }
+        let now = Int64(Clock.wallNanoseconds() / 1_000_000_000)
+        let lifetime = [(name: "exp", value: String(now + Int64(lifetimeSeconds)))]
+        do throws(JWT.TokenSigner.Fault) {
+            return try JWT.TokenSigner(configuration: configuration).token(
+                claims: lifetime + claims, now: now, privateKey: privateKey, keyID: keyID ?? matchingID)
+        } catch {
+            throw Fault(error.description, isOfArguments: privateKey != nil)
+        }
+    }
+    /// The `kid` under which the policy knows a private key's other half, if it has one. A key whose other half the policy
+    /// does not have is a fault: no token of it would be accepted.
+    private static func keyID(of pem: [UInt8], in key: JWT.Key) throws(Fault) -> String? {
+        do throws(CryptoError) {
+            let privateKey = try pem.withByteView { text throws(CryptoError) in try RSAPrivateKey(pem: text) }
+            guard let match = PublicKeys(key)?.counterpart(of: privateKey) else { return nil }
+            if match.isKnown { return match.id }
+        } catch {
+            throw Fault(error.message, isOfArguments: true)
+        }
+        throw Fault("the private key is not the other half of a public key of the policy", isOfArguments: true)
+    }
+}

@@ -1,0 +1,62 @@
+import SluiceHTTP
+
+// How the walk ends: with an error, a configured response, or a request to the upstream.
+
+extension Explainer {
+    func conclude(_ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal) {
+        let text = RefusalTexts.shared[refusal.row]
+        let body = RefusalTexts.shared.body(of: refusal)
+        explanation.messageTitle = "response"
+        explanation.message = Self.lines(of: text.head) + ["Content-Length: \(body.utf8.count)"] + corsLines(block)
+        addBody(body, to: &explanation, block)
+        let entry = refusal.row.entry
+        // Some messages begin with their code already.
+        let message = "\(entry.message)".replacing("{detail}", with: refusal.detail.string)
+        let code = message.hasPrefix("\(entry.code) ") ? "" : "\(entry.code) "
+        explanation.verdict = "\(entry.status) \(code)\(message)"
+        explanation.passes = false
+    }
+
+    func conclude(
+        _ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>, _ response: UnsafePointer<StoredResponse>,
+        by step: Step
+    ) {
+        explanation.messageTitle = "response"
+        explanation.message = Self.lines(of: response.pointee.head) + (response.pointee.isAmended ? corsLines(block) : [])
+        addBody(response.pointee.body.string, to: &explanation, block)
+        explanation.verdict = "\(response.pointee.status) \(step.name)"
+        if case .maintenance = step { explanation.passes = false } else { explanation.passes = true }
+    }
+
+    private func addBody(_ body: String, to explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        guard !body.isEmpty, block.pointee.exchange.head.method != .head else { return }
+        explanation.message += ["", body]
+    }
+
+    private func corsLines(_ block: UnsafeMutablePointer<ExchangeBlock>) -> [String] {
+        guard let cors = block.pointee.exchange.domain?.pointee.cors else { return [] }
+        return Self.lines(of: cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
+    }
+
+    /// The chain has let the request pass: what the upstream would get, in the worker's own writing.
+    func concludeForwarding(_ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        guard let upstream = block.pointee.exchange.domain?.pointee.upstream, upstream.pointee.targets.count > 0 else {
+            return conclude(&explanation, block, .upstreamUnavailable("no upstream configured"))
+        }
+        let target = upstream.pointee.targets.pointer(at: 0)
+        block.pointee.transfer.target = target
+        var writer = HeadWriter(worker.compose, capacity: worker.composeCapacity)
+        let connection = worker.downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(worker)))
+        worker.writeRequest(&writer, block, connection)
+        guard writer.isComplete else { return conclude(&explanation, block, .headTooLarge) }
+        let others = upstream.pointee.targets.count - 1
+        explanation.messageTitle = others == 0 ? "upstream request" : "upstream request, to one of \(others + 1) URLs"
+        explanation.message = Self.lines(of: ByteView(base: writer.start, count: writer.count))
+        let exchange = block.pointee.exchange
+        let origin = origins.first { $0.number == target.pointee.origin }
+        let place = origin.map { "\($0.url.isSecure ? "https" : "http")://\($0.url.authority)" } ?? ""
+        let path = Self.target(exchange.upstreamPath, exchange.upstreamQuery)
+        explanation.verdict = "proxy \(exchange.method.string) \(place)\(target.pointee.basePath.string)\(path)"
+        explanation.passes = true
+    }
+}

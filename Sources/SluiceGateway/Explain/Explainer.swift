@@ -1,0 +1,193 @@
+package import SluiceConfiguration
+import SluiceEvent
+import SluiceHTTP
+import Synchronization
+
+/// Walks one request through a compiled configuration without sending anything.
+///
+/// It is a worker that never runs its loop: it has the snapshot, the clock and the resources of one, and evaluates the very
+/// steps that `sluice run` evaluates. What it cannot know are the counts of a running gateway: ceilings and quotas begin at zero.
+/// The one thing that it asks others for is a key set, once, where the domain's JWT policy names one.
+package final class Explainer {
+    /// The request cannot be walked: the system has no memory or descriptors.
+    package struct SetupError: Error {
+        package let message: String
+    }
+
+    let configuration: GatewayConfiguration
+    let worker: Worker
+    let snapshot: Snapshot
+    private let registries = SnapshotCompiler.Registries()
+
+    /// Compiles a configuration as a start of the gateway does. Nil if it cannot be served: `problems` says why.
+    package init?(_ tree: ConfigurationNode, settings: ProcessSettings, problems: Problems) throws(SetupError) {
+        JWT.Settings.fetchTimeoutMilliseconds.store(settings.keySetFetchTimeoutMs, ordering: .relaxed)
+        configuration = GatewayConfiguration.read(tree, problems: problems)
+        let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
+        guard let snapshot = compiler.compile(configuration, generation: 1), !problems.refuseConfiguration else { return nil }
+        self.snapshot = snapshot
+        do throws(EventLoop.SetupError) {
+            worker = try Worker(number: 0, limits: WorkerLimits(settings), workerCount: 1, accessLog: nil)
+        } catch {
+            throw SetupError(message: error.message)
+        }
+        let labels = registries.metrics.labels
+        worker.take(Worker.Publication(
+            snapshot: snapshot, listeners: [], origins: registries.origins.all, addresses: [:],
+            projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
+    }
+
+    var origins: [Origin] { registries.origins.all }
+
+    /// What would become of the request.
+    package func explain(_ request: ExplainedRequest) throws(SetupError) -> Explanation {
+        guard let block = prepare(request) else { throw SetupError(message: "no memory for an exchange") }
+        var explanation = Explanation()
+        explanation.facts.append(.init(label: "request", lines: ["\(request.method) \(request.target.target)"]))
+        if let refusal = receive(request.head, block) {
+            conclude(&explanation, block, refusal)
+            return explanation
+        }
+        block.pointee.transfer.begin(block.pointee.exchange.head, at: worker.context.pointee.monotonicNanoseconds)
+        let place = worker.snapshots.pointee.enter()
+        block.pointee.snapshot = place
+        worker.context.pointee.resources = place.pointee.resources
+        let refusal = Routing.resolve(&block.pointee.exchange, in: place.pointee.tables, trusted: trusted(request))
+        describeClient(&explanation, block.pointee.exchange)
+        describeRoute(&explanation, block.pointee.exchange)
+        if let refusal {
+            conclude(&explanation, block, refusal)
+        } else {
+            fetchKeySet(of: block.pointee.exchange, &explanation)
+            walk(&explanation, block)
+        }
+        return explanation
+    }
+
+    // MARK: The exchange
+
+    private func trusted(_ request: ExplainedRequest) -> TrustedProxies {
+        let listeners = configuration.listeners
+        let listener = listeners.first { $0.certificates.isEmpty != request.target.isSecure } ?? listeners.first
+        return listener.flatMap { snapshot.trusted[$0.address.value.description] } ?? snapshot.trustedEverywhere
+    }
+
+    private func prepare(_ request: ExplainedRequest) -> UnsafeMutablePointer<ExchangeBlock>? {
+        let connection = worker.downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(worker)))
+        connection.pointee.peer = request.client
+        connection.pointee.peerIsTrusted = trusted(request).contains(request.client)
+        connection.pointee.isSecure = request.target.isSecure
+        guard let memory = worker.blocks.pointee.take() else { return nil }
+        let block = memory.assumingMemoryBound(to: ExchangeBlock.self)
+        worker.prepare(block, for: connection)
+        connection.pointee.block = block
+        return block
+    }
+
+    /// Puts the head into the block and parses it, as a worker does with what a socket brings.
+    private func receive(_ head: [UInt8], _ block: UnsafeMutablePointer<ExchangeBlock>) -> Refusal? {
+        guard head.count <= worker.layout.headBytesMax else { return .headTooLarge }
+        block.pointee.exchange.bytes.update(from: head, count: head.count)
+        block.pointee.inputCount = head.count
+        let bytes = ByteView(base: block.pointee.exchange.bytes, count: head.count)
+        let slots = block.pointee.exchange.head.fields.slots
+        switch RequestHead.parse(bytes, slots: slots, capacity: worker.layout.slotCapacity, into: &block.pointee.exchange.head) {
+        case .complete:
+            block.pointee.inputUsed = block.pointee.exchange.head.length
+            return nil
+        case .incomplete: return .badRequest("incomplete head")
+        case .malformed(let fault):
+            switch fault.kind {
+            case .syntax: return .badRequest(fault.detail)
+            case .target: return .invalidTarget
+            case .tooManyFields: return .headTooLarge
+            }
+        }
+    }
+
+    /// Gets the key set that the domain's JWT policy needs. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS besides the resolution
+    /// of a name.
+    private func fetchKeySet(of exchange: Exchange, _ explanation: inout Explanation) {
+        guard let domain = configured(exchange), case .keySet(let wanted)? = domain.policies.jwt?.key,
+            let source = KeySetRegistry.shared.sources.first(where: { $0.location == wanted.value }),
+            source.begin(now: Clock.monotonicNanoseconds())
+        else { return }
+        let result = KeySetFetch.load(wanted.value).flatMap { text in
+            Result { () throws(KeySet.Fault) in try KeySet(text) }
+        }
+        _ = source.end(result, now: Clock.monotonicNanoseconds(), interval: KeySetRefresher.intervalNanosecondsDefault)
+        let outcome = source.lastFault.map { "not available: \($0)" } ?? "fetched"
+        explanation.facts.append(.init(label: "key set", lines: [outcome]))
+    }
+
+    // MARK: The chain
+
+    /// Evaluates the steps as `PolicyChain.run` does, one by one.
+    private func walk(_ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        let steps = PolicyChain.steps(of: block.pointee.exchange)
+        while block.pointee.exchange.step < steps.count {
+            let step = steps[block.pointee.exchange.step]
+            block.pointee.exchange.step += 1
+            let verdict = step.evaluate(&block.pointee.exchange)
+            explanation.steps.append(.init(policy: "\(step.name)", verdict: describe(verdict, of: step, block.pointee.exchange)))
+            switch verdict {
+            case .proceed: continue
+            case .suspend:
+                // Nothing else suspends here: the key set was fetched before.
+                guard case .preCall = step else { return conclude(&explanation, block, Refusal(.jwtInvalid)) }
+            case .refuse(let refusal):
+                addUnreached(&explanation, steps, block)
+                return conclude(&explanation, block, refusal)
+            case .respond(let response):
+                addUnreached(&explanation, steps, block)
+                return conclude(&explanation, block, response, by: step)
+            }
+        }
+        if block.pointee.exchange.endpoint == nil {
+            conclude(&explanation, block, .notFound)
+        } else {
+            concludeForwarding(&explanation, block)
+        }
+    }
+
+    private func addUnreached(
+        _ explanation: inout Explanation, _ steps: ArenaSlice<Step>, _ block: UnsafeMutablePointer<ExchangeBlock>
+    ) {
+        for index in block.pointee.exchange.step..<steps.count {
+            explanation.steps.append(.init(policy: "\(steps[index].name)", verdict: "not reached"))
+        }
+    }
+
+    private func describe(_ verdict: Verdict, of step: Step, _ exchange: Exchange) -> String {
+        switch verdict {
+        case .refuse(let refusal): return "refuse \(refusal.row.entry.status) \(refusal.row.label)"
+        case .respond(let response): return "respond \(response.pointee.status)"
+        case .suspend:
+            guard case .preCall(let preCall) = step else { return "suspend: waits for a key set" }
+            let line = Self.lines(of: preCall.pointee.requestHead).first?.split(separator: " ") ?? []
+            let origin = origins.first { $0.number == preCall.pointee.origin }
+            let place = origin.map { "\($0.url.isSecure ? "https" : "http")://\($0.url.authority)" } ?? ""
+            return "suspend: would call \(line.first ?? "") \(place)\(line.dropFirst().first ?? ""); the walk goes on as if it answered 200"
+        case .proceed:
+            guard case .rewrite = step else { return "proceed" }
+            let before = Self.target(exchange.path, exchange.query)
+            let after = Self.target(exchange.upstreamPath, exchange.upstreamQuery)
+            return before == after ? "proceed: the path stays as it is" : "proceed: \(before) becomes \(after)"
+        }
+    }
+
+    static func target(_ path: ByteView, _ query: ByteView?) -> String {
+        path.string + (query.map { "?\($0.string)" } ?? "")
+    }
+
+    /// Lines of a head, without their ends and the empty one.
+    static func lines(of head: ByteView) -> [String] {
+        head.string.split(separator: "\r\n").map(String.init)
+    }
+
+    /// What the configuration says of the exchange's domain.
+    func configured(_ exchange: Exchange) -> GatewayConfiguration.DomainConfiguration? {
+        guard let key = exchange.domain?.pointee.key.string else { return nil }
+        return configuration.domains.first { $0.key.value == key }
+    }
+}

@@ -1,0 +1,34 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceHTTP
+
+/// The public keys that a policy names and that can be had without asking anybody: PEM text, and key sets in files.
+struct PublicKeys {
+    private let keys: [(id: [UInt8]?, key: RSAPublicKey)]
+
+    /// Nil for HS256, for a key set at a URI, and for keys that cannot be read: which ones are right is then not known.
+    init?(_ key: JWT.Key) {
+        switch key {
+        case .secret: return nil
+        case .publicKey(let text):
+            guard let key = try? text.value.bytes.withByteView({ pem throws(CryptoError) in try RSAPublicKey(pem: pem) }) else { return nil }
+            keys = [(nil, key)]
+        case .keySet(let location):
+            guard case .file = location.value.kind, case .success(let text) = KeySetFetch.load(location.value),
+                let set = try? KeySet(text)
+            else { return nil }
+            keys = set.keys.map { ($0.id, $0.key) }
+        }
+    }
+
+    /// The key that is the other half of a private one: whether there is one, and its `kid`.
+    func counterpart(of privateKey: RSAPrivateKey) -> (isKnown: Bool, id: String?) {
+        let message = Array("sluice".utf8)
+        guard let signature = try? message.withByteView({ text throws(CryptoError) in try privateKey.sign(text) }) else { return (false, nil) }
+        let match = keys.first { candidate in
+            guard let verifier = try? RSAVerifier(candidate.key) else { return false }
+            return message.withByteView { text in signature.withByteView { verifier.handle.verify(text, signature: $0) } }
+        }
+        return (match != nil, match?.id.map { String(decoding: $0, as: UTF8.self) })
+    }
+}

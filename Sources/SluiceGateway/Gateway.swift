@@ -1,0 +1,269 @@
+import Glibc
+package import Logging
+package import SluiceConfiguration
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+import Synchronization
+
+/// The gateway: workers, what they share, and the control of both.
+///
+/// All functions are for one controlling thread (the process's main thread), except where they say otherwise.
+package final class Gateway: @unchecked Sendable {
+    /// Why the gateway does not start, or a reload is not taken: each line names what to change.
+    package struct Failure: Error, CustomStringConvertible {
+        package let lines: [String]
+        package var description: String { lines.joined(separator: "\n") }
+    }
+
+    let settings: ProcessSettings
+    let registries = SnapshotCompiler.Registries()
+    private let log: Logger
+    private let configurationFile: String
+    private let loadTree: @Sendable (Problems) -> ConfigurationNode?
+    private var workers: [WorkerMail] = []
+    private var threads: [Thread] = []
+    private var helperThreads: [Thread] = []
+    private var accessLog: AccessLog?
+    private var resolver: Resolver?
+    private let keySets: KeySetRefresher
+    private var opened: Set<String> = []
+    private var certificates: [String: TLSServerContext] = [:]
+    let status = GatewayStatus()
+
+    /// - Parameters:
+    ///   - configurationFile: named in problems, and the base of relative paths.
+    ///   - loadTree: reads the configuration; called at the start and at every reload.
+    package init(
+        settings: ProcessSettings, configurationFile: String, log: Logger,
+        loadTree: @escaping @Sendable (Problems) -> ConfigurationNode?
+    ) {
+        self.settings = settings
+        self.configurationFile = configurationFile
+        self.log = log
+        self.loadTree = loadTree
+        keySets = KeySetRefresher(intervalNanoseconds: UInt64(settings.keySetRefreshSeconds) * 1_000_000_000)
+        JWT.Settings.cacheEntries.store(settings.jwtCacheEntries, ordering: .relaxed)
+        JWT.Settings.fetchTimeoutMilliseconds.store(settings.keySetFetchTimeoutMs, ordering: .relaxed)
+    }
+
+    // MARK: Start
+
+    /// Starts serving. Returns when every worker has the first snapshot and listens; nothing is left behind by a failure.
+    package func start() throws(Failure) {
+        signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
+        let plan = try makePlan()
+        do throws(AccessLog.OpenError) {
+            accessLog = try AccessLog(settings.accessLog)
+        } catch {
+            throw Failure(lines: ["SLUICE_ACCESS_LOG: \(error.message)"])
+        }
+        let sockets = try openSockets(plan.listeners)
+        do {
+            try startThreads()
+        } catch {
+            for descriptor in sockets.values.joined() { Socket.close(descriptor) }
+            throw Failure(lines: ["\(error)"])
+        }
+        publish(plan, sockets)
+        log.notice("serving", metadata: [
+            "listeners": "\(plan.listeners.map(\.address).joined(separator: ", "))", "workers": "\(settings.workers)",
+            "configuration": "\(configurationFile)",
+        ])
+    }
+
+    private func startThreads() throws {
+        let resolver = Resolver(refreshSeconds: settings.dnsRefreshSeconds) { [weak self] number, addresses in
+            self?.addressesChanged(number, addresses)
+        }
+        self.resolver = resolver
+        helperThreads.append(try Thread(name: "sluice-resolver") { resolver.run() })
+        if let accessLog { helperThreads.append(try Thread(name: "sluice-log") { accessLog.run() }) }
+        for number in 0..<settings.workers {
+            let worker = try Worker(
+                number: number, limits: WorkerLimits(settings), workerCount: settings.workers,
+                accessLog: accessLog?.makeBuffer())
+            let mail = WorkerMail(worker)
+            KeySetRegistry.shared.setObserver(mail, worker: number)
+            workers.append(mail)
+            let transferred = UncheckedTransfer(worker)
+            threads.append(try Thread(name: "sluice-\(number)") { transferred.value.run() })
+        }
+        guard keySets.start() else { throw Failure(lines: ["the thread that fetches key sets cannot be started"]) }
+    }
+
+    /// The descriptor limit decides how many connections there can be: the hard limit is there to be used.
+    private func raiseDescriptorLimit() {
+        var limits = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0, limits.rlim_cur < limits.rlim_max else { return }
+        limits.rlim_cur = limits.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits)
+    }
+
+    // MARK: Check
+
+    /// Finds every problem that a start with this configuration would meet, short of opening sockets.
+    package static func check(
+        settings: ProcessSettings, problems: Problems, loadTree: (Problems) -> ConfigurationNode?
+    ) {
+        guard let tree = loadTree(problems) else { return }
+        let configuration = GatewayConfiguration.read(tree, problems: problems)
+        let compiler = SnapshotCompiler(settings: settings, registries: .init(), problems: problems)
+        _ = compiler.compile(configuration, generation: 1)
+        _ = ListenerPlanner(settings: settings, previous: [:]).plan(configuration, problems: problems)
+    }
+
+    // MARK: Publication
+
+    /// A configuration that was read, compiled and found good.
+    private struct Plan {
+        let snapshot: Snapshot
+        let listeners: [ListenerPlan]
+        let certificates: [String: TLSServerContext]
+    }
+
+    private func makePlan() throws(Failure) -> Plan {
+        let problems = Problems(file: configurationFile)
+        guard let tree = loadTree(problems) else { throw Failure(lines: problems.all.map(\.description)) }
+        let configuration = GatewayConfiguration.read(tree, problems: problems)
+        let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
+        let snapshot = compiler.compile(configuration, generation: status.generation + 1)
+        let listeners = ListenerPlanner(settings: settings, previous: certificates).plan(configuration, problems: problems)
+        guard let snapshot, !problems.refuseConfiguration else { throw Failure(lines: problems.all.map(\.description)) }
+        for problem in problems.all { log.warning("\(problem)") }
+        for warning in listeners.warnings { log.warning("\(warning)") }
+        return Plan(snapshot: snapshot, listeners: listeners.plans, certificates: listeners.certificates)
+    }
+
+    /// One socket per worker for every listener that is new.
+    private func openSockets(_ plans: [ListenerPlan]) throws(Failure) -> [String: [Int32]] {
+        var sockets: [String: [Int32]] = [:]
+        func fail(_ plan: ListenerPlan, _ error: SocketError) -> Failure {
+            for descriptor in sockets.values.joined() { Socket.close(descriptor) }
+            let hint = error.code == EADDRINUSE ? "; stop the other program, or change `address` or SLUICE_LISTEN" : ""
+            return Failure(lines: ["cannot listen on \(plan.address): \(error)\(hint)"])
+        }
+        for plan in plans where !opened.contains(plan.address) {
+            for worker in 0..<settings.workers {
+                switch Socket.listen(
+                    on: plan.socketAddress, backlog: Int32(settings.listenBacklog), isFirst: worker == 0)
+                {
+                case .success(let descriptor): sockets[plan.address, default: []].append(descriptor)
+                case .failure(let error): throw fail(plan, error)
+                }
+            }
+        }
+        return sockets
+    }
+
+    private func publish(_ plan: Plan, _ sockets: [String: [Int32]]) {
+        let origins = registries.origins.all
+        resolver?.add(origins, waitingMilliseconds: 3000)
+        let addresses = resolver?.addresses ?? [:]
+        let labels = registries.metrics.labels
+        status.publishing(plan.snapshot.generation, workers: workers.count)
+        for (number, worker) in workers.enumerated() {
+            let listeners = plan.listeners.map { listener in
+                OpenedListener(plan: listener, descriptor: sockets[listener.address].map { $0[number] })
+            }
+            let publication = Worker.Publication(
+                snapshot: plan.snapshot, listeners: listeners, origins: origins, addresses: addresses,
+                projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count,
+                domainRows: labels.domains.count)
+            let status = status
+            worker.post { worker in
+                worker.take(publication)
+                status.taken(publication.snapshot.generation)
+            }
+        }
+        opened = Set(plan.listeners.map(\.address))
+        certificates = plan.certificates
+        status.awaitTaken(milliseconds: 5000)
+    }
+
+    private func addressesChanged(_ number: Int, _ addresses: [IPAddress]) {
+        for worker in workers { worker.post { $0.updateOrigin(number, addresses) } }
+    }
+
+    /// Reads the configuration again. A configuration with problems changes nothing; the failure says what is wrong with it.
+    package func reload() throws(Failure) {
+        accessLog?.reopen()
+        do {
+            let plan = try makePlan()
+            let sockets = try openSockets(plan.listeners)
+            publish(plan, sockets)
+            status.reloaded(true)
+            log.notice("reloaded", metadata: ["generation": "\(plan.snapshot.generation)"])
+        } catch {
+            status.reloaded(false)
+            throw error
+        }
+    }
+
+    // MARK: End
+
+    /// Takes no new connection and lets those under way end, for as long as the drain timeout allows.
+    package func drain() {
+        status.draining()
+        log.notice("draining", metadata: ["timeoutMs": "\(settings.drainTimeoutMs)"])
+        let signal = Signal()
+        let waiting = DrainCount(workers.count)
+        for worker in workers {
+            worker.post { worker in
+                worker.drain {
+                    waiting.oneDone()
+                    signal.raise()
+                }
+            }
+        }
+        let deadline = Clock.monotonicNanoseconds() + UInt64(settings.drainTimeoutMs) * 1_000_000
+        while !waiting.isZero, Clock.monotonicNanoseconds() < deadline { signal.wait(milliseconds: 100) }
+        stop()
+    }
+
+    /// Ends at once, whatever is under way.
+    package func stop() {
+        for worker in workers { worker.post { $0.stop() } }
+        for thread in threads { thread.join() }
+        keySets.stop()
+        resolver?.stop()
+        accessLog?.stop()
+        for thread in helperThreads { thread.join() }
+        threads = []
+        helperThreads = []
+        log.notice("stopped")
+    }
+
+    // MARK: Eyes
+
+    /// Whether every worker serves the current snapshot and none drains. Any thread.
+    package var isReady: Bool { status.isReady }
+
+    /// The counters of all workers, summed. Any thread; waits for the workers, at most two seconds.
+    package func metrics() -> MetricsReport {
+        let collector = MetricsCollector(count: workers.count)
+        for worker in workers { worker.post { collector.add($0) } }
+        collector.wait(milliseconds: 2000)
+        return MetricsReport(
+            totals: collector.totals, labels: registries.metrics.labels,
+            ceilings: registries.counts.ceilings(now: Clock.monotonicNanoseconds()),
+            quotas: registries.counts.quotas(wallSeconds: Clock.wallNanoseconds() / 1_000_000_000),
+            status: status, workers: workers.count, droppedLines: accessLog?.dropped ?? 0,
+            logWriteFailures: accessLog?.writeFailures ?? 0)
+    }
+}
+
+/// Hands a value to the one thread that will use it from then on.
+struct UncheckedTransfer<Value>: @unchecked Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}
+
+/// Counts workers that have drained.
+private final class DrainCount: Sendable {
+    private let left: Atomic<Int>
+    init(_ count: Int) { left = Atomic(count) }
+    func oneDone() { left.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
+    var isZero: Bool { left.load(ordering: .acquiring) <= 0 }
+}

@@ -1,0 +1,74 @@
+/// Every fixed bound of the data plane that is not a process setting, with its unit and its reason.
+enum Limits {
+    /// Bytes that one read from an upstream may bring. Large enough that a 64 KiB body needs one or two calls.
+    static let receiveBytes = 64 * 1024
+
+    /// Bytes kept free in front of the receive area, where the head of a response is written before its first bytes of
+    /// body, so that both leave in one send without the body being copied.
+    static let receiveHeadroom = 128 * 1024
+
+    /// Bytes behind the receive area: the end of a chunk and the last chunk.
+    static let receiveTailroom = 64
+
+    /// Bytes of a response head or trailer section. Twice what common servers send at most; larger is `.upstreamFailed`.
+    static let responseHeadBytes = 64 * 1024
+
+    /// Bytes of a request's trailer section, however it arrives; more is `.headTooLarge`. Half of the body area, so that a
+    /// section that has not come whole always has room for more.
+    static let requestTrailerBytes = bodyAreaBytes / 2
+
+    /// Bytes of a response's trailer section, however it arrives; more breaks the connection.
+    static let responseTrailerBytes = responseHeadBytes / 2
+
+    /// Bytes of request body that an exchange block has room for behind the largest head.
+    static let bodyAreaBytes = 16 * 1024
+
+    /// Bytes between the head and the body area where the size line of a re-framed chunk is written.
+    static let chunkLineBytes = 32
+
+    /// Bytes of an exchange block that the chain may use: normalised and rewritten paths, decoded tokens.
+    static let storageBytes = 48 * 1024
+
+    /// Bytes of an output block: what one event can leave unsent at most, a head and a receive area with its framing.
+    static let outputBytes = receiveHeadroom + receiveBytes + receiveTailroom
+
+    /// Interim (1xx) responses passed on for one request; an upstream that sends more is broken.
+    static let interimResponses = 16
+
+    /// Bytes of a refused request's body that are read and dropped to keep its connection; more closes it.
+    static let drainedBodyBytes = 64 * 1024
+
+    /// Milliseconds in which a connection closed by the gateway may still read what the peer had under way, so that
+    /// the peer reads the response rather than a reset (RFC 9112, 9.6).
+    static let lingerMilliseconds: UInt64 = 2000
+
+    /// Reads of one connection in one turn of the loop before others get theirs.
+    static let readsPerTurn = 4
+
+    /// Milliseconds between two looks at the deadlines: how late a timeout may be.
+    static let tickMilliseconds: UInt64 = 10
+
+    /// Exchange and output blocks of each kind that a worker keeps although nothing has needed them lately.
+    static let blocksRetained = 16
+
+    /// Milliseconds between two looks at memory that a burst has left behind.
+    static let trimMilliseconds: UInt64 = 2000
+
+    /// Addresses of one upstream name that are used; more are ignored.
+    static let addressesPerName = 16
+
+    /// Bytes of a configured body (mock, maintenance): it is sent from the composing memory in one piece.
+    static let storedBodyBytes = 128 * 1024
+
+    /// Scratch bytes for one policy evaluation.
+    static let scratchBytes = 64 * 1024
+
+    /// Connections accepted in one turn of the loop, so that a flood of them cannot starve those that are open.
+    static let acceptsPerTurn = 64
+
+    /// Milliseconds without accepting after the descriptors ran out.
+    static let acceptPauseMilliseconds: UInt64 = 100
+
+    /// Bytes that may be read of a 200 from a pre-call API before its connection is given up instead of kept.
+    static let preCallBodyBytes: UInt64 = 1024 * 1024
+}

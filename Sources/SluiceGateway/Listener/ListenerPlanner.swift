@@ -1,0 +1,70 @@
+import Glibc
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+/// Turns configured listeners into plans: addresses parsed, certificates loaded and checked.
+struct ListenerPlanner {
+    let settings: ProcessSettings
+    /// Certificates in use, whose session tickets stay good over a reload.
+    let previous: [String: TLSServerContext]
+
+    struct Outcome {
+        var plans: [ListenerPlan] = []
+        var certificates: [String: TLSServerContext] = [:]
+        /// What an operator should know and can be served all the same: a certificate that expires soon.
+        var warnings: [String] = []
+    }
+
+    /// The listeners; where the file has none, the one of the process settings.
+    func plan(_ configuration: GatewayConfiguration, problems: Problems) -> Outcome {
+        var outcome = Outcome()
+        guard !configuration.listeners.isEmpty else {
+            if let address = socketAddress(settings.listen) {
+                outcome.plans.append(ListenerPlan(
+                    address: settings.listen.description, socketAddress: address, tls: nil, expectsProxyHeader: false))
+            }
+            return outcome
+        }
+        for listener in configuration.listeners {
+            let name = listener.address.value.description
+            if outcome.plans.contains(where: { $0.address == name }) {
+                problems.add(at: listener.address, found: "the address \(name) a second time", allowed: "one listener for each address")
+                continue
+            }
+            guard let address = socketAddress(listener.address.value) else {
+                problems.add(at: listener.address, found: name, allowed: ListenAddress.allowed)
+                continue
+            }
+            let tls = loadCertificates(of: listener, named: name, problems: problems, into: &outcome)
+            if !listener.certificates.isEmpty, tls == nil { continue }
+            outcome.plans.append(ListenerPlan(
+                address: name, socketAddress: address, tls: tls, expectsProxyHeader: listener.expectsProxyHeader))
+        }
+        return outcome
+    }
+
+    private func socketAddress(_ address: ListenAddress) -> SocketAddress? {
+        IPAddress(address.host).map { SocketAddress($0, port: address.port) }
+    }
+
+    private func loadCertificates(
+        of listener: GatewayConfiguration.ListenerConfiguration, named name: String, problems: Problems, into outcome: inout Outcome
+    ) -> TLSServerContext? {
+        guard let first = listener.certificates.first else { return nil }
+        let sources = listener.certificates.map { certificate in
+            TLSCertificateSource(chainFile: certificate.chainFile.value, key: .pem(certificate.key.value.bytes))
+        }
+        do {
+            let context = try TLSServerContext(
+                sources, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), replacing: previous[name])
+            outcome.certificates[name] = context
+            outcome.warnings += context.warnings
+            return context
+        } catch {
+            problems.add(at: first.chainFile, found: error.message, allowed: "a readable PEM certificate chain and its private key")
+            return nil
+        }
+    }
+}

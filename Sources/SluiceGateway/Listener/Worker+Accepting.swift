@@ -1,0 +1,184 @@
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+// From a listening socket to a connection that reads its first request: accepting, the PROXY header, TLS.
+
+private let listenerCallback: SocketCallback = { _, _, owner in
+    guard let owner else { return }
+    let listener = Unmanaged<Listener>.fromOpaque(owner).takeUnretainedValue()
+    listener.worker.accept(listener)
+}
+
+extension Worker {
+    // MARK: Listeners
+
+    /// Makes the worker's listeners those of the snapshot. On the worker's thread.
+    func setListeners(_ wanted: [OpenedListener], snapshot: Snapshot) {
+        for opened in wanted {
+            if let known = listeners.first(where: { !$0.isClosed && $0.address == opened.plan.address }) {
+                known.update(opened.plan, snapshot: snapshot)
+            } else if let descriptor = opened.descriptor {
+                let listener = Listener(
+                    opened.plan, descriptor: descriptor, number: UInt16(clamping: listeners.count), snapshot: snapshot, worker: self)
+                listeners.append(listener)
+                _ = listener.event.armForReading(
+                    loop, descriptor: descriptor, owner: Unmanaged.passUnretained(listener).toOpaque(), callback: listenerCallback)
+            }
+        }
+        for listener in listeners where !wanted.contains(where: { $0.plan.address == listener.address }) { listener.close() }
+    }
+
+    /// Accepts no more. Connections in the kernel's queue are taken first: they were promised a server.
+    func closeListeners() {
+        for listener in listeners where !listener.isClosed {
+            if listener.pausedUntil == 0 { accept(listener) }
+            listener.close()
+        }
+    }
+
+    // MARK: Accepting
+
+    fileprivate func accept(_ listener: Listener) {
+        freshenClock()
+        var accepted = 0
+        while accepted < Limits.acceptsPerTurn, !listener.isClosed {
+            guard limits.connectionsMax == 0 || downstreams.live < limits.connectionsMax else { return pause(listener) }
+            var address = SocketAddress()
+            switch Socket.accept(listener.descriptor, from: &address) {
+            case .bytes(let descriptor):
+                accepted += 1
+                guard admits(address.ip) else {
+                    Socket.resetOnClose(Int32(descriptor))
+                    Socket.close(Int32(descriptor))
+                    continue
+                }
+                open(Int32(descriptor), from: address, listener)
+            case .wouldBlock, .ended: return
+            case .failed:
+                // Out of descriptors or memory: the readiness would be reported again at once, and the loop would spin.
+                counters.traffic.acceptFailures &+= 1
+                return pause(listener)
+            }
+        }
+    }
+
+    /// Counts a connection in by its peer's address, where these are bounded. The peer of a PROXY header is not meant: all
+    /// connections of a load balancer come from one address.
+    private func admits(_ peer: IPAddress) -> Bool {
+        guard limits.connectionsPerClientMax > 0 else { return true }
+        let open = connectionsByPeer[peer] ?? 0
+        guard open < limits.connectionsPerClientMax else {
+            counters.traffic.connectionsRefused &+= 1
+            return false
+        }
+        connectionsByPeer[peer] = open + 1
+        return true
+    }
+
+    /// Counts a connection out.
+    func forgetPeer(_ peer: IPAddress) {
+        guard limits.connectionsPerClientMax > 0, let open = connectionsByPeer[peer] else { return }
+        connectionsByPeer[peer] = open > 1 ? open - 1 : nil
+    }
+
+    private func pause(_ listener: Listener) {
+        guard listener.pausedUntil == 0 else { return }
+        listener.event.disarm()
+        listener.pausedUntil = nowMilliseconds + Limits.acceptPauseMilliseconds
+    }
+
+    /// Looks at every tick whether a paused listener may go on.
+    func resumeAccepting() {
+        for listener in listeners where listener.pausedUntil != 0 && listener.pausedUntil <= nowMilliseconds && !listener.isClosed {
+            listener.pausedUntil = 0
+            _ = listener.event.rearm()
+        }
+    }
+
+    private func open(_ descriptor: Int32, from address: SocketAddress, _ listener: Listener) {
+        Socket.disableNagle(descriptor)
+        let connection = downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(self)))
+        connection.pointee.deadline = Deadline(owner: connection, kind: .downstream)
+        connection.pointee.socket = PeerSocket(descriptor: descriptor, mayRead: true)
+        connection.pointee.requests = 0
+        connection.pointee.listener = listener.number
+        connection.pointee.isSecure = listener.tls != nil
+        connection.pointee.peer = address.ip
+        connection.pointee.acceptedFrom = address.ip
+        connection.pointee.peerIsTrusted = listener.trusted.contains(address.ip)
+        counters.traffic.downstreamOpen += 1
+        counters.traffic.downstreamAccepted &+= 1
+        guard connection.event.arm(loop, descriptor: descriptor, owner: connection, callback: downstreamCallback) else {
+            connection.pointee.state = .idle
+            return close(connection)
+        }
+        if listener.expectsProxyHeader {
+            connection.pointee.state = .proxyHeader
+            limit(connection, to: limits.headTimeout)
+        } else {
+            beginSession(connection, listener)
+        }
+        // What came with the connection is read in the turn that its event reports.
+    }
+
+    /// The transport is known: TLS if the listener has a certificate, else requests.
+    private func beginSession(_ connection: Downstream, _ listener: Listener) {
+        guard let tls = listener.tls else {
+            connection.pointee.state = .idle
+            return limit(connection, to: limits.idleTimeout)
+        }
+        guard let session = TLSSession(tls.handle, descriptor: connection.pointee.socket.descriptor) else { return close(connection) }
+        connection.pointee.socket.tls = session
+        connection.pointee.state = .handshaking
+        limit(connection, to: limits.handshakeTimeout)
+    }
+
+    // MARK: PROXY header
+
+    /// Reads the PROXY header byte-exactly: what follows it belongs to TLS or to HTTP.
+    func readProxyHeader(_ connection: Downstream) {
+        guard connection.pointee.socket.mayRead else { return }
+        let listener = listeners[Int(connection.pointee.listener)]
+        switch Socket.peek(connection.pointee.socket.descriptor, into: receiveArea, capacity: ProxyHeader.bytesMax) {
+        case .bytes(let count):
+            switch ProxyHeader.parse(ByteView(base: receiveArea, count: count)) {
+            case .incomplete:
+                guard count < ProxyHeader.bytesMax, !connection.pointee.socket.isPeerClosed else { return abort(connection) }
+                // The bytes stay in the socket; the next ones are reported.
+                connection.pointee.socket.mayRead = false
+            case .malformed: abort(connection)
+            case .complete(let header):
+                _ = Socket.receive(connection.pointee.socket.descriptor, into: receiveArea, capacity: header.length)
+                // Only a trusted proxy's word about where the connection comes from is taken.
+                if connection.pointee.peerIsTrusted, let source = header.source {
+                    connection.pointee.peer = source
+                    connection.pointee.peerIsTrusted = listener.trusted.contains(source)
+                }
+                beginSession(connection, listener)
+                if connection.pointee.state != .free { resume(connection) }
+            }
+        case .wouldBlock: connection.pointee.socket.mayRead = false
+        case .ended, .failed: abort(connection)
+        }
+    }
+
+    // MARK: TLS
+
+    func continueHandshake(_ connection: Downstream) {
+        guard let tls = connection.pointee.socket.tls else { return close(connection) }
+        switch tls.handshake() {
+        case .bytes:
+            counters.traffic.handshakes &+= 1
+            connection.pointee.state = .idle
+            // Requests may have come with the handshake's last message.
+            connection.pointee.socket.mayRead = true
+            limit(connection, to: limits.idleTimeout)
+            readRequest(connection)
+        case .wantRead, .wantWrite: connection.pointee.socket.mayRead = false
+        case .closed, .failed:
+            counters.traffic.handshakeFailures &+= 1
+            abort(connection)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import SluiceEvent
+import Synchronization
+
+/// Sums the workers' counters: each adds its own, on its own thread.
+final class MetricsCollector: Sendable {
+    private struct State {
+        var totals = CounterTotals()
+        var left: Int
+    }
+
+    private let state: Mutex<State>
+    private let signal = Signal()
+
+    init(count: Int) { state = Mutex(State(left: count)) }
+
+    func add(_ worker: Worker) {
+        var own = CounterTotals()
+        own.take(from: worker)
+        state.withLock { state in
+            state.totals.add(own)
+            state.left -= 1
+        }
+        signal.raise()
+    }
+
+    /// Waits until every worker has added its counters, or the time is up.
+    func wait(milliseconds: UInt64) {
+        let deadline = Clock.monotonicNanoseconds() + milliseconds * 1_000_000
+        while state.withLock({ $0.left > 0 }), Clock.monotonicNanoseconds() < deadline { signal.wait(milliseconds: 50) }
+    }
+
+    var totals: CounterTotals { state.withLock { $0.totals } }
+}
+
+/// Counters of one or several workers, copied out of them.
+struct CounterTotals: Sendable {
+    var endpoints: [[UInt64]] = []
+    var refusals: [[UInt64]] = []
+    var durations: [DurationHistogram] = []
+    var upstreamDurations: [DurationHistogram] = []
+    var traffic = TrafficCounts()
+    var upstreamIdle = 0
+    var upstreamEjected = 0
+    var exchangeBlocks = 0
+    var outputBlocks = 0
+    var snapshotsHeld = 0
+
+    /// Copies a worker's counters. On its thread.
+    mutating func take(from worker: Worker) {
+        let counters = worker.counters
+        for row in 0..<counters.endpointCount {
+            endpoints.append((0..<5).map { counters.endpoints[row].classes[$0] })
+        }
+        for row in 0..<counters.domainCount {
+            let domain = counters.domains[row]
+            refusals.append(Refusal.Row.allCases.map { domain.refusals[Int($0.rawValue)] })
+            durations.append(domain.duration)
+            upstreamDurations.append(domain.upstreamDuration)
+        }
+        traffic = counters.traffic
+        worker.origins.pointee.forEachAddress { address in
+            upstreamIdle += address.pointee.idleCount
+            if address.pointee.ejectedUntil > worker.nowMilliseconds { upstreamEjected += 1 }
+        }
+        exchangeBlocks = worker.blocks.pointee.taken
+        outputBlocks = worker.outputs.pointee.taken
+        snapshotsHeld = worker.snapshots.pointee.count
+    }
+
+    /// Adds another worker's. Rows that only one of them has yet are kept.
+    mutating func add(_ other: CounterTotals) {
+        Self.add(&endpoints, other.endpoints)
+        Self.add(&refusals, other.refusals)
+        Self.add(&durations, other.durations)
+        Self.add(&upstreamDurations, other.upstreamDurations)
+        traffic.add(other.traffic)
+        upstreamIdle += other.upstreamIdle
+        upstreamEjected += other.upstreamEjected
+        exchangeBlocks += other.exchangeBlocks
+        outputBlocks += other.outputBlocks
+        snapshotsHeld = max(snapshotsHeld, other.snapshotsHeld)
+    }
+
+    private static func add(_ sums: inout [[UInt64]], _ others: [[UInt64]]) {
+        for (row, counts) in others.enumerated() {
+            if row == sums.count { sums.append(counts) } else { for column in counts.indices { sums[row][column] += counts[column] } }
+        }
+    }
+
+    private static func add(_ sums: inout [DurationHistogram], _ others: [DurationHistogram]) {
+        for (row, histogram) in others.enumerated() {
+            if row == sums.count { sums.append(histogram) } else { sums[row].add(histogram) }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+/// All counters at one moment, and their text for Prometheus.
+package struct MetricsReport: Sendable {
+    let totals: CounterTotals
+    let labels: (domains: [String], endpoints: [MetricRegistry.EndpointLabels])
+    let ceilings: [(project: String, ceiling: UInt64, used: UInt64)]
+    let quotas: [(key: CountRegistry.QuotaKey, used: UInt64)]
+    let status: GatewayStatus
+    let workers: Int
+    let droppedLines: UInt64
+    let logWriteFailures: UInt64
+
+    /// The Prometheus text exposition format, version 0.0.4. Label values come from the configuration only.
+    package var text: String {
+        var page = MetricsPage()
+        writeRequests(&page)
+        writeDurations(&page)
+        writeConnections(&page)
+        writeCounts(&page)
+        writeProcess(&page)
+        return page.text
+    }
+
+    private func writeRequests(_ page: inout MetricsPage) {
+        page.begin("sluice_requests_total", .counter, "Responses sent, by domain, endpoint and status class.")
+        for (row, counts) in totals.endpoints.enumerated() where row < labels.endpoints.count {
+            for (index, count) in counts.enumerated() where count > 0 {
+                page.add(
+                    count, ["domain": labels.endpoints[row].domain, "endpoint": labels.endpoints[row].endpoint, "class": "\(index + 1)xx"])
+            }
+        }
+        page.begin("sluice_refusals_total", .counter, "Errors answered by the gateway itself, by domain and reason.")
+        for (row, counts) in totals.refusals.enumerated() where row < labels.domains.count {
+            for (index, count) in counts.enumerated() where count > 0 {
+                let refusal = Refusal.Row.allCases[index]
+                page.add(count, [
+                    "domain": labels.domains[row], "policy": "\(refusal.policy)", "refusal": "\(refusal.label)",
+                ])
+            }
+        }
+        page.begin("sluice_aborted_total", .counter, "Exchanges that ended with a broken connection.")
+        page.add(totals.traffic.aborted)
+    }
+
+    private func writeDurations(_ page: inout MetricsPage) {
+        page.begin("sluice_request_duration_seconds", .histogram, "From the last byte of a request's head to the last of its response.")
+        for (row, histogram) in totals.durations.enumerated() where row < labels.domains.count {
+            page.add(histogram, ["domain": labels.domains[row]])
+        }
+        page.begin("sluice_upstream_duration_seconds", .histogram, "From the decision to forward to the head of the upstream's response.")
+        for (row, histogram) in totals.upstreamDurations.enumerated() where row < labels.domains.count {
+            page.add(histogram, ["domain": labels.domains[row]])
+        }
+    }
+
+    private func writeConnections(_ page: inout MetricsPage) {
+        page.gauge("sluice_connections", "Open client connections.", UInt64(max(0, totals.traffic.downstreamOpen)))
+        page.counter("sluice_connections_accepted_total", "Client connections accepted.", totals.traffic.downstreamAccepted)
+        page.counter("sluice_accept_failures_total", "Accepts that failed, for want of descriptors or memory.", totals.traffic.acceptFailures)
+        page.counter(
+            "sluice_connections_refused_total", "Connections closed at once because their address had too many.",
+            totals.traffic.connectionsRefused)
+        page.counter("sluice_tls_handshakes_total", "TLS handshakes completed.", totals.traffic.handshakes)
+        page.counter("sluice_tls_handshake_failures_total", "TLS handshakes that failed.", totals.traffic.handshakeFailures)
+        page.counter("sluice_received_bytes_total", "Bytes received from clients.", totals.traffic.downstreamBytesReceived)
+        page.counter("sluice_sent_bytes_total", "Bytes sent to clients.", totals.traffic.downstreamBytesSent)
+        page.gauge("sluice_upstream_connections", "Open connections to services.", UInt64(max(0, totals.traffic.upstreamOpen)))
+        page.gauge("sluice_upstream_idle_connections", "Of these, pooled ones.", UInt64(max(0, totals.upstreamIdle)))
+        page.counter("sluice_upstream_connections_opened_total", "Connections opened to services.", totals.traffic.upstreamOpened)
+        page.counter("sluice_upstream_received_bytes_total", "Bytes received from services.", totals.traffic.upstreamBytesReceived)
+        page.counter("sluice_upstream_failures_total", "Failed attempts at services.", totals.traffic.upstreamFailures)
+        page.counter("sluice_upstream_retries_total", "Attempts that were repeated.", totals.traffic.upstreamRetries)
+        page.gauge("sluice_upstream_ejected", "Addresses spared after failures, summed over workers.", UInt64(max(0, totals.upstreamEjected)))
+        page.gauge("sluice_exchange_blocks", "Memory blocks held by requests under way.", UInt64(max(0, totals.exchangeBlocks)))
+        page.gauge("sluice_output_blocks", "Memory blocks that wait for slow peers.", UInt64(max(0, totals.outputBlocks)))
+    }
+
+    private func writeCounts(_ page: inout MetricsPage) {
+        page.begin("sluice_ceiling_requests", .gauge, "Requests per second that a project may make.")
+        for entry in ceilings { page.add(entry.ceiling, ["project": entry.project]) }
+        page.begin("sluice_ceiling_used_requests", .gauge, "Requests that a project made in the last second.")
+        for entry in ceilings { page.add(entry.used, ["project": entry.project]) }
+        page.begin("sluice_quota_used_requests", .gauge, "Requests counted in the present window of a usage quota.")
+        for entry in quotas { page.add(entry.used, ["owner": entry.key.owner, "per_seconds": "\(entry.key.perSeconds)"]) }
+    }
+
+    private func writeProcess(_ page: inout MetricsPage) {
+        let reloads = status.reloads
+        page.begin("sluice_reloads_total", .counter, "Reloads of the configuration, by outcome.")
+        page.add(UInt64(reloads.succeeded), ["outcome": "taken"])
+        page.add(UInt64(reloads.failed), ["outcome": "refused"])
+        page.gauge("sluice_configuration_generation", "Number of the snapshot being served.", UInt64(status.generation))
+        page.gauge("sluice_snapshots_held", "Most snapshots that a worker holds at this moment.", UInt64(totals.snapshotsHeld))
+        page.gauge("sluice_workers", "Worker threads.", UInt64(workers))
+        page.gauge("sluice_ready", "1 if every worker serves the current snapshot and none drains.", status.isReady ? 1 : 0)
+        page.counter("sluice_access_log_dropped_lines_total", "Log lines dropped because the log could not be written.", droppedLines)
+        page.counter("sluice_access_log_write_failures_total", "Failed writes of the access log.", logWriteFailures)
+    }
+}

@@ -1,0 +1,39 @@
+/// Counts of connections and bytes: one worker's, or summed over all.
+struct TrafficCounts: BitwiseCopyable, Sendable {
+    /// Open at this moment.
+    var downstreamOpen = 0
+    var downstreamAccepted: UInt64 = 0
+    var acceptFailures: UInt64 = 0
+    /// Closed at once, because their address had too many.
+    var connectionsRefused: UInt64 = 0
+    var handshakes: UInt64 = 0
+    var handshakeFailures: UInt64 = 0
+    var downstreamBytesReceived: UInt64 = 0
+    var downstreamBytesSent: UInt64 = 0
+    /// Open at this moment.
+    var upstreamOpen = 0
+    var upstreamOpened: UInt64 = 0
+    var upstreamBytesReceived: UInt64 = 0
+    var upstreamFailures: UInt64 = 0
+    var upstreamRetries: UInt64 = 0
+    /// Exchanges that ended with a broken connection.
+    var aborted: UInt64 = 0
+
+    /// Adds another worker's.
+    mutating func add(_ other: TrafficCounts) {
+        downstreamOpen += other.downstreamOpen
+        downstreamAccepted += other.downstreamAccepted
+        acceptFailures += other.acceptFailures
+        connectionsRefused += other.connectionsRefused
+        handshakes += other.handshakes
+        handshakeFailures += other.handshakeFailures
+        downstreamBytesReceived += other.downstreamBytesReceived
+        downstreamBytesSent += other.downstreamBytesSent
+        upstreamOpen += other.upstreamOpen
+        upstreamOpened += other.upstreamOpened
+        upstreamBytesReceived += other.upstreamBytesReceived
+        upstreamFailures += other.upstreamFailures
+        upstreamRetries += other.upstreamRetries
+        aborted += other.aborted
+    }
+}

@@ -1,0 +1,88 @@
+import SluiceHTTP
+
+/// What one worker has counted since it started: plain memory that only its thread touches. A scrape asks every worker, through
+/// its mailbox, for a copy, so that no counter is shared and none is atomic.
+final class WorkerCounters {
+    var traffic = TrafficCounts()
+
+    /// Statuses 1xx to 5xx of one endpoint.
+    struct StatusCounts: BitwiseCopyable {
+        var classes: InlineArray<5, UInt64> = .init(repeating: 0)
+    }
+
+    /// Refusals and durations of one domain.
+    struct DomainCounts: BitwiseCopyable {
+        var refusals: InlineArray<24, UInt64> = .init(repeating: 0)
+        var duration = DurationHistogram()
+        var upstreamDuration = DurationHistogram()
+    }
+
+    private(set) var endpoints: UnsafeMutablePointer<StatusCounts>
+    private(set) var endpointCount: Int
+    private(set) var domains: UnsafeMutablePointer<DomainCounts>
+    private(set) var domainCount: Int
+
+    init() {
+        endpoints = .allocate(capacity: 1)
+        endpoints.initialize(to: StatusCounts())
+        endpointCount = 1
+        domains = .allocate(capacity: 1)
+        domains.initialize(to: DomainCounts())
+        domainCount = 1
+    }
+
+    deinit {
+        endpoints.deallocate()
+        domains.deallocate()
+    }
+
+    /// Makes room for the rows of a snapshot, before it is taken.
+    func reserve(endpoints wantedEndpoints: Int, domains wantedDomains: Int) {
+        if wantedEndpoints > endpointCount {
+            endpoints = Self.grow(endpoints, endpointCount, to: wantedEndpoints, StatusCounts())
+            endpointCount = wantedEndpoints
+        }
+        if wantedDomains > domainCount {
+            domains = Self.grow(domains, domainCount, to: wantedDomains, DomainCounts())
+            domainCount = wantedDomains
+        }
+    }
+
+    private static func grow<Row: BitwiseCopyable>(
+        _ rows: UnsafeMutablePointer<Row>, _ count: Int, to wanted: Int, _ empty: Row
+    ) -> UnsafeMutablePointer<Row> {
+        let larger = UnsafeMutablePointer<Row>.allocate(capacity: wanted)
+        larger.update(from: rows, count: count)
+        (larger + count).initialize(repeating: empty, count: wanted - count)
+        rows.deallocate()
+        return larger
+    }
+
+    // MARK: Counting
+
+    /// The row of requests that reached no domain.
+    static let nowhere = 0
+
+    @inline(__always)
+    func refused(_ row: Refusal.Row, domain: UnsafePointer<CompiledDomain>?) {
+        let index = domain?.pointee.counter ?? Self.nowhere
+        guard index < domainCount else { return }
+        domains[index].refusals[Int(row.rawValue)] &+= 1
+    }
+
+    /// One response, with its duration and, if a service was asked, that service's.
+    @inline(__always)
+    func responded(
+        domain: UnsafePointer<CompiledDomain>?, endpoint: UnsafePointer<CompiledEndpoint>?, status: UInt16,
+        nanoseconds: UInt64, upstreamNanoseconds: UInt64?
+    ) {
+        let endpointRow = endpoint?.pointee.counter ?? domain?.pointee.unmatchedCounter ?? Self.nowhere
+        if endpointRow < endpointCount {
+            endpoints[endpointRow].classes[min(4, max(0, Int(status) / 100 - 1))] &+= 1
+        }
+        let domainRow = domain?.pointee.counter ?? Self.nowhere
+        guard domainRow < domainCount else { return }
+        domains[domainRow].duration.record(nanoseconds)
+        if let upstreamNanoseconds { domains[domainRow].upstreamDuration.record(upstreamNanoseconds) }
+    }
+}

@@ -1,0 +1,119 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceHTTP
+
+extension HMAC {
+    /// The algorithms, by the names that requests and configurations use.
+    enum Algorithm: String, CaseIterable, Sendable, BitwiseCopyable {
+        case sha256 = "HmacSHA256"
+        case sha1 = "HmacSHA1"
+
+        var digest: DigestAlgorithm {
+            switch self {
+            case .sha256: .sha256
+            case .sha1: .sha1
+            }
+        }
+    }
+
+    struct Configuration: Sendable, Equatable {
+        var secret: Located<Secret>
+        /// Seconds by which a timestamp may differ from now, in both directions. 0 to 86,400; 0: the time is not checked.
+        var clockSkew: Int64 = 300
+        /// What requests may be signed with; at least one.
+        var algorithms: [Algorithm] = [.sha256]
+        /// Names, in lower case, that every request must list and bear. The compact form cannot list any, so that with
+        /// one of these only the named form passes.
+        var requiredHeaders: [String] = []
+        /// Whether a signature passes once only within the skew window. Two equal requests in one second have one
+        /// signature: their sender must make them differ (a query parameter, a listed header).
+        var replayProtection = false
+        /// Signatures remembered, rounded up to a power of two; 8 bytes each, taken as they fill. A signature is remembered
+        /// for `clockSkew` + 60 s, and at two thirds of the capacity the first buckets are full: the default carries
+        /// about 1,900 requests a second at a skew of 300 s.
+        var replayCapacity = 1 << 20
+    }
+
+    static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
+        guard let reader = MappingReader(node, problems) else { return nil }
+        let problemsBefore = problems.count
+        let secret = reader.requiredSecret("secret")
+        let clockSkew = reader.integer("clockSkew", in: 0...86_400, unit: "seconds")
+        let algorithms = reader.enumerations("algorithms", Algorithm.allCases.map(\.rawValue))
+        let required = reader.strings("requiredHeaders")
+        let replayProtection = reader.bool("replayProtection")
+        let replayCapacity = reader.integer(
+            "replayCapacity", in: Int64(ReplayTable.capacityMin)...Int64(ReplayTable.capacityMax), unit: "signatures")
+        reader.finish()
+
+        if let algorithms, algorithms.value.isEmpty {
+            problems.add(at: algorithms, found: "no usable algorithm", allowed: "at least one of HmacSHA256, HmacSHA1")
+        }
+        checkRequiredHeaders(required?.value ?? [], problems)
+        if let replayProtection, replayProtection.value, clockSkew?.value == 0 {
+            problems.add(
+                at: replayProtection, found: "replayProtection together with clockSkew 0",
+                allowed: "a clockSkew above 0: without a window every signature would have to be remembered for ever")
+        }
+        guard let secret, problems.count == problemsBefore else { return nil }
+        var configuration = Configuration(secret: secret)
+        if let clockSkew { configuration.clockSkew = clockSkew.value }
+        if let algorithms { configuration.algorithms = algorithms.value.compactMap { Algorithm(rawValue: $0.value) } }
+        configuration.requiredHeaders = (required?.value ?? []).map { $0.value.lowercased() }
+        configuration.replayProtection = replayProtection?.value ?? false
+        if let replayCapacity { configuration.replayCapacity = Int(replayCapacity.value) }
+        return configuration
+    }
+
+    private static func checkRequiredHeaders(_ names: [Located<String>], _ problems: Problems) {
+        for (index, name) in names.enumerated() {
+            if !Self.isFieldName(name.value) {
+                problems.add(at: name, found: Quoting.quoted(name.value), allowed: "the name of a header")
+            } else if name.value.lowercased() == "authorization" {
+                problems.add(at: name, found: "authorization", allowed: "a header other than the one that bears the signature")
+            } else if index == Compiled.listedHeadersMax {
+                problems.add(
+                    at: name, found: "more than \(Compiled.listedHeadersMax) headers",
+                    allowed: "at most \(Compiled.listedHeadersMax)")
+            } else if name.value.utf8.count > Compiled.nameBytesMax {
+                problems.add(at: name, found: "a name of \(name.value.utf8.count) bytes", allowed: "at most \(Compiled.nameBytesMax)")
+            }
+        }
+    }
+
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
+        compile(configuration, into: snapshot, registry: .shared)
+    }
+
+    /// As `compile(_:into:)`, with a registry of the caller's.
+    static func compile(
+        _ configuration: Configuration, into snapshot: SnapshotBuilder, registry: ReplayRegistry
+    ) -> Compiled? {
+        let secret = configuration.secret.value
+        let algorithms = configuration.algorithms
+        if let reason = HMACKeys.fault(secret: secret, algorithms: algorithms) {
+            snapshot.problems.add(at: configuration.secret, found: reason, allowed: "a secret that HMAC can use")
+            return nil
+        }
+        var replay: ReplayTable.Handle?
+        if configuration.replayProtection {
+            let table = registry.table(
+                for: .init(secretDigest: HMACKeys.fingerprint(of: secret), capacity: configuration.replayCapacity))
+            snapshot.arena.own(table)
+            replay = table.handle
+        }
+        return Compiled(
+            slot: snapshot.workerResource { HMACKeys(secret: secret, algorithms: algorithms) },
+            clockSkew: configuration.clockSkew,
+            requiredHeaders: snapshot.arena.store(configuration.requiredHeaders.map { snapshot.arena.bytes($0) }),
+            replay: replay)
+    }
+
+    /// Whether the text is a `token` (RFC 9110, 5.6.2), and so can name a header.
+    static func isFieldName(_ name: String) -> Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy { byte in
+                byte.asciiLowercased &- 0x61 < 26 || byte &- 0x30 < 10 || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+            }
+    }
+}

@@ -1,0 +1,69 @@
+import SluiceHTTP
+
+/// The token of an Authorization field, and its three parts. Views point into the field's value.
+struct BearerToken: BitwiseCopyable {
+    /// Longest token that is looked at; a longer one is an invalid one.
+    static let bytesMax = 16_384
+
+    /// Header and payload with the point between them: what is signed (RFC 7515, 5.2).
+    let signingInput: ByteView
+    let header: ByteView
+    let payload: ByteView
+    let signature: ByteView
+
+    /// The token that the field bears, under the `Bearer` scheme in any case (RFC 6750, 2.1) or bare; empty where there is none.
+    static func text(of value: ByteView) -> ByteView {
+        let value = value.trimmed
+        guard value.count >= 6, value[..<6].equalsIgnoringCase("bearer") else { return value }
+        let rest = value[6...]
+        guard rest.isEmpty || rest[0] == 0x20 || rest[0] == 0x09 else { return value }
+        return rest.trimmed
+    }
+
+    /// - Returns: nil unless the text is three parts, none of them empty, with points between them. Whether the parts
+    ///   are base64url is seen when they are decoded.
+    init?(_ text: ByteView) {
+        guard text.count <= Self.bytesMax, let first = Self.point(in: text, from: 0),
+            let second = Self.point(in: text, from: first + 1), Self.point(in: text, from: second + 1) == nil,
+            first > 0, second > first + 1, second + 1 < text.count
+        else { return nil }
+        signingInput = text[..<second]
+        header = text[..<first]
+        payload = text[first + 1..<second]
+        signature = text[(second + 1)...]
+    }
+
+    private static func point(in text: ByteView, from start: Int) -> Int? {
+        var index = start
+        while index < text.count {
+            if text[index] == UInt8(ascii: ".") { return index }
+            index += 1
+        }
+        return nil
+    }
+}
+
+/// What the JOSE header of a token says, as far as it matters (RFC 7515, 4.1). `typ` and all it does not know are ignored.
+struct TokenHeader: BitwiseCopyable {
+    /// Members of the header, nested ones included. It is read before any signature: its sender is anybody.
+    static let membersMax = 32
+
+    /// Names the key; nil if there is none. Points into the scanned text.
+    let keyID: JSONString?
+
+    /// - Returns: nil where the header is malformed, names another algorithm, or asks for what is not supported: any
+    ///   `crit` (4.1.11: an extension that is not understood must be refused) and an unencoded payload (RFC 7797).
+    init?(_ text: ByteView, algorithm: StaticString, memory: ClaimScanner.Memory) {
+        guard let object = ClaimScanner.scan(text, memory: memory, membersMax: Self.membersMax),
+            let named = object.value(of: ByteView("alg"))?.string, named.equals(ByteView(algorithm)),
+            object.value(of: ByteView("crit")) == nil
+        else { return nil }
+        if let encoded = object.value(of: ByteView("b64")), encoded.kind != .true { return nil }
+        if let keyID = object.value(of: ByteView("kid")) {
+            guard let keyID = keyID.string else { return nil }
+            self.keyID = keyID
+        } else {
+            keyID = nil
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import SluiceHTTP
+
+/// One thing that a claim must be, compiled: `{name, equals}`, `{name, oneOf}` or `{name, present: true}`.
+struct ClaimCondition: BitwiseCopyable {
+    /// A value of the configuration that a claim may have.
+    enum Expected: BitwiseCopyable {
+        case text(ByteView)
+        case number(JSONNumber)
+        case boolean(Bool)
+    }
+
+    let name: ByteView
+    /// One of these; empty: any value but `null`, which says that there is none.
+    let values: ArenaSlice<Expected>
+    /// For `scope`, whose text is a list of words (RFC 8693, 4.2): a word suffices, as an element of an array does.
+    let matchesWords: Bool
+
+    /// Whether the claims meet the condition. An array meets it if an element does; elements of elements are not looked at.
+    func isMet(by claims: JSONObject) -> Bool {
+        guard let value = claims.value(of: name), value.kind != .null else { return false }
+        if values.isEmpty { return true }
+        guard value.kind == .array else { return accepts(value) }
+        var elements = JSONElements(value)
+        while let element = elements.next() {
+            if accepts(element) { return true }
+        }
+        return false
+    }
+
+    private func accepts(_ value: JSONValue) -> Bool {
+        for index in 0..<values.count {
+            switch values[index] {
+            case .text(let text):
+                guard let string = value.string else { continue }
+                if string.equals(text) || matchesWords && Self.word(text, standsIn: string) { return true }
+            case .number(let number):
+                if value.kind == .number, JSONNumber(value.raw) == number { return true }
+            case .boolean(let boolean):
+                if value.kind == (boolean ? .true : .false) { return true }
+            }
+        }
+        return false
+    }
+
+    /// Words are separated by spaces and hold no character that would have to be escaped (RFC 6749, 3.3).
+    private static func word(_ word: ByteView, standsIn string: JSONString) -> Bool {
+        guard !string.hasEscapes, !word.isEmpty else { return false }
+        let text = string.raw
+        var start = 0
+        while start < text.count {
+            var end = start
+            while end < text.count, text[end] != 0x20 { end += 1 }
+            if text[start..<end].equals(word) { return true }
+            start = end + 1
+        }
+        return false
+    }
+
+    /// Whether a claim is this text or, being an array, has it among its elements: `iss` and `aud`.
+    static func value(_ value: JSONValue?, is texts: ArenaSlice<ByteView>, orAnElement: Bool) -> Bool {
+        guard let value else { return false }
+        if let string = value.string { return isOne(string, of: texts) }
+        guard orAnElement, value.kind == .array else { return false }
+        var elements = JSONElements(value)
+        while let element = elements.next() {
+            if let string = element.string, isOne(string, of: texts) { return true }
+        }
+        return false
+    }
+
+    private static func isOne(_ string: JSONString, of texts: ArenaSlice<ByteView>) -> Bool {
+        for index in 0..<texts.count where string.equals(texts[index]) { return true }
+        return false
+    }
+}

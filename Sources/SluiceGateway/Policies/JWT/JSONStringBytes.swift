@@ -1,0 +1,150 @@
+import SluiceHTTP
+
+/// The bytes of a scanned string with its escapes resolved, one by one, in UTF-8.
+struct JSONStringBytes: BitwiseCopyable {
+    private let raw: ByteView
+    private var position = 0
+    /// Bytes of one scalar still to be handed out, the next one lowest.
+    private var pending: UInt32 = 0
+    private var pendingCount = 0
+
+    init(_ string: JSONString) { raw = string.raw }
+
+    mutating func next() -> UInt8? {
+        if pendingCount > 0 { return takePending() }
+        guard position < raw.count else { return nil }
+        let byte = raw[position]
+        position += 1
+        guard byte == UInt8(ascii: "\\"), position < raw.count else { return byte }
+        let kind = raw[position]
+        position += 1
+        switch kind {
+        case UInt8(ascii: "b"): return 0x08
+        case UInt8(ascii: "f"): return 0x0C
+        case UInt8(ascii: "n"): return 0x0A
+        case UInt8(ascii: "r"): return 0x0D
+        case UInt8(ascii: "t"): return 0x09
+        case UInt8(ascii: "u"): return scalar()
+        default: return kind
+        }
+    }
+
+    /// The first byte of the scalar that `\uXXXX`, or two of them, write. The scanner has seen that they are whole.
+    private mutating func scalar() -> UInt8? {
+        var value = unit()
+        if value & 0xFC00 == 0xD800 {
+            position += 2
+            value = 0x10000 + (value & 0x3FF) << 10 + unit() & 0x3FF
+        }
+        switch value {
+        case 0..<0x80: return UInt8(truncatingIfNeeded: value)
+        case 0x80..<0x800: setPending(0xC0 | value >> 6, 0x80 | value & 0x3F, count: 2)
+        case 0x800..<0x10000: setPending(0xE0 | value >> 12, 0x80 | value >> 6 & 0x3F, 0x80 | value & 0x3F, count: 3)
+        default:
+            setPending(0xF0 | value >> 18, 0x80 | value >> 12 & 0x3F, 0x80 | value >> 6 & 0x3F, 0x80 | value & 0x3F, count: 4)
+        }
+        return takePending()
+    }
+
+    private mutating func unit() -> UInt32 {
+        var value: UInt32 = 0
+        var index = 0
+        while index < 4, position < raw.count {
+            value = value << 4 | UInt32(Self.hexDigit(raw[position]) & 15)
+            position += 1
+            index += 1
+        }
+        return value
+    }
+
+    private mutating func setPending(_ first: UInt32, _ second: UInt32, _ third: UInt32 = 0, _ fourth: UInt32 = 0, count: Int) {
+        pending = first | second << 8 | third << 16 | fourth << 24
+        pendingCount = count
+    }
+
+    private mutating func takePending() -> UInt8 {
+        defer {
+            pending >>= 8
+            pendingCount -= 1
+        }
+        return UInt8(truncatingIfNeeded: pending)
+    }
+
+    /// 0 to 15, or 255 for what is no hexadecimal digit.
+    static func hexDigit(_ byte: UInt8) -> UInt8 {
+        let digit = byte &- UInt8(ascii: "0")
+        if digit < 10 { return digit }
+        let letter = byte.asciiLowercased &- UInt8(ascii: "a")
+        return letter < 6 ? letter + 10 : 255
+    }
+}
+
+/// The elements of a scanned array, in their order. The text is known to be sound.
+struct JSONElements: BitwiseCopyable {
+    private let text: ByteView
+    private var position: Int
+
+    /// - Parameter array: a value of kind `.array`; anything else has no elements.
+    init(_ array: JSONValue) {
+        text = array.kind == .array ? array.raw : .empty
+        position = 1
+    }
+
+    mutating func next() -> JSONValue? {
+        while position < text.count, text[position].isJSONBlank || text[position] == UInt8(ascii: ",") { position += 1 }
+        guard position < text.count, text[position] != UInt8(ascii: "]") else { return nil }
+        let start = position
+        switch text[position] {
+        case UInt8(ascii: "\""):
+            let hasEscapes = skipString()
+            return JSONValue(kind: .string, raw: text[start + 1..<position - 1], hasEscapes: hasEscapes)
+        case UInt8(ascii: "{"): return skipNested(.object, from: start)
+        case UInt8(ascii: "["): return skipNested(.array, from: start)
+        case UInt8(ascii: "t"): return skipPlain(.true, from: start)
+        case UInt8(ascii: "f"): return skipPlain(.false, from: start)
+        case UInt8(ascii: "n"): return skipPlain(.null, from: start)
+        default: return skipPlain(.number, from: start)
+        }
+    }
+
+    /// From the opening to behind the closing quotation mark; whether there are escapes between them.
+    private mutating func skipString() -> Bool {
+        var hasEscapes = false
+        position += 1
+        while position < text.count, text[position] != UInt8(ascii: "\"") {
+            if text[position] == UInt8(ascii: "\\") {
+                hasEscapes = true
+                position += 1
+            }
+            position += 1
+        }
+        position += 1
+        return hasEscapes
+    }
+
+    private mutating func skipPlain(_ kind: JSONValue.Kind, from start: Int) -> JSONValue {
+        while position < text.count {
+            let byte = text[position]
+            if byte.isJSONBlank || byte == UInt8(ascii: ",") || byte == UInt8(ascii: "]") { break }
+            position += 1
+        }
+        return JSONValue(kind: kind, raw: text[start..<position], hasEscapes: false)
+    }
+
+    private mutating func skipNested(_ kind: JSONValue.Kind, from start: Int) -> JSONValue {
+        var depth = 0
+        while position < text.count {
+            switch text[position] {
+            case UInt8(ascii: "\""):
+                _ = skipString()
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            default: break
+            }
+            position += 1
+            if depth == 0 { break }
+        }
+        return JSONValue(kind: kind, raw: text[start..<position], hasEscapes: false)
+    }
+}

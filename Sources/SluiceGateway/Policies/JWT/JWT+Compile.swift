@@ -1,0 +1,86 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceHTTP
+import Synchronization
+
+extension JWT {
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
+        compile(configuration, into: snapshot, registry: .shared)
+    }
+
+    /// As `compile(_:into:)`, with a registry of the caller's. A key set in a file is read here, and a fault of it is a
+    /// problem; one behind a URI is fetched later, by the refresher.
+    static func compile(
+        _ configuration: Configuration, into snapshot: SnapshotBuilder, registry: KeySetRegistry
+    ) -> Compiled? {
+        guard let makeKeys = keys(configuration.key, snapshot, registry) else { return nil }
+        let arena = snapshot.arena
+        func views(_ texts: [String]) -> ArenaSlice<ByteView> { arena.store(texts.map { arena.bytes($0) }) }
+        return Compiled(
+            slot: snapshot.workerResource(makeKeys), algorithm: configuration.algorithm, clockSkew: configuration.clockSkew,
+            expiryIsRequired: configuration.expiryIsRequired, issuers: views(configuration.issuer.map { [$0] } ?? []),
+            audiences: views(configuration.audience),
+            conditions: arena.store(configuration.conditions.map { condition($0, arena) }),
+            forwardedClaims: views(configuration.forwards.map(\.claim)),
+            forwardedHeaders: views(configuration.forwards.map(\.header)))
+    }
+
+    private static func condition(_ condition: Condition, _ arena: Arena) -> ClaimCondition {
+        let values = condition.values.map { value -> ClaimCondition.Expected in
+            switch value {
+            case .text(let text): .text(arena.bytes(text))
+            case .integer(let integer): .number(.integer(integer))
+            case .number(let number): .number(.real(number))
+            case .boolean(let boolean): .boolean(boolean)
+            }
+        }
+        return ClaimCondition(
+            name: arena.bytes(condition.name), values: arena.store(values), matchesWords: condition.name == "scope")
+    }
+
+    /// What makes each worker's keys; nil, and a problem, where the key cannot be used.
+    private static func keys(
+        _ key: Key, _ snapshot: SnapshotBuilder, _ registry: KeySetRegistry
+    ) -> (@Sendable () -> any WorkerResource)? {
+        let entries = Settings.cacheEntries.load(ordering: .relaxed)
+        switch key {
+        case .secret(let secret):
+            let bytes = secret.value
+            if let reason = HMACKeys.fault(secret: bytes, algorithms: [.sha256]) {
+                snapshot.problems.add(at: secret, found: reason, allowed: "a secret that HS256 can use")
+                return nil
+            }
+            return { JWTKeys(.secret(bytes), cacheEntries: entries) }
+        case .publicKey(let text):
+            do throws(CryptoError) {
+                let key = try text.value.bytes.withByteView { pem throws(CryptoError) in try RSAPublicKey(pem: pem) }
+                return { JWTKeys(.publicKey(key), cacheEntries: entries) }
+            } catch {
+                snapshot.problems.add(
+                    at: text, found: error.message, allowed: "the PEM text of an RSA public key, or {file: PATH}")
+                return nil
+            }
+        case .keySet(let location):
+            let source = registry.source(for: location.value)
+            if case .file = location.value.kind, source.current == nil, let fault = readFile(source) {
+                snapshot.problems.add(at: location, found: fault.description, allowed: "a file with a JSON Web Key Set")
+                return nil
+            }
+            snapshot.arena.own(source)
+            return { JWTKeys(.source(source), cacheEntries: entries) }
+        }
+    }
+
+    private static func readFile(_ source: KeySetSource) -> KeySet.Fault? {
+        let result = KeySetFetch.load(source.location).flatMap { text in
+            Result { () throws(KeySet.Fault) in try KeySet(text) }
+        }
+        switch result {
+        case .success(let keys):
+            source.adopt(keys, due: KeySetRefresher.monotonicNanoseconds() + KeySetRefresher.intervalNanosecondsDefault)
+            return nil
+        case .failure(let fault):
+            return fault
+        }
+    }
+}

@@ -1,0 +1,218 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceHTTP
+import Synchronization
+
+/// Admits a request that bears a signed token (RFC 7519) whose claims are right.
+///
+/// `Authorization: Bearer <token>`, or the bare token. The algorithm is the configuration's; a token that names another is
+/// refused. The signature is verified before any claim is read, then `exp`, `nbf`, `iss`, `aud` and further conditions.
+///
+/// Refuses with the three `.jwt` rows, and with `.headTooLarge` where forwarded claims do not fit into the exchange.
+/// Suspends once, when a key set must be fetched first: see `KeySetSource`; the worker evaluates this step again afterwards.
+enum JWT: Policy {
+    static let key = "jwt"
+
+    /// Process settings of the policy. Set once, before the first configuration is compiled.
+    enum Settings {
+        /// Verified tokens that each worker remembers for each policy; 0: none. At most 1,048,576.
+        static let cacheEntries = Atomic<Int>(1024)
+        /// Milliseconds for one fetch of a key set, besides the resolution of its name.
+        static let fetchTimeoutMilliseconds = Atomic<Int>(5000)
+    }
+
+    /// Keys that a token without `kid` is tried against.
+    static let anonymousTriesMax = 10
+
+    struct Compiled: BitwiseCopyable {
+        /// Of the worker's `JWTKeys`.
+        let slot: Int
+        let algorithm: Algorithm
+        /// Seconds of leeway for both times.
+        let clockSkew: Int64
+        let expiryIsRequired: Bool
+        /// Empty: not looked at.
+        let issuers: ArenaSlice<ByteView>
+        /// Empty: not looked at.
+        let audiences: ArenaSlice<ByteView>
+        let conditions: ArenaSlice<ClaimCondition>
+        /// Claims to forward, by name, in the order of `forwardedHeaders`.
+        let forwardedClaims: ArenaSlice<ByteView>
+        /// Headers that bear the forwarded claims: the request writer removes the client's own and writes `Exchange.forwardedClaims`,
+        /// value by value, leaving out empty ones. At most 8.
+        let forwardedHeaders: ArenaSlice<ByteView>
+
+        func evaluate(_ exchange: inout Exchange) -> Verdict {
+            let authorization = FieldLines(.authorization, in: exchange)
+            let token = BearerToken.text(of: authorization.value)
+            if token.isEmpty { return .refuse(Refusal(.jwtAuthorizationEmpty)) }
+            // Which of several lines another reader would take is anybody's guess.
+            if authorization.isRepeated { return .refuse(Refusal(.jwtInvalid)) }
+            let keys = exchange.context.pointee.resources[slot].assumingMemoryBound(to: JWTKeys.State.self)
+            if let latest = keys.pointee.latestGeneration, latest.pointee.load(ordering: .acquiring) != keys.pointee.generation {
+                keys.pointee.owner._withUnsafeGuaranteedRef { $0.takeLatest() }
+            }
+            if let claims = keys.pointee.cache.find(token, generation: keys.pointee.generation) {
+                if let row = refusal(expiry: claims.expiry, notBefore: claims.notBefore, now: exchange.context.pointee.wallSeconds) {
+                    return .refuse(Refusal(row))
+                }
+                return forward(claims, &exchange)
+            }
+            return verify(token, keys, &exchange)
+        }
+
+        // MARK: - A token not seen before
+
+        @inline(never)
+        private func verify(_ token: ByteView, _ keys: UnsafeMutablePointer<JWTKeys.State>, _ exchange: inout Exchange) -> Verdict {
+            guard let parts = BearerToken(token),
+                let headerCount = Base64URL.decode(parts.header, into: keys.pointee.text),
+                let header = TokenHeader(
+                    ByteView(base: keys.pointee.text, count: headerCount), algorithm: algorithm.name, memory: keys.pointee.scanner)
+            else { return .refuse(Refusal(.jwtInvalid)) }
+            switch checkSignature(parts, header, keys.pointee) {
+            case .wrong: return .refuse(Refusal(.jwtInvalid))
+            case .unknownKey: return awaitKeys(keys, &exchange)
+            case .right: break
+            }
+            guard let count = Base64URL.decode(parts.payload, into: keys.pointee.text),
+                let claims = ClaimScanner.scan(
+                    ByteView(base: keys.pointee.text, count: count), memory: keys.pointee.scanner, membersMax: JWTKeys.membersMax)
+            else { return .refuse(Refusal(.jwtInvalid)) }
+            return check(claims, of: token, keys, &exchange)
+        }
+
+        private func check(
+            _ claims: JSONObject, of token: ByteView, _ keys: UnsafeMutablePointer<JWTKeys.State>, _ exchange: inout Exchange
+        ) -> Verdict {
+            let exp = claims.value(of: ByteView("exp"))
+            let nbf = claims.value(of: ByteView("nbf"))
+            let expiry = exp.flatMap(NumericDate.read)
+            guard expiry != nil || exp == nil && !expiryIsRequired else { return .refuse(Refusal(.jwtInvalid)) }
+            let now = exchange.context.pointee.wallSeconds
+            if let row = refusal(expiry: expiry, notBefore: nil, now: now) { return .refuse(Refusal(row)) }
+            let notBefore = nbf.flatMap(NumericDate.read)
+            guard nbf == nil || notBefore != nil,
+                refusal(expiry: nil, notBefore: notBefore, now: now) == nil,
+                issuers.isEmpty || ClaimCondition.value(claims.value(of: ByteView("iss")), is: issuers, orAnElement: false),
+                audiences.isEmpty || ClaimCondition.value(claims.value(of: ByteView("aud")), is: audiences, orAnElement: true)
+            else { return .refuse(Refusal(.jwtInvalid)) }
+            for index in 0..<conditions.count where !conditions[index].isMet(by: claims) { return .refuse(Refusal(.jwtInvalid)) }
+
+            var verified = VerifiedClaims(
+                expiry: expiry, notBefore: notBefore, values: InlineArray(repeating: .empty), valueCount: forwardedClaims.count)
+            for index in 0..<forwardedClaims.count {
+                switch ForwardedClaim.write(claims.value(of: forwardedClaims[index]), into: &exchange) {
+                case .value(let value): verified.values[index] = value
+                case .unfit: return .refuse(Refusal(.jwtInvalid))
+                case .noMemory: return .refuse(.headTooLarge)
+                }
+            }
+            keys.pointee.cache.insert(token, generation: keys.pointee.generation, claims: verified)
+            exchange.forwardedClaims = verified.values
+            exchange.forwardedClaimCount = verified.valueCount
+            return .proceed
+        }
+
+        // MARK: - Times
+
+        /// `exp` is the first moment at which a token must not be accepted any more (RFC 7519, 4.1.4), `nbf` the first
+        /// at which it may be (4.1.5); the leeway moves both outwards. Nil: in time.
+        private func refusal(expiry: Int64?, notBefore: Int64?, now: Int64) -> Refusal.Row? {
+            if let expiry, now >= expiry + clockSkew { return .jwtExpired }
+            if let notBefore, now + clockSkew < notBefore { return .jwtInvalid }
+            return nil
+        }
+
+        // MARK: - Signatures
+
+        private enum Signature {
+            case right, wrong, unknownKey
+        }
+
+        private func checkSignature(_ parts: BearerToken, _ header: TokenHeader, _ keys: JWTKeys.State) -> Signature {
+            // The bound is that of the buffer; what a key makes is no longer.
+            guard parts.signature.count <= Base64URL.encodedCount(JWTKeys.signatureBytesMax),
+                let count = Base64URL.decode(parts.signature, into: keys.signature)
+            else { return .wrong }
+            let signature = ByteView(base: keys.signature, count: count)
+            switch algorithm {
+            case .hs256:
+                return Self.isCode(signature, of: parts.signingInput, keys.mac) ? .right : .wrong
+            case .rs256 where keys.latestGeneration == nil:
+                return keys.verifiers.first?.verifier.verify(parts.signingInput, signature: signature) == true ? .right : .wrong
+            case .rs256:
+                return Self.check(signature, of: parts.signingInput, keyID: header.keyID, keys.verifiers)
+            }
+        }
+
+        private static func isCode(_ signature: ByteView, of input: ByteView, _ mac: KeyedHMAC.Handle?) -> Bool {
+            guard let mac else { return false }
+            return withUnsafeTemporaryAllocation(byteCount: DigestAlgorithm.byteCountMax, alignment: 8) { code in
+                let bytes = code.baseAddress.unsafelyUnwrapped
+                mac.begin()
+                mac.update(input)
+                let count = mac.finish(into: bytes)
+                guard count > 0 else { return false }
+                return constantTimeEquals(
+                    ByteView(base: bytes.assumingMemoryBound(to: UInt8.self), count: count), signature)
+            }
+        }
+
+        private static func check(
+            _ signature: ByteView, of input: ByteView, keyID: JSONString?, _ verifiers: UnsafeBufferPointer<JWTKeys.Verifier>
+        ) -> Signature {
+            if verifiers.isEmpty { return .unknownKey }
+            if let keyID {
+                for key in verifiers {
+                    if let id = key.id, keyID.equals(id) {
+                        return key.verifier.verify(input, signature: signature) ? .right : .wrong
+                    }
+                }
+                return .unknownKey
+            }
+            for index in 0..<min(verifiers.count, JWT.anonymousTriesMax) {
+                if verifiers[index].verifier.verify(input, signature: signature) { return .right }
+            }
+            return .wrong
+        }
+
+        /// Waits for a fetch if one can be had and this exchange has not waited yet.
+        private func awaitKeys(_ keys: UnsafeMutablePointer<JWTKeys.State>, _ exchange: inout Exchange) -> Verdict {
+            guard !exchange.hasAwaitedKeys else { return .refuse(Refusal(.jwtInvalid)) }
+            let worker = exchange.context.pointee.worker
+            let now = exchange.context.pointee.monotonicNanoseconds
+            let number = keys.pointee.owner._withUnsafeGuaranteedRef { $0.requestFetch(worker: worker, now: now) }
+            guard let number else { return .refuse(Refusal(.jwtInvalid)) }
+            exchange.hasAwaitedKeys = true
+            exchange.awaitedKeySet = number
+            return .suspend
+        }
+
+        // MARK: - Forwarding
+
+        /// Copies the values, because the cache may overwrite them while the exchange goes on.
+        private func forward(_ claims: VerifiedClaims, _ exchange: inout Exchange) -> Verdict {
+            var values = claims.values
+            for index in 0..<claims.valueCount {
+                let value = claims.values[index]
+                guard let memory = exchange.allocate(value.count) else { return .refuse(.headTooLarge) }
+                memory.update(from: value.base, count: value.count)
+                values[index] = ByteView(base: memory, count: value.count)
+            }
+            exchange.forwardedClaims = values
+            exchange.forwardedClaimCount = claims.valueCount
+            return .proceed
+        }
+    }
+}
+
+extension JWT.Algorithm {
+    /// As the `alg` of a header.
+    var name: StaticString {
+        switch self {
+        case .hs256: "HS256"
+        case .rs256: "RS256"
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import SluiceConfiguration
+import SluiceHTTP
+
+extension JWT {
+    /// The algorithms, by the names of RFC 7518, 3.1.
+    enum Algorithm: String, CaseIterable, Sendable, BitwiseCopyable {
+        case hs256 = "HS256"
+        case rs256 = "RS256"
+    }
+
+    /// What signatures are checked with.
+    enum Key: Sendable {
+        /// HS256. RFC 7518, 3.2 wants at least 32 bytes; shorter secrets are taken, because those that callers share already are short.
+        case secret(Located<Secret>)
+        /// RS256. PEM text.
+        case publicKey(Located<TextOrFile>)
+        /// RS256.
+        case keySet(Located<KeySetLocation>)
+    }
+
+    /// A scalar that a claim may be compared with.
+    enum ClaimValue: Sendable, Equatable {
+        case text(String)
+        case integer(Int64)
+        case number(Double)
+        case boolean(Bool)
+    }
+
+    struct Condition: Sendable, Equatable {
+        var name: String
+        /// Empty: the claim must be present, whatever its value.
+        var values: [ClaimValue]
+    }
+
+    struct Forward: Sendable, Equatable {
+        var claim: String
+        var header: String
+    }
+
+    struct Configuration: Sendable {
+        var key: Key
+        var issuer: String?
+        /// The token must name one of these; empty: `aud` is not looked at.
+        var audience: [String] = []
+        /// Leeway for `exp` and `nbf` in seconds, 0 to 86,400.
+        var clockSkew: Int64 = 0
+        /// Whether a token without `exp` is refused.
+        var expiryIsRequired = true
+        var conditions: [Condition] = []
+        /// At most `forwardsMax`.
+        var forwards: [Forward] = []
+
+        var algorithm: Algorithm {
+            if case .secret = key { .hs256 } else { .rs256 }
+        }
+    }
+
+    /// Claims that one policy passes on: what an exchange has places for.
+    static let forwardsMax = 8
+
+    static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
+        guard let reader = MappingReader(node, problems) else { return nil }
+        let problemsBefore = problems.count
+        let key = readKey(reader, problems)
+        let issuer = reader.string("issuer")
+        let audience = reader.strings("audience", allowSingle: true)
+        let clockSkew = reader.integer("clockSkew", in: 0...86_400, unit: "seconds")
+        let expiry = reader.enumeration("expiry", ["required", "optional"])
+        let conditions = reader.mappings("claims").compactMap { readCondition($0, problems) }
+        let forwards = reader.stringMap("forward") ?? []
+        reader.finish()
+
+        if let audience, audience.value.isEmpty {
+            problems.add(at: audience, found: "an empty list", allowed: "at least one audience, or no such key")
+        }
+        checkForwards(forwards, problems)
+        guard let key, problems.count == problemsBefore else { return nil }
+        return Configuration(
+            key: key, issuer: issuer?.value, audience: audience?.value.map(\.value) ?? [], clockSkew: clockSkew?.value ?? 0,
+            expiryIsRequired: expiry?.value != "optional", conditions: conditions,
+            forwards: forwards.map { Forward(claim: $0.name.value, header: $0.value.value) })
+    }
+
+    /// The one key, of the kind that the algorithm needs. Without `algorithm` the key tells it.
+    private static func readKey(_ reader: MappingReader, _ problems: Problems) -> Key? {
+        let algorithm = reader.enumeration("algorithm", of: Algorithm.self)
+        let names = ["secret", "publicKey", "jwks"].filter { reader.has($0) }
+        let hasFile = reader.has("jwksCa")
+        guard let name = names.first, names.count == 1 else {
+            problems.add(
+                at: reader, found: names.isEmpty ? "no key" : Quoting.alternatives(names).replacing(" or ", with: " and "),
+                allowed: "one of secret (HS256), publicKey and jwks (RS256)")
+            return nil
+        }
+        if let algorithm, (algorithm.value == .hs256) != (name == "secret") {
+            problems.add(
+                at: algorithm, found: "\(algorithm.value.rawValue) with \(name)",
+                allowed: "HS256 with secret, RS256 with publicKey or jwks")
+        }
+        if hasFile, name != "jwks" {
+            problems.add(at: reader, found: "jwksCa without jwks", allowed: "jwksCa only beside a jwks with an https URL")
+        }
+        switch name {
+        case "secret": return reader.secret("secret").map { .secret($0) }
+        case "publicKey": return reader.textOrFile("publicKey").map { .publicKey($0) }
+        default: return readKeySet(reader, problems)
+        }
+    }
+
+    private static func readKeySet(_ reader: MappingReader, _ problems: Problems) -> Key? {
+        let authorities = reader.path("jwksCa")
+        guard let text = reader.string("jwks") else { return nil }
+        guard var location = KeySetLocation(text.value, resolve: problems.references.resolve) else {
+            problems.add(
+                at: text, found: Quoting.quoted(text.value), allowed: "the path of a file, or an http or https URL without fragment")
+            return nil
+        }
+        if let authorities {
+            guard case .uri(let uri) = location.kind, uri.isSecure else {
+                problems.add(at: authorities, found: "jwksCa", allowed: "only beside a jwks with an https URL")
+                return nil
+            }
+            location.authorityFile = authorities.value
+        }
+        return .keySet(text.map { _ in location })
+    }
+
+    // MARK: - Conditions
+
+    private static func readCondition(_ reader: MappingReader, _ problems: Problems) -> Condition? {
+        let name = reader.requiredString("name")
+        let equals = reader.node("equals")
+        let oneOf = reader.list("oneOf")
+        let present = reader.bool("present")
+        let kinds = ["equals", "oneOf", "present"].filter { reader.has($0) }
+        reader.finish()
+        guard kinds.count == 1 else {
+            let found = kinds.isEmpty ? "a condition without a test" : "\(kinds.joined(separator: " and ")) together"
+            problems.add(at: reader, found: found, allowed: "one of equals, oneOf and present")
+            return nil
+        }
+        if let present, !present.value {
+            problems.add(at: present, found: "false", allowed: "true")
+            return nil
+        }
+        if let oneOf, oneOf.value.isEmpty {
+            problems.add(at: oneOf, found: "an empty list", allowed: "at least one value")
+            return nil
+        }
+        let values = (equals.map { [$0] } ?? oneOf?.value ?? []).compactMap { readValue($0, problems) }
+        return name.map { Condition(name: $0.value, values: values) }
+    }
+
+    private static func readValue(_ node: ConfigurationNode, _ problems: Problems) -> ClaimValue? {
+        switch node.content {
+        case .string(let text): return .text(text)
+        case .integer(let integer): return .integer(integer)
+        case .number(let number) where number.isFinite: return .number(number)
+        case .bool(let boolean): return .boolean(boolean)
+        case .number, .null, .sequence, .mapping:
+            problems.add(at: node, found: node.found, allowed: "text, a number or a boolean")
+            return nil
+        }
+    }
+
+    // MARK: - Forwarded claims
+
+    private static func checkForwards(_ forwards: [(name: Located<String>, value: Located<String>)], _ problems: Problems) {
+        var seen: Set<String> = []
+        for (index, forward) in forwards.enumerated() {
+            let header = forward.value
+            if index == forwardsMax {
+                problems.add(at: forward.name, found: "more than \(forwardsMax) claims", allowed: "at most \(forwardsMax)")
+            }
+            if !HMAC.isFieldName(header.value) {
+                problems.add(at: header, found: Quoting.quoted(header.value), allowed: "the name of a header")
+            } else if isReserved(header.value) {
+                problems.add(
+                    at: header, found: Quoting.quoted(header.value),
+                    allowed: "a header that neither belongs to one connection nor is written by the gateway")
+            } else if !seen.insert(header.value.lowercased()).inserted {
+                problems.add(at: header, found: "\(Quoting.quoted(header.value)) a second time", allowed: "one claim for each header")
+            }
+        }
+    }
+
+    /// Hop-by-hop and framing fields, and those that the gateway writes itself into every forwarded request.
+    private static func isReserved(_ name: String) -> Bool {
+        let field = Array(name.utf8).withByteView { KnownField(name: $0) }
+        switch field {
+        case .host, .contentLength, .transferEncoding, .expect, .xForwardedFor, .xForwardedProto, .xForwardedHost,
+            .xRequestID, .traceparent, .tracestate, .via:
+            return true
+        default:
+            return HopByHop.isHopByHop(field)
+        }
+    }
+}

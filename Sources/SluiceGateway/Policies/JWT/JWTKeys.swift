@@ -1,0 +1,125 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceHTTP
+import Synchronization
+
+/// One worker's means of verifying for one JWT policy: contexts of its keys, memory for decoded tokens, verified tokens.
+final class JWTKeys: WorkerResource {
+    /// Where the keys come from.
+    enum Origin {
+        case secret(Secret)
+        case publicKey(RSAPublicKey)
+        case source(KeySetSource)
+    }
+
+    /// One key of a set.
+    struct Verifier: BitwiseCopyable {
+        /// `kid`; nil if the key has none.
+        let id: ByteView?
+        let verifier: RSAVerifier.Handle
+    }
+
+    /// What `evaluate` works with. Lives as long as the worker keeps the snapshot.
+    struct State {
+        /// For HS256; nil where OpenSSL gave none, and then no token passes.
+        var mac: KeyedHMAC.Handle?
+        /// For RS256, in the order of the set; the one public key has no `kid` and is asked whatever the token names.
+        var verifiers: UnsafeBufferPointer<Verifier>
+        /// Of the key set in use; 0: none yet.
+        var generation: UInt64
+        /// The source's; nil where keys never change.
+        let latestGeneration: UnsafeMutablePointer<Atomic<UInt64>>?
+        let scanner: ClaimScanner.Memory
+        /// Room for the decoded header or payload of the longest token.
+        let text: UnsafeMutablePointer<UInt8>
+        /// Room for a decoded signature.
+        let signature: UnsafeMutablePointer<UInt8>
+        let cache: VerifiedTokenCache.Handle
+        let owner: Unmanaged<JWTKeys>
+    }
+
+    /// Bytes of an RS256 signature under the longest key.
+    static let signatureBytesMax = RSAPublicKey.bitsMax / 8
+    /// Members of all objects of a token's claims.
+    static let membersMax = 512
+
+    private let state: UnsafeMutablePointer<State>
+    private let origin: Origin
+    private let cache: VerifiedTokenCache
+    private var mac: KeyedHMAC?
+    private var owned: [RSAVerifier] = []
+    private var names: UnsafeMutablePointer<UInt8>?
+    private var table: UnsafeMutablePointer<Verifier>?
+
+    var handle: UnsafeMutableRawPointer { UnsafeMutableRawPointer(state) }
+
+    /// - Parameter cacheEntries: see `VerifiedTokenCache`.
+    init(_ origin: Origin, cacheEntries: Int) {
+        self.origin = origin
+        cache = VerifiedTokenCache(entries: cacheEntries)
+        state = .allocate(capacity: 1)
+        var latest: UnsafeMutablePointer<Atomic<UInt64>>?
+        if case .source(let source) = origin { latest = source.generation }
+        state.initialize(
+            to: State(
+                mac: nil, verifiers: UnsafeBufferPointer(start: nil, count: 0), generation: 0, latestGeneration: latest,
+                scanner: .allocate(capacity: Self.membersMax),
+                text: .allocate(capacity: Base64URL.decodedCount(BearerToken.bytesMax) + 3),
+                signature: .allocate(capacity: Self.signatureBytesMax + 3), cache: cache.handle,
+                owner: Unmanaged.passUnretained(self)))
+        switch origin {
+        case .secret(let secret):
+            mac = secret.bytes.withByteView { try? KeyedHMAC(.sha256, key: $0) }
+            state.pointee.mac = mac?.handle
+        case .publicKey(let key):
+            use([(nil, key)])
+        case .source:
+            takeLatest()
+        }
+    }
+
+    deinit {
+        state.pointee.scanner.deallocate()
+        state.pointee.text.deallocate()
+        state.pointee.signature.deallocate()
+        state.deinitialize(count: 1)
+        state.deallocate()
+        names?.deallocate()
+        table?.deallocate()
+    }
+
+    /// Makes verifiers for the source's latest set. Takes the source's lock and allocates: only when the set has changed.
+    func takeLatest() {
+        guard case .source(let source) = origin, let current = source.current else { return }
+        use(current.keys.keys.map { ($0.id, $0.key) })
+        state.pointee.generation = current.generation
+    }
+
+    private func use(_ keys: [(id: [UInt8]?, key: RSAPublicKey)]) {
+        let verifiers = keys.compactMap { key in (try? RSAVerifier(key.key)).map { (key.id, $0) } }
+        let newNames = UnsafeMutablePointer<UInt8>.allocate(capacity: verifiers.reduce(1) { $0 + ($1.0?.count ?? 0) })
+        let newTable = UnsafeMutablePointer<Verifier>.allocate(capacity: max(1, verifiers.count))
+        var end = newNames
+        for (index, (id, verifier)) in verifiers.enumerated() {
+            var view: ByteView?
+            if let id {
+                end.update(from: id, count: id.count)
+                view = ByteView(base: end, count: id.count)
+                end += id.count
+            }
+            (newTable + index).initialize(to: Verifier(id: view, verifier: verifier.handle))
+        }
+        state.pointee.verifiers = UnsafeBufferPointer(start: newTable, count: verifiers.count)
+        names?.deallocate()
+        table?.deallocate()
+        names = newNames
+        table = newTable
+        owned = verifiers.map { $0.1 }
+    }
+
+    /// Asks the source for a fetch on behalf of this worker; false where no fetch can help.
+    func requestFetch(worker: Int, now: UInt64) -> Int? {
+        guard case .source(let source) = origin, source.requestFetch(worker: worker, now: now) else { return nil }
+        return source.number
+    }
+}

@@ -1,0 +1,73 @@
+import SluiceConfiguration
+import Synchronization
+
+/// All key set sources of the process, and who waits for them. Any thread; takes locks.
+final class KeySetRegistry: Sendable {
+    /// The process's own. Tests make theirs.
+    static let shared = KeySetRegistry()
+
+    private struct Entry {
+        weak var source: KeySetSource?
+    }
+
+    private struct State {
+        var sources: [KeySetLocation: Entry] = [:]
+        var count = 0
+        var observers: [Int: any KeySetObserver] = [:]
+        /// Set while a refresher runs.
+        var wake: (@Sendable () -> Void)?
+    }
+
+    private let state = Mutex(State())
+
+    /// The source for a location, made if no snapshot holds one. A new one is fetched at once where a refresher runs.
+    func source(for location: KeySetLocation) -> KeySetSource {
+        let source = state.withLock { state -> KeySetSource in
+            if let source = state.sources[location]?.source { return source }
+            state.sources = state.sources.filter { $0.value.source != nil }
+            let source = KeySetSource(location, number: state.count) { [weak self] in self?.wakeRefresher() ?? false }
+            state.count += 1
+            state.sources[location] = Entry(source: source)
+            return source
+        }
+        _ = wakeRefresher()
+        return source
+    }
+
+    /// Every source that some snapshot holds.
+    var sources: [KeySetSource] { state.withLock { $0.sources.values.compactMap(\.source) } }
+
+    /// Has `observer` told of the fetches that exchanges of this worker wait for; nil ends it. The observer is held.
+    func setObserver(_ observer: (any KeySetObserver)?, worker: Int) {
+        state.withLock { $0.observers[worker] = observer }
+    }
+
+    /// Says how to wake the refresher; nil once there is none.
+    func setRefresher(_ wake: (@Sendable () -> Void)?) {
+        state.withLock { $0.wake = wake }
+    }
+
+    private func wakeRefresher() -> Bool {
+        let wake = state.withLock { $0.wake }
+        wake?()
+        return wake != nil
+    }
+
+    /// Fetches what is due, on this thread, and tells the observers. Blocks for as long as the fetches take.
+    ///
+    /// - Parameters:
+    ///   - load: gets the text of a set; the tests' own has no I/O.
+    ///   - now: nanoseconds of the monotonic clock, asked again after each fetch.
+    func fetchDue(
+        interval: UInt64, now: () -> UInt64, load: (KeySetLocation) -> Result<[UInt8], KeySet.Fault> = KeySetFetch.load
+    ) {
+        for source in sources where source.begin(now: now()) {
+            let result = load(source.location).flatMap { text in
+                Result { () throws(KeySet.Fault) in try KeySet(text) }
+            }
+            let waiting = source.end(result, now: now(), interval: interval)
+            let observers = state.withLock { state in waiting.compactMap { state.observers[$0] } }
+            for observer in observers { observer.keySetFetchEnded(source: source.number) }
+        }
+    }
+}

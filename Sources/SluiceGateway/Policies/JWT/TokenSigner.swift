@@ -1,0 +1,118 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceHTTP
+
+extension JWT {
+    /// Makes a token that the policy accepts, for the command line and for tests. Allocates.
+    struct TokenSigner {
+        struct Fault: Error, Equatable, CustomStringConvertible {
+            let description: String
+        }
+
+        /// Seconds that a token is valid unless the caller gives `exp`.
+        static let lifetimeSeconds: Int64 = 300
+
+        let configuration: Configuration
+
+        /// A token with the claims that the policy asks for, valid from `now` for 300 s, and the caller's own.
+        ///
+        /// - Parameters:
+        ///   - claims: names and values; they replace what the policy asks for. A value that is JSON other than bare text (a number,
+        ///     `true`, a quoted string, an array, an object) is taken as such, any other as text.
+        ///   - now: seconds since the Unix epoch.
+        ///   - privateKey: PEM text; for RS256 only, and required there.
+        ///   - keyID: `kid` of the header; without it the token is tried against the first keys of a set.
+        func token(
+            claims: [(name: String, value: String)] = [], now: Int64, privateKey: [UInt8]? = nil, keyID: String? = nil
+        ) throws(Fault) -> String {
+            var members: [(name: String, json: String)] = []
+            func set(_ name: String, _ json: String) {
+                members.removeAll { $0.name == name }
+                members.append((name, json))
+            }
+            for (name, json) in askedFor(now: now) { set(name, json) }
+            for claim in claims { set(claim.name, Self.isJSON(claim.value) ? claim.value : Self.quoted(claim.value)) }
+            let payload = "{" + members.map { "\(Self.quoted($0.name)):\($0.json)" }.joined(separator: ",") + "}"
+            let kid = keyID.map { ",\"kid\":\(Self.quoted($0))" } ?? ""
+            let header = "{\"alg\":\"\(configuration.algorithm.rawValue)\",\"typ\":\"JWT\"\(kid)}"
+            let input = Self.encoded(Array(header.utf8)) + "." + Self.encoded(Array(payload.utf8))
+            return input + "." + Self.encoded(try signature(of: Array(input.utf8), privateKey))
+        }
+
+        private func askedFor(now: Int64) -> [(String, String)] {
+            var members = [("iat", String(now)), ("exp", String(now + Self.lifetimeSeconds))]
+            if let issuer = configuration.issuer { members.append(("iss", Self.quoted(issuer))) }
+            if let audience = configuration.audience.first { members.append(("aud", Self.quoted(audience))) }
+            var wanted: [(name: String, values: [String])] = []
+            for condition in configuration.conditions {
+                // Several conditions on one claim are met together by an array.
+                let value = condition.values.first.map(Self.json)
+                if let index = wanted.firstIndex(where: { $0.name == condition.name }) {
+                    wanted[index].values += value.map { [$0] } ?? []
+                } else {
+                    wanted.append((condition.name, value.map { [$0] } ?? []))
+                }
+            }
+            for (name, values) in wanted where !["iat", "exp", "iss", "aud"].contains(name) || !values.isEmpty {
+                members.append((name, values.count == 1 ? values[0] : values.isEmpty ? "true" : "[\(values.joined(separator: ","))]"))
+            }
+            return members
+        }
+
+        private func signature(of input: [UInt8], _ privateKey: [UInt8]?) throws(Fault) -> [UInt8] {
+            do throws(CryptoError) {
+                if case .secret(let secret) = configuration.key {
+                    return try HMACKeys.code(.sha256, secret.value, of: input)
+                }
+                guard let privateKey else { throw CryptoError("RS256 needs a private key") }
+                let key = try privateKey.withByteView { pem throws(CryptoError) in try RSAPrivateKey(pem: pem) }
+                return try input.withByteView { message throws(CryptoError) in try key.sign(message) }
+            } catch {
+                throw Fault(description: error.message)
+            }
+        }
+
+        // MARK: - Text
+
+        private static func encoded(_ bytes: [UInt8]) -> String {
+            String(unsafeUninitializedCapacity: Base64URL.encodedCount(bytes.count) + 3) { text in
+                bytes.withByteView { Base64URL.encode($0, into: text.baseAddress.unsafelyUnwrapped) }
+            }
+        }
+
+        private static func json(_ value: ClaimValue) -> String {
+            switch value {
+            case .text(let text): quoted(text)
+            case .integer(let integer): String(integer)
+            case .number(let number): String(number)
+            case .boolean(let boolean): String(boolean)
+            }
+        }
+
+        private static func quoted(_ text: String) -> String {
+            var json = "\""
+            for scalar in text.unicodeScalars {
+                switch scalar {
+                case "\"", "\\":
+                    json += "\\"
+                    json.unicodeScalars.append(scalar)
+                case _ where scalar.value < 0x20:
+                    let digits = String(scalar.value, radix: 16)
+                    json += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                default:
+                    json.unicodeScalars.append(scalar)
+                }
+            }
+            return json + "\""
+        }
+
+        /// Whether the text is one JSON value: whether it can be a member's.
+        private static func isJSON(_ text: String) -> Bool {
+            let memory = ClaimScanner.Memory.allocate(capacity: JWTKeys.membersMax)
+            defer { memory.deallocate() }
+            return Array("{\"v\":\(text)}".utf8).withByteView { view in
+                ClaimScanner.scan(view, memory: memory, membersMax: JWTKeys.membersMax)?.count == 1
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import SluiceHTTP
+
+/// One compiled policy in a chain. A case that is not handled does not build.
+///
+/// The cases stand in the order of the chain, which is the contract's, and each place has its reason.
+enum Step: BitwiseCopyable {
+    /// First: whatever becomes of the request later, it counts.
+    case ceiling(ProjectCeiling.Compiled)
+    /// Before anything is answered or spent for an address that may not come in.
+    case ipACL(UnsafePointer<IPACL.Compiled>)
+    /// Before maintenance and credentials: a browser sends neither with a preflight.
+    case cors(UnsafePointer<CORS.Compiled>)
+    /// Before quotas: a notice uses nothing up.
+    case maintenance(UnsafePointer<StoredResponse>)
+    /// Before authentication: guesses at credentials use the quota up too.
+    case usageQuota(UsageQuota.Compiled)
+    /// Before anything that costs the operator's services work, and before it is told what exists.
+    case hmac(UnsafePointer<HMAC.Compiled>)
+    case jwt(UnsafePointer<JWT.Compiled>)
+    /// After authentication, which tells a stranger nothing about limits, and before anything is spent on the body.
+    case bodyLimit(UInt64)
+    /// After authentication: a service is asked only about callers that are known.
+    case preCall(UnsafePointer<PreCall.Compiled>)
+    /// Last before the upstream: it sees what everything above has let pass.
+    case rewrite(UnsafePointer<Rewrite.Compiled>)
+    /// In the upstream's stead.
+    case mock(UnsafePointer<StoredResponse>)
+}
+
+extension Step {
+    /// Asks the policy. The same code for a worker, a test and `sluice explain`.
+    @inline(__always)
+    func evaluate(_ exchange: inout Exchange) -> Verdict {
+        switch self {
+        case .ceiling(let ceiling): ceiling.evaluate(&exchange)
+        case .ipACL(let acl): acl.pointee.evaluate(&exchange)
+        case .cors(let cors): cors.pointee.evaluate(&exchange)
+        case .maintenance(let response): .respond(response)
+        case .usageQuota(let quota): quota.evaluate(&exchange)
+        case .hmac(let hmac): hmac.pointee.evaluate(&exchange)
+        case .jwt(let jwt): jwt.pointee.evaluate(&exchange)
+        case .bodyLimit(let bytes): exchange.announcesMore(than: bytes) ? .refuse(.bodyTooLarge) : .proceed
+        case .preCall(let preCall): preCall.pointee.evaluate(&exchange)
+        case .rewrite(let rewrite): rewrite.pointee.evaluate(&exchange)
+        case .mock(let response): .respond(response)
+        }
+    }
+
+    /// The policy's name in the configuration, for logs, metrics and `explain`.
+    var name: StaticString {
+        switch self {
+        case .ceiling: "ceiling"
+        case .ipACL: "ipAcl"
+        case .cors: "cors"
+        case .maintenance: "maintenance"
+        case .usageQuota: "usageQuota"
+        case .hmac: "hmac"
+        case .jwt: "jwt"
+        case .bodyLimit: "bodyLimit"
+        case .preCall: "preCall"
+        case .rewrite: "rewrite"
+        case .mock: "mock"
+        }
+    }
+}
+
+/// Runs an exchange through its steps.
+enum PolicyChain {
+    /// The steps that hold for the exchange: its endpoint's, or, where none matches, its domain's own.
+    static func steps(of exchange: borrowing Exchange) -> ArenaSlice<Step> {
+        if let endpoint = exchange.endpoint { return endpoint.pointee.steps }
+        if let domain = exchange.domain { return domain.pointee.ownSteps }
+        return ArenaSlice()
+    }
+
+    /// The step that suspended the exchange: the one before its next.
+    static func suspendedStep(of exchange: borrowing Exchange) -> Step {
+        steps(of: exchange)[exchange.step - 1]
+    }
+
+    /// Runs from `exchange.step` to the first step that does not say `proceed`; `exchange.step` is then the one after it.
+    /// At the end of a domain's own steps the request is not found.
+    @inline(__always)
+    static func run(_ exchange: inout Exchange) -> Verdict {
+        let steps = steps(of: exchange)
+        while exchange.step < steps.count {
+            let step = steps.pointer(at: exchange.step)
+            exchange.step += 1
+            switch step.pointee.evaluate(&exchange) {
+            case .proceed: continue
+            case let verdict: return verdict
+            }
+        }
+        return exchange.endpoint == nil ? .refuse(.notFound) : .proceed
+    }
+}

@@ -1,0 +1,46 @@
+import SluiceConfiguration
+import SluiceHTTP
+
+extension PreCall {
+    static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
+        let before = problems.count
+        guard let reader = MappingReader(node, problems) else { return nil }
+        let method = reader.enumeration("method", methods)
+        let url = reader.requiredString("url", allowed: "an absolute http or https URL")
+        let cacheSeconds = reader.integer("cacheSeconds", in: 0...86400, unit: "seconds")
+        let timeout = reader.integer("timeoutMs", in: 1...600_000, unit: "milliseconds")
+        let cacheKey = reader.strings("cacheKey")
+        reader.finish()
+
+        if let cacheKey { check(cacheKey, problems) }
+        guard let url, let parsed = parse(url, problems), problems.count == before else { return nil }
+        var configuration = Configuration(url: url.map { _ in parsed })
+        if let method { configuration.method = method.value }
+        if let cacheSeconds { configuration.cacheSeconds = Int(cacheSeconds.value) }
+        if let timeout { configuration.timeoutMilliseconds = Int(timeout.value) }
+        configuration.cacheKey = cacheKey.map { Set($0.value.map(\.value.asciiLowercased)).sorted() }
+        return configuration
+    }
+
+    private static func parse(_ url: Located<String>, _ problems: Problems) -> UpstreamURL? {
+        do {
+            return try UpstreamURL(url.value)
+        } catch {
+            problems.add(at: url, found: Quoting.quoted(url.value), allowed: error.allowed)
+            return nil
+        }
+    }
+
+    /// A field that is not sent on cannot tell one question from another.
+    private static func check(_ cacheKey: Located<[Located<String>]>, _ problems: Problems) {
+        if cacheKey.value.isEmpty {
+            problems.add(at: cacheKey, found: "an empty list", allowed: "at least one field")
+        }
+        for name in cacheKey.value {
+            let known = name.value.withByteView { KnownField(name: $0) }
+            if !FieldSyntax.isToken(name.value) || !HopByHopFields.isForwarded(known) {
+                problems.add(at: name, found: Quoting.quoted(name.value), allowed: "the name of a field that is forwarded")
+            }
+        }
+    }
+}

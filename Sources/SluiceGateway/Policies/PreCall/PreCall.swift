@@ -1,0 +1,179 @@
+import SluiceConfiguration
+import SluiceHTTP
+
+/// Asks another service before an endpoint's request goes on.
+///
+/// The service gets the configured method and URL with the client's end-to-end fields, never the client's target or body.
+/// Its 200 lets the request through; any other response is the client's answer; a failure is `.preCallFailed`, which the
+/// worker refuses with. Suspends unless a 200 to the same question is remembered.
+enum PreCall: Policy {
+    static let key = "preCall"
+
+    /// Without CONNECT and TRACE, which are not for services, and HEAD, whose answer lacks the body that the client's needs.
+    static let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+    struct Configuration: Equatable, Sendable {
+        /// One of `methods`. GET unless configured.
+        var method = "GET"
+        var url: Located<UpstreamURL>
+        /// How long a 200 is remembered, in seconds, 0 to 86,400. 0, which is the default, remembers nothing.
+        var cacheSeconds = 0
+        /// From the decision to ask to the last byte of the answer's head, 1 to 600,000 milliseconds. 1,000 unless configured.
+        /// On expiry: `.preCallFailed` (502).
+        var timeoutMilliseconds = 1000
+        /// The fields that tell questions apart, in lower case and sorted; nil for all that are forwarded, the gateway's own
+        /// X-Forwarded-For, -Proto and -Host among them, but X-Request-Id, traceparent and tracestate.
+        /// Never empty: one client's 200 would then let everybody through.
+        var cacheKey: [String]?
+    }
+
+    struct Compiled: BitwiseCopyable {
+        /// The service's origin, by its place in the registry.
+        let origin: Int
+        /// Request line, Host and, for a method that has one without a body too, Content-Length; each line with its CRLF. The
+        /// forwarded fields follow: those for which `HopByHopFields.isForwarded`.
+        let requestHead: ByteView
+        let timeoutMilliseconds: UInt64
+        /// Nil: nothing is remembered.
+        let memory: Memory?
+
+        struct Memory: BitwiseCopyable {
+            /// The slot of the worker's `PreCallCache`.
+            let slot: Int
+            let nanoseconds: UInt64
+            let hashKey: SipHash128.Key
+            /// Hash of what the configuration says: two endpoints share entries only if they ask the same question for the
+            /// same time.
+            let question: SipHash128.Value
+            /// In lower case; nil for all that are forwarded.
+            let fields: ArenaSlice<ByteView>?
+            /// Whether what the gateway itself says of the client tells questions apart: X-Forwarded-For, -Proto and -Host.
+            let includesClient: Bool
+        }
+
+        func evaluate(_ exchange: inout Exchange) -> Verdict {
+            guard let memory else { return .suspend }
+            let now = exchange.context.pointee.monotonicNanoseconds
+            return memory.table(exchange).contains(memory.key(of: exchange), at: now) ? .proceed : .suspend
+        }
+
+        /// To be called once when the service has answered this exchange with 200.
+        func remember(_ exchange: borrowing Exchange) {
+            guard let memory else { return }
+            let now = exchange.context.pointee.monotonicNanoseconds
+            memory.table(exchange).remember(memory.key(of: exchange), until: now &+ memory.nanoseconds, at: now)
+        }
+    }
+
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
+        let url = configuration.url.value
+        var head = "\(configuration.method) \(url.target) HTTP/1.1\r\nHost: \(url.authority)\r\n"
+        // A method that is expected to have content says that there is none (RFC 9110, 8.6).
+        if ["POST", "PUT", "PATCH"].contains(configuration.method) { head += "Content-Length: 0\r\n" }
+        guard let origin = snapshot.origin(of: url, at: configuration.url) else { return nil }
+        return Compiled(
+            origin: origin, requestHead: snapshot.arena.bytes(head),
+            timeoutMilliseconds: UInt64(configuration.timeoutMilliseconds),
+            memory: configuration.cacheSeconds == 0 ? nil : memory(configuration, into: snapshot))
+    }
+
+    private static func memory(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled.Memory {
+        let arena = snapshot.arena
+        let fields = configuration.cacheKey.map { arena.store($0.map { arena.bytes($0) }) }
+        let url = configuration.url.value
+        var hash = SipHash128(key: hashKey)
+        let texts = [configuration.method, url.isSecure ? "https" : "http", url.authority, url.target]
+            + (configuration.cacheKey.map { ["only"] + $0 } ?? ["all"])
+        for text in texts { text.withByteView { hash.add($0) } }
+        hash.add(word: UInt64(configuration.cacheSeconds))
+        return Compiled.Memory(
+            slot: snapshot.preCallCacheSlot, nanoseconds: UInt64(configuration.cacheSeconds) * 1_000_000_000,
+            hashKey: hashKey, question: hash.finish(), fields: fields,
+            includesClient: configuration.cacheKey?.contains(where: saysWhereFrom) ?? true)
+    }
+
+    private static func saysWhereFrom(_ name: String) -> Bool {
+        switch name.withByteView({ KnownField(name: $0) }) {
+        case .xForwardedFor, .xForwardedProto, .xForwardedHost: true
+        default: false
+        }
+    }
+
+    private static let hashKey = SipHash128.Key.random()
+}
+
+// MARK: - What tells questions apart
+
+extension PreCall.Compiled.Memory {
+    fileprivate func table(_ exchange: borrowing Exchange) -> PreCallCache.Table {
+        exchange.context.pointee.resources[slot].assumingMemoryBound(to: PreCallCache.Table.self).pointee
+    }
+
+    /// The same for the same question, and computable as long as the exchange lasts: the head stays untouched until then.
+    func key(of exchange: borrowing Exchange) -> SipHash128.Value {
+        var hash = SipHash128(key: hashKey)
+        hash.add(word: question.low)
+        hash.add(word: question.high)
+        if includesClient { addClient(of: exchange, to: &hash) }
+        if let fields {
+            add(fields, of: exchange, to: &hash)
+        } else {
+            addAll(of: exchange, to: &hash)
+        }
+        return hash.finish()
+    }
+
+    /// What the gateway writes into X-Forwarded-For, -Proto and -Host: without it one client's permission would let in another
+    /// that the service refuses for its address. What a trusted proxy says in these fields is among the forwarded lines.
+    private func addClient(of exchange: borrowing Exchange, to hash: inout SipHash128) {
+        hash.add(word: exchange.peer.high)
+        hash.add(word: exchange.peer.low)
+        hash.add(word: (exchange.isSecure ? 1 : 0) | (exchange.peerIsTrusted ? 2 : 0))
+        hash.add(exchange.headBytes[exchange.head.authority.range])
+    }
+
+    /// All lines of the named fields: a 1 before each value and a 0 after a field's last, so that an absent field is not an
+    /// empty one and no value can be taken for another field's.
+    private func add(_ names: ArenaSlice<ByteView>, of exchange: borrowing Exchange, to hash: inout SipHash128) {
+        let bytes = exchange.headBytes
+        let fields = exchange.head.fields
+        let hasOptions = exchange.head.hasConnectionOptions
+        var index = 0
+        while index < names.count {
+            let name = names[index]
+            index += 1
+            var number = 0
+            while number < fields.count {
+                let line = fields[number]
+                number += 1
+                guard bytes[line.name].equalsIgnoringCase(name),
+                    HopByHopFields.isForwarded(line, hasConnectionOptions: hasOptions, fields: fields, bytes: bytes)
+                else { continue }
+                hash.add(word: 1)
+                hash.add(bytes[line.value])
+            }
+            hash.add(word: 0)
+        }
+    }
+
+    private func addAll(of exchange: borrowing Exchange, to hash: inout SipHash128) {
+        let bytes = exchange.headBytes
+        let fields = exchange.head.fields
+        let hasOptions = exchange.head.hasConnectionOptions
+        var number = 0
+        while number < fields.count {
+            let line = fields[number]
+            number += 1
+            switch line.known {
+            // They differ between all requests, and no service decides by them.
+            case .xRequestID, .traceparent, .tracestate: continue
+            default: break
+            }
+            guard HopByHopFields.isForwarded(line, hasConnectionOptions: hasOptions, fields: fields, bytes: bytes) else {
+                continue
+            }
+            hash.add(name: bytes[line.name])
+            hash.add(bytes[line.value])
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import SluiceConfiguration
+import SluiceHTTP
+import SluicePattern
+
+/// Changes the path that the upstream sees, and, where the replacement has a query, the query too.
+///
+/// `pattern` is a regular expression that must match the whole path, or a template such as `/{version}/{path}`;
+/// `RewriteTemplate.isTemplate` tells them apart. A path that does not match is left alone. Groups are inserted as they
+/// stand in the normalised path, escapes and all; the result is normalised again and gets a leading slash where a group
+/// at its beginning brought none, so that the upstream reads the one path that the gateway means.
+///
+/// Refuses with `.rewritePatternInvalid` and `.rewriteReplacementInvalid`: always, where the configuration is at fault
+/// (a problem of this endpoint only), and with the former where a match takes more than its bound. Refuses with
+/// `.invalidTarget` a result that is no path, climbs above the root or is too long for the exchange. Never suspends.
+enum Rewrite: Policy {
+    static let key = "rewrite"
+
+    struct Configuration: Equatable, Sendable {
+        /// A regular expression (pcre2pattern(3)) or a template.
+        var pattern: Located<String>
+        /// The path, and after a question mark the query. Groups are `%0` to `%9` (`%%` is a percent sign), or `{name}`.
+        var replacement: Located<String>
+    }
+
+    struct Compiled: BitwiseCopyable {
+        enum Matcher: BitwiseCopyable {
+            case expression(Regex.Handle)
+            case template(RewriteTemplate.Compiled)
+            /// The configuration is at fault: every request is refused with this row.
+            case invalid(Refusal.Row)
+        }
+
+        let matcher: Matcher
+        let replacement: RewriteReplacement.Compiled
+
+        func evaluate(_ exchange: inout Exchange) -> Verdict {
+            var captures = RewriteCaptures()
+            switch matcher {
+            case .invalid(let row):
+                return .refuse(Refusal(row))
+            case .template(let template):
+                guard template.match(exchange.path, into: &captures) else { return .proceed }
+            case .expression(let expression):
+                let scratch = exchange.context.pointee.matchScratch
+                switch scratch.match(expression, exchange.path) {
+                case .none: return .proceed
+                case .limitExceeded: return .refuse(Refusal(.rewritePatternInvalid))
+                case .matched: captures.takeGroups(of: scratch)
+                }
+            }
+            return replacement.apply(captures, to: &exchange) ? .proceed : .refuse(.invalidTarget)
+        }
+    }
+
+    static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
+        let before = problems.count
+        guard let reader = MappingReader(node, problems) else { return nil }
+        let pattern = reader.requiredString("pattern")
+        let replacement = reader.requiredString("to")
+        reader.finish()
+        guard let pattern, let replacement, problems.count == before else { return nil }
+        return Configuration(pattern: pattern, replacement: replacement)
+    }
+
+    /// Never nil: a fault is the endpoint's alone, and is answered by it. The pattern's fault wins over the replacement's.
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
+        let matcher: Compiled.Matcher
+        let references: RewriteReplacement.References
+        do throws(RewriteFault) {
+            (matcher, references) = try compile(pattern: configuration.pattern.value, into: snapshot.arena)
+        } catch {
+            report(error, at: configuration.pattern, to: snapshot.problems)
+            return refusing(.rewritePatternInvalid, snapshot.arena)
+        }
+        do throws(RewriteFault) {
+            let replacement = try RewriteReplacement.parse(configuration.replacement.value, references: references)
+            return Compiled(matcher: matcher, replacement: replacement.compiled(into: snapshot.arena))
+        } catch {
+            report(error, at: configuration.replacement, to: snapshot.problems)
+            return refusing(.rewriteReplacementInvalid, snapshot.arena)
+        }
+    }
+
+    private static func compile(
+        pattern: String, into arena: Arena
+    ) throws(RewriteFault) -> (Compiled.Matcher, RewriteReplacement.References) {
+        if RewriteTemplate.isTemplate(pattern) {
+            let template = try RewriteTemplate.parse(pattern)
+            let references = RewriteReplacement.References.variables(template.variables, segments: template.segments.count)
+            return (.template(template.compiled(into: arena)), references)
+        }
+        guard !pattern.isEmpty else { throw RewriteFault(allowed: "a regular expression or a template") }
+        do throws(PatternError) {
+            let expression = try Regex(pattern)
+            arena.own(expression)
+            return (.expression(expression.handle), .groups(upTo: expression.handle.captureCount))
+        } catch {
+            throw RewriteFault(allowed: "a regular expression (\(error)), or a template such as /{version}/{path}")
+        }
+    }
+
+    private static func report(_ fault: RewriteFault, at place: Located<String>, to problems: Problems) {
+        problems.add(at: place, found: Quoting.quoted(place.value), allowed: fault.allowed, scope: .endpoint)
+    }
+
+    private static func refusing(_ row: Refusal.Row, _ arena: Arena) -> Compiled {
+        Compiled(
+            matcher: .invalid(row), replacement: RewriteReplacement(path: [], query: nil).compiled(into: arena))
+    }
+}
+
+/// What is wrong with a pattern or a replacement, said as what would be right.
+struct RewriteFault: Error, Equatable {
+    let allowed: String
+}

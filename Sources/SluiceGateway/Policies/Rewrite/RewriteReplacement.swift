@@ -1,0 +1,235 @@
+import SluiceHTTP
+
+/// What a matching path becomes: literal text and captures, in the path and, after a question mark, in the query.
+struct RewriteReplacement: Equatable {
+    enum Part: Equatable {
+        case literal(String)
+        case capture(Int)
+    }
+
+    /// What the pattern has to offer.
+    enum References {
+        /// Groups of an expression, `%0` to at most `%9`.
+        case groups(upTo: Int)
+        /// Variables of a template, in the order of the path, and the number of its segments.
+        case variables([String], segments: Int)
+    }
+
+    var path: [Part]
+    /// Nil: the request's own query is kept. Empty: the upstream gets none.
+    var query: [Part]?
+
+    /// Reads a replacement and tries it out: with a letter for each capture it must be a path that does not climb above
+    /// the root, and its escapes must be whole, so that no capture can complete one.
+    static func parse(_ text: String, references: References) throws(RewriteFault) -> RewriteReplacement {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "\\") }) else {
+            throw RewriteFault(allowed: "visible ASCII without # and backslash; anything else as an escape")
+        }
+        let halves = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let path = try parts(halves[0], references)
+        let query: [Part]? = halves.count == 2 ? try parts(halves[1], references) : nil
+        let replacement = RewriteReplacement(path: path, query: query)
+        try replacement.check(beginning: path.first)
+        if case .variables(_, let segments) = references {
+            guard halves[0].utf8.count(where: { $0 == UInt8(ascii: "/") }) == segments, halves[0].first == "/" else {
+                throw RewriteFault(allowed: "as many segments as the pattern has: \(segments)")
+            }
+        }
+        return replacement
+    }
+
+    private func check(beginning: Part?) throws(RewriteFault) {
+        switch beginning {
+        case .capture: break
+        case .literal(let text) where text.utf8.first == UInt8(ascii: "/"): break
+        case .literal, nil: throw RewriteFault(allowed: "a path that begins with a slash or with a group")
+        }
+        let sample = Self.sample(path)
+        guard Self.normalised(sample.hasPrefix("/") ? sample : "/" + sample) != .malformed else {
+            throw RewriteFault(allowed: "a path with whole escapes that does not climb above the root")
+        }
+        // A query has no normal form; only its escapes can be wrong.
+        guard Self.hasWholeEscapes(Self.sample(query ?? [])) else { throw RewriteFault(allowed: "a query with whole escapes") }
+    }
+
+    /// The text with `x`, which is no hexadecimal digit, for each capture.
+    private static func sample(_ parts: [Part]) -> String {
+        parts.map { if case .literal(let text) = $0 { text } else { "x" } }.joined()
+    }
+
+    /// Whether two hexadecimal digits stand after each percent sign.
+    static func hasWholeEscapes(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        return bytes.indices.allSatisfy { index in
+            bytes[index] != UInt8(ascii: "%")
+                || index + 2 < bytes.count && isHexadecimal(bytes[index + 1]) && isHexadecimal(bytes[index + 2])
+        }
+    }
+
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
+    }
+
+    enum Normality { case unchanged, changed, malformed }
+
+    /// How a path stands to its normal form.
+    static func normalised(_ path: String) -> Normality {
+        var out = [UInt8](repeating: 0, count: path.utf8.count)
+        return path.withByteView { view in
+            out.withUnsafeMutableBufferPointer { buffer in
+                guard let base = buffer.baseAddress else { return .malformed }
+                return switch NormalisedPath.normalise(view, into: base) {
+                case .unchanged: .unchanged
+                case .changed: .changed
+                case .malformed: .malformed
+                }
+            }
+        }
+    }
+}
+
+// MARK: - Reading
+
+extension RewriteReplacement {
+    private static func parts(_ text: Substring, _ references: References) throws(RewriteFault) -> [Part] {
+        switch references {
+        case .groups(let last): try partsOfGroups(text, last: last)
+        case .variables(let names, _): try partsOfVariables(text, names)
+        }
+    }
+
+    private static func partsOfGroups(_ text: Substring, last: Int) throws(RewriteFault) -> [Part] {
+        var parts: [Part] = []
+        var literal = ""
+        var rest = text
+        while let character = rest.popFirst() {
+            guard character == "%" else {
+                literal.append(character)
+                continue
+            }
+            let next = rest.popFirst()
+            if next == "%" {
+                literal.append("%")
+                continue
+            }
+            guard let next, let group = next.wholeNumberValue, next.isASCII else {
+                throw RewriteFault(allowed: "a digit or another percent sign after each percent sign")
+            }
+            guard group <= last else {
+                throw RewriteFault(allowed: last == 0 ? "%0 only: the pattern has no groups" : "groups up to %\(min(last, 9))")
+            }
+            if !literal.isEmpty { parts.append(.literal(literal)) }
+            literal = ""
+            parts.append(.capture(group))
+        }
+        return literal.isEmpty ? parts : parts + [.literal(literal)]
+    }
+
+    private static func partsOfVariables(_ text: Substring, _ names: [String]) throws(RewriteFault) -> [Part] {
+        var parts: [Part] = []
+        var rest = text
+        while let open = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
+            guard rest[open] == "{", let close = rest[open...].firstIndex(of: "}") else {
+                throw RewriteFault(allowed: "as many opening as closing braces")
+            }
+            let name = String(rest[rest.index(after: open)..<close])
+            guard let index = names.firstIndex(of: name) else {
+                throw RewriteFault(allowed: "the pattern's variables: \(names.map { "{\($0)}" }.joined(separator: ", "))")
+            }
+            if open > rest.startIndex { parts.append(.literal(String(rest[..<open]))) }
+            parts.append(.capture(index))
+            rest = rest[rest.index(after: close)...]
+        }
+        return rest.isEmpty ? parts : parts + [.literal(String(rest))]
+    }
+}
+
+// MARK: - Compiled
+
+extension RewriteReplacement {
+    struct Compiled: BitwiseCopyable {
+        enum Part: BitwiseCopyable {
+            case literal(ByteView)
+            case capture(Int)
+        }
+
+        let path: ArenaSlice<Part>
+        let query: ArenaSlice<Part>
+        /// False: the request's own query is kept.
+        let replacesQuery: Bool
+
+        /// Writes the path, and the query if it is replaced, into the exchange's memory. False if the path is none or the
+        /// memory is used up; the exchange's path and query are then as they were.
+        func apply(_ captures: RewriteCaptures, to exchange: inout Exchange) -> Bool {
+            guard let newPath = expandedPath(captures, in: &exchange) else { return false }
+            if replacesQuery {
+                let count = Self.count(query, captures)
+                guard let memory = exchange.allocate(count) else { return false }
+                Self.write(query, captures, of: exchange.path, to: memory)
+                exchange.upstreamQuery = count == 0 ? nil : ByteView(base: memory, count: count)
+            }
+            exchange.upstreamPath = newPath
+            return true
+        }
+
+        private func expandedPath(_ captures: RewriteCaptures, in exchange: inout Exchange) -> ByteView? {
+            // One byte more for a slash in front, which only a capture at the beginning can make necessary.
+            let count = Self.count(path, captures)
+            guard let memory = exchange.allocate(count + 1) else { return nil }
+            Self.write(path, captures, of: exchange.path, to: memory + 1)
+            memory[0] = UInt8(ascii: "/")
+            let hasSlash = count > 0 && memory[1] == UInt8(ascii: "/")
+            let expanded = hasSlash ? ByteView(base: memory + 1, count: count) : ByteView(base: memory, count: count + 1)
+            guard let normal = exchange.allocate(expanded.count) else { return nil }
+            return switch NormalisedPath.normalise(expanded, into: normal) {
+            case .unchanged: expanded
+            case .changed(let count, _): ByteView(base: normal, count: count)
+            case .malformed: nil
+            }
+        }
+
+        private static func count(_ parts: ArenaSlice<Part>, _ captures: RewriteCaptures) -> Int {
+            var count = 0
+            var index = 0
+            while index < parts.count {
+                switch parts[index] {
+                case .literal(let text): count += text.count
+                case .capture(let capture): count += captures[capture].count
+                }
+                index += 1
+            }
+            return count
+        }
+
+        /// `memory` has room for as many bytes as `count` says.
+        private static func write(
+            _ parts: ArenaSlice<Part>, _ captures: RewriteCaptures, of subject: ByteView, to memory: UnsafeMutablePointer<UInt8>
+        ) {
+            var next = memory
+            var index = 0
+            while index < parts.count {
+                let text =
+                    switch parts[index] {
+                    case .literal(let text): text
+                    case .capture(let capture): subject[captures[capture]]
+                    }
+                next.update(from: text.base, count: text.count)
+                next += text.count
+                index += 1
+            }
+        }
+    }
+
+    func compiled(into arena: Arena) -> Compiled {
+        func store(_ parts: [Part]) -> ArenaSlice<Compiled.Part> {
+            arena.store(
+                parts.map { part in
+                    switch part {
+                    case .literal(let text): Compiled.Part.literal(arena.bytes(text))
+                    case .capture(let index): Compiled.Part.capture(index)
+                    }
+                })
+        }
+        return Compiled(path: store(path), query: store(query ?? []), replacesQuery: query != nil)
+    }
+}

@@ -1,0 +1,64 @@
+import SluiceHTTP
+
+/// Literal text of a configuration in the form that it has in a normalised path (RFC 3986, 6.2.2): unreserved
+/// characters decoded, other escapes with upper-case digits, other characters than ASCII escaped. For compile time.
+enum PathText {
+    /// Why a text can stand in no normalised path.
+    struct Unmatchable: Error, Equatable {
+        /// What is wrong, to follow "found".
+        var found: String
+        var allowed: String
+    }
+
+    /// A segment, or a part of one, without a slash. Dot segments are left as they are.
+    static func normalised(_ text: some Sequence<UInt8>) throws(Unmatchable) -> [UInt8] {
+        // Behind a letter no text is a dot segment.
+        var path = Array("/x".utf8)
+        for byte in text {
+            if byte == UInt8(ascii: " ") || byte >= 0x80 { appendEscape(of: byte, to: &path) } else { path.append(byte) }
+        }
+        let result = path.withUnsafeBufferPointer { path in
+            [UInt8](unsafeUninitializedCapacity: path.count) { out, count in
+                guard let source = path.baseAddress, let target = out.baseAddress else { return }
+                switch NormalisedPath.normalise(ByteView(base: source, count: path.count), into: target) {
+                case .unchanged:
+                    target.update(from: source, count: path.count)
+                    count = path.count
+                case .changed(let length, _): count = length
+                case .malformed: count = 0
+                }
+            }
+        }
+        guard result.count >= 2 else {
+            throw Unmatchable(
+                found: "text that no path holds",
+                allowed: "escapes of two hexadecimal digits, and no control character, backslash or #, escaped or not")
+        }
+        return Array(result.dropFirst(2))
+    }
+
+    static func hexDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        default: nil
+        }
+    }
+
+    /// RFC 3986, 2.3.
+    static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            true
+        default: false
+        }
+    }
+
+    private static func appendEscape(of octet: UInt8, to result: inout [UInt8]) {
+        let digits = Array("0123456789ABCDEF".utf8)
+        result += [UInt8(ascii: "%"), digits[Int(octet >> 4)], digits[Int(octet & 15)]]
+    }
+}

@@ -1,0 +1,50 @@
+import SluiceHTTP
+
+/// A domain as the workers read it. Lives in the snapshot's arena.
+struct CompiledDomain {
+    /// The domain's key, for logs.
+    let key: ByteView
+    /// Its row in the counters; the same for the same key over every reload.
+    let counter: Int
+    /// The row of its requests that no endpoint matches.
+    let unmatchedCounter: Int
+    /// Whether `%2F` is ordinary data inside a segment (`encodedSlashes: keep`).
+    let keepsEncodedSlashes: Bool
+    let endpoints: EndpointTable
+    /// Where endpoint `i` of `endpoints` stands.
+    let compiledEndpoints: ArenaSlice<CompiledEndpoint>
+    /// The domain's own steps: for a request that no endpoint matches, which is then not found.
+    let ownSteps: ArenaSlice<Step>
+    /// Applied to every response, refusals too.
+    let cors: UnsafePointer<CORS.Compiled>?
+    let upstream: UnsafePointer<CompiledUpstream>?
+}
+
+/// An endpoint as the workers read it.
+struct CompiledEndpoint {
+    /// The path pattern as configured, for logs.
+    let pattern: ByteView
+    /// Its row in the counters; the same for the same domain and pattern over every reload.
+    let counter: Int
+    /// The whole chain: the domain's steps, then its own.
+    let steps: ArenaSlice<Step>
+    let headers: UnsafePointer<HeaderChanges.Compiled>?
+    let forwardedClaims: ArenaSlice<ByteView>
+}
+
+/// The services behind a domain, in the order of the configuration.
+struct CompiledUpstream {
+    let targets: ArenaSlice<Target>
+    /// Milliseconds until the response head, and between two reads of its body.
+    let timeoutMilliseconds: UInt64
+
+    /// One URL of the list.
+    struct Target: BitwiseCopyable {
+        /// The origin in the registry, which outlives snapshots.
+        let origin: Int
+        /// The URL's own path without its last slash: request paths start with one.
+        let basePath: ByteView
+        /// `Host: authority` with its CRLF.
+        let hostLine: ByteView
+    }
+}

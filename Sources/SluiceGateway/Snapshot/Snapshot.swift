@@ -1,0 +1,58 @@
+import SluiceHTTP
+
+/// The immutable, compiled form of a whole configuration.
+///
+/// Compiled on one thread, then published to every worker. A worker's exchanges stay on the snapshot that they began
+/// with; when the last of them has ended on every worker, the last reference goes and the arena with it.
+final class Snapshot: @unchecked Sendable {
+    /// Counts publications from 1.
+    let generation: Int
+    let tables: UnsafePointer<SnapshotTables>
+    /// Makes what each worker owns, by slot.
+    let resourceFactories: [@Sendable () -> any WorkerResource]
+    /// Trusted proxies by listener address, as configured.
+    let trusted: [String: TrustedProxies]
+    let trustedEverywhere: TrustedProxies
+    private let arena: Arena
+
+    init(
+        generation: Int, tables: SnapshotTables, trusted: [String: TrustedProxies], trustedEverywhere: TrustedProxies,
+        builder: SnapshotBuilder
+    ) {
+        self.generation = generation
+        self.trusted = trusted
+        self.trustedEverywhere = trustedEverywhere
+        arena = builder.arena
+        self.tables = builder.arena.store(tables)
+        resourceFactories = builder.resourceFactories
+    }
+}
+
+/// What routing reads, in the snapshot's arena.
+struct SnapshotTables: BitwiseCopyable {
+    let domains: DomainTable
+    let compiledDomains: ArenaSlice<CompiledDomain>
+    let methods: MethodTable
+    /// The slot of each worker's `RouteMemory`.
+    let routeMemorySlot: Int
+}
+
+/// The proxies whose forwarding fields are believed.
+struct TrustedProxies: BitwiseCopyable, Sendable {
+    struct Block: BitwiseCopyable {
+        let first: IPAddress
+        let last: IPAddress
+    }
+
+    let blocks: ArenaSlice<Block>
+
+    func contains(_ address: IPAddress) -> Bool {
+        var index = 0
+        while index < blocks.count {
+            let block = blocks[index]
+            if block.first <= address, address <= block.last { return true }
+            index += 1
+        }
+        return false
+    }
+}

@@ -1,0 +1,48 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceHTTP
+
+/// What a policy may use while it is compiled: the arena, the problems, and slots for what each worker must own.
+final class SnapshotBuilder {
+    let arena = Arena()
+    let problems: Problems
+    /// Bytes of each worker's memory of pre-call answers.
+    let preCallCacheBytes: Int
+    private let origins: OriginRegistry
+    private(set) var resourceFactories: [@Sendable () -> any WorkerResource] = []
+
+    init(problems: Problems, origins: OriginRegistry = OriginRegistry(), preCallCacheBytes: Int = 8 << 20) {
+        self.problems = problems
+        self.origins = origins
+        self.preCallCacheBytes = preCallCacheBytes
+    }
+
+    /// Reserves a slot for a resource that every worker makes for itself when it takes the snapshot over (a keyed
+    /// HMAC context, a signature verifier). Read per request as `context.resources[slot]`.
+    func workerResource(_ make: @escaping @Sendable () -> any WorkerResource) -> Int {
+        resourceFactories.append(make)
+        return resourceFactories.count - 1
+    }
+
+    /// The number of the origin that a URL names. Nil, with a problem, if its authorities cannot be read.
+    func origin(of url: UpstreamURL, trust: Origin.Trust = Origin.Trust(), at place: some Placed) -> Int? {
+        do {
+            return try origins.number(of: url, trust: trust)
+        } catch {
+            problems.add(at: place, found: error.message, allowed: "certificates of authorities that can be used")
+            return nil
+        }
+    }
+
+    /// The slot of the worker's `PreCallCache`, one for all policies.
+    private(set) lazy var preCallCacheSlot: Int = {
+        let bytes = preCallCacheBytes
+        return workerResource { PreCallCache(bytesMax: bytes) }
+    }()
+}
+
+/// Something that one worker owns for one snapshot. Made, used and released on that worker's thread.
+protocol WorkerResource: AnyObject {
+    /// What policies see of it: a pointer that stays valid as long as the object.
+    var handle: UnsafeMutableRawPointer { get }
+}

@@ -1,0 +1,59 @@
+import SluiceCrypto
+import Synchronization
+
+/// Where requests can be sent: scheme, host and port, and how the certificate of an `https` one is checked.
+final class Origin: Sendable {
+    /// How the certificate is checked.
+    struct Trust: Hashable, Sendable {
+        /// A PEM file of authorities; nil for the system's.
+        var authorityFile: String?
+        /// False: any certificate is taken.
+        var verifies = true
+    }
+
+    let number: Int
+    let url: UpstreamURL
+    let tls: TLSClientContext?
+
+    init(number: Int, url: UpstreamURL, tls: TLSClientContext?) {
+        self.number = number
+        self.url = url
+        self.tls = tls
+    }
+}
+
+/// All origins that any snapshot has named, by number. The same origin keeps its number over every reload, and with it its pools.
+///
+/// Used where snapshots are compiled and names resolved, never by a request.
+final class OriginRegistry: Sendable {
+    private struct Key: Hashable {
+        var isSecure: Bool
+        var host: String
+        var port: UInt16
+        var trust: Origin.Trust?
+    }
+
+    private struct Table {
+        var numbers: [Key: Int] = [:]
+        var origins: [Origin] = []
+    }
+
+    private let table = Mutex(Table())
+
+    /// The origin's number. Throws if the trust's authorities cannot be read.
+    func number(of url: UpstreamURL, trust: Origin.Trust) throws(CryptoError) -> Int {
+        let key = Key(isSecure: url.isSecure, host: url.host, port: url.port, trust: url.isSecure ? trust : nil)
+        if let known = table.withLock({ $0.numbers[key] }) { return known }
+        let tls = url.isSecure
+            ? try TLSClientContext(authorityFile: trust.authorityFile, verify: trust.verifies) : nil
+        return table.withLock { table in
+            let number = table.origins.count
+            table.origins.append(Origin(number: number, url: url, tls: tls))
+            table.numbers[key] = number
+            return number
+        }
+    }
+
+    /// All origins, in the order of their numbers.
+    var all: [Origin] { table.withLock { $0.origins } }
+}

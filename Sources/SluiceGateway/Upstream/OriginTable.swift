@@ -1,0 +1,106 @@
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+/// One worker's view of all origins, by their number in the registry: resolved addresses and their pools. Outlives reloads, so
+/// that a reload closes no connection.
+struct OriginTable {
+    private struct Owned {
+        let origin: Origin
+        let peer: TLSPeer?
+    }
+
+    private var places: UnsafeMutablePointer<UnsafeMutablePointer<WorkerOrigin>>
+    private var owned: [Owned] = []
+    private var capacity = 16
+    /// Origins in the table.
+    private(set) var count = 0
+
+    init() { places = .allocate(capacity: capacity) }
+
+    /// The origin of this number. Checked: the number comes from a snapshot, which is published after its origins.
+    @inline(__always)
+    subscript(number: Int) -> UnsafeMutablePointer<WorkerOrigin> {
+        precondition(UInt(bitPattern: number) < UInt(bitPattern: count))
+        return places[number]
+    }
+
+    /// Frees everything, connections having been closed.
+    func deallocate() {
+        for number in 0..<count {
+            let place = places[number]
+            for index in 0..<place.pointee.count { place.pointee.addresses[index].deallocate() }
+            place.pointee.addresses.deallocate()
+            place.deallocate()
+        }
+        places.deallocate()
+    }
+
+    /// Adds the origins that the registry has gained.
+    mutating func extend(to origins: [Origin]) {
+        for origin in origins.dropFirst(owned.count) {
+            if owned.count == capacity { grow() }
+            let peer = origin.tls.flatMap { try? TLSPeer($0, name: origin.url.host) }
+            let place = UnsafeMutablePointer<WorkerOrigin>.allocate(capacity: 1)
+            place.initialize(to: WorkerOrigin(
+                addresses: .allocate(capacity: Limits.addressesPerName), tls: peer?.handle))
+            places[owned.count] = place
+            owned.append(Owned(origin: origin, peer: peer))
+            count = owned.count
+        }
+    }
+
+    private mutating func grow() {
+        let larger = UnsafeMutablePointer<UnsafeMutablePointer<WorkerOrigin>>.allocate(capacity: capacity * 2)
+        larger.update(from: places, count: owned.count)
+        places.deallocate()
+        places = larger
+        capacity *= 2
+    }
+
+    /// Takes over what a name resolves to: known addresses keep their pools, those that are gone end with their exchanges.
+    /// Returns idle connections of addresses that are gone, for the caller to close.
+    mutating func update(_ number: Int, addresses: [IPAddress]) -> [UpstreamLink] {
+        let place = self[number]
+        let port = owned[number].origin.url.port
+        var known: [IPAddress: UpstreamAddressRef] = [:]
+        for index in 0..<place.pointee.count { known[place.pointee.addresses[index].pointee.ip] = place.pointee.addresses[index] }
+        var orphans: [UpstreamLink] = []
+        place.pointee.count = 0
+        for ip in addresses.prefix(Limits.addressesPerName) {
+            let address: UpstreamAddressRef
+            if let kept = known.removeValue(forKey: ip) {
+                address = kept
+            } else {
+                address = .allocate(capacity: 1)
+                address.initialize(to: UpstreamAddress(address: SocketAddress(ip, port: port), ip: ip, origin: number))
+            }
+            place.pointee.addresses[place.pointee.count] = address
+            place.pointee.count += 1
+        }
+        for address in known.values {
+            address.pointee.isRetired = true
+            var idle = address.pointee.firstIdle
+            while let connection = idle {
+                idle = connection.pointee.nextIdle
+                orphans.append(connection)
+            }
+            releaseIfUnused(address)
+        }
+        return orphans
+    }
+
+    /// Frees an address that resolution no longer gives, once nothing is connected to it.
+    func releaseIfUnused(_ address: UpstreamAddressRef) {
+        guard address.pointee.isRetired, address.pointee.connections == 0 else { return }
+        address.deallocate()
+    }
+
+    /// Calls `body` for every address in use.
+    func forEachAddress(_ body: (UpstreamAddressRef) -> Void) {
+        for number in 0..<owned.count {
+            let place = places[number]
+            for index in 0..<place.pointee.count { body(place.pointee.addresses[index]) }
+        }
+    }
+}

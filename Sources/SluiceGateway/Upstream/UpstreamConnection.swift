@@ -1,0 +1,65 @@
+import SluiceEvent
+import SluiceHTTP
+
+/// A connection to one address of a service: a flat struct in its worker's slab.
+struct UpstreamConnection {
+    var event = SocketEvent()
+    /// Tells a queue entry that was made for an earlier connection in this place.
+    var generation: UInt32 = 0
+    var state = UpstreamState.free
+    var socket = PeerSocket()
+    /// Whether a turn of this connection is queued already.
+    var isQueued = false
+    /// Whether it has served a response before: only then can the peer have closed it without a fault.
+    var isReused = false
+    var deadline: Deadline
+    let worker: Unmanaged<Worker>
+    /// Where it leads. Nil only in a place that is not in use.
+    var address: UpstreamAddressRef?
+    /// Whose exchange it serves.
+    var downstream: Downstream?
+    var output = OutputQueue()
+    /// The beginning of a response head or trailer section that has not come whole.
+    var carry: UnsafeMutableRawPointer?
+    var carryCount = 0
+    /// The rest of a response that nobody waits for.
+    var discard = DiscardedBody()
+    /// Neighbours among the idle connections of the address.
+    var nextIdle: UpstreamLink?
+    var previousIdle: UpstreamLink?
+
+    /// A place that is not in use.
+    init(worker: Unmanaged<Worker>) {
+        deadline = Deadline(kind: .upstream)
+        self.worker = worker
+    }
+}
+
+/// A connection to a service, as the worker's functions take it.
+typealias UpstreamLink = UnsafeMutablePointer<UpstreamConnection>
+
+/// What a connection to a service is doing. Exactly one of these at any time.
+enum UpstreamState: UInt8 {
+    /// The place is not in use.
+    case free
+    /// The kernel is connecting.
+    case connecting
+    /// TLS is being set up.
+    case handshaking
+    /// A request is on its way or its response is read.
+    case active
+    /// In the pool. Anything that arrives now closes it.
+    case idle
+    /// The exchange has gone on; the rest of a response is read to keep the connection.
+    case discarding
+    /// Bytes pass both ways unread, after 101.
+    case tunnelling
+}
+
+/// How much of a response is still to be read and thrown away.
+struct DiscardedBody {
+    var framing = BodyFraming.none
+    var remaining: UInt64 = 0
+    var decoder = ChunkedDecoder()
+    var total: UInt64 = 0
+}

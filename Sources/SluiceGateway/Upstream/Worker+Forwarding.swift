@@ -1,0 +1,284 @@
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+// From the chain's `proceed` to a request on its way: choosing an address, taking or opening a connection, trying again.
+
+extension Worker {
+    /// Sends the request to the domain's upstream.
+    func forward(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        block.pointee.transfer.isPreCall = false
+        block.pointee.transfer.attempts = 0
+        block.pointee.transfer.upstreamStartedAt = context.pointee.monotonicNanoseconds
+        guard block.pointee.exchange.domain?.pointee.upstream != nil else {
+            return answer(connection, block, .upstreamUnavailable("no upstream configured"))
+        }
+        attempt(connection, block, freshOnly: false)
+    }
+
+    /// The chain waits for an answer from elsewhere.
+    func suspend(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        switch PolicyChain.suspendedStep(of: block.pointee.exchange) {
+        case .preCall:
+            block.pointee.transfer.isPreCall = true
+            block.pointee.transfer.attempts = 0
+            attempt(connection, block, freshOnly: false)
+        case .jwt: awaitKeySet(connection, block)
+        default:
+            assertionFailure("a policy suspended that cannot")
+            answer(connection, block, .upstreamUnavailable("internal error"))
+        }
+    }
+
+    /// Tries once: a pooled connection to the address with the least outstanding exchanges, else a new one.
+    private func attempt(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, freshOnly: Bool) {
+        block.pointee.transfer.attempts &+= 1
+        block.pointee.transfer.isRequestSent = false
+        block.pointee.transfer.interimCount = 0
+        guard let address = choose(block) else {
+            return fail(connection, .upstreamUnavailable("no healthy upstream address"))
+        }
+        if !freshOnly, let idle = takeIdle(address) {
+            attach(idle, connection)
+            return sendRequest(idle)
+        }
+        guard limits.connectionsPerAddressMax == 0 || address.pointee.connections < limits.connectionsPerAddressMax else {
+            return fail(connection, .upstreamUnavailable("too many upstream connections"))
+        }
+        guard let error = connect(address, for: connection) else { return }
+        noteFailure(address)
+        if error.isExhaustion {
+            fail(connection, .upstreamUnavailable("no resources for another connection"))
+        } else {
+            tryAgain(connection, block, orFail: .upstreamFailed("connection refused"))
+        }
+    }
+
+    // MARK: Choosing
+
+    /// The usable address with the fewest exchanges under way; equals take turns. Also settles which URL of the list is
+    /// meant, because each may have a path of its own. Nil if none resolves or all are ejected.
+    private func choose(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UpstreamAddressRef? {
+        if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.suspendedStep(of: block.pointee.exchange) {
+            block.pointee.transfer.target = nil
+            var best: UpstreamAddressRef?
+            var total = 0
+            consider(preCall.pointee.origin, &best, &total)
+            return best ?? onlyAddress(of: preCall.pointee.origin, total)
+        }
+        guard let upstream = block.pointee.exchange.domain?.pointee.upstream else { return nil }
+        let targets = upstream.pointee.targets
+        // One URL with one address, as nearly all are.
+        if targets.count == 1 {
+            let target = targets.pointer(at: 0)
+            block.pointee.transfer.target = target
+            let origin = origins.pointee[target.pointee.origin]
+            if origin.pointee.count == 1 { return origin.pointee.addresses[0] }
+        }
+        var best: UpstreamAddressRef?
+        var total = 0
+        for index in 0..<targets.count {
+            let target = targets.pointer(at: (index &+ rotation) % targets.count)
+            let before = best
+            consider(target.pointee.origin, &best, &total)
+            if best != before { block.pointee.transfer.target = target }
+        }
+        rotation &+= 1
+        if best == nil, total == 1 {
+            for index in 0..<targets.count {
+                let target = targets.pointer(at: index)
+                guard let only = onlyAddress(of: target.pointee.origin, total) else { continue }
+                block.pointee.transfer.target = target
+                return only
+            }
+        }
+        return best
+    }
+
+    private func consider(_ index: Int, _ best: inout UpstreamAddressRef?, _ total: inout Int) {
+        let origin = origins.pointee[index]
+        let count = origin.pointee.count
+        guard count > 0 else { return }
+        let first = origin.pointee.rotation
+        origin.pointee.rotation = (first + 1) % count
+        for offset in 0..<count {
+            let address = origin.pointee.addresses[(first + offset) % count]
+            total += 1
+            guard isUsable(address) else { continue }
+            if let chosen = best, chosen.pointee.outstanding <= address.pointee.outstanding { continue }
+            best = address
+        }
+    }
+
+    /// An only address is tried even when it has failed: there is none to spare it for.
+    private func onlyAddress(of index: Int, _ total: Int) -> UpstreamAddressRef? {
+        let origin = origins.pointee[index]
+        return total == 1 && origin.pointee.count == 1 ? origin.pointee.addresses[0] : nil
+    }
+
+    private func isUsable(_ address: UpstreamAddressRef) -> Bool {
+        guard address.pointee.ejectedUntil > 0 else { return true }
+        guard address.pointee.ejectedUntil <= nowMilliseconds else { return false }
+        // One exchange finds out whether it has recovered; a failure ejects it again at once.
+        address.pointee.ejectedUntil = nowMilliseconds + limits.ejectionMilliseconds
+        return true
+    }
+
+    /// Counts a failure of the address, and spares it for a while after several in a row.
+    func noteFailure(_ address: UpstreamAddressRef) {
+        address.pointee.failures += 1
+        counters.traffic.upstreamFailures &+= 1
+        if limits.failuresUntilEjection > 0, address.pointee.failures >= limits.failuresUntilEjection {
+            address.pointee.ejectedUntil = nowMilliseconds + limits.ejectionMilliseconds
+        }
+    }
+
+    /// The address has answered: it is healthy.
+    @inline(__always)
+    func noteSuccess(_ address: UpstreamAddressRef) {
+        address.pointee.failures = 0
+        address.pointee.ejectedUntil = 0
+    }
+
+    // MARK: Sending
+
+    /// Writes the request to an open connection, with as much of the body as has come.
+    func sendRequest(_ upstream: UpstreamLink) {
+        guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        if block.pointee.transfer.isPreCall {
+            writePreCall(&writer, block)
+        } else {
+            writeRequest(&writer, block, connection)
+            if block.pointee.transfer.requestBody != .complete {
+                // A body that is whole in the block can be sent again from there; a chunked one is decoded in place.
+                let whole = isWhole(block)
+                let start = block.pointee.inputUsed
+                let count = block.pointee.transfer.requestRemaining
+                switch takeBody(block) {
+                case .piece(let piece): writeBody(&writer, piece, block)
+                case .refused(let refusal): return fail(connection, refusal)
+                }
+                if whole {
+                    block.pointee.transfer.replay = (start, count)
+                } else {
+                    block.pointee.transfer.isReplayable = block.pointee.transfer.requestBodyBytes == 0
+                        && block.pointee.transfer.requestBody == .receiving
+                }
+            } else if let replay = block.pointee.transfer.replay {
+                let body = ByteView(base: block.pointee.exchange.bytes + replay.start, count: Int(replay.count))
+                writer.write(body)
+            }
+        }
+        guard writer.isComplete else { return fail(connection, .headTooLarge) }
+        block.pointee.transfer.isRequestSent = true
+        guard send(upstream, writer.start, writer.count) else { return upstreamBroken(upstream) }
+        requestSent(upstream)
+        // More of the body may wait in the client's socket, or a reset that came with the head: see `receive`.
+        if !block.pointee.transfer.isPreCall, isReceivingRequestBody(connection) {
+            limit(connection, to: limits.bodyTimeout)
+            connection.pointee.socket.mayRead = true
+            enqueue(connection)
+        }
+    }
+
+    /// Whether a body of known length stands in the block to its last byte.
+    private func isWhole(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+        guard case .length = block.pointee.transfer.requestFraming else { return false }
+        return UInt64(block.pointee.inputCount - block.pointee.inputUsed) >= block.pointee.transfer.requestRemaining
+    }
+
+    /// From the last byte handed over the upstream has its time to answer.
+    func requestSent(_ upstream: UpstreamLink) {
+        guard let block = upstream.pointee.downstream?.pointee.block else { return }
+        limit(upstream, to: answerTimeout(block))
+    }
+
+    /// Milliseconds in which the service has to begin, and to go on, answering.
+    func answerTimeout(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
+        if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.suspendedStep(of: block.pointee.exchange) {
+            return preCall.pointee.timeoutMilliseconds
+        }
+        return block.pointee.exchange.domain?.pointee.upstream?.pointee.timeoutMilliseconds ?? limits.connectTimeout
+    }
+
+    // MARK: Failures
+
+    /// The connection attempt ended with this errno (0: TLS could not be begun).
+    func connectFailed(_ upstream: UpstreamLink, _ error: Int32) {
+        giveUp(upstream, .upstreamFailed(SocketError(code: error).isRefusal ? "connection refused" : "connection failed"))
+    }
+
+    func handshakeFailed(_ upstream: UpstreamLink) {
+        let isUntrusted = upstream.pointee.socket.tls?.verificationFailed ?? false
+        giveUp(upstream, .upstreamFailed(isUntrusted ? "certificate not accepted" : "TLS handshake failed"))
+    }
+
+    /// Connecting took too long.
+    func connectExpired(_ upstream: UpstreamLink) {
+        giveUp(upstream, .upstreamTimeout("connection timed out"))
+    }
+
+    /// Nothing was sent yet, so another address may be tried.
+    private func giveUp(_ upstream: UpstreamLink, _ refusal: Refusal) {
+        if let address = upstream.pointee.address { noteFailure(address) }
+        guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
+        detach(upstream)
+        close(upstream)
+        tryAgain(connection, block, orFail: refusal)
+    }
+
+    /// The connection broke with the request on its way. Safe to repeat only on a connection that the peer may have
+    /// closed before it saw the request, and only if seeing it twice would do no harm (RFC 9110, 9.2.2).
+    func upstreamBroken(_ upstream: UpstreamLink, _ detail: StaticString = "connection closed before a response") {
+        guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
+        let hasAnswered = block.pointee.transfer.upstreamHeadAt != 0 || block.pointee.transfer.interimCount > 0
+            || upstream.pointee.carryCount > 0
+        let wasStale = upstream.pointee.isReused && !hasAnswered
+        let isSafe = block.pointee.exchange.head.method.isIdempotent || block.pointee.transfer.isPreCall
+        if !wasStale, let address = upstream.pointee.address { noteFailure(address) }
+        detach(upstream)
+        close(upstream)
+        if wasStale, isSafe, block.pointee.transfer.isReplayable {
+            tryAgain(connection, block, orFail: .upstreamFailed(detail), freshOnly: true)
+        } else {
+            fail(connection, .upstreamFailed(detail))
+        }
+    }
+
+    private func tryAgain(
+        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, orFail refusal: Refusal, freshOnly: Bool = false
+    ) {
+        guard block.pointee.transfer.attempts <= limits.retriesMax, block.pointee.transfer.isReplayable,
+            !block.pointee.transfer.isHeadSent
+        else { return fail(connection, refusal) }
+        counters.traffic.upstreamRetries &+= 1
+        attempt(connection, block, freshOnly: freshOnly)
+    }
+
+    /// The service did not answer in time.
+    func responseExpired(_ upstream: UpstreamLink) {
+        guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
+        // While the client is the slow one, its own deadline holds.
+        if !connection.pointee.output.isEmpty || (isReceivingRequestBody(connection) && upstream.pointee.output.isEmpty
+            && !block.pointee.transfer.isPreCall) {
+            return limit(upstream, to: answerTimeout(block))
+        }
+        if let address = upstream.pointee.address { noteFailure(address) }
+        fail(connection, .upstreamTimeout("no response in time"))
+    }
+
+    /// Ends the exchange with an error if the response has not begun, else by a broken connection: the only way left to
+    /// tell the client that what it has is not the whole.
+    func fail(_ connection: Downstream, _ refusal: Refusal) {
+        guard let block = connection.pointee.block else { return close(connection) }
+        guard !block.pointee.transfer.isHeadSent else { return abort(connection) }
+        if let upstream = connection.pointee.upstream {
+            detach(upstream)
+            close(upstream)
+        }
+        let isOwn = refusal.row == .requestTimeout || refusal.row == .badRequest || refusal.row == .bodyTooLarge
+        if isOwn { block.pointee.transfer.keepsAlive = false }
+        answer(connection, block, block.pointee.transfer.isPreCall && !isOwn ? .preCallFailed : refusal)
+    }
+}

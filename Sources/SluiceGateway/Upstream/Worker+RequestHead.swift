@@ -1,0 +1,231 @@
+import SluiceHTTP
+
+// The head of a request as the upstream sees it: written anew from the parsed form, so that it has exactly one reading.
+
+extension Worker {
+    /// The request line, Host, the client's end-to-end fields, and what a gateway adds.
+    func writeRequest(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ connection: Downstream) {
+        guard let target = block.pointee.transfer.target else { return }
+        writer.write(block.pointee.exchange.method)
+        writer.write(" ")
+        writer.write(target.pointee.basePath)
+        writer.write(block.pointee.exchange.upstreamPath)
+        if let query = block.pointee.exchange.upstreamQuery {
+            writer.write("?")
+            writer.write(query)
+        }
+        writer.write(" HTTP/1.1\r\n")
+        writer.write(target.pointee.hostLine)
+        writeClientFields(&writer, block)
+        if let endpoint = block.pointee.exchange.endpoint {
+            writeClaims(&writer, block, endpoint)
+            if let headers = endpoint.pointee.headers { writer.write(headers.pointee.request.setLines) }
+        }
+        writeForwarding(&writer, block, omitting: block.pointee.exchange.endpoint?.pointee.headers?.pointee.request.knownFields ?? 0)
+        if block.pointee.exchange.head.upgrade {
+            writer.write("Connection: upgrade\r\n")
+            writeUpgrade(&writer, block)
+        }
+        if block.pointee.exchange.head.expectsContinue { writer.write("Expect: 100-continue\r\n") }
+        switch block.pointee.transfer.requestFraming {
+        case .none, .untilClose: break
+        case .length(let length):
+            writer.write("Content-Length: ")
+            writer.write(decimal: length)
+            writer.write("\r\n")
+        case .chunked: writer.write("Transfer-Encoding: chunked\r\n")
+        }
+        writer.write("\r\n")
+    }
+
+    /// The pre-call's own line and Host, with the client's end-to-end fields; never its target or body.
+    func writePreCall(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        guard case .preCall(let preCall) = PolicyChain.suspendedStep(of: block.pointee.exchange) else { return }
+        writer.write(preCall.pointee.requestHead)
+        writeClientFields(&writer, block, isPreCall: true)
+        writeForwarding(&writer, block, omitting: 0)
+        writer.write("\r\n")
+    }
+
+    // MARK: The client's fields
+
+    /// Fields that never pass as they are: those of the connection, and those that are written anew.
+    private static var writtenAnew: UInt64 {
+        HopByHop.mask | KnownField.host.bit | KnownField.contentLength.bit | KnownField.expect.bit
+            | KnownField.xForwardedFor.bit | KnownField.xForwardedProto.bit | KnownField.xForwardedHost.bit
+            | KnownField.xRequestID.bit | KnownField.traceparent.bit | KnownField.via.bit
+    }
+
+    /// Copies the client's end-to-end fields.
+    private func writeClientFields(
+        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, isPreCall: Bool = false
+    ) {
+        let bytes = block.pointee.exchange.headBytes
+        let fields = block.pointee.exchange.head.fields
+        let dropped = droppedFields(block)
+        let selection = FieldSelection(block, isPreCall: isPreCall)
+        var runs = FieldRuns(bytes)
+        for index in 0..<fields.count {
+            let slot = fields[index]
+            if dropped & slot.known.bit != 0 { continue }
+            if selection.isSelective, selection.drops(slot, fields: fields, in: bytes) { continue }
+            runs.add(slot, to: &writer)
+        }
+        runs.finish(&writer)
+    }
+
+    private func droppedFields(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
+        var dropped = Self.writtenAnew
+        // What says where a request came from is believed of trusted proxies only.
+        if !block.pointee.exchange.peerIsTrusted { dropped |= KnownField.forwarded.bit | KnownField.xRealIP.bit }
+        // A trace that cannot be continued is begun anew, without the state of the old one (W3C Trace Context, 4.3).
+        if validTraceparent(block) == nil { dropped |= KnownField.tracestate.bit }
+        return dropped
+    }
+
+    private func writeClaims(
+        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ endpoint: UnsafePointer<CompiledEndpoint>
+    ) {
+        let names = endpoint.pointee.forwardedClaims
+        guard names.count > 0 else { return }
+        for index in 0..<min(names.count, block.pointee.exchange.forwardedClaimCount) {
+            let value = block.pointee.exchange.forwardedClaims[index]
+            guard !value.isEmpty else { continue }
+            writer.write(names[index])
+            writer.write(": ")
+            writer.write(value)
+            writer.write("\r\n")
+        }
+    }
+
+    private func writeUpgrade(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        let bytes = block.pointee.exchange.headBytes
+        let fields = block.pointee.exchange.head.fields
+        for index in 0..<fields.count where fields[index].known == .upgrade {
+            writer.writeField("Upgrade", bytes[fields[index].value])
+        }
+    }
+
+    // MARK: What a gateway adds
+
+    /// Writes the forwarding fields, but for those that the endpoint's header changes set or remove.
+    private func writeForwarding(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64) {
+        if omitted & KnownField.xForwardedFor.bit == 0 { writeForwardedFor(&writer, block) }
+        if omitted & KnownField.xForwardedProto.bit == 0 { writeForwardedProto(&writer, block) }
+        if omitted & KnownField.xForwardedHost.bit == 0 { writeForwardedHost(&writer, block) }
+        if omitted & KnownField.xRequestID.bit == 0 { writer.writeField("X-Request-Id", requestID(block)) }
+        if omitted & KnownField.traceparent.bit == 0 { writeTrace(&writer, block) }
+        if omitted & KnownField.via.bit == 0 { writeVia(&writer, block) }
+    }
+
+    private func writeForwardedFor(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        writer.write("X-Forwarded-For: ")
+        // An untrusted peer's list would let it choose its own address in the eyes of the services behind.
+        if block.pointee.exchange.peerIsTrusted { writeList(.xForwardedFor, &writer, block) }
+        writer.write(block.pointee.exchange.peer)
+        writer.write("\r\n")
+    }
+
+    private func writeForwardedProto(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        if block.pointee.exchange.peerIsTrusted, let proto = block.pointee.exchange.value(of: .xForwardedProto) {
+            writer.writeField("X-Forwarded-Proto", proto)
+        } else {
+            writer.write(block.pointee.exchange.isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
+        }
+    }
+
+    private func writeForwardedHost(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        if block.pointee.exchange.peerIsTrusted, let host = block.pointee.exchange.value(of: .xForwardedHost) {
+            writer.writeField("X-Forwarded-Host", host)
+        } else if block.pointee.exchange.head.authority.count > 0 {
+            writer.writeField("X-Forwarded-Host", block.pointee.exchange.headBytes[block.pointee.exchange.head.authority.range])
+        }
+    }
+
+    /// Continues the client's trace, or begins one.
+    private func writeTrace(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        if let trace = validTraceparent(block) { return writer.writeField("traceparent", trace) }
+        writer.write("traceparent: 00-")
+        // Neither id may be all zero.
+        writer.write(hexadecimal: random.next() | 1)
+        writer.write(hexadecimal: random.next())
+        writer.write("-")
+        writer.write(hexadecimal: random.next() | 1)
+        writer.write("-00\r\n")
+    }
+
+    private func writeVia(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        writer.write("Via: ")
+        writeList(.via, &writer, block)
+        writer.write(block.pointee.exchange.head.minorVersion == 0 ? "1.0 sluice\r\n" : "1.1 sluice\r\n")
+    }
+
+    /// The values of all lines of a list field, each with the comma that its successor needs.
+    private func writeList(_ field: KnownField, _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        let fields = block.pointee.exchange.head.fields
+        guard fields.present & field.bit != 0 else { return }
+        for index in 0..<fields.count where fields[index].known == field && fields[index].valueCount > 0 {
+            writer.write(block.pointee.exchange.headBytes[fields[index].value])
+            writer.write(", ")
+        }
+    }
+
+    /// The client's request id if it can go into a log and a field as it is, else a new one, made once per exchange.
+    func requestID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
+        if let known = block.pointee.transfer.requestID { return known }
+        let made = chooseRequestID(block)
+        block.pointee.transfer.requestID = made
+        return made
+    }
+
+    private func chooseRequestID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
+        if let given = block.pointee.exchange.value(of: .xRequestID), RequestIDSource.isAcceptable(given) { return given }
+        guard let memory = block.pointee.exchange.allocate(RequestIDSource.byteCount) else { return ByteView("-") }
+        random.write(into: memory)
+        return ByteView(base: memory, count: RequestIDSource.byteCount)
+    }
+
+    /// The client's trace context if it is one that can be continued (W3C Trace Context, 3.2).
+    private func validTraceparent(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView? {
+        guard let value = block.pointee.exchange.value(of: .traceparent), TraceParent.isValid(value) else { return nil }
+        return value
+    }
+}
+
+/// Which of the client's fields do not pass although nothing general forbids it.
+struct FieldSelection {
+    private let headers: UnsafePointer<HeaderChanges.Compiled>?
+    private let claims: ArenaSlice<ByteView>
+    private let hasNominated: Bool
+    private let isPreCall: Bool
+    /// False where every field passes: the common case costs one test.
+    let isSelective: Bool
+
+    init(_ block: UnsafeMutablePointer<ExchangeBlock>, isPreCall: Bool) {
+        let endpoint = block.pointee.exchange.endpoint
+        // The endpoint's changes are for its upstream; a pre-call API gets what the client sent.
+        headers = isPreCall ? nil : endpoint?.pointee.headers
+        claims = endpoint?.pointee.forwardedClaims ?? ArenaSlice()
+        hasNominated = block.pointee.exchange.head.hasConnectionOptions
+        self.isPreCall = isPreCall
+        isSelective = headers != nil || claims.count > 0 || hasNominated
+    }
+
+    func drops(_ slot: FieldSlot, fields: FieldTable, in bytes: ByteView) -> Bool {
+        if hasNominated, ConnectionOptions.nominates(slot, fields: fields, in: bytes) { return true }
+        return drops(slot, in: bytes)
+    }
+
+    /// What does not pass in the head does not pass in the trailers either. `head` holds the lines that nominate.
+    func dropsTrailer(_ slot: FieldSlot, in bytes: ByteView, fields: FieldTable, head: ByteView) -> Bool {
+        if hasNominated, ConnectionOptions.nominates(name: bytes[slot.name], fields: fields, in: head) { return true }
+        return drops(slot, in: bytes)
+    }
+
+    private func drops(_ slot: FieldSlot, in bytes: ByteView) -> Bool {
+        let name = bytes[slot.name]
+        if let headers, headers.pointee.request.drops(slot, in: bytes) { return true }
+        for index in 0..<claims.count where name.equalsIgnoringCaseOfBoth(claims[index]) { return true }
+        return false
+    }
+}

@@ -1,0 +1,113 @@
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+// After 101 both connections are one tunnel: bytes pass both ways unread, each side held back by the other's reader.
+
+extension Worker {
+    /// The upstream accepts the client's upgrade.
+    func switchProtocols(
+        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
+        _ head: ResponseHead, _ bytes: ByteView
+    ) -> Bool {
+        guard block.pointee.exchange.head.upgrade, !block.pointee.transfer.isPreCall,
+            block.pointee.transfer.requestBody == .complete
+        else {
+            fail(connection, .upstreamFailed("unexpected upgrade"))
+            return false
+        }
+        block.pointee.transfer.status = 101
+        block.pointee.transfer.upstreamHeadAt = context.pointee.monotonicNanoseconds
+        block.pointee.transfer.isHeadSent = true
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        writer.write("HTTP/1.1 101 ")
+        writer.write(bytes[head.reason.range])
+        writer.write("\r\n")
+        for index in 0..<head.fields.count {
+            let slot = head.fields[index]
+            if HopByHop.isHopByHop(slot.known), slot.known != .upgrade { continue }
+            writer.write(bytes[slot.name])
+            writer.write(": ")
+            writer.write(bytes[slot.value])
+            writer.write("\r\n")
+        }
+        writer.write("Connection: upgrade\r\n\r\n")
+        let rest = bytes[head.length...]
+        guard writer.isComplete, send(connection, writer.start, writer.count),
+            rest.isEmpty || send(connection, rest.base, rest.count)
+        else {
+            abort(connection)
+            return false
+        }
+        connection.pointee.state = .tunnelling
+        upstream.pointee.state = .tunnelling
+        wheel.set(upstream.deadline, at: Deadline.never)
+        // What the client sent behind its request belongs to the tunnel.
+        let early = block.pointee.inputCount - block.pointee.inputUsed
+        let input = block.pointee.exchange.bytes + block.pointee.inputUsed
+        if early > 0, !send(upstream, input, early) {
+            abort(connection)
+            return false
+        }
+        limit(connection, to: limits.tunnelTimeout)
+        if connection.pointee.socket.mayRead { enqueue(connection) }
+        if upstream.pointee.socket.mayRead { enqueue(upstream) }
+        return false
+    }
+
+    func tunnelFromDownstream(_ connection: Downstream) {
+        guard let upstream = connection.pointee.upstream else { return abort(connection) }
+        var reads = 0
+        while connection.pointee.socket.mayRead, upstream.pointee.output.isEmpty {
+            guard reads < Limits.readsPerTurn else { return enqueue(connection) }
+            reads += 1
+            switch connection.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
+            case .bytes(let count):
+                counters.traffic.downstreamBytesReceived &+= UInt64(count)
+                connection.pointee.socket.mayRead = true
+                limit(connection, to: limits.tunnelTimeout)
+                connection.pointee.block?.pointee.transfer.requestBodyBytes += UInt64(count)
+                guard send(upstream, receiveArea, count) else { return endTunnel(connection) }
+            case .wouldBlock: return
+            case .ended:
+                connection.pointee.socket.mayRead = false
+                if upstream.pointee.socket.isPeerClosed { return endTunnel(connection) }
+                return upstream.pointee.socket.endSending()
+            case .failed: return endTunnel(connection)
+            }
+        }
+    }
+
+    func tunnelFromUpstream(_ upstream: UpstreamLink) {
+        guard let connection = upstream.pointee.downstream else { return close(upstream) }
+        var reads = 0
+        while upstream.pointee.socket.mayRead, connection.pointee.output.isEmpty {
+            guard reads < Limits.readsPerTurn else { return enqueue(upstream) }
+            reads += 1
+            switch upstream.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
+            case .bytes(let count):
+                counters.traffic.upstreamBytesReceived &+= UInt64(count)
+                upstream.pointee.socket.mayRead = true
+                counters.traffic.downstreamBytesSent &+= UInt64(count)
+                limit(connection, to: limits.tunnelTimeout)
+                connection.pointee.block?.pointee.transfer.responseBodyBytes += UInt64(count)
+                guard send(connection, receiveArea, count) else { return endTunnel(connection) }
+            case .wouldBlock: return
+            case .ended:
+                upstream.pointee.socket.mayRead = false
+                if connection.pointee.socket.isPeerClosed, !connection.pointee.socket.mayRead { return endTunnel(connection) }
+                return connection.pointee.socket.endSending()
+            case .failed: return endTunnel(connection)
+            }
+        }
+    }
+
+    private func endTunnel(_ connection: Downstream) {
+        if let upstream = connection.pointee.upstream {
+            detach(upstream)
+            close(upstream)
+        }
+        if let block = connection.pointee.block { record(connection, block, aborted: false) }
+        close(connection)
+    }
+}

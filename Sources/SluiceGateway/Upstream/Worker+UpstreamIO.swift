@@ -1,0 +1,273 @@
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+// A connection to a service as a source and sink of bytes: opening, readiness, receiving, sending, pooling, closing.
+// What the bytes mean is decided in `Worker+Forwarding` and `Worker+UpstreamResponses`.
+
+/// The event callback of every connection to a service.
+let upstreamCallback: SocketCallback = { _, what, owner in
+    guard let owner else { return }
+    let connection = owner.assumingMemoryBound(to: UpstreamConnection.self)
+    connection.pointee.worker._withUnsafeGuaranteedRef {
+        $0.upstreamReady(connection, Readiness(rawValue: what))
+    }
+}
+
+extension Worker {
+    func upstreamReady(_ connection: UpstreamLink, _ what: Readiness) {
+        freshenClock()
+        connection.pointee.socket.note(what)
+        if what.has(.writable) {
+            if connection.pointee.state == .connecting {
+                guard finishConnecting(connection) else { return }
+            } else if !connection.pointee.output.isEmpty {
+                guard flush(connection) else { return }
+            }
+        }
+        advance(connection)
+    }
+
+    /// Does what the connection's state allows with what may be read.
+    func advance(_ connection: UpstreamLink) {
+        switch connection.pointee.state {
+        case .free, .connecting: break
+        case .handshaking: continueHandshake(connection)
+        case .active: receiveResponse(connection)
+        case .idle: if connection.pointee.socket.mayRead { closeIdle(connection) }
+        case .discarding: discardResponse(connection)
+        case .tunnelling: tunnelFromUpstream(connection)
+        }
+    }
+
+    // MARK: Opening
+
+    /// Starts a connection to the address for the exchange. The errno if the kernel refuses at once.
+    func connect(_ address: UpstreamAddressRef, for downstream: Downstream) -> SocketError? {
+        switch Socket.startConnecting(to: address.pointee.address) {
+        case .failure(let error): return error
+        case .success(let descriptor):
+            let connection = takePlace()
+            connection.pointee.socket = PeerSocket(descriptor: descriptor)
+            connection.pointee.state = .connecting
+            connection.pointee.isReused = false
+            connection.pointee.address = address
+            attach(connection, downstream)
+            address.pointee.connections += 1
+            counters.traffic.upstreamOpen += 1
+            counters.traffic.upstreamOpened &+= 1
+            guard connection.event.arm(loop, descriptor: descriptor, owner: connection, callback: upstreamCallback) else {
+                detach(connection)
+                close(connection)
+                return .outOfMemory
+            }
+            limit(connection, to: limits.connectTimeout)
+            return nil
+        }
+    }
+
+    private func takePlace() -> UpstreamLink {
+        let connection = upstreams.take(UpstreamConnection(worker: Unmanaged.passUnretained(self)))
+        connection.pointee.deadline = Deadline(owner: connection, kind: .upstream)
+        return connection
+    }
+
+    /// Binds the connection and the exchange to each other.
+    func attach(_ connection: UpstreamLink, _ downstream: Downstream) {
+        connection.pointee.downstream = downstream
+        downstream.pointee.upstream = connection
+        connection.pointee.address?.pointee.outstanding += 1
+    }
+
+    /// Lets the exchange go on without the connection.
+    func detach(_ connection: UpstreamLink) {
+        guard let downstream = connection.pointee.downstream else { return }
+        connection.pointee.downstream = nil
+        downstream.pointee.upstream = nil
+    }
+
+    private func finishConnecting(_ connection: UpstreamLink) -> Bool {
+        let error = Socket.pendingError(connection.pointee.socket.descriptor)
+        guard error == 0 else {
+            connectFailed(connection, error)
+            return false
+        }
+        guard let address = connection.pointee.address else { return false }
+        if let peer = origins.pointee[address.pointee.origin].pointee.tls {
+            guard let session = TLSSession(peer, descriptor: connection.pointee.socket.descriptor) else {
+                connectFailed(connection, 0)
+                return false
+            }
+            connection.pointee.socket.tls = session
+            connection.pointee.state = .handshaking
+            connection.pointee.socket.mayRead = true
+            return true
+        }
+        connected(connection)
+        return connection.pointee.state == .active
+    }
+
+    private func continueHandshake(_ connection: UpstreamLink) {
+        guard let tls = connection.pointee.socket.tls else { return close(connection) }
+        switch tls.handshake() {
+        case .bytes:
+            connection.pointee.socket.mayRead = true
+            connected(connection)
+        case .wantRead, .wantWrite: connection.pointee.socket.mayRead = false
+        case .closed, .failed: handshakeFailed(connection)
+        }
+    }
+
+    private func connected(_ connection: UpstreamLink) {
+        connection.pointee.state = .active
+        if let address = connection.pointee.address { address.pointee.failures = 0 }
+        sendRequest(connection)
+    }
+
+    // MARK: Sending
+
+    /// Sends, or queues what the socket does not take. False if the connection is broken.
+    @inline(__always)
+    func send(_ connection: UpstreamLink, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        var sent = 0
+        if connection.pointee.output.isEmpty {
+            switch connection.pointee.socket.send(bytes, count) {
+            case .bytes(let taken): sent = taken
+            case .wouldBlock: break
+            case .ended, .failed: return false
+            }
+            if sent == count { return true }
+        }
+        return connection.pointee.output.append(bytes + sent, count - sent, from: &outputs.pointee)
+    }
+
+    /// Sends what is queued, as far as the socket takes it. False if the connection has gone.
+    private func flush(_ connection: UpstreamLink) -> Bool {
+        while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
+            switch connection.pointee.socket.send(front, connection.pointee.output.count) {
+            case .bytes(let count): connection.pointee.output.remove(count, to: &outputs.pointee)
+            case .wouldBlock: return true
+            case .ended, .failed:
+                // It may have answered before it stopped reading; the answer is worth more than the error.
+                connection.pointee.output.clear(to: &outputs.pointee)
+                connection.pointee.socket.mayRead = true
+                return true
+            }
+        }
+        // The client's body was held back while the upstream did not read.
+        if let downstream = connection.pointee.downstream { enqueue(downstream) }
+        return true
+    }
+
+    // MARK: The pool
+
+    /// An open connection that nobody uses; the one used last.
+    @inline(__always)
+    func takeIdle(_ address: UpstreamAddressRef) -> UpstreamLink? {
+        guard let connection = address.pointee.firstIdle else { return nil }
+        unlinkIdle(connection, address)
+        connection.pointee.state = .active
+        connection.pointee.isReused = true
+        return connection
+    }
+
+    private func unlinkIdle(_ connection: UpstreamLink, _ address: UpstreamAddressRef) {
+        if let previous = connection.pointee.previousIdle {
+            previous.pointee.nextIdle = connection.pointee.nextIdle
+        } else {
+            address.pointee.firstIdle = connection.pointee.nextIdle
+        }
+        connection.pointee.nextIdle?.pointee.previousIdle = connection.pointee.previousIdle
+        connection.pointee.nextIdle = nil
+        connection.pointee.previousIdle = nil
+        address.pointee.idleCount -= 1
+    }
+
+    /// The exchange is over: keeps the connection for the next one, or closes it.
+    func release(_ connection: UpstreamLink, isReusable: Bool) {
+        guard let address = connection.pointee.address else { return close(connection) }
+        detach(connection)
+        guard isReusable, !connection.pointee.socket.isPeerClosed, connection.pointee.output.isEmpty, !address.pointee.isRetired,
+            !isDraining, address.pointee.idleCount < limits.idlePerAddressMax
+        else { return close(connection) }
+        address.pointee.outstanding -= 1
+        dropCarry(connection)
+        connection.pointee.state = .idle
+        connection.pointee.nextIdle = address.pointee.firstIdle
+        address.pointee.firstIdle?.pointee.previousIdle = connection
+        address.pointee.firstIdle = connection
+        address.pointee.idleCount += 1
+        limit(connection, to: limits.upstreamIdleTimeout)
+        // Unasked-for bytes, or the end of the stream, show when the loop gets to them.
+        if connection.pointee.socket.mayRead { enqueue(connection) }
+    }
+
+    /// Anything that an idle connection has to say means that it is no good: its end, or a response that nobody asked for.
+    private func closeIdle(_ connection: UpstreamLink) {
+        if connection.pointee.socket.tls != nil {
+            // TLS sends session tickets and key updates of its own accord: they are no data.
+            var byte: UInt8 = 0
+            if case .wouldBlock = connection.pointee.socket.receive(into: &byte, capacity: 1) { return }
+        } else if !connection.pointee.socket.isPeerClosed {
+            var byte: UInt8 = 0
+            if case .wouldBlock = connection.pointee.socket.receive(into: &byte, capacity: 1) { return }
+        }
+        close(connection)
+    }
+
+    // MARK: Closing
+
+    /// Gives everything back and closes the descriptor. The exchange, if one is attached, must have been taken care of.
+    func close(_ connection: UpstreamLink) {
+        guard connection.pointee.state != .free else { return }
+        detach(connection)
+        wheel.remove(connection.deadline)
+        connection.event.disarm()
+        connection.pointee.output.clear(to: &outputs.pointee)
+        dropCarry(connection)
+        if let address = connection.pointee.address {
+            if connection.pointee.state == .idle {
+                unlinkIdle(connection, address)
+            } else {
+                address.pointee.outstanding -= 1
+            }
+            address.pointee.connections -= 1
+            origins.pointee.releaseIfUnused(address)
+        }
+        connection.pointee.socket.close()
+        connection.pointee.address = nil
+        connection.pointee.state = .free
+        connection.pointee.isQueued = false
+        connection.pointee.generation &+= 1
+        counters.traffic.upstreamOpen -= 1
+        upstreams.give(back: connection)
+    }
+
+    /// Keeps the beginning of something that has not come whole. False without memory.
+    func carry(_ connection: UpstreamLink, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        if connection.pointee.carry == nil { connection.pointee.carry = outputs.pointee.take() }
+        guard let memory = connection.pointee.carry, count <= outputs.pointee.blockBytes else { return false }
+        memory.copyMemory(from: bytes, byteCount: count)
+        connection.pointee.carryCount = count
+        return true
+    }
+
+    func dropCarry(_ connection: UpstreamLink) {
+        if let memory = connection.pointee.carry { outputs.pointee.give(back: memory) }
+        connection.pointee.carry = nil
+        connection.pointee.carryCount = 0
+    }
+
+    // MARK: Deadlines
+
+    func upstreamExpired(_ connection: UpstreamLink) {
+        switch connection.pointee.state {
+        case .free: break
+        case .idle, .discarding: close(connection)
+        case .connecting, .handshaking: connectExpired(connection)
+        case .active: responseExpired(connection)
+        case .tunnelling:
+            if let downstream = connection.pointee.downstream { abort(downstream) } else { close(connection) }
+        }
+    }
+}

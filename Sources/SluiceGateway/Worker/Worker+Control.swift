@@ -1,0 +1,141 @@
+import SluiceEvent
+import SluiceHTTP
+
+// What other threads ask of a worker. Each of these runs on the worker's own thread, from its mailbox.
+
+extension Worker {
+    /// What a publication brings to one worker.
+    struct Publication: Sendable {
+        let snapshot: Snapshot
+        let listeners: [OpenedListener]
+        /// Every origin of the registry, and what their names resolve to.
+        let origins: [Origin]
+        let addresses: [Int: [IPAddress]]
+        let projectCount: Int
+        let endpointRows: Int
+        let domainRows: Int
+    }
+
+    /// Makes a snapshot current.
+    func take(_ publication: Publication) {
+        origins.pointee.extend(to: publication.origins)
+        for (number, addresses) in publication.addresses where number < origins.pointee.count { updateOrigin(number, addresses) }
+        growLeases(to: publication.projectCount)
+        counters.reserve(endpoints: publication.endpointRows, domains: publication.domainRows)
+        snapshots.pointee.take(publication.snapshot)
+        setListeners(publication.listeners, snapshot: publication.snapshot)
+    }
+
+    /// Takes over what a name resolves to.
+    func updateOrigin(_ number: Int, _ addresses: [IPAddress]) {
+        guard number < origins.pointee.count else { return }
+        for idle in origins.pointee.update(number, addresses: addresses) { close(idle) }
+    }
+
+    private func growLeases(to count: Int) {
+        guard count > leaseCount else { return }
+        let larger = UnsafeMutablePointer<CeilingMeter.Lease>.allocate(capacity: count)
+        larger.update(from: context.pointee.leases, count: leaseCount)
+        (larger + leaseCount).initialize(repeating: CeilingMeter.Lease(), count: count - leaseCount)
+        context.pointee.leases.deallocate()
+        context.pointee.leases = larger
+        leaseCount = count
+    }
+
+    // MARK: Draining
+
+    /// Takes no new connection, ends idle ones, and every other after its response. `done` is called when none is left.
+    func drain(_ done: @escaping () -> Void) {
+        guard !isDraining else { return }
+        isDraining = true
+        drained = done
+        closeListeners()
+        downstreams.forEachPlace { connection in
+            switch connection.pointee.state {
+            case .idle:
+                // A request that has come already is answered first; nothing else can be lost.
+                if connection.pointee.socket.mayRead { readRequest(connection) }
+                if connection.pointee.state == .idle { close(connection) }
+            case .exchanging, .flushing:
+                if let block = connection.pointee.block, !block.pointee.transfer.isHeadSent {
+                    block.pointee.transfer.keepsAlive = false
+                }
+            default: break
+            }
+        }
+        var idle: [UpstreamLink] = []
+        upstreams.forEachPlace { if $0.pointee.state == .idle { idle.append($0) } }
+        for connection in idle { close(connection) }
+    }
+
+    /// Whether any client still has something to expect. One that lingers has had its last response.
+    var hasExchanges: Bool {
+        var found = false
+        downstreams.forEachPlace { connection in
+            if connection.pointee.state != .free, connection.pointee.state != .lingering { found = true }
+        }
+        return found
+    }
+
+    /// Closes every connection and listener as it is: the worker ends.
+    func closeEverything() {
+        for listener in listeners { listener.close() }
+        downstreams.forEachPlace { connection in
+            if connection.pointee.state != .free { abort(connection) }
+        }
+        upstreams.forEachPlace { connection in
+            if connection.pointee.state != .free { close(connection) }
+        }
+        accessLog?.flush()
+    }
+
+    // MARK: Key sets
+
+    /// The JWT policy waits for a key set: the exchange goes on when its fetch has ended.
+    func awaitKeySet(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        keySetWaiters.append(KeySetWaiter(
+            source: block.pointee.exchange.awaitedKeySet, connection: connection, generation: connection.pointee.generation,
+            request: connection.pointee.requests))
+    }
+
+    /// A fetch has ended: evaluates the policy again for every exchange that waited for it.
+    func keySetFetchEnded(source: Int) {
+        freshenClock()
+        let ready = keySetWaiters.filter { $0.source == source }
+        keySetWaiters.removeAll { $0.source == source }
+        for waiter in ready {
+            guard waiter.connection.pointee.generation == waiter.generation,
+                waiter.connection.pointee.requests == waiter.request, waiter.connection.pointee.state == .exchanging,
+                let block = waiter.connection.pointee.block, !block.pointee.transfer.isHeadSent
+            else { continue }
+            block.pointee.exchange.step -= 1
+            runChain(waiter.connection, block)
+        }
+    }
+}
+
+/// An exchange that waits for a key set.
+struct KeySetWaiter {
+    let source: Int
+    let connection: Downstream
+    let generation: UInt32
+    /// Number of the request on its connection: another one may be under way by then.
+    let request: UInt32
+}
+
+/// How the refresher of key sets, and everybody else, reaches a worker.
+final class WorkerMail: KeySetObserver, @unchecked Sendable {
+    private let worker: Worker
+
+    init(_ worker: Worker) { self.worker = worker }
+
+    /// Runs `letter` on the worker's thread, soon.
+    func post(_ letter: @escaping @Sendable (Worker) -> Void) {
+        let mail = self
+        worker.mailbox.post { letter(mail.worker) }
+    }
+
+    func keySetFetchEnded(source number: Int) {
+        post { $0.keySetFetchEnded(source: number) }
+    }
+}

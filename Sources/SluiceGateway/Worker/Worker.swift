@@ -1,0 +1,280 @@
+import Glibc
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+import SluicePattern
+
+/// One thread of the data plane: an event loop and everything that it touches while requests pass.
+///
+/// Nothing here is shared. Other threads reach a worker through its mailbox; what workers share (counters of ceilings
+/// and quotas, the replay table) is atomic and lies outside. So no request waits for a lock, and a turn of the loop
+/// allocates nothing once the pools have grown to the load.
+///
+/// A turn: the loop waits; the callbacks of ready connections read, decide and write at once; then the turn's queue is
+/// worked off (pipelined requests, connections whose share of reads was used up), and the deadlines are looked at.
+final class Worker {
+    let number: Int
+    let limits: WorkerLimits
+    let loop: EventLoop
+    let mailbox: Mailbox
+    /// Clock, counters' shards and scratch, as the policies see them.
+    let context: UnsafeMutablePointer<EvaluationContext>
+    let matchScratch: MatchScratch
+    let layout: ExchangeBlock.Layout
+
+    // Behind pointers, so that a change of theirs is no access to a property of this class, which the runtime would check.
+    let blocks: UnsafeMutablePointer<BlockPool>
+    let outputs: UnsafeMutablePointer<BlockPool>
+    let snapshots: UnsafeMutablePointer<WorkerSnapshots>
+    let origins: UnsafeMutablePointer<OriginTable>
+    var downstreams = Slab<DownstreamConnection>()
+    var upstreams = Slab<UpstreamConnection>()
+    var wheel: DeadlineWheel
+    var queue = TurnQueue()
+    /// Open connections by peer address; kept only where they are bounded.
+    var connectionsByPeer: [IPAddress: Int] = [:]
+    var keySetWaiters: [KeySetWaiter] = []
+    /// Projects that `context.leases` has room for.
+    var leaseCount = 0
+    /// Where the next choice among several upstreams begins.
+    var rotation = 0
+    var listeners: [Listener] = []
+    let counters: WorkerCounters
+    let accessLog: AccessLogBuffer?
+    /// What `context.resources` points to before the first exchange.
+    private let noResources = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: 1)
+
+    /// Where upstream bytes arrive; heads are written into the room in front.
+    let receiveArea: UnsafeMutablePointer<UInt8>
+    /// Where heads are composed.
+    let compose: UnsafeMutablePointer<UInt8>
+    let composeCapacity: Int
+    /// Field slots of the response or trailer section at hand.
+    let responseSlots: UnsafeMutablePointer<FieldSlot>
+    static let responseSlotCount = 256
+
+    /// Milliseconds of the monotonic clock in this turn.
+    var nowMilliseconds: UInt64 = 0
+    private var isClockFresh = false
+    private var trimDue: UInt64 = 0
+    /// What makes the monotonic clock the wall clock; follows steps of the latter at every tick.
+    private(set) var wallOffset: UInt64 = 0
+    var date = DateField()
+    var random: RequestIDSource
+    private var ticker: IntervalTimer?
+    private var isStopped = false
+    /// Set when draining has begun: no connection is kept after its response.
+    var isDraining = false
+    /// Called on this thread when the last connection of a draining worker has gone.
+    var drained: (() -> Void)?
+
+    init(
+        number: Int, limits: WorkerLimits, workerCount: Int, accessLog: AccessLogBuffer?
+    ) throws(EventLoop.SetupError) {
+        self.number = number
+        self.limits = limits
+        self.accessLog = accessLog
+        loop = try EventLoop()
+        mailbox = try Mailbox(loop)
+        guard let matchScratch = MatchScratch(steps: limits.regexMatchLimit) else {
+            throw EventLoop.SetupError(message: "the expression engine has no memory")
+        }
+        self.matchScratch = matchScratch
+        layout = ExchangeBlock.Layout(fieldsMax: limits.fieldsMax, headBytesMax: limits.headBytesMax)
+        blocks = .allocate(capacity: 1)
+        blocks.initialize(to: BlockPool(blockBytes: layout.blockBytes, retained: Limits.blocksRetained))
+        outputs = .allocate(capacity: 1)
+        outputs.initialize(to: BlockPool(blockBytes: Limits.outputBytes, retained: Limits.blocksRetained))
+        counters = WorkerCounters()
+        snapshots = .allocate(capacity: 1)
+        snapshots.initialize(to: WorkerSnapshots())
+        origins = .allocate(capacity: 1)
+        origins.initialize(to: OriginTable())
+        random = RequestIDSource()
+        let room = Limits.receiveHeadroom + Limits.receiveBytes + Limits.receiveTailroom
+        receiveArea = .allocate(capacity: room) + Limits.receiveHeadroom
+        // Room for the largest head with everything that is added to it, and for the body bytes that came with it.
+        composeCapacity = 2 * layout.headBytesMax + Limits.responseHeadBytes + layout.inputCapacity + Limits.storageBytes
+        compose = .allocate(capacity: composeCapacity)
+        responseSlots = .allocate(capacity: Self.responseSlotCount)
+        context = .allocate(capacity: 1)
+        context.initialize(to: EvaluationContext(
+            resources: noResources, matchScratch: matchScratch.handle, worker: number,
+            workerCount: UInt64(workerCount), leases: .allocate(capacity: 1),
+            scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes))
+        wheel = DeadlineWheel(now: Clock.monotonicNanoseconds() / 1_000_000)
+        readWallClock()
+        readClock()
+    }
+
+    /// Only after the loop has ended, or when it never ran.
+    deinit {
+        blocks.pointee.releaseAll()
+        outputs.pointee.releaseAll()
+        downstreams.deallocate()
+        upstreams.deallocate()
+        wheel.deallocate()
+        snapshots.pointee.releaseAll()
+        snapshots.deinitialize(count: 1).deallocate()
+        origins.pointee.deallocate()
+        origins.deinitialize(count: 1).deallocate()
+        blocks.deallocate()
+        outputs.deallocate()
+        (receiveArea - Limits.receiveHeadroom).deallocate()
+        compose.deallocate()
+        responseSlots.deallocate()
+        noResources.deallocate()
+        date.deallocate()
+        context.pointee.leases.deallocate()
+        context.pointee.scratch.deallocate()
+        context.deallocate()
+    }
+
+    // MARK: The loop
+
+    /// Serves until `stop()`. The calling thread becomes the worker's.
+    func run() {
+        ticker = IntervalTimer(
+            loop, milliseconds: Int(Limits.tickMilliseconds), owner: Unmanaged.passUnretained(self).toOpaque()
+        ) { _, _, owner in
+            guard let owner else { return }
+            Unmanaged<Worker>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.tick() }
+        }
+        while !isStopped {
+            loop.turn(polling: !queue.isEmpty)
+            workOffQueue()
+            isClockFresh = false
+        }
+        ticker = nil
+        closeEverything()
+    }
+
+    /// Ends the loop after this turn; every connection is closed as it is. On the worker's thread.
+    func stop() { isStopped = true }
+
+    /// Reads the clock, once per turn. Every callback begins with it.
+    @inline(__always)
+    func freshenClock() {
+        if !isClockFresh { readClock() }
+    }
+
+    private func readClock() {
+        let now = Clock.monotonicNanoseconds()
+        context.pointee.monotonicNanoseconds = now
+        context.pointee.wallSeconds = Int64((now &+ wallOffset) / 1_000_000_000)
+        nowMilliseconds = now / 1_000_000
+        isClockFresh = true
+    }
+
+    /// Notices a step of the wall clock, at every tick.
+    private func readWallClock() {
+        wallOffset = Clock.wallNanoseconds() &- Clock.monotonicNanoseconds()
+    }
+
+    private func tick() {
+        readWallClock()
+        readClock()
+        while let entry = wheel.nextExpired(at: nowMilliseconds) {
+            guard let owner = entry.pointee.owner else { continue }
+            switch entry.pointee.kind {
+            case .downstream: downstreamExpired(owner.assumingMemoryBound(to: DownstreamConnection.self))
+            case .upstream: upstreamExpired(owner.assumingMemoryBound(to: UpstreamConnection.self))
+            }
+        }
+        resumeAccepting()
+        if nowMilliseconds >= trimDue { trim() }
+        accessLog?.flushIfDue(nowMilliseconds)
+        if isDraining, let drained, !hasExchanges {
+            self.drained = nil
+            drained()
+        }
+    }
+
+    /// Gives back what a burst of connections or requests has left behind.
+    private func trim() {
+        trimDue = nowMilliseconds + Limits.trimMilliseconds
+        var hasFreed = blocks.pointee.trim()
+        if outputs.pointee.trim() { hasFreed = true }
+        // Queues may hold pointers to places that are free by now.
+        if queue.isEmpty, keySetWaiters.isEmpty {
+            if downstreams.trim() { hasFreed = true }
+            if upstreams.trim() { hasFreed = true }
+        }
+        if hasFreed { Heap.trim() }
+    }
+
+    // MARK: The turn's queue
+
+    /// Runs what callbacks left for the end of the turn. What is queued meanwhile waits for the next turn, so that no
+    /// connection can keep the loop from the others.
+    private func workOffQueue() {
+        guard !queue.isEmpty else { return }
+        freshenClock()
+        var left = queue.count
+        while left > 0, let entry = queue.next() {
+            left -= 1
+            switch entry {
+            case .downstream(let connection, let generation):
+                guard connection.pointee.generation == generation else { continue }
+                connection.pointee.isQueued = false
+                resume(connection)
+            case .upstream(let connection, let generation):
+                guard connection.pointee.generation == generation else { continue }
+                connection.pointee.isQueued = false
+                advance(connection)
+            }
+        }
+    }
+
+    /// Gives the connection another turn after the others had theirs.
+    func enqueue(_ connection: Downstream) {
+        guard !connection.pointee.isQueued else { return }
+        connection.pointee.isQueued = true
+        queue.append(.downstream(connection, connection.pointee.generation))
+    }
+
+    /// Gives the connection another turn after the others had theirs.
+    func enqueue(_ connection: UpstreamLink) {
+        guard !connection.pointee.isQueued else { return }
+        connection.pointee.isQueued = true
+        queue.append(.upstream(connection, connection.pointee.generation))
+    }
+
+    /// Sets a deadline `milliseconds` from this turn; 0 means none.
+    @inline(__always)
+    func limit(_ connection: Downstream, to milliseconds: UInt64) {
+        wheel.set(connection.deadline, at: milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds)
+    }
+
+    /// Sets a deadline `milliseconds` from this turn; 0 means none.
+    @inline(__always)
+    func limit(_ connection: UpstreamLink, to milliseconds: UInt64) {
+        wheel.set(connection.deadline, at: milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds)
+    }
+}
+
+extension Downstream {
+    /// Where the connection's deadline stands.
+    @inline(__always)
+    var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<DownstreamConnection>.offset(of: \.deadline)) }
+
+    /// Where the connection's event stands.
+    var event: UnsafeMutablePointer<SocketEvent> { field(MemoryLayout<DownstreamConnection>.offset(of: \.event)) }
+}
+
+extension UpstreamLink {
+    /// Where the connection's deadline stands.
+    @inline(__always)
+    var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<UpstreamConnection>.offset(of: \.deadline)) }
+
+    /// Where the connection's event stands.
+    var event: UnsafeMutablePointer<SocketEvent> { field(MemoryLayout<UpstreamConnection>.offset(of: \.event)) }
+}
+
+extension UnsafeMutablePointer {
+    /// A stored field's address. The offset of a stored property is never nil.
+    @inline(__always)
+    fileprivate func field<Field>(_ offset: Int?) -> UnsafeMutablePointer<Field> {
+        (UnsafeMutableRawPointer(self) + offset.unsafelyUnwrapped).assumingMemoryBound(to: Field.self)
+    }
+}

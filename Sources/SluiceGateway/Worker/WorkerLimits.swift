@@ -1,0 +1,53 @@
+import SluiceConfiguration
+
+/// The process settings that a worker reads while it serves: plain numbers, in the units of its code.
+struct WorkerLimits: BitwiseCopyable, Sendable {
+    let headBytesMax: Int
+    let fieldsMax: Int
+    let bodyBytesMax: UInt64
+    let headTimeout: UInt64
+    let bodyTimeout: UInt64
+    let writeTimeout: UInt64
+    let idleTimeout: UInt64
+    let handshakeTimeout: UInt64
+    let tunnelTimeout: UInt64
+    let connectTimeout: UInt64
+    let upstreamIdleTimeout: UInt64
+    /// 0: no bound.
+    let connectionsMax: Int
+    /// Of one client address; 0: no bound.
+    let connectionsPerClientMax: Int
+    /// Requests after which a client's connection is closed; 0: no bound.
+    let requestsPerConnectionMax: UInt32
+    let idlePerAddressMax: Int
+    /// 0: no bound.
+    let connectionsPerAddressMax: Int
+    let retriesMax: UInt8
+    /// 0: no address is ever spared.
+    let failuresUntilEjection: Int
+    let ejectionMilliseconds: UInt64
+    let regexMatchLimit: Int
+
+    init(_ settings: ProcessSettings) {
+        headBytesMax = settings.maxHeadBytes
+        fieldsMax = settings.maxFields
+        bodyBytesMax = UInt64(settings.maxBodyBytes)
+        headTimeout = UInt64(settings.headTimeoutMs)
+        bodyTimeout = UInt64(settings.bodyTimeoutMs)
+        writeTimeout = UInt64(settings.writeTimeoutMs)
+        idleTimeout = UInt64(settings.idleTimeoutMs)
+        handshakeTimeout = UInt64(settings.tlsHandshakeTimeoutMs)
+        tunnelTimeout = UInt64(settings.tunnelIdleTimeoutMs)
+        connectTimeout = UInt64(settings.upstreamConnectTimeoutMs)
+        upstreamIdleTimeout = UInt64(settings.upstreamIdleTimeoutMs)
+        connectionsMax = settings.maxConnections
+        connectionsPerClientMax = settings.maxConnectionsPerClient
+        requestsPerConnectionMax = UInt32(clamping: settings.requestsPerConnectionMax)
+        idlePerAddressMax = settings.upstreamPoolSize
+        connectionsPerAddressMax = settings.upstreamMaxConnections
+        retriesMax = UInt8(clamping: settings.retryMax)
+        failuresUntilEjection = settings.ejectAfterFailures
+        ejectionMilliseconds = UInt64(settings.ejectMs)
+        regexMatchLimit = settings.regexMatchLimit
+    }
+}
