@@ -1,0 +1,308 @@
+import SluiceConfiguration
+import SluiceCrypto
+import SluiceHTTP
+import Synchronization
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+@testable import SluiceGateway
+
+@Suite("JWT with public keys and key sets")
+struct JWTKeySetTests {
+    let bench: AuthenticationBench
+    let registry = KeySetRegistry()
+    let wakes = Wakes()
+
+    final class Wakes: Sendable {
+        let count = Atomic<Int>(0)
+    }
+
+    final class Observer: KeySetObserver {
+        let ended = Mutex<[Int]>([])
+        func keySetFetchEnded(source number: Int) { ended.withLock { $0.append(number) } }
+    }
+
+    init() throws {
+        bench = try AuthenticationBench()
+        bench.monotonicNanoseconds = 1_000_000_000_000
+        let wakes = wakes
+        registry.setRefresher { wakes.count.add(1, ordering: .relaxed) }
+    }
+
+    static func text(_ set: String) -> [UInt8] { Array(JWTVectors.sets[set]!.utf8) }
+
+    func publicKeyPolicy(_ pem: String = JWTVectors.firstPublicKey) throws -> JWT.Compiled {
+        let configuration = JWT.Configuration(key: .publicKey(Located(value: TextOrFile(bytes: Array(pem.utf8)))))
+        let compiled = try #require(JWT.compile(configuration, into: bench.snapshot, registry: registry))
+        bench.takeOver()
+        return compiled
+    }
+
+    /// A policy on a set behind a URI, which nobody has fetched yet.
+    func setPolicy(_ uri: String = "http://idp.example.com/jwks") throws -> (policy: JWT.Compiled, source: KeySetSource) {
+        let location = try #require(KeySetLocation(uri, resolve: { $0 }))
+        let configuration = JWT.Configuration(key: .keySet(Located(value: location)))
+        let compiled = try #require(JWT.compile(configuration, into: bench.snapshot, registry: registry))
+        bench.takeOver()
+        return (compiled, registry.source(for: location))
+    }
+
+    func outcome(_ policy: JWT.Compiled, _ name: String, hasAwaited: Bool = false) throws -> Outcome {
+        var exchange = try bench.exchange("GET /", ["Authorization: Bearer \(JWTVectors.tokens[name]!)"])
+        exchange.hasAwaitedKeys = hasAwaited
+        return Outcome(policy.evaluate(&exchange))
+    }
+
+    /// What the refresher does, with a set instead of I/O.
+    func fetch(_ set: String?) {
+        let now = bench.monotonicNanoseconds
+        registry.fetchDue(interval: 300_000_000_000, now: { now }) { _ in
+            set.map { .success(Self.text($0)) } ?? .failure(KeySet.Fault(description: "down"))
+        }
+    }
+
+    func move(seconds: UInt64) { bench.monotonicNanoseconds += seconds * 1_000_000_000 }
+
+    // MARK: - One public key
+
+    @Test("public key: its tokens pass, whatever their kid", arguments: ["rsFirst", "rsFirstNoKid", "rsUnknownKid", "rsFirstAsSecond"])
+    func publicKey(name: String) throws {
+        #expect(try outcome(publicKeyPolicy(), name) == .proceed)
+    }
+
+    @Test(
+        "public key: other keys, other algorithms and the key taken for a secret are invalid",
+        arguments: ["rsSecond", "rsSecondNoKid", "rs512", "ps256", "valid", "algNone", "confusionHS256", "confusionRS256", "rsSmall"])
+    func publicKeyRefuses(name: String) throws {
+        #expect(try outcome(publicKeyPolicy(), name) == .refuse(.jwtInvalid))
+    }
+
+    @Test("public key: an expired token is expired")
+    func publicKeyExpired() throws {
+        #expect(try outcome(publicKeyPolicy(), "rsExpired") == .refuse(.jwtExpired))
+    }
+
+    @Test("public key: text that is no key, and a key of 1,024 bits, are problems", arguments: ["no key", JWTVectors.smallPublicKey])
+    func publicKeyProblems(pem: String) throws {
+        let configuration = JWT.Configuration(key: .publicKey(Located(value: TextOrFile(bytes: Array(pem.utf8)), keyPath: "publicKey")))
+        #expect(JWT.compile(configuration, into: bench.snapshot) == nil)
+        #expect(bench.problems.all.map(\.keyPath) == ["publicKey"])
+    }
+
+    // MARK: - Sets
+
+    @Test("a set keeps RSA keys for RS256 signatures and passes over all others")
+    func parsing() throws {
+        #expect(try KeySet(Self.text("both")).keys.map { $0.id.map { String(decoding: $0, as: UTF8.self) } } == ["k1", "k2"])
+        #expect(try KeySet(Self.text("first")).keys.count == 1)
+        #expect(try KeySet(Self.text("repeatedKid")).keys.count == 1)
+        #expect(try KeySet(Self.text("secondIsEleventh")).keys.count == 11)
+        #expect(throws: KeySet.Fault.self) { try KeySet(Self.text("none")) }
+    }
+
+    @Test("texts that are no key set", arguments: ["", "{}", "[]", "{\"keys\":{}}", "{\"keys\":[],\"keys\":[]}", "{\"keys\":[]}", "<html>"])
+    func noSets(text: String) {
+        #expect(throws: KeySet.Fault.self) { try KeySet(Array(text.utf8)) }
+    }
+
+    @Test("a set in a file is there as soon as the policy is compiled, and a file without a set is a problem")
+    func file() throws {
+        func policy(on text: [UInt8]) throws -> JWT.Compiled? {
+            var name = Array("/tmp/sluice-jwks-XXXXXX".utf8CString)
+            let descriptor = mkstemp(&name)
+            try #require(descriptor >= 0)
+            defer { unlink(name) }
+            try #require(write(descriptor, text, text.count) == text.count)
+            close(descriptor)
+            let path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let location = try #require(KeySetLocation(path, resolve: { $0 }))
+            let configuration = JWT.Configuration(key: .keySet(Located(value: location, keyPath: "jwks")))
+            return JWT.compile(configuration, into: bench.snapshot, registry: registry)
+        }
+        let compiled = try #require(try policy(on: Self.text("first")))
+        bench.takeOver()
+        #expect(try outcome(compiled, "rsFirst") == .proceed)
+        #expect(try policy(on: Self.text("none")) == nil)
+        #expect(bench.problems.all.map(\.keyPath) == ["jwks"])
+    }
+
+    @Test("kid names the key; a signature of another key of the set is invalid")
+    func keyID() throws {
+        let (policy, _) = try setPolicy()
+        fetch("both")
+        #expect(try outcome(policy, "rsFirst") == .proceed)
+        #expect(try outcome(policy, "rsSecond") == .proceed)
+        #expect(try outcome(policy, "rsFirstAsSecond") == .refuse(.jwtInvalid))
+        #expect(try outcome(policy, "confusionHS256") == .refuse(.jwtInvalid))
+        #expect(try outcome(policy, "confusionRS256") == .refuse(.jwtInvalid))
+    }
+
+    @Test("a token without kid is tried against ten keys, not against the eleventh")
+    func anonymous() throws {
+        let (policy, _) = try setPolicy()
+        fetch("secondIsTenth")
+        #expect(try outcome(policy, "rsSecondNoKid") == .proceed)
+        move(seconds: 300)
+        fetch("secondIsEleventh")
+        #expect(try outcome(policy, "rsSecondNoKid") == .refuse(.jwtInvalid))
+        #expect(try outcome(policy, "rsFirstNoKid") == .proceed)
+    }
+
+    // MARK: - Unknown keys
+
+    @Test("before the first set a token waits; afterwards it passes or is refused, and never waits twice")
+    func firstSet() throws {
+        let (policy, source) = try setPolicy()
+        let observer = Observer()
+        registry.setObserver(observer, worker: 3)
+        bench.worker = 3
+        var exchange = try bench.exchange("GET /", ["Authorization: Bearer \(JWTVectors.tokens["rsFirst"]!)"])
+        #expect(Outcome(policy.evaluate(&exchange)) == .suspend)
+        #expect(exchange.hasAwaitedKeys)
+        #expect(exchange.awaitedKeySet == source.number)
+        fetch("first")
+        #expect(observer.ended.withLock { $0 } == [source.number])
+        #expect(Outcome(policy.evaluate(&exchange)) == .proceed)
+        move(seconds: 10)
+        #expect(try outcome(policy, "rsUnknownKid", hasAwaited: true) == .refuse(.jwtInvalid))
+        #expect(try outcome(policy, "rsUnknownKid") == .suspend)
+    }
+
+    @Test("when the first fetch fails, waiting tokens are refused, and the next may wait 10 s later")
+    func firstFetchFails() throws {
+        let (policy, source) = try setPolicy()
+        #expect(try outcome(policy, "rsFirst") == .suspend)
+        fetch(nil)
+        #expect(source.lastFault == "down")
+        #expect(try outcome(policy, "rsFirst", hasAwaited: true) == .refuse(.jwtInvalid))
+        #expect(try outcome(policy, "rsFirst") == .refuse(.jwtInvalid))
+        move(seconds: 10)
+        #expect(try outcome(policy, "rsFirst") == .suspend)
+        fetch("first")
+        #expect(try outcome(policy, "rsFirst") == .proceed)
+    }
+
+    @Test("an unknown kid causes one fetch in 10 s: 9.999999999 s after the last one it is refused at once")
+    func rateLimit() throws {
+        let (policy, source) = try setPolicy()
+        let observer = Observer()
+        registry.setObserver(observer, worker: 0)
+        fetch("first")
+        let woken = wakes.count.load(ordering: .relaxed)
+        bench.monotonicNanoseconds += 9_999_999_999
+        #expect(try outcome(policy, "rsSecond") == .refuse(.jwtInvalid))
+        #expect(wakes.count.load(ordering: .relaxed) == woken)
+        bench.monotonicNanoseconds += 1
+        #expect(try outcome(policy, "rsSecond") == .suspend)
+        #expect(try outcome(policy, "rsUnknownKid") == .suspend)
+        fetch("both")
+        // Both waited for the one fetch, and the worker is told once.
+        #expect(observer.ended.withLock { $0 } == [source.number])
+        #expect(try outcome(policy, "rsSecond", hasAwaited: true) == .proceed)
+        #expect(try outcome(policy, "rsUnknownKid", hasAwaited: true) == .refuse(.jwtInvalid))
+        #expect(try outcome(policy, "rsUnknownKid") == .refuse(.jwtInvalid))
+    }
+
+    @Test("while a fetch is under way tokens join it, also in its first 10 s")
+    func joining() throws {
+        let (policy, source) = try setPolicy()
+        let now = bench.monotonicNanoseconds
+        #expect(source.begin(now: now))
+        #expect(!source.begin(now: now))
+        #expect(try outcome(policy, "rsFirst") == .suspend)
+        #expect(source.end(.success(try KeySet(Self.text("first"))), now: now, interval: 300_000_000_000) == [0])
+        #expect(try outcome(policy, "rsFirst", hasAwaited: true) == .proceed)
+    }
+
+    @Test("without a refresher nothing waits")
+    func noRefresher() throws {
+        registry.setRefresher(nil)
+        let (policy, _) = try setPolicy()
+        #expect(try outcome(policy, "rsFirst") == .refuse(.jwtInvalid))
+    }
+
+    @Test("a wrong signature under a known kid and a wrong algorithm cause no fetch")
+    func noFetch() throws {
+        let (policy, _) = try setPolicy()
+        fetch("both")
+        move(seconds: 60)
+        let woken = wakes.count.load(ordering: .relaxed)
+        #expect(try outcome(policy, "rsFirstAsSecond") == .refuse(.jwtInvalid))
+        #expect(try outcome(policy, "valid") == .refuse(.jwtInvalid))
+        #expect(wakes.count.load(ordering: .relaxed) == woken)
+    }
+
+    // MARK: - Refreshing
+
+    @Test("the old set works while fetches fail; retries come after 10, 20, 40 s and at most the interval")
+    func backoff() throws {
+        let (policy, source) = try setPolicy()
+        fetch("first")
+        #expect(source.due == bench.monotonicNanoseconds + 300_000_000_000)
+        move(seconds: 299)
+        fetch("both")
+        #expect(source.current?.keys.keys.count == 1)
+        move(seconds: 1)
+        for pause: UInt64 in [10, 20, 40, 80, 160, 300, 300] {
+            fetch(nil)
+            #expect(source.due == bench.monotonicNanoseconds + pause * 1_000_000_000)
+            #expect(try outcome(policy, "rsFirst") == .proceed)
+            move(seconds: pause)
+        }
+        fetch("both")
+        #expect(source.lastFault == nil)
+        #expect(try outcome(policy, "rsSecond") == .proceed)
+    }
+
+    @Test("a new set replaces the old one at once, remembered tokens included; an equal one changes nothing")
+    func generations() throws {
+        let (policy, source) = try setPolicy()
+        fetch("both")
+        #expect(try outcome(policy, "rsSecond") == .proceed)
+        move(seconds: 300)
+        fetch("both")
+        #expect(source.current?.generation == 1)
+        move(seconds: 300)
+        fetch("first")
+        #expect(source.current?.generation == 2)
+        move(seconds: 9)
+        #expect(try outcome(policy, "rsSecond") == .refuse(.jwtInvalid))
+        #expect(try outcome(policy, "rsFirst") == .proceed)
+    }
+
+    @Test("registry: one source per location for as long as a snapshot holds it, each with a number of its own")
+    func sources() throws {
+        let (_, source) = try setPolicy()
+        let (_, again) = try setPolicy()
+        let (_, other) = try setPolicy("http://idp.example.com/other")
+        #expect(source === again)
+        #expect(source !== other && source.number != other.number)
+        var released = try AuthenticationBench()
+        let location = try #require(KeySetLocation("http://idp.example.com/third", resolve: { $0 }))
+        _ = JWT.compile(JWT.Configuration(key: .keySet(Located(value: location))), into: released.snapshot, registry: registry)
+        #expect(registry.sources.count == 3)
+        released = bench
+        #expect(registry.sources.count == 2)
+    }
+
+    @Test("locations: paths and http or https URIs", arguments: [
+        ("jwks.json", "file"), ("/etc/jwks.json", "file"), ("http://a/b?c", "a 80 a /b?c"), ("HTTPS://a.b:8443", "a.b 8443 a.b:8443 /"),
+        ("https://[::1]/x", "::1 443 [::1] /x"), ("http://a?x", "a 80 a /?x"), ("ftp://a/b", nil), ("http://", nil), ("http://u@a/", nil),
+        ("http://a/#x", nil), ("http://a/ b", nil), ("http://a:0/", nil), ("http://a:65536/", nil), ("", nil), ("http://a/\r\nX: y", nil),
+    ] as [(String, String?)])
+    func locations(text: String, expected: String?) {
+        let location = KeySetLocation(text, resolve: { $0 })
+        let found: String? = location.map { location in
+            switch location.kind {
+            case .file: "file"
+            case .uri(let uri): "\(uri.host) \(uri.port) \(uri.authority) \(uri.target)"
+            }
+        }
+        #expect(found == expected)
+    }
+}

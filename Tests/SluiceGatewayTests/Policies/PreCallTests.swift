@@ -1,0 +1,199 @@
+import SluiceConfiguration
+import SluiceHTTP
+import Testing
+
+@testable import SluiceGateway
+
+@Suite("PreCall")
+struct PreCallTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    // MARK: What is sent
+
+    @Test("the head of the question is rendered once: method, target and authority of the URL", arguments: [
+        ("{url: 'http://127.0.0.1:9100/authorise'}", "GET /authorise HTTP/1.1\r\nHost: 127.0.0.1:9100\r\n"),
+        ("{url: 'HTTPS://IdP.test', method: DELETE}", "DELETE / HTTP/1.1\r\nHost: idp.test\r\n"),
+        ("{url: 'http://[::1]:80/a?b=c', method: OPTIONS}", "OPTIONS /a?b=c HTTP/1.1\r\nHost: [::1]\r\n"),
+        ("{url: 'http://a?b', method: POST}", "POST /?b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"),
+        ("{url: 'http://a', method: PUT}", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"),
+        ("{url: 'http://a', method: PATCH}", "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"),
+    ])
+    func requestHead(yaml: String, head: String) throws {
+        let policy = try PolicyFixture(PreCall.self, yaml)
+        let preCall = try policy.faultless()
+        #expect(preCall.requestHead.string == head)
+        #expect(preCall.timeoutMilliseconds == 1000)
+    }
+
+    @Test("end-to-end fields are forwarded; hop-by-hop, nominated and per-connection ones are not")
+    func forwardedFields() throws {
+        let test = try TestExchange(
+            """
+            POST /
+            Host: h
+            Authorization: a
+            Connection: x-Nominated, authorization, close
+            X-Nominated: 1
+            X-Kept: 2
+            Expect: 100-continue
+            Content-Length: 3
+            Content-Type: text/plain
+            Keep-Alive: 5
+            TE: trailers
+            Trailer: X
+            Upgrade: a
+            Proxy-Connection: keep-alive
+            Proxy-Authorization: b
+            X-Forwarded-For: 192.0.2.9
+            Traceparent: t
+            """)
+        let head = test.exchange.head
+        let bytes = test.exchange.headBytes
+        let forwarded = (0..<head.fields.count).map { head.fields[$0] }
+            .filter {
+                HopByHopFields.isForwarded(
+                    $0, hasConnectionOptions: head.hasConnectionOptions, fields: head.fields, bytes: bytes)
+            }
+            .map { bytes[$0.name].string }
+        #expect(forwarded == ["Authorization", "X-Kept", "Content-Type", "X-Forwarded-For", "Traceparent"])
+    }
+
+    // MARK: What is remembered
+
+    /// Asks, answers 200 to the first request one second after the start, and asks again with the second.
+    private func isRemembered(_ options: String, _ first: String, _ second: String, after: UInt64 = 0) throws -> Bool {
+        let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', \(options)}")
+        let preCall = try policy.faultless()
+        let one = try TestExchange(first, monotonicNanoseconds: Self.second, snapshot: policy.snapshot)
+        #expect(Answer(preCall.evaluate(&one.exchange)) == .suspend)
+        preCall.remember(one.exchange)
+        let two = try TestExchange(second, monotonicNanoseconds: Self.second + after, worker: one)
+        let answer = Answer(preCall.evaluate(&two.exchange))
+        #expect(answer == .proceed || answer == .suspend)
+        return answer == .proceed
+    }
+
+    @Test("without cacheSeconds every request asks")
+    func nothingIsRemembered() throws {
+        #expect(try !isRemembered("timeoutMs: 5", "GET /", "GET /"))
+        #expect(try !isRemembered("cacheSeconds: 0", "GET /", "GET /"))
+    }
+
+    @Test("a 200 is remembered for cacheSeconds, to the nanosecond")
+    func expiry() throws {
+        #expect(try isRemembered("cacheSeconds: 5", "GET /", "GET /", after: 5 * Self.second - 1))
+        #expect(try !isRemembered("cacheSeconds: 5", "GET /", "GET /", after: 5 * Self.second))
+        #expect(try isRemembered("cacheSeconds: 86400", "GET /", "GET /", after: 86400 * Self.second - 1))
+    }
+
+    @Test("what was not answered with 200 is asked again")
+    func notRemembered() throws {
+        let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5}")
+        let preCall = try policy.faultless()
+        let test = try TestExchange("GET /", snapshot: policy.snapshot)
+        #expect(Answer(preCall.evaluate(&test.exchange)) == .suspend)
+        #expect(Answer(preCall.evaluate(&test.exchange)) == .suspend)
+    }
+
+    @Test("requests that the service cannot tell apart share the answer", arguments: [
+        ("GET /a?b\nAuthorization: x", "POST /c\nauthorization: x"),
+        ("GET /\nX-Request-Id: 1\nTraceparent: 2\nTracestate: 3\nX-A: a", "GET /\nX-A: a\nx-request-id: 4"),
+        ("GET /\nConnection: keep-alive", "GET /\nContent-Length: 0"),
+        ("GET /\nConnection: x-a\nX-A: 1", "GET /"),
+    ])
+    func sharedAnswers(first: String, second: String) throws {
+        #expect(try isRemembered("cacheSeconds: 5", first, second))
+    }
+
+    @Test("any other forwarded field, value, order or repetition is another question", arguments: [
+        ("GET /\nAuthorization: x", "GET /\nAuthorization: y"), ("GET /\nAuthorization: x", "GET /"),
+        ("GET /", "GET /\nX-A:"), ("GET /\nX-A: a", "GET /\nX-A: A"), ("GET /\nX-A: a", "GET /\nX-B: a"),
+        ("GET /\nX-A: ab", "GET /\nX-Aa: b"), ("GET /\nX-A: a\nX-B: b", "GET /\nX-B: b\nX-A: a"),
+        ("GET /\nX-A: a", "GET /\nX-A: a\nX-A: a"), ("GET /\nX-A^: a", "GET /\nX-A~: a"),
+        ("GET /\nX-A: 1\nConnection: x-a", "GET /\nX-A: 1"),
+        ("GET /\nHost: one", "GET /\nHost: two"), ("GET /\nX-Long-Name-A: a", "GET /\nX-Long-Name-B: a"),
+    ])
+    func distinctQuestions(first: String, second: String) throws {
+        #expect(try !isRemembered("cacheSeconds: 5", first, second))
+    }
+
+    @Test("cacheKey: the named fields alone tell questions apart", arguments: [
+        ("GET /\nAuthorization: x\nX-A: 1", "GET /\nX-A: 2\nauthorization: x", true),
+        ("GET /\nAuthorization: x", "GET /\nAuthorization: y", false),
+        ("GET /\nAuthorization: x", "GET /", false), ("GET /\nX-Key:", "GET /", false), ("GET /", "GET /", true),
+        ("GET /\nAuthorization: x", "GET /\nX-Key: x", false),
+        ("GET /\nX-Key: a\nX-Key: b", "GET /\nX-Key: ab", false), ("GET /\nX-Key: a\nX-Key: b", "GET /\nX-Key: a\nX-Key: b", true),
+        ("GET /\nX-Key: a\nConnection: x-key", "GET /\nX-Key: a", false),
+    ])
+    func narrowed(first: String, second: String, isShared: Bool) throws {
+        #expect(try isRemembered("cacheSeconds: 5, cacheKey: [Authorization, X-Key]", first, second) == isShared)
+    }
+
+    @Test("what the gateway says of the client is part of the question, unless cacheKey leaves it out", arguments: [
+        ("", "192.0.2.1", false, true), ("", "192.0.2.2", false, false), ("", "192.0.2.1", true, false),
+        (", cacheKey: [X-Forwarded-For]", "192.0.2.2", false, false), (", cacheKey: [x-forwarded-proto]", "192.0.2.1", true, false),
+        (", cacheKey: [X-Forwarded-Host]", "192.0.2.1", false, true), (", cacheKey: [Authorization]", "192.0.2.2", true, true),
+    ])
+    func clients(options: String, client: String, isSecure: Bool, isShared: Bool) throws {
+        let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5\(options)}")
+        let memory = try #require(policy.faultless().memory)
+        let one = try TestExchange("GET /", client: "192.0.2.1")
+        let two = try TestExchange("GET /", client: client, isSecure: isSecure)
+        #expect((memory.key(of: one.exchange) == memory.key(of: two.exchange)) == isShared)
+    }
+
+    @Test("endpoints share an answer only if they ask the same question for the same time", arguments: [
+        ("{url: 'http://a/', cacheSeconds: 5}", true), ("{url: 'http://A:80', cacheSeconds: 5}", true),
+        ("{url: 'http://a/', cacheSeconds: 6}", false), ("{url: 'http://a/b', cacheSeconds: 5}", false),
+        ("{url: 'https://a:80/', cacheSeconds: 5}", false), ("{url: 'http://a/', cacheSeconds: 5, method: POST}", false),
+        ("{url: 'http://a/', cacheSeconds: 5, cacheKey: [X-A]}", false),
+    ])
+    func sharedBetweenEndpoints(yaml: String, isShared: Bool) throws {
+        let one = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5}").faultless()
+        let otherPolicy = try PolicyFixture(PreCall.self, yaml)
+        let other = try otherPolicy.faultless()
+        let test = try TestExchange("GET /")
+        let keys = (try #require(one.memory).key(of: test.exchange), try #require(other.memory).key(of: test.exchange))
+        #expect((keys.0 == keys.1) == isShared)
+    }
+
+    // MARK: Configuration
+
+    @Test("configuration: every value is read, cacheKey without regard to case, order and repetition")
+    func reading() throws {
+        let policy = try PolicyFixture(
+            PreCall.self,
+            "{method: PUT, url: 'http://a', cacheSeconds: 86400, timeoutMs: 600000, cacheKey: [X-B, authorization, x-b]}")
+        let configuration = try #require(policy.configuration)
+        #expect(configuration.method == "PUT" && configuration.url.value.host == "a")
+        #expect(configuration.cacheSeconds == 86400 && configuration.timeoutMilliseconds == 600_000)
+        #expect(configuration.cacheKey == ["authorization", "x-b"])
+    }
+
+    @Test("configuration: what is missing, out of range or unknown is reported in one run")
+    func faults() throws {
+        let policy = try PolicyFixture(
+            PreCall.self,
+            "method: HEAD\nurl: ftp://a\ncacheSeconds: 86401\ntimeoutMs: 0\ncacheKey: ['a b', Host, Connection, Expect, X-A]\ncache: 1\n")
+        #expect(policy.configuration == nil)
+        #expect(policy.complaints == [
+            #"1:9: method: found the text "HEAD", allowed GET, POST, PUT, PATCH, DELETE or OPTIONS"#,
+            #"2:6: url: found "ftp://a", allowed a URL that begins with http:// or https://"#,
+            "3:15: cacheSeconds: found the integer 86401, allowed an integer from 0 to 86400 (seconds)",
+            "4:12: timeoutMs: found the integer 0, allowed an integer from 1 to 600000 (milliseconds)",
+            #"5:12: cacheKey[0]: found "a b", allowed the name of a field that is forwarded"#,
+            #"5:19: cacheKey[1]: found "Host", allowed the name of a field that is forwarded"#,
+            #"5:25: cacheKey[2]: found "Connection", allowed the name of a field that is forwarded"#,
+            #"5:37: cacheKey[3]: found "Expect", allowed the name of a field that is forwarded"#,
+            #"6:1: cache: found the unknown key "cache", allowed method, url, cacheSeconds, timeoutMs or cacheKey"#,
+        ])
+    }
+
+    @Test("configuration: the URL is required, and an empty cacheKey would let everybody through")
+    func requiredValues() throws {
+        #expect(try PolicyFixture(PreCall.self, "{cacheKey: []}").complaints == [
+            "1:1: url: found nothing, allowed an absolute http or https URL (required)",
+            "1:12: cacheKey: found an empty list, allowed at least one field",
+        ])
+    }
+}

@@ -1,0 +1,92 @@
+// Written by make_vectors.py; the codes are those of the openssl program.
+enum HMACVectors {
+    struct Row: Sendable {
+        let method, target, timestamp: String
+        let headers: [String]
+        let code: String
+    }
+
+    static let secret = "a secret of the tests"
+
+    static let rows: [String: Row] = [
+        "plain": Row(method: "GET", target: "/orders/v1?a=b", timestamp: "2027-01-15T08:00:00Z", headers: [], code: "6oCzbePPr5mRj2O9nx+dUeL41U6wuWmCLpndi7MDIaA="),
+        "post": Row(method: "POST", target: "/orders/v1?a=b", timestamp: "2027-01-15T08:00:00Z", headers: [], code: "CwDqIqn/XfayGY5hsoroCbCMkCLTJ0wiwFKsarkdcNs="),
+        "escapes": Row(method: "GET", target: "/orders/%e2%82%AC/./x?q=%20", timestamp: "2027-01-15T08:00:00Z", headers: [], code: "Vxg4ZxeNYsg4kfLwjLilRFeCax3KzZ0nuO0zTV9/g2k="),
+        "sha1": Row(method: "GET", target: "/orders/v1?a=b", timestamp: "2027-01-15T08:00:00Z", headers: [], code: "YxP+55Q4Xt3lezTkykwrJ6aQiTE="),
+        "headers": Row(method: "GET", target: "/orders/v1?a=b", timestamp: "2027-01-15T08:00:00Z", headers: ["X-Nhn-Client-Id: c-1"], code: "N0CBQK7U6M0tjTUkvAxJcyo2K5ppKiat/2iiFQCC3hs="),
+        "reversed": Row(method: "GET", target: "/orders/v1?a=b", timestamp: "2027-01-15T08:00:00Z", headers: ["X-Nhn-Client-Id: c-1"], code: "w6mK+ESerqkZgmw3kI6tEwdy6wRFyypX3jeJoHFPFUk="),
+        "several": Row(method: "GET", target: "/orders/v1?a=b", timestamp: "2027-01-15T08:00:00Z", headers: ["X-Many: a, b", "X-Other: z", "x-many:   c  "], code: "aU0KYqU3hcN3Qj2YX1yXiSDNib7ylehlFD9yFkNeExE="),
+        "emptyValue": Row(method: "GET", target: "/orders/v1?a=b", timestamp: "2027-01-15T08:00:00Z", headers: ["X-Empty:"], code: "cF3u6qUe1n1GVH92FckcDzdbfhZ7+ibaUR16tSBj92k="),
+    ]
+
+    /// Codes of `GET /orders/v1?a=b` by timestamp.
+    static let codes: [String: String] = [
+        "2027-01-15T08:05:00Z": "pMK7fSV0nlq0J1A5ttuPLbd9an0IGaZvULsLZsG9DuY=",
+        "2027-01-15T08:05:01Z": "SIIIS6VZdqTIMpnzaIe0qD28XZvHBqaFtGy2dEj8pmw=",
+        "2027-01-15T07:55:00Z": "HEtJUDNfts0U3quHKXXEbSeZI8WW6mhG5NLBBfALFcc=",
+        "2027-01-15T07:54:59Z": "DfGR9FQiaiumZ/JgYmMDbTVwzNh5dBlaHMD2xIgTGcc=",
+        "2027-01-15T17:00:00+09:00": "GVaN78oexK9K4eyHGrGqkigYouy0W+LSUOO4uipBr28=",
+        "2027-01-15T17:00:00+0900": "RAX0nWBXPilaPP+V4TZAwjzJc0ZH8T+dIklhOcSTKv0=",
+        "2020-02-29T23:59:59Z": "dA/n6tJvdwzs86TfCUbwDiuYNaPBC03PdQy5hEweE4o=",
+        "2027-01-15T08:00:00Z": "6oCzbePPr5mRj2O9nx+dUeL41U6wuWmCLpndi7MDIaA=",
+        "2027-01-15T08:00:01Z": "b1Td1YLbKks9DBlx6T3VVUtGop6qFP0eLrUlSkT9O+Q=",
+        "2027-01-15T08:00:02Z": "BNexc7WAoMBcuBvHlGHNqcC/ZODFNVVx6Fg37jak3lQ=",
+        "2027-01-15T08:00:03Z": "MRdVz2WuwA3B9mWD8Nv807KS//gnQ270XuoPB5Vz1DE=",
+        "2027-01-15T08:00:04Z": "o3aySa3zfrleqonKzAm200NO3cTyB2qAqey3oQ0FUJI=",
+        "2027-01-15T08:00:05Z": "SBf8iJB/YDNj7ytQnJsTQGKjCbWatohkt7Nd5SPt0f0=",
+        "2027-01-15T08:00:06Z": "+XA7xONwiu8sIsNWSw2eYZTguO6L005M4RyJpmv2LRA=",
+        "2027-01-15T08:00:07Z": "oba0oBVOu8ROFxZkFBJKGUiQfHMntw/pvA1oSc7CbyA=",
+        "2027-01-15T08:00:08Z": "FwF8fT4VhKSGC66ak02XGJBQlUvHInvkA1Lu6KPvVjM=",
+        "2027-01-15T08:00:09Z": "YV7olD58viPe9gngwFHRGFKPwk/BzVTkWTonsreQcAk=",
+        "2027-01-15T08:00:10Z": "RUQXfR/IrgUJ4q+F1qtzWpTn5Eu9SsY+On4lydyJv0w=",
+        "2027-01-15T08:00:11Z": "vQ43kdOyGL50yHD8V/zaT+DWLMSmYprb9vH7+6NeH6k=",
+        "2027-01-15T08:00:12Z": "Ryil1pfLqaGRJtwifiMvUYLmQEMLyj6t6L7Zcmwy+RE=",
+        "2027-01-15T08:00:13Z": "l+xKH1/EyGrHOs2NF+Z7fBxKjmqThbV8lSLP52vYW/E=",
+        "2027-01-15T08:00:14Z": "j2IxqomC2pB184UH3kOV35T7cYGuUvssGncEcnGVqDM=",
+        "2027-01-15T08:00:15Z": "KBjHIuIElFW0N+hKXTskkuCH9giaK39kt04f8NojBjA=",
+        "2027-01-15T08:00:16Z": "fjVzH2JeU5Qy3UhP7x83TeCj6aZb814ajjw71BfiPls=",
+        "2027-01-15T08:00:17Z": "QF1RdunJOliHzRAevfO0HKJxyv11iNSMYyteBBckcJ4=",
+        "2027-01-15T08:00:18Z": "CQDPzXHO2kUOvTWmqkQJja4a/zCmHuCa9a2Nv8GOMGU=",
+        "2027-01-15T08:00:19Z": "0ykje08MN/qqYsAZzK6w5GjbCYfWnE8xw1WkKbSj75o=",
+        "2027-01-15T08:00:20Z": "vwpcGbsN0dK6qmnXetF0u4SUVW8BfoIFBLoPInc/DQk=",
+        "2027-01-15T08:00:21Z": "Q0wxdRI5kP1vbRQLLGr2+irplSK7UyteP23HVDislHM=",
+        "2027-01-15T08:00:22Z": "5+Wbfx+6nqPDv2v8pwjoV/ilDPbEedhvKNstPSP48pc=",
+        "2027-01-15T08:00:23Z": "JoX10t9iw0EVW3diy/9EuUSnc+XcP065ITnh0TYBKGU=",
+        "2027-01-15T08:00:24Z": "U93hPIXuiK4GflWcZgHT2+6PIMzLn9bQ7trSMww5qLk=",
+        "2027-01-15T08:00:25Z": "dOOP9343t0qXl45e2u1bS38gXC9yXCzfk/4N49GJyoo=",
+        "2027-01-15T08:00:26Z": "9FonvJjxVbQSgk9/ogveP7/EB0FVit5Vwj8cOtmRwZU=",
+        "2027-01-15T08:00:27Z": "MCO3h888V0sYdbyMOPBAyyLmIV9lEkGCxu+0Jsh14xc=",
+        "2027-01-15T08:00:28Z": "jbaXWZOOPijlcCbvG0ksP6chuULIk5nxdSy/ftGO69E=",
+        "2027-01-15T08:00:29Z": "8uSDfQiOMEJp/22OK6bD3d/8VZj1hGumYON9lTXG7MA=",
+        "2027-01-15T08:00:30Z": "Sz3kfOkVG5+K34AWsi6m0Nzfrcjf+AzaIuacDCdyNm4=",
+        "2027-01-15T08:00:31Z": "oJb8fwwfIeLn6FZx7VmI9P2Jh5VYV2KToqL0O9P0ssI=",
+        "2027-01-15T08:00:32Z": "f8xQV5RhkH+Xx6VTonN7qTIFcMXSiSZJIGt5pAa+cvU=",
+        "2027-01-15T08:00:33Z": "B/hLQjbkUVOG4obYn7zbZ87nYaTzodR4YwU36oI14hY=",
+        "2027-01-15T08:00:34Z": "vOKClYKF2Qhc7nt9cmujkp8xtlTpdrJZTvxqa2+9iiw=",
+        "2027-01-15T08:00:35Z": "kpQobVy3lRypga9vMrlPypcUmSbxMYcd6yoM0q/IAHY=",
+        "2027-01-15T08:00:36Z": "NdOQ16GzSQN3QmjWJ1/xmRRxRuK4MmGDfGtptElX4Hw=",
+        "2027-01-15T08:00:37Z": "Q1P8Y6IoU0vDermf+Y940lUfseeZst/ZanUxAkhsAas=",
+        "2027-01-15T08:00:38Z": "V9Azt8UxZeiVyjkhKlBOe1N4hBDUzEH+CAE+InXCBTg=",
+        "2027-01-15T08:00:39Z": "bWcsa16k88+cnqBXaHWrFWO4Qnd8X7pFKK4qPXodjdY=",
+        "2027-01-15T08:00:40Z": "NJVteomcNUCiEMYdAKKCaMhYDN+2OANePNq7z0LZuMo=",
+        "2027-01-15T08:00:41Z": "EBlnSBlQkWfDLgWAPK0EKiKSZl1ORmajfcHO9bN0Jqo=",
+        "2027-01-15T08:00:42Z": "CtWoq5ATIHOl8y3/Q4YRD0LjuKgn6qnT7LOULrkNRUY=",
+        "2027-01-15T08:00:43Z": "JpY6fxovCzk1EpdlGlAbENFHxscMExwoYueNbjllr50=",
+        "2027-01-15T08:00:44Z": "TbSCBCWs8FgTb9qrmzGKZGRQoqF+cc3qDNNnn/tJLj4=",
+        "2027-01-15T08:00:45Z": "gXdsXs4ziiOgaFeVt16Z5w+a6MMB1YwBOHULCarzx7Y=",
+        "2027-01-15T08:00:46Z": "TvL8MPvuYjm/SjYOTe9KUgsOnGEpfOL7FJSlkJV6Tk0=",
+        "2027-01-15T08:00:47Z": "BdxmGFN06+sUkVB9GzGk0lW6dze2+WM9fDovrDpVJic=",
+        "2027-01-15T08:00:48Z": "hIpex1eZ76tczzEXO01S9lgeODJiat9AI6y1P2k58uQ=",
+        "2027-01-15T08:00:49Z": "RgUH56IGTJLGpi7q1um56dY+4E0wIgg9XCVP6Yi6aLo=",
+        "2027-01-15T08:00:50Z": "S7L4AprvaTXUHzPhjHfitNjQaWi61ypssEsTju+HOBk=",
+        "2027-01-15T08:00:51Z": "Kbhh6USSLLnMobQfRHBLpC0IoQ8UQJsarOyB637JCjs=",
+        "2027-01-15T08:00:52Z": "mO/RGxJDTMWi2QKKC4rz8GMG9S3CVohQTXQ03t+cGE4=",
+        "2027-01-15T08:00:53Z": "AeOEQo3RTYFO08iRW7e1lUIANDpq3Ggj0F0L8gWAr1w=",
+        "2027-01-15T08:00:54Z": "j2jq5V7oYtIeuyGXLUKOr9daMF5SaseKB5nYqkwEnZ0=",
+        "2027-01-15T08:00:55Z": "FLrsdnSldN4Ovs49j5rvwl2ZWoMVd3AJoQ34OnGr6Bs=",
+        "2027-01-15T08:00:56Z": "BCIRheKoixg/Fx4TuE+FtCpwBrpxlv2jT/Htd+H/KMY=",
+        "2027-01-15T08:00:57Z": "mCnPf8+W6rIvi546zDkWlfW/Fxa2sOLfEqwZu4mI5F8=",
+        "2027-01-15T08:00:58Z": "ENOgebtDzwVdiYZiAqzMnYfZj++wyr1JcIMPhIK+UFQ=",
+        "2027-01-15T08:00:59Z": "ZGZuRH1jVziWOJh4uY3v8DmcvwT3yZ+JdAOknDB1s3k=",
+    ]
+}
