@@ -12,7 +12,11 @@ let swift: [SwiftSetting] = [
 
 let package = Package(
     name: "sluice",
+    products: [
+        .executable(name: "sluice", targets: ["sluice"])
+    ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -53,6 +57,14 @@ let package = Package(
         .target(
             name: "SluiceAdmin",
             dependencies: ["SluiceEvent", "SluiceGateway"],
+            swiftSettings: swift),
+        .executableTarget(
+            name: "sluice",
+            dependencies: [
+                "SluiceAdmin", "SluiceConfiguration", "SluiceCrypto", "SluiceGateway", "SluiceHTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: swift),
 
         .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),

@@ -1,0 +1,96 @@
+import ArgumentParser
+import SluiceConfiguration
+import SluiceGateway
+
+/// `sluice explain`: one request through the compiled chain, on paper.
+struct Explain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Walk one request through the chain without sending it: what matches, what each policy says, what would result.",
+        discussion: """
+            The configuration is compiled as `sluice run` compiles it, and the same policies are asked. Ceilings and quotas \
+            count from zero. A key set is fetched if the domain's JWT policy names one; nothing else is sent.
+
+            The last line begins with `verdict:`, for example `verdict: proxy GET http://127.0.0.1:9000/base/x`, \
+            `verdict: 200 mock` or `verdict: 404 4041007 URL Not Found`. Exits 0 if the request would be proxied or answered as \
+            configured, 3 if it would be refused, 1 if the configuration cannot be served, 2 on unusable arguments.
+
+            \(SettingsFlags.discussion)
+            """)
+
+    @OptionGroup var source: ConfigurationOption
+
+    @Argument(help: "The method, as it would be sent.")
+    var method: String
+
+    @Argument(help: "The URL, or a path; Host is the URL's host unless -H says otherwise, and localhost for a path.")
+    var url: String
+
+    @OptionGroup var headers: HeaderOption
+
+    @Option(help: ArgumentHelp("The address that the request would come from.", valueName: "ADDRESS"))
+    var client: String = "127.0.0.1"
+
+    @Flag(help: "Print one JSON object in the text's stead.")
+    var json = false
+
+    func run() throws {
+        let settings = try SettingsFlags.settings()
+        let request = try Self.request(method, url, try headers.fields(), client)
+        let problems = Problems(file: source.file)
+        guard let tree = ConfigurationNode.load(problems: problems) else { throw Report.problems(problems.all.map(\.description)) }
+        do {
+            guard let explainer = try Explainer(tree, settings: settings, problems: problems) else {
+                throw Report.problems(problems.all.map(\.description))
+            }
+            let explanation = try explainer.explain(request)
+            try Report.output(json ? Self.json(explanation) : Self.text(explanation))
+            if !explanation.passes { throw ExitCode(3) }
+        } catch let error as Explainer.SetupError {
+            throw Report.problems([error.message])
+        }
+    }
+
+    private static func request(
+        _ method: String, _ url: String, _ fields: [(name: String, value: String)], _ client: String
+    ) throws -> ExplainedRequest {
+        do throws(DomainCredentials.Fault) {
+            return try ExplainedRequest(method: method, url: url, fields: fields, client: client)
+        } catch {
+            throw error.report
+        }
+    }
+
+    private static func text(_ explanation: Explanation) -> String {
+        var lines: [String] = []
+        for fact in explanation.facts {
+            lines.append(padded(fact.label, 10) + (fact.lines.first ?? ""))
+            lines += fact.lines.dropFirst().map { padded("", 10) + $0 }
+        }
+        if !explanation.steps.isEmpty { lines.append("chain") }
+        let width = (explanation.steps.map(\.policy.count).max() ?? 0) + 2
+        lines += explanation.steps.map { "  " + padded($0.policy, width) + $0.verdict }
+        lines.append(explanation.messageTitle)
+        lines += explanation.message.map { $0.isEmpty ? "" : "  " + $0 }
+        lines.append("verdict: \(explanation.verdict)")
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func json(_ explanation: Explanation) -> String {
+        func text(_ text: String) -> ConfigurationNode { ConfigurationNode(.string(text)) }
+        func list(_ lines: [String]) -> ConfigurationNode { ConfigurationNode(.sequence(lines.map(text))) }
+        func mapping(_ entries: [(String, ConfigurationNode)]) -> ConfigurationNode {
+            ConfigurationNode(.mapping(entries.map { .init(key: $0.0, keyPosition: .start, value: $0.1) }))
+        }
+        let steps = explanation.steps.map { mapping([("policy", text($0.policy)), ("verdict", text($0.verdict))]) }
+        return ConfigurationWriter.json(mapping([
+            ("facts", mapping(explanation.facts.map { ($0.label, list($0.lines)) })),
+            ("chain", ConfigurationNode(.sequence(steps))),
+            ("message", mapping([("kind", text(explanation.messageTitle)), ("lines", list(explanation.message))])),
+            ("verdict", text(explanation.verdict)), ("passes", ConfigurationNode(.bool(explanation.passes))),
+        ]))
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(1, width - text.count))
+    }
+}

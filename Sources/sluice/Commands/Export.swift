@@ -1,0 +1,28 @@
+import ArgumentParser
+import SluiceConfiguration
+
+/// `sluice export`: a domain of a configuration as a Swagger document.
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Convert a domain of a configuration to a Swagger 2.0 document.",
+        discussion: "The document is JSON, or YAML if FILE ends in .yaml or .yml. Secrets that the configuration takes from "
+            + "a variable or a file stay references; literal ones are written out.")
+
+    @OptionGroup var source: ConfigurationOption
+
+    @Option(help: ArgumentHelp("The domain's key.", valueName: "KEY"))
+    var domain: String
+
+    @OptionGroup var output: OutputFile
+
+    func run() throws {
+        let problems = Problems(file: source.file)
+        guard var tree = ConfigurationNode.load(problems: problems) else { throw Report.problems(problems.all.map(\.description)) }
+        if SwaggerImport.isSwagger(tree) { tree = SwaggerImport.convert(tree, problems) }
+        let document = SwaggerExport.convert(tree, domainKey: domain, problems)
+        guard let document, problems.isEmpty else { throw Report.problems(problems.all.map(\.description)) }
+        let name = output.file ?? ""
+        let isYAML = name.hasSuffix(".yaml") || name.hasSuffix(".yml")
+        try output.write(isYAML ? ConfigurationWriter.yaml(document) : ConfigurationWriter.json(document))
+    }
+}

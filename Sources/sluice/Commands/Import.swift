@@ -1,0 +1,26 @@
+import ArgumentParser
+import SluiceConfiguration
+
+/// `sluice import`: a Swagger document as a configuration.
+struct Import: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Convert a Swagger 2.0 document with x-toastcloud-apigw plugins to a configuration.",
+        discussion: "Everything that the gateway does not act on is kept, so that `sluice export` gives the document back.")
+
+    @Argument(help: "The Swagger document, JSON or YAML.")
+    var swagger: String
+
+    @OptionGroup var output: OutputFile
+
+    func run() throws {
+        let problems = Problems(file: swagger)
+        let document = ConfigurationNode.load(problems: problems)
+        if let document, !SwaggerImport.isSwagger(document) {
+            problems.add(at: document, found: "no key `swagger`", allowed: "a Swagger 2.0 document")
+        }
+        guard let document, problems.isEmpty else { throw Report.problems(problems.all.map(\.description)) }
+        let configuration = SwaggerImport.convert(document, problems)
+        guard problems.isEmpty else { throw Report.problems(problems.all.map(\.description)) }
+        try output.write(ConfigurationWriter.yaml(configuration))
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import SluiceConfiguration
+import SluiceGateway
+
+/// `sluice token`: a token that a domain's JWT policy accepts.
+struct Token: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print a token that a domain's JWT policy accepts.",
+        discussion: """
+            Issuer, audience and what the policy's conditions ask for are filled in; --claim adds to that or replaces it. \
+            For example:
+
+              token=$(sluice token --config sluice.yaml --domain orders)
+              curl -H "Authorization: Bearer $token" http://127.0.0.1:8080/orders/
+            """)
+
+    @OptionGroup var source: ConfigurationOption
+
+    @Option(help: ArgumentHelp("The domain's key.", valueName: "KEY"))
+    var domain: String
+
+    @Option(help: ArgumentHelp(
+        "A claim; may be repeated. A value that is JSON (a number, true, a list) is taken as such, any other as text.", valueName: "NAME=VALUE"))
+    var claim: [String] = []
+
+    @Option(help: ArgumentHelp("The PEM file of the private key that signs: for RS256, and required there.", valueName: "PEM"))
+    var privateKey: String?
+
+    @Option(help: ArgumentHelp("The key's `kid` in the token's header; known already where the policy's key set is a file.", valueName: "KID"))
+    var keyID: String?
+
+    @Option(help: ArgumentHelp("How long the token is valid, 1 to 31536000 seconds.", valueName: "SECONDS"))
+    var lifetime: Int = 300
+
+    func validate() throws {
+        guard (1...31_536_000).contains(lifetime) else { throw ValidationError("--lifetime takes 1 to 31536000 seconds") }
+    }
+
+    func run() throws {
+        let claims = try claim.map { text in
+            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+                throw ValidationError("--claim takes NAME=VALUE")
+            }
+            return (name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
+        }
+        let key = try privateKey.map(Self.read)
+        let credentials = try DomainCredentials.load(source.file, domain: domain)
+        let token: String
+        do throws(DomainCredentials.Fault) {
+            token = try credentials.token(claims: claims, lifetimeSeconds: lifetime, privateKey: key, keyID: keyID)
+        } catch {
+            throw error.report
+        }
+        try Report.output(token + "\n")
+    }
+
+    private static func read(_ path: String) throws -> [UInt8] {
+        do throws(BoundedFile.Fault) {
+            return try BoundedFile.read(path, bytesMax: 1 << 20)
+        } catch {
+            throw Report.unusable(["\(path): \(error.found)"])
+        }
+    }
+}

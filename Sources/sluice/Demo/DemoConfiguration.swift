@@ -1,0 +1,109 @@
+/// The configuration of `sluice demo`: one domain for each policy of a domain, and one whose endpoints have the others.
+enum DemoConfiguration {
+    /// Where the text below says that the sample upstream is.
+    static let upstreamAddress = "127.0.0.1:9000"
+
+    /// The text with the sample upstream at another port of loopback.
+    static func text(upstreamPort: UInt16) -> String {
+        text.replacing(upstreamAddress, with: "127.0.0.1:\(upstreamPort)")
+    }
+
+    static let text = """
+        # What `sluice demo` serves, as a configuration to start from. The demo listens where SLUICE_LISTEN says, and runs a
+        # sample upstream in the place of 127.0.0.1:9000. The secrets below are everybody's: replace them.
+
+        projects:
+          shop: {ceiling: 10000}        # requests in any second
+          burst: {ceiling: 2}
+
+        domains:
+          # http://gateway/demo/...: what an endpoint can have.
+          - key: demo
+            project: shop
+            upstream: http://127.0.0.1:9000/base
+            policies:
+              cors: {origins: ["https://app.example.com"], methods: [GET, POST], headers: [Authorization], credentials: true, maxAge: 600}
+            endpoints:
+              - path: /echo/**
+              - path: /hello
+                methods: [GET]
+                policies:
+                  mock: {status: 200, headers: {Content-Type: text/plain}, body: "hello world\\n"}
+              - path: /v1.0/members/{memberId}
+                methods: [GET]
+                policies:
+                  rewrite: {pattern: "/v1.0/members/(.*)", to: "/members/%1"}
+              - path: /templates/{version}/{name}
+                methods: [GET]
+                policies:
+                  rewrite: {pattern: "/templates/{version}/{name}", to: "/templates/{name}/{version}"}
+              - path: /headers
+                methods: [GET]
+                policies:
+                  headers:
+                    request: {set: {X-Gateway: sluice}, remove: [X-Debug]}
+                    response: {set: {X-Served-By: sluice}, remove: [X-Sample]}
+              - path: /guarded
+                methods: [GET]
+                policies:
+                  preCall: {method: GET, url: "http://127.0.0.1:9000/authorise", timeoutMs: 1000}
+              - path: /metered
+                methods: [GET]
+                policies:
+                  usageQuota: [{limit: 2, perSeconds: 86400}]
+                  mock: {status: 200, body: "counted\\n"}
+
+          # http://gateway/burst/...: a project with a low ceiling.
+          - key: burst
+            project: burst
+            endpoints: [{path: /hello, methods: [GET], policies: {mock: {status: 200, body: "admitted\\n"}}}]
+
+          # http://gateway/walled/...: not for this machine.
+          - key: walled
+            project: shop
+            upstream: http://127.0.0.1:9000
+            policies:
+              ipAcl: {permit: false, addresses: [127.0.0.0/8, "::1"]}
+            endpoints: [{path: "/**"}]
+
+          # http://gateway/closed/...: under maintenance.
+          - key: closed
+            project: shop
+            upstream: http://127.0.0.1:9000
+            policies:
+              maintenance: {enabled: true, status: 503, headers: {Content-Type: text/plain, Retry-After: "120"}, body: "back soon\\n"}
+            endpoints: [{path: "/**"}]
+
+          # http://gateway/signed/...: requests signed with a shared secret. Signatures are good for a day here.
+          - key: signed
+            project: shop
+            upstream: http://127.0.0.1:9000
+            policies:
+              hmac: {secret: demo-secret, clockSkew: 86400}
+            endpoints: [{path: "/**"}]
+
+          # http://gateway/token/...: a token under a shared secret.
+          - key: token
+            project: shop
+            upstream: http://127.0.0.1:9000
+            policies:
+              jwt: {algorithm: HS256, secret: demo-secret-of-at-least-32-bytes, issuer: demo, audience: [sluice], forward: {sub: X-User}}
+            endpoints: [{path: "/**"}]
+
+          # http://gateway/keys/...: a token under a private key, whose public half is fetched.
+          - key: keys
+            project: shop
+            upstream: http://127.0.0.1:9000
+            policies:
+              jwt: {algorithm: RS256, jwks: "http://127.0.0.1:9000/jwks.json", claims: [{name: scope, oneOf: [read]}]}
+            endpoints: [{path: "/**"}]
+
+          # http://gateway/slow/...: an upstream that takes longer than it may.
+          - key: slow
+            project: shop
+            upstream: http://127.0.0.1:9000
+            upstreamTimeoutMs: 1000
+            endpoints: [{path: "/**"}]
+
+        """
+}

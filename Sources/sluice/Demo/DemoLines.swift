@@ -1,0 +1,93 @@
+import Foundation
+import SluiceConfiguration
+import SluiceGateway
+
+/// The `curl` lines that `sluice demo` prints: one for each thing that the gateway does, with credentials made on the spot.
+struct DemoLines {
+    /// What the line shows, the line, and the status of its last response.
+    struct Line {
+        let title: String
+        let command: String
+        let status: Int
+    }
+
+    /// Seconds for which tokens are good; signatures are for as long as the demo's configuration says.
+    private static let lifetimeSeconds = 86_400
+
+    /// `http://127.0.0.1:8080`
+    let base: String
+    /// How this program was called.
+    let program: String
+    let configuration: GatewayConfiguration
+    /// PEM text of the private half of the demo's key set.
+    let privateKey: [UInt8]
+
+    /// What is printed once the gateway serves.
+    func text() throws -> String {
+        var text = "sluice demo: the gateway listens on \(base). Each line below can be pasted; behind it the status to expect.\n"
+        for line in try all() { text += "\n# \(line.title) -> \(line.status)\n\(line.command)\n" }
+        return text + """
+
+            # The configuration: \(program) demo --print-config
+            # Why a request is answered as it is: \(program) explain --config <(\(program) demo --print-config) GET /demo/hello
+            # Ctrl-C ends it.
+
+            """
+    }
+
+    func all() throws -> [Line] {
+        let good = "Authorization: Bearer \(try token("token", ["sub=alice"]))"
+        let expired = "Authorization: Bearer \(try token("token", ["exp=1000000000"]))"
+        let keyed = "Authorization: Bearer \(try token("keys", [], key: privateKey))"
+        return [
+            line("Proxy: the upstream sees /base/echo/a?b=c and who asked", "/demo/echo/a?b=c", 200),
+            line("Mock: an answer in the upstream's stead", "/demo/hello", 200),
+            line("No such endpoint", "/demo/nothing", 404),
+            line("A path that climbs above the root", "/demo/../../etc/passwd", 400, "--path-as-is"),
+            line("URL rewrite by expression: /v1.0/members/7 becomes /members/7", "/demo/v1.0/members/7", 200),
+            line("URL rewrite by template: /templates/2/logo becomes /templates/logo/2", "/demo/templates/2/logo", 200),
+            line("Header changes: X-Gateway comes, X-Debug goes; back, X-Served-By comes, X-Sample goes", "/demo/headers", 200, "-H 'X-Debug: 1'"),
+            line("Pre-call API: another service says yes", "/demo/guarded", 200, "-H 'X-Demo-User: alice'"),
+            line("Pre-call API: it says no, and its answer is the client's", "/demo/guarded", 403, "-H 'X-Demo-User: mallory'"),
+            line("Usage quota: 2 a day, so the third is refused", "/demo/metered?[1-3]", 403),
+            line("Project ceiling: 2 in any second, so the third is refused", "/burst/hello?[1-3]", 429),
+            line("IP ACL: this address may not come in", "/walled/", 403),
+            line("CORS preflight", "/demo/hello", 204,
+                "-X OPTIONS -H 'Origin: https://app.example.com' -H 'Access-Control-Request-Method: GET'"),
+            line("CORS: the answer names the origin", "/demo/hello", 200, "-H 'Origin: https://app.example.com'"),
+            line("Maintenance", "/closed/anything", 503),
+            line("HMAC: no signature", "/signed/a?b=c", 401),
+            line("HMAC: signed", "/signed/a?b=c", 200, try signature("/signed/a?b=c")),
+            Line(
+                title: "HMAC: signed by `sluice sign`",
+                command: "\(program) sign --config <(\(program) demo --print-config) --domain signed GET /signed/a | curl -si -H @- '\(base)/signed/a'",
+                status: 200),
+            line("JWT: no token", "/token/a", 401),
+            line("JWT HS256: a good token; its subject goes to the upstream as X-User", "/token/a", 200, "-H '\(good)'"),
+            line("JWT HS256: a token that has expired", "/token/a", 401, "-H '\(expired)'"),
+            line("JWT RS256: the key comes from a JWKS", "/keys/a", 200, "-H '\(keyed)'"),
+            Line(
+                title: "A body over the limit",
+                command: "head -c 11000000 /dev/zero | curl -si --data-binary @- '\(base)/demo/echo/upload'", status: 413),
+            line("An upstream that is slower than it may be", "/slow/slow", 504),
+        ]
+    }
+
+    private func line(_ title: String, _ target: String, _ status: Int, _ options: String = "") -> Line {
+        Line(title: title, command: "curl -si \(options.isEmpty ? "" : options + " ")'\(base)\(target)'", status: status)
+    }
+
+    private func signature(_ target: String) throws -> String {
+        try DomainCredentials(configuration, domain: "signed").hmacLines(method: "GET", target: target)
+            .map { "-H '\($0)'" }.joined(separator: " ")
+    }
+
+    private func token(_ domain: String, _ claims: [String], key: [UInt8]? = nil) throws -> String {
+        let claims = claims.map { claim in
+            let parts = claim.split(separator: "=", maxSplits: 1).map(String.init)
+            return (name: parts[0], value: parts.count > 1 ? parts[1] : "")
+        }
+        return try DomainCredentials(configuration, domain: domain).token(
+            claims: claims, lifetimeSeconds: Self.lifetimeSeconds, privateKey: key)
+    }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import Foundation
+
+/// `-o FILE`.
+struct OutputFile: ParsableArguments {
+    @Option(name: [.customShort("o"), .customLong("output")], help: ArgumentHelp(
+        "Where to write; standard output unless given. The file is replaced whole or not at all.", valueName: "FILE"))
+    var file: String?
+
+    /// Writes the text. A reader of the file sees the old text or the new one, never a part.
+    func write(_ text: String) throws {
+        guard let file, file != "-" else { return try Report.output(text) }
+        do {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+        } catch {
+            throw Report.problems(["\(file): cannot be written: \(Self.reason(error))"])
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        let error = error as NSError
+        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+        return cause.domain == NSPOSIXErrorDomain ? String(cString: strerror(Int32(cause.code))).lowercased() : error.localizedDescription
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Foundation
+
+/// The `sluice` command.
+@main
+struct Sluice: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sluice",
+        abstract: "A self-hosted API gateway: decides for every request whether it may pass, and proxies it.",
+        discussion: "`sluice demo` needs no file and shows every policy at work.",
+        version: "0.1.0",
+        subcommands: [
+            Run.self, Check.self, Explain.self, Sign.self, Token.self, Import.self, Export.self, Env.self, Demo.self,
+        ])
+
+    /// Process settings are taken out of the arguments before anything else is read: see `SettingsFlags`. Arguments that
+    /// cannot be used exit with 2, whatever the command.
+    static func main() {
+        do {
+            let (arguments, flags) = try SettingsFlags.split(Array(CommandLine.arguments.dropFirst()))
+            try SettingsFlags.$given.withValue(flags) {
+                var command = try parseAsRoot(arguments)
+                try command.run()
+            }
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            _ = Report.unusable([fullMessage(for: error)])
+            Foundation.exit(2)
+        }
+    }
+}
