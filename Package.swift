@@ -76,5 +76,6 @@ let package = Package(
             dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCrypto", "SluiceHTTP", "SluicePattern"],
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
+        .testTarget(name: "EndToEndTests", dependencies: [], swiftSettings: swift),
     ]
 )

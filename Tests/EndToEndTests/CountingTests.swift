@@ -1,0 +1,95 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// Ceilings and quotas under load on several workers.
+@Suite("Counting", .loopback, .serialized, .timeLimit(.minutes(1)))
+struct CountingTests {
+    /// Sends requests on several connections until told to stop; returns when each 200 arrived, in seconds.
+    private func blast(_ gateway: Gateway, target: String, clients: Int, seconds: Double, requests: Int = .max) throws -> (admitted: [Double], refused: Int) {
+        let admitted = Mutex<[Double]>([])
+        let (refused, done, failed) = (Flag(), Flag(), Flag())
+        let end = monotonicSeconds() + seconds
+        for _ in 0..<clients {
+            Thread.detachNewThread {
+                defer { done.set() }
+                do {
+                    let client = try gateway.client()
+                    var sent = 0
+                    while monotonicSeconds() < end && sent < requests {
+                        sent += 1
+                        let response = try client.exchange(Gateway.text("GET", target))
+                        let now = monotonicSeconds()
+                        if response.status == 200 { admitted.withLock { $0.append(now) } } else { refused.set() }
+                    }
+                } catch { failed.set() }
+            }
+        }
+        guard eventually(within: seconds + 15, { done.count == clients }), !failed.isSet else { throw HarnessError("a client failed") }
+        return (admitted.withLock { $0.sorted() }, refused.count)
+    }
+
+    @Test("the ceiling holds for every interval of a second, on two workers, and nearly all of it is used")
+    func ceiling() throws {
+        let ceiling = 200
+        let gateway = try Gateway(configuration(ceiling: ceiling, [EndpointText("/**", helloMock)]))
+        let (admitted, refused) = try blast(gateway, target: "/api/x", clients: 8, seconds: 3.2)
+        #expect(refused > 0, "the load was below the ceiling: the test proves nothing")
+        // Clients see responses a little later than the gateway admits, unevenly: a tenth more in a client's second is not an excess.
+        var first = 0
+        var most = 0
+        for last in admitted.indices {
+            while admitted[last] - admitted[first] > 1 { first += 1 }
+            most = max(most, last - first + 1)
+        }
+        #expect(most <= ceiling + ceiling / 10, "\(most) in one second")
+        #expect(admitted.count <= ceiling * 4 + ceiling / 10)
+        // How evenly it is used is for the simulation to show: here a loaded machine may keep the clients from asking.
+        #expect(admitted.count >= 2 * ceiling, "\(admitted.count) admitted in 3.2 s")
+    }
+
+    @Test("concurrent workers never exceed a quota, and use all of it")
+    func quota() throws {
+        let gateway = try Gateway(
+            configuration(ceiling: 1_000_000, policies: "usageQuota: [{limit: 100, perSeconds: 86400}]", [EndpointText("/**", helloMock)]))
+        let (admitted, refused) = try blast(gateway, target: "/api/x", clients: 8, seconds: 20, requests: 50)
+        #expect(admitted.count == 100 && refused == 300, "\(admitted.count) admitted, \(refused) refused")
+    }
+
+    @Test("a project's domains share its ceiling; another project has its own")
+    func projects() throws {
+        var lines = ["projects:", "  main: {ceiling: 4}", "  other: {ceiling: 4}", "domains:"]
+        for key in ["one", "two"] { lines += domainLines(key: key, upstream: "http://127.0.0.1:9", [EndpointText("/**", helloMock)]) }
+        lines += domainLines(key: "three", upstream: "http://127.0.0.1:9", [EndpointText("/**", helloMock)]).map {
+            $0.replacingOccurrences(of: "project: main", with: "project: other")
+        }
+        let gateway = try Gateway(lines.joined(separator: "\n"))
+        for turn in 0..<4 { #expect(try gateway.get(turn % 2 == 0 ? "/one/x" : "/two/x").status == 200) }
+        expect(try gateway.get("/one/x"), is: .ceiling)
+        expect(try gateway.get("/two/x"), is: .ceiling)
+        #expect(try gateway.get("/three/x").status == 200)
+        pause(1.1)
+        #expect(try gateway.get("/one/x").status == 200, "a second later there is room again")
+    }
+
+    @Test("SLUICE_PROJECT_CEILING is the ceiling of projects that name none")
+    func defaultCeiling() throws {
+        let text = configuration([EndpointText("/**", helloMock)]).replacingOccurrences(of: "main: {ceiling: 10000}", with: "main: {}")
+        let gateway = try Gateway(text, environment: ["SLUICE_PROJECT_CEILING": "2"])
+        for _ in 0..<2 { #expect(try gateway.get("/api/x").status == 200) }
+        expect(try gateway.get("/api/x"), is: .ceiling)
+    }
+
+    @Test("counts outlive a reload: neither a quota nor a ceiling begins anew")
+    func reload() throws {
+        let text = configuration(policies: "usageQuota: [{limit: 3, perSeconds: 86400}]", [EndpointText("/**", helloMock)])
+        let gateway = try Gateway(text, admin: true)
+        for _ in 0..<3 { #expect(try gateway.get("/api/x").status == 200) }
+        expect(try gateway.get("/api/x"), is: .quota)
+        try gateway.reload(text + "# another text\n")
+        pause(0.5)
+        expect(try gateway.get("/api/x"), is: .quota)
+        try gateway.reload(text.replacingOccurrences(of: "limit: 3", with: "limit: 5"))
+        #expect(try eventually { try gateway.get("/api/x").status == 200 }, "a higher limit has room again")
+    }
+}

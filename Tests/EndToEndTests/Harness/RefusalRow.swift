@@ -1,0 +1,60 @@
+import Foundation
+import Testing
+
+/// A row of the contract's error tables, as a client must see it. Written from the contract, not from the source.
+struct RefusalRow: Sendable, CustomTestStringConvertible {
+    let status: Int
+    let code: Int
+    let message: String
+
+    var testDescription: String { "\(status) \(code) \(message)" }
+    var body: String { "{\"header\":{\"resultCode\":\(code),\"resultMessage\":\"\(message)\",\"isSuccessful\":false}}" }
+
+    init(_ status: Int, _ code: Int, _ message: String) {
+        self.status = status
+        self.code = code
+        self.message = message
+    }
+
+    static let ceiling = RefusalRow(429, 200040, "200040 Tenant quota exceeded")
+    static let quota = RefusalRow(403, 20004, "20004 Usage quota exceeded")
+    static let hmacNoTimestamp = RefusalRow(401, 20001, "20001 HMAC authentication failed (The timestamp field is empty)")
+    static let hmacFormat = RefusalRow(401, 20001, "20001 HMAC authentication failed (Invalid timestamp format)")
+    static let hmacExpired = RefusalRow(401, 20001, "20001 HMAC authentication failed (Exceeded expiration time)")
+    static let hmacNoAuthorization = RefusalRow(401, 20001, "20001 HMAC authentication failed (The authorization field is empty)")
+    static let hmacInvalid = RefusalRow(401, 20001, "20001 HMAC authentication failed (Invalid authorization)")
+    static let jwtNoAuthorization = RefusalRow(401, 20002, "20002 JWT authentication failed (The authorization field is empty)")
+    static let jwtExpired = RefusalRow(401, 20002, "20002 JWT authentication failed (Exceeded expiration time)")
+    static let jwtInvalid = RefusalRow(401, 20002, "20002 JWT authentication failed (Invalid authorization)")
+    static let preCall = RefusalRow(502, 20008, "20008 Pre api connection failed")
+    static let rewritePattern = RefusalRow(500, 20005, "20005 URI Pattern's syntax is invalid")
+    static let rewriteReplacement = RefusalRow(500, 20006, "20006 Rewrite URI's syntax is invalid")
+    static let notFound = RefusalRow(404, 4_041_007, "URL Not Found")
+    static let address = RefusalRow(403, 4_031_007, "Request IP not allowed")
+    static let target = RefusalRow(400, 4_000_003, "Invalid URI.")
+    static let badRequest = RefusalRow(400, 4_000_007, "Bad Request ({detail})")
+    static let timeout = RefusalRow(408, 4_080_000, "Request Timeout")
+    static let bodyTooLarge = RefusalRow(413, 4_131_000, "Request size is larger than permissible limit.")
+    static let headTooLarge = RefusalRow(431, 4_310_000, "Request Header Fields Too Large")
+    static let badGateway = RefusalRow(502, 5_020_001, "Upstream Bad Gateway ({detail})")
+    static let unavailable = RefusalRow(503, 5_030_001, "Upstream Service Unavailable ({detail})")
+    static let upstreamTimeout = RefusalRow(504, 5_040_001, "Gateway Timeout ({detail})")
+}
+
+/// Expects exactly this refusal: status, content type, exact length, body. `{detail}` stands for any phrase of letters,
+/// digits, blanks and `-_/.,'`, at least one.
+func expect(_ response: Response, is row: RefusalRow, sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(response.status == row.status, "\(response.headText)\(response.text)", sourceLocation: sourceLocation)
+    #expect(response.values("Content-Type") == ["application/json; charset=utf-8"], sourceLocation: sourceLocation)
+    #expect(response.values("Content-Length") == ["\(response.body.count)"], sourceLocation: sourceLocation)
+    let parts = row.body.components(separatedBy: "{detail}")
+    if parts.count == 1 {
+        #expect(response.text == row.body, sourceLocation: sourceLocation)
+    } else {
+        let text = response.text
+        #expect(text.hasPrefix(parts[0]) && text.hasSuffix(parts[1]), "\(text)", sourceLocation: sourceLocation)
+        let detail = text.dropFirst(parts[0].count).dropLast(parts[1].count)
+        #expect(!detail.isEmpty, sourceLocation: sourceLocation)
+        #expect(detail.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || " -_/.,'".contains($0)) }, "\(detail)", sourceLocation: sourceLocation)
+    }
+}

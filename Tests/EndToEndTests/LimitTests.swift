@@ -1,0 +1,69 @@
+import Testing
+
+/// Caps on connections and requests, on both sides of each.
+@Suite("Limits", .loopback, .timeLimit(.minutes(1)))
+struct LimitTests {
+    private func gateway(_ environment: [String: String]) throws -> Gateway {
+        try Gateway(
+            configuration([EndpointText("/**", helloMock)]),
+            environment: environment.merging(["SLUICE_WORKERS": "1"]) { given, _ in given })
+    }
+
+    @Test("SLUICE_MAX_CONNECTIONS_PER_CLIENT: the last allowed connection is served, one more is closed, and a place that is freed is given again")
+    func connectionsPerClient() throws {
+        let gateway = try gateway(["SLUICE_MAX_CONNECTIONS_PER_CLIENT": "2"])
+        // The connections by which the harness saw that it listens may take a moment to go.
+        var clients: [RawClient] = []
+        let bothServed = eventually {
+            guard let client = try? gateway.client(), (try? client.exchange(Gateway.text("GET", "/api/x")).status) == 200 else { return false }
+            clients.append(client)
+            return clients.count == 2
+        }
+        #expect(bothServed)
+        let first = try #require(clients.first)
+        let third = try gateway.client()
+        #expect((try? third.exchange(Gateway.text("GET", "/api/x"))) == nil)
+        first.close()
+        #expect(eventually { (try? gateway.client().exchange(Gateway.text("GET", "/api/x")).status) == 200 })
+    }
+
+    @Test("SLUICE_MAX_CONNECTIONS: one more waits in the kernel's queue until a place is free")
+    func connections() throws {
+        let gateway = try gateway(["SLUICE_MAX_CONNECTIONS": "1"])
+        let first = try gateway.client()
+        #expect(try first.exchange(Gateway.text("GET", "/api/x")).status == 200)
+        let second = try gateway.client()
+        try second.send(Gateway.text("GET", "/api/x"))
+        pause(0.3)
+        first.close()
+        #expect(try second.response().status == 200)
+    }
+
+    @Test("SLUICE_REQUESTS_PER_CONNECTION_MAX: the last request says close, those before it do not")
+    func requestsPerConnection() throws {
+        let gateway = try gateway(["SLUICE_REQUESTS_PER_CONNECTION_MAX": "3"])
+        let client = try gateway.client()
+        for number in 1...3 {
+            let response = try client.exchange(Gateway.text("GET", "/api/x"))
+            #expect(response.status == 200)
+            #expect(response["Connection"] == (number == 3 ? "close" : nil), "request \(number)")
+        }
+        #expect(client.endsQuietly())
+    }
+
+    @Test("SLUICE_UPSTREAM_MAX_CONNECTIONS: a request beyond it is 503, and served again when one is free")
+    func upstreamConnections() throws {
+        let upstream = try ScriptedUpstream { call in
+            if call.request.target.contains("slow") { pause(0.8) }
+            try call.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nup")
+        }
+        let gateway = try Gateway(
+            configuration(upstream: upstream.url), environment: ["SLUICE_WORKERS": "1", "SLUICE_UPSTREAM_MAX_CONNECTIONS": "1"])
+        let slow = try gateway.client()
+        try slow.send(Gateway.text("GET", "/api/slow"))
+        #expect(eventually { upstream.requests.count == 1 })
+        #expect(try gateway.get("/api/x").status == 503)
+        #expect(try slow.response().status == 200)
+        #expect(try gateway.get("/api/x").status == 200)
+    }
+}
