@@ -77,5 +77,6 @@ let package = Package(
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: [], swiftSettings: swift),
+        .testTarget(name: "TidyTests", dependencies: [], swiftSettings: swift),
     ]
 )

@@ -1,0 +1,95 @@
+import Foundation
+import Testing
+
+/// The tree checked as data: what a review would otherwise have to look for in every change.
+@Suite("Tidy")
+struct TidyTests {
+    /// What each module of ours may import of ours and of C. Imports point down, never sideways or up.
+    private let allowed: [String: Set<String>] = [
+        "sluice": ["SluiceAdmin", "SluiceGateway", "SluiceConfiguration", "SluiceHTTP", "SluiceCrypto", "SluiceEvent", "SluicePattern"],
+        "SluiceAdmin": ["SluiceGateway", "SluiceConfiguration", "SluiceHTTP", "SluiceCrypto", "SluiceEvent", "SluicePattern"],
+        "SluiceGateway": ["SluiceConfiguration", "SluiceHTTP", "SluiceCrypto", "SluiceEvent", "SluicePattern"],
+        "SluiceConfiguration": [],
+        "SluiceCrypto": ["SluiceHTTP", "COpenSSL"],
+        "SluicePattern": ["SluiceHTTP", "CPCRE2"],
+        "SluiceEvent": ["SluiceHTTP", "CLibevent"],
+        "SluiceHTTP": [],
+    ]
+
+    @Test("the tree is found")
+    func found() {
+        #expect(SourceTree.sources.count > 10)
+        #expect(SourceTree.sources.contains { $0.path.hasPrefix("Sources/SluiceHTTP/") })
+        #expect(SourceTree.tests.contains { $0.name == "TidyTests" })
+    }
+
+    @Test("the reader of imports sees every form")
+    func importReader() {
+        let file = SourceTree.File(
+            path: "Sources/A/B.swift",
+            lines: ["import One", "package import Two", "@testable import Three", "internal import struct Four.Five", "// import Six", "let a = 1"])
+        #expect(file.imports == ["One", "Two", "Three", "Four"])
+    }
+
+    @Test("imports point down only, and each C library has one importer")
+    func imports() {
+        for file in SourceTree.sources {
+            guard let mayImport = allowed[file.module] else {
+                Issue.record("\(file.path) is in a module that this test does not know")
+                continue
+            }
+            for name in file.imports where name.hasPrefix("Sluice") || ["CLibevent", "COpenSSL", "CPCRE2"].contains(name) {
+                #expect(mayImport.contains(name), "\(file.path) imports \(name)")
+            }
+        }
+    }
+
+    @Test("no Foundation in the data plane and below")
+    func foundation() {
+        for file in SourceTree.sources where ["SluiceHTTP", "SluiceEvent", "SluiceCrypto", "SluicePattern", "SluiceGateway"].contains(file.module) {
+            #expect(!file.imports.contains { $0.hasPrefix("Foundation") }, "\(file.path)")
+        }
+    }
+
+    @Test("a source file bears the name of what it declares: Type, OuterInner for a nested type, or Type+Subject")
+    func fileNames() {
+        for file in SourceTree.sources where file.name != "main" {
+            let name = String(file.name.split(separator: "+")[0]).lowercased()
+            let declaration = /\b(?:struct|class|enum|protocol|actor|extension|typealias|func)\s+([A-Za-z0-9_.]+)/
+            let names = file.lines.filter { !$0.drop(while: { $0 == " " }).hasPrefix("//") }
+                .compactMap { $0.firstMatch(of: declaration).map { $0.1.lowercased() } }
+            let whole = Set(names.flatMap { [$0, $0.replacingOccurrences(of: ".", with: ""), String($0.split(separator: ".").last ?? "")] })
+            let isDeclared = whole.contains(name) || whole.contains { outer in name.hasPrefix(outer) && whole.contains(String(name.dropFirst(outer.count))) }
+            #expect(isDeclared, "\(file.path)")
+        }
+    }
+
+    @Test("nothing is left over: no notes to self, no debugging output, no commented-out code")
+    func leftovers() throws {
+        let words = ["TO" + "DO", "FIX" + "ME", "HA" + "CK"]
+        let code = /^\s*\/\/\s*(let|var|func|if|guard|return|import|for|switch)\s.*[({=]\s*.*$/
+        for file in SourceTree.sources + SourceTree.tests {
+            for (number, line) in file.lines.enumerated() {
+                let left = words.contains { line.contains($0) } || line.contains("debug" + "Print(")
+                #expect(!left, "\(file.path):\(number + 1): \(line)")
+                let isCode = line.wholeMatch(of: code) != nil && (line.hasSuffix("{") || line.hasSuffix(")"))
+                #expect(!isCode, "commented-out code? \(file.path):\(number + 1)")
+                #expect(line.last != " " && line.last != "\t", "trailing blank: \(file.path):\(number + 1)")
+            }
+        }
+    }
+
+    @Test("what a peer sends can never trap: no try!, no fatalError, no as!")
+    func traps() {
+        for file in SourceTree.sources {
+            for (number, line) in file.lines.enumerated() where !line.drop(while: { $0 == " " }).hasPrefix("//") {
+                for call in ["try!", "fatalError(", " as! "] { #expect(!line.contains(call), "\(file.path):\(number + 1): \(call)") }
+            }
+        }
+    }
+
+    @Test("no file is over 500 lines")
+    func sizes() {
+        for file in SourceTree.sources + SourceTree.tests { #expect(file.lines.count <= 500, "\(file.path): \(file.lines.count)") }
+    }
+}
