@@ -12,13 +12,13 @@ extension Setting {
         Setting("SLUICE_ADMIN_LISTEN", .optionalAddress(\.adminListen), "where the admin API listens, or off"),
         Setting("SLUICE_WORKERS", .integer(\.workers, 1...1024), unit: "threads",
             "worker threads; by default one for each processor that the process may use"),
-        Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for what outlives the process: quota counts"),
+        Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for what outlives the process; not used yet"),
     ]
 
     private static let counting = [
         Setting("SLUICE_PROJECT_CEILING", .integer(\.projectCeiling, 1...10_000_000), unit: "requests per second",
             "ceiling of a project that configures none"),
-        Setting("SLUICE_REDIS_URL", .redis(\.redisURL), "store of the counts that several nodes share"),
+        Setting("SLUICE_REDIS_URL", .redis(\.redisURL), "store of the counts that several nodes share; not used yet"),
         Setting("SLUICE_REDIS_AWAY", .redisAway(\.redisAway),
             "while Redis is away: each node keeps its last fair share (local), or nothing counted is admitted (closed)"),
     ]
