@@ -113,6 +113,25 @@ struct BodyTests {
         #expect(try client.response().text == "ok")
     }
 
+    @Test("a tunnel whose both ends have ended still delivers what is under way", arguments: [1, 3, 4, 6])
+    func tunnelEnds(megabytes: Int) throws {
+        let large = [UInt8](repeating: 7, count: megabytes << 20)
+        let upstream = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
+            try call.send(large)
+            call.close()
+        }
+        let gateway = try Gateway(configuration(upstream: upstream.url))
+        let client = try gateway.client()
+        #expect(try client.exchange(Gateway.text("GET", "/api/ws", ["Connection: Upgrade", "Upgrade: echo"])).status == 101)
+        // Time for the upstream to fill every buffer, and, where they hold all of it, to end its side.
+        pause(0.3)
+        client.halfClose()
+        pause(0.1)
+        #expect(try client.bytes(large.count) == large)
+        #expect(client.endsQuietly())
+    }
+
     @Test("an upgrade passes through: the handshake's fields, then raw bytes both ways")
     func upgrade() throws {
         let upstream = try ScriptedUpstream { call in

@@ -64,6 +64,7 @@ extension Worker {
             switch connection.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
             case .bytes(let count):
                 counters.traffic.downstreamBytesReceived &+= UInt64(count)
+                // A reset that came with these bytes shows only when it is read for.
                 connection.pointee.socket.mayRead = true
                 limit(connection, to: limits.tunnelTimeout)
                 connection.pointee.block?.pointee.transfer.requestBodyBytes += UInt64(count)
@@ -71,7 +72,8 @@ extension Worker {
             case .wouldBlock: return
             case .ended:
                 connection.pointee.socket.mayRead = false
-                if upstream.pointee.socket.isPeerClosed { return endTunnel(connection) }
+                // What the upstream sent before it ended is still to be delivered.
+                if upstream.pointee.socket.isAtEnd { return endTunnel(connection) }
                 return upstream.pointee.socket.endSending()
             case .failed: return endTunnel(connection)
             }
@@ -95,7 +97,7 @@ extension Worker {
             case .wouldBlock: return
             case .ended:
                 upstream.pointee.socket.mayRead = false
-                if connection.pointee.socket.isPeerClosed, !connection.pointee.socket.mayRead { return endTunnel(connection) }
+                if connection.pointee.socket.isAtEnd { return endTunnel(connection) }
                 return connection.pointee.socket.endSending()
             case .failed: return endTunnel(connection)
             }

@@ -11,6 +11,9 @@ struct PeerSocket {
     var isPeerClosed = false
     var tls: TLSSession?
 
+    /// Whether the end of the peer's stream has been read: nothing that it sent is left.
+    var isAtEnd: Bool { isPeerClosed && !mayRead }
+
     /// Takes over what one callback reports.
     @inline(__always)
     mutating func note(_ readiness: Readiness) {
@@ -27,7 +30,12 @@ struct PeerSocket {
     mutating func receive(into memory: UnsafeMutableRawPointer, capacity: Int) -> Transfer {
         if let tls {
             let result = tls.receive(into: memory, capacity: capacity)
-            if case .wouldBlock = result { mayRead = false }
+            switch result {
+            case .wouldBlock: mayRead = false
+            // The peer may say so in TLS and leave the connection open.
+            case .ended: isPeerClosed = true
+            case .bytes, .failed: break
+            }
             return result
         }
         let result = Socket.receive(descriptor, into: memory, capacity: capacity)
