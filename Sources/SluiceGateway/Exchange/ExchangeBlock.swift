@@ -97,7 +97,6 @@ struct TransferState {
     var keepsAlive = true
     /// Whether the response at hand is the answer of a pre-call API.
     var isPreCall = false
-    var isUpgrade = false
 
     // MARK: Attempts
 

@@ -24,12 +24,6 @@ struct WorkerSnapshots {
     private var holdings: [Holding] = []
     private var current: UnsafeMutablePointer<WorkerSnapshot>?
 
-    /// Generation of the current snapshot; 0 before the first.
-    var generation: Int { holdings.last?.snapshot.generation ?? 0 }
-
-    /// The current snapshot itself; nil before the first.
-    var currentSnapshot: Snapshot? { holdings.last?.snapshot }
-
     /// Snapshots that are held, the current one included.
     var count: Int { holdings.count }
 
