@@ -46,11 +46,14 @@ let package = Package(
             ],
             swiftSettings: swift),
 
+        // What is counted, and how: no clocks, no sockets, no files.
+        .target(name: "SluiceCounting", swiftSettings: swift),
+
         // The data plane: the only hot module.
         .target(
             name: "SluiceGateway",
             dependencies: [
-                "SluiceConfiguration", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
+                "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
@@ -71,6 +74,7 @@ let package = Package(
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
+        .testTarget(name: "SluiceCountingTests", dependencies: ["SluiceCounting"], swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",
             dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCrypto", "SluiceHTTP", "SluicePattern"],
