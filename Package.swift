@@ -19,6 +19,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -49,6 +50,12 @@ let package = Package(
         // What is counted, and how: no clocks, no sockets, no files.
         .target(name: "SluiceCounting", swiftSettings: swift),
 
+        // Where reserved allowance is kept.
+        .target(
+            name: "SluiceStore",
+            dependencies: ["SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: swift),
+
         // The data plane: the only hot module.
         .target(
             name: "SluiceGateway",
@@ -75,6 +82,10 @@ let package = Package(
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
         .testTarget(name: "SluiceCountingTests", dependencies: ["SluiceCounting"], swiftSettings: swift),
+        .testTarget(
+            name: "SluiceStoreTests",
+            dependencies: ["SluiceStore", "SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",
             dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCrypto", "SluiceHTTP", "SluicePattern"],

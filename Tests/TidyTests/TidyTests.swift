@@ -11,6 +11,7 @@ struct TidyTests {
         "SluiceGateway": ["SluiceConfiguration", "SluiceCounting", "SluiceHTTP", "SluiceCrypto", "SluiceEvent", "SluicePattern"],
         "SluiceConfiguration": [],
         "SluiceCounting": [],
+        "SluiceStore": ["SluiceCounting", "GRDB"],
         "SluiceCrypto": ["SluiceHTTP", "COpenSSL"],
         "SluicePattern": ["SluiceHTTP", "CPCRE2"],
         "SluiceEvent": ["SluiceHTTP", "CLibevent"],
@@ -39,7 +40,7 @@ struct TidyTests {
                 Issue.record("\(file.path) is in a module that this test does not know")
                 continue
             }
-            for name in file.imports where name.hasPrefix("Sluice") || ["CLibevent", "COpenSSL", "CPCRE2"].contains(name) {
+            for name in file.imports where name.hasPrefix("Sluice") || ["CLibevent", "COpenSSL", "CPCRE2", "GRDB"].contains(name) {
                 #expect(mayImport.contains(name), "\(file.path) imports \(name)")
             }
         }
