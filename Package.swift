@@ -66,12 +66,13 @@ let package = Package(
             swiftSettings: swift),
         .target(
             name: "SluiceAdmin",
-            dependencies: ["SluiceEvent", "SluiceGateway"],
+            dependencies: ["SluiceCounting", "SluiceEvent", "SluiceGateway"],
             swiftSettings: swift),
         .executableTarget(
             name: "sluice",
             dependencies: [
-                "SluiceAdmin", "SluiceConfiguration", "SluiceCrypto", "SluiceGateway", "SluiceHTTP",
+                "SluiceAdmin", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
+                "SluiceStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -88,7 +89,7 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",
-            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCrypto", "SluiceHTTP", "SluicePattern"],
+            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceHTTP", "SluicePattern"],
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: [], swiftSettings: swift),

@@ -5,13 +5,13 @@ import Synchronization
 
 extension CeilingMeter {
     /// Words for one project that may use its whole ceiling (requests per second, 1 to 10,000,000). Freed with the registry only: a worker may
-    /// hold a lease from them at any time. Nil if there is no memory.
+    /// hold a lease from them at any time.
     ///
     /// The memory is zero and untouched until the project has traffic: 2 KiB for each one that does.
-    package static func make(ceiling limit: UInt64, now: UInt64) -> Words? {
+    package static func make(ceiling limit: UInt64, now: UInt64) -> Words {
         // A cache line's alignment: no two projects share one. `calloc` leaves fresh memory untouched.
         let size = (ring + Int(ringSlots)) * MemoryLayout<Atomic<UInt64>>.stride
-        guard let memory = calloc(1, size + 64) else { return nil }
+        guard let memory = calloc(1, size + 64) else { preconditionFailure("out of memory") }
         let words = memory.alignedUp(toMultipleOf: 64).bindMemory(to: Atomic<UInt64>.self, capacity: size / 8)
         words[origin].store(UInt64(UInt(bitPattern: memory)), ordering: .relaxed)
         words[horizon].store(now / slotNanoseconds, ordering: .relaxed)
@@ -90,13 +90,24 @@ extension CeilingMeter {
         return windowSlots * slotNanoseconds
     }
 
+    // MARK: Shares of a fleet
+
+    /// Whether this node's share is what holds requests back, and asking the store could raise it.
+    package static func isShort(_ words: Words, now: UInt64) -> Bool {
+        limit(of: words, now: now) < ceiling(of: words) && words[settledUntil].load(ordering: .relaxed) <= now
+    }
+
+    /// Says that until `time` (nanoseconds, monotonic) asking the store would not raise the share: all of the ceiling is in use.
+    package static func settle(_ words: Words, until time: UInt64) { words[settledUntil].store(time, ordering: .relaxed) }
+
     // MARK: Attention
 
     /// Marks the project for its node's ledger; true if it was not marked already.
     package static func demandAttention(_ words: Words) -> Bool {
-        words[attention].load(ordering: .relaxed) == 0 && words[attention].exchange(1, ordering: .acquiringAndReleasing) == 0
+        // Sequentially consistent, against the keeper that takes the mark and then looks for who waits.
+        words[attention].exchange(1, ordering: .sequentiallyConsistent) == 0
     }
 
     /// Takes the mark away, before the ledger looks at the words.
-    package static func takeAttention(_ words: Words) { words[attention].store(0, ordering: .releasing) }
+    package static func takeAttention(_ words: Words) { words[attention].store(0, ordering: .sequentiallyConsistent) }
 }

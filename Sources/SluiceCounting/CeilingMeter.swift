@@ -53,6 +53,7 @@ public enum CeilingMeter {
     static let ceiling = 8
     static let refused = 9
     static let attention = 10
+    static let settledUntil = 11
     /// Where the memory begins that the words stand in.
     static let origin = 15
     static let ring = 16

@@ -108,6 +108,9 @@ package final class QuotaLedger {
     /// Number of conditions.
     package var count: Int { conditions.count }
 
+    /// Whether any condition was used lately, so that `plan` may find something to do without being asked.
+    package var isBusy: Bool { !active.isEmpty }
+
     /// Registers a condition and gives its index, by which workers' demands name it. `words` must outlive the ledger. A key that is
     /// known keeps its index and words, and gets the limit.
     @discardableResult

@@ -98,11 +98,12 @@ extension QuotaPurse {
 
     /// Marks the condition for the ledger; true if it was not marked already.
     package static func demandAttention(_ words: Words) -> Bool {
-        words[attention].load(ordering: .relaxed) == 0 && words[attention].exchange(1, ordering: .acquiringAndReleasing) == 0
+        // Sequentially consistent, against the keeper that takes the mark and then looks for who waits.
+        words[attention].exchange(1, ordering: .sequentiallyConsistent) == 0
     }
 
     /// Takes the mark away, before the ledger looks at the words.
-    package static func takeAttention(_ words: Words) { words[attention].store(0, ordering: .releasing) }
+    package static func takeAttention(_ words: Words) { words[attention].store(0, ordering: .sequentiallyConsistent) }
 
     /// Whether the condition is marked.
     package static func hasAttention(_ words: Words) -> Bool { words[attention].load(ordering: .acquiring) != 0 }

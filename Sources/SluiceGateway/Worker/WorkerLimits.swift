@@ -27,6 +27,11 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let failuresUntilEjection: Int
     let ejectionMilliseconds: UInt64
     let regexMatchLimit: Int
+    /// Longest wait of a request for its allowance.
+    let countWait: UInt64
+    /// Whether a refusal for a limit tells more of it, and whether every response does.
+    let tellsLimits: Bool
+    let tellsLimitsAlways: Bool
 
     init(_ settings: ProcessSettings) {
         headBytesMax = settings.maxHeadBytes
@@ -49,5 +54,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         failuresUntilEjection = settings.ejectAfterFailures
         ejectionMilliseconds = UInt64(settings.ejectMs)
         regexMatchLimit = settings.regexMatchLimit
+        countWait = UInt64(settings.countWaitMs)
+        tellsLimits = settings.rateLimitFields != .off
+        tellsLimitsAlways = settings.rateLimitFields == .all
     }
 }

@@ -17,7 +17,7 @@ struct Run: ParsableCommand {
         // Before any thread begins, so that all of them leave the signals to this one.
         let signals = SignalQueue()
         let log = Logger.ofProcess(settings)
-        let gateway = Gateway(settings: settings, configurationFile: source.file, log: log) { problems in
+        let gateway = Gateway(settings: settings, configurationFile: source.file, log: log, counts: CountStore.source(settings)) { problems in
             ConfigurationNode.load(problems: problems)
         }
         let admin = try Self.start(gateway, settings, log)
