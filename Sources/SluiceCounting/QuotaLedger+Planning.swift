@@ -89,9 +89,9 @@ extension QuotaLedger {
     }
 
     private func ask(_ index: Int, _ number: UInt64, _ wanted: UInt64, _ now: Moment, _ requests: inout [AllowanceBatch.QuotaRequest]) {
-        guard conditions[index][number].number == number,
-            let request = request(index, &conditions[index][number], wanted: wanted)
-        else { return }
+        var window = conditions[index][number]
+        guard window.number == number, let request = request(index, &window, wanted: wanted) else { return }
+        conditions[index][number] = window
         if wanted > 0 { conditions[index].askedAt = now.monotonic }
         requests.append(request)
     }
