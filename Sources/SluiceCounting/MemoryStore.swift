@@ -36,6 +36,9 @@ package final class MemoryStore: AllowanceStore {
             .map { (key: $0.key.key, window: $0.key.window, reserved: $0.value) }
     }
 
+    /// What is reserved of one window.
+    func reserved(_ key: QuotaKey, window: UInt64) -> UInt64 { reserved[Row(key: key, window: window)] ?? 0 }
+
     package func reset(_ key: QuotaKey?) throws(AllowanceStoreError) {
         guard let key else { return reserved.removeAll() }
         reserved = reserved.filter { $0.key.key != key }

@@ -178,21 +178,28 @@ package final class QuotaLedger {
     func shrink(_ index: Int, _ window: inout Window) {
         let limit = conditions[index].limit
         let words = conditions[index].words
-        let spent = window.granted - min(window.granted, QuotaPurse.available(words, window: window.number))
-        withdraw(allBut: limit - min(limit, spent + window.elsewhere), words, &window)
+        // One look decides both how much was spent and how much is too much: what workers take meanwhile counts against what stays.
+        let held = QuotaPurse.available(words, window: window.number)
+        let spent = window.granted - min(window.granted, held)
+        let left = limit - min(limit, spent + window.elsewhere)
+        withdraw(held - min(held, left), words, &window)
         if window.granted + window.elsewhere >= limit { exhaust(words, &window) }
     }
 
     /// Takes out of a purse what exceeds `most`, to be given back with the next request.
     func withdraw(allBut most: UInt64, _ words: QuotaPurse.Words, _ window: inout Window) {
         let held = QuotaPurse.available(words, window: window.number)
-        guard held > most else { return }
+        withdraw(held - min(held, most), words, &window)
+    }
+
+    private func withdraw(_ amount: UInt64, _ words: QuotaPurse.Words, _ window: inout Window) {
+        guard amount > 0 else { return }
         // The store will have some again, so an empty purse is not the end of the window.
         if window.isExhausted {
             window.isExhausted = false
             QuotaPurse.reopen(words, window: window.number)
         }
-        let taken = QuotaPurse.withdraw(held - most, words, window: window.number)
+        let taken = QuotaPurse.withdraw(amount, words, window: window.number)
         window.granted -= min(taken, window.granted)
         window.givenBack += taken
     }

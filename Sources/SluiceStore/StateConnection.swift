@@ -142,7 +142,9 @@ final class StateConnection {
 
         let perSeconds = max(1, min(key.perSeconds, 1 << 40))
         let (end, isFar) = (request.window &+ 1).multipliedReportingOverflow(by: perSeconds)
-        if isFar || number ?? 0 > request.window && number != nil || end < latest - min(latest, keptSeconds(perSeconds)) {
+        let isFollowed = number.map { $0 > request.window } ?? false
+        if isFollowed || isFar || end < latest - min(latest, keptSeconds(perSeconds)) {
+            // Nothing of a window that is over.
             return .init(granted: request.granted, total: max(request.limit, request.granted))
         }
         // What this process knows it holds counts also if the file has been put aside in between.

@@ -99,6 +99,38 @@ struct StateDatabaseFaultTests {
         #expect(try store.exchange(batch(400)).quotas.count == 400)
     }
 
+    @Test(
+        "a disk that fills up under load: what was answered stays, nothing more is granted, and with room again the store goes on",
+        .enabled(if: SmallDisk.isPossible, "needs the right to mount"))
+    func fullDisk() throws {
+        let disk = try #require(SmallDisk())
+        let store = try StateDatabase(directory: disk.path + "/state")
+        _ = try store.exchange(batch(20, wanted: 2))
+        let filler = disk.fill()
+        var granted: UInt64 = 2
+        var text = "no error"
+        while text == "no error", granted < 10 {
+            text = message {
+                let replies = try store.exchange(batch(20, granted: granted, wanted: 1))
+                granted = try #require(replies.quotas.first?.granted)
+            }
+        }
+        #expect(text.contains("counts.sqlite: no space left on its disk") || text.contains("its disk failed or is full"), "\(text)")
+        #expect(message { _ = try store.exchange(batch(20, granted: granted, wanted: 1)) } != "no error")
+        try FileManager.default.removeItem(atPath: filler)
+        #expect(try store.exchange(batch(20, granted: granted, wanted: 0)).quotas.allSatisfy { $0.total == granted })
+        #expect(try store.exchange(batch(20, granted: granted, wanted: 9)).quotas.allSatisfy { $0.total == 10 })
+    }
+
+    @Test("a full disk at the start is said in one line", .enabled(if: SmallDisk.isPossible, "needs the right to mount"))
+    func fullAtStart() throws {
+        let disk = try #require(SmallDisk())
+        _ = disk.fill()
+        let text = message { _ = try StateDatabase(directory: disk.path + "/state") }
+        #expect(text != "no error")
+        #expect(!text.contains("\n"))
+    }
+
     @Test("a file that another process keeps locked is an error after about a second, and free again it is used")
     func locked() throws {
         let folder = try TemporaryFolder()
