@@ -49,6 +49,11 @@ let package = Package(
         // What is counted, and how: no clocks, no sockets, no files.
         .target(name: "SluiceCounting", swiftSettings: swift),
 
+        // The fleet on paper: the store's rules and a simulation of nodes, for tests and benchmarks.
+        .target(name: "SluiceSimulation", dependencies: ["SluiceCounting"], swiftSettings: swift),
+        .executableTarget(
+            name: "counting-simulation", dependencies: ["SluiceSimulation"], path: "benchmarks/counting-simulation", swiftSettings: swift),
+
         // The data plane: the only hot module.
         .target(
             name: "SluiceGateway",
