@@ -32,6 +32,9 @@ let package = Package(
         .systemLibrary(
             name: "CPCRE2", path: "CShims/CPCRE2", pkgConfig: "libpcre2-8",
             providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(
+            name: "CHiredis", path: "CShims/CHiredis", pkgConfig: "hiredis",
+            providers: [.apt(["libhiredis-dev"])]),
 
         // Each hides one C library, or keeps I/O out.
         .target(name: "SluiceHTTP", swiftSettings: swift),
@@ -48,6 +51,10 @@ let package = Package(
 
         // What is counted, and how: no clocks, no sockets, no files.
         .target(name: "SluiceCounting", swiftSettings: swift),
+
+        // Counts that several nodes share.
+        .target(
+            name: "SluiceRedis", dependencies: ["CHiredis", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto"], swiftSettings: swift),
 
         // The fleet on paper: the store's rules and a simulation of nodes, for tests and benchmarks.
         .target(name: "SluiceSimulation", dependencies: ["SluiceCounting"], swiftSettings: swift),
@@ -79,6 +86,10 @@ let package = Package(
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
+        .testTarget(
+            name: "SluiceRedisTests",
+            dependencies: ["SluiceRedis", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceSimulation"], swiftSettings: swift),
+        .testTarget(name: "SluiceSimulationTests", dependencies: ["SluiceSimulation"], swiftSettings: swift),
         .testTarget(name: "SluiceCountingTests", dependencies: ["SluiceCounting"], swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",

@@ -157,6 +157,9 @@ package final class CeilingLedger {
         return max(now, min(look, plannedAt + Self.heartbeat))
     }
 
+    /// What the meter was last told that it may admit.
+    package func share(of index: Int) -> UInt64 { items[index].limit }
+
     /// What the node may use of a ceiling when it has been without its store for long.
     func fair(_ ceiling: UInt64) -> UInt64 {
         // No ceiling is larger than 10,000,000 by far: this cannot overflow for those.

@@ -19,3 +19,9 @@ extension CeilingMeter {
         return count - left
     }
 }
+
+extension CeilingMeter.Lease {
+    /// What is left of it, and the slot that this was charged to.
+    package var unspent: UInt64 { UInt64(remaining) }
+    package var slotNumber: UInt64 { slot }
+}
