@@ -33,6 +33,9 @@ let package = Package(
         .systemLibrary(
             name: "CPCRE2", path: "CShims/CPCRE2", pkgConfig: "libpcre2-8",
             providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(
+            name: "CHiredis", path: "CShims/CHiredis", pkgConfig: "hiredis",
+            providers: [.apt(["libhiredis-dev"])]),
 
         // Each hides one C library, or keeps I/O out.
         .target(name: "SluiceHTTP", swiftSettings: swift),
@@ -56,6 +59,17 @@ let package = Package(
             dependencies: ["SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: swift),
 
+        // Counts that several nodes share.
+        .target(
+            name: "SluiceRedis", dependencies: ["CHiredis", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto"], swiftSettings: swift),
+
+        // The fleet on paper: the store's rules and a simulation of nodes, for tests and benchmarks.
+        .target(name: "SluiceSimulation", dependencies: ["SluiceCounting"], swiftSettings: swift),
+        .executableTarget(
+            name: "counting-simulation", dependencies: ["SluiceSimulation"], path: "benchmarks/counting-simulation", swiftSettings: swift),
+        .executableTarget(
+            name: "counting-benchmark", dependencies: ["SluiceCounting"], path: "benchmarks/counting", swiftSettings: swift),
+
         // The data plane: the only hot module.
         .target(
             name: "SluiceGateway",
@@ -72,7 +86,7 @@ let package = Package(
             name: "sluice",
             dependencies: [
                 "SluiceAdmin", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
-                "SluiceStore",
+                "SluiceRedis", "SluiceStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -82,6 +96,10 @@ let package = Package(
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
+        .testTarget(
+            name: "SluiceRedisTests",
+            dependencies: ["SluiceRedis", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceSimulation"], swiftSettings: swift),
+        .testTarget(name: "SluiceSimulationTests", dependencies: ["SluiceSimulation"], swiftSettings: swift),
         .testTarget(name: "SluiceCountingTests", dependencies: ["SluiceCounting"], swiftSettings: swift),
         .testTarget(
             name: "SluiceStoreTests",

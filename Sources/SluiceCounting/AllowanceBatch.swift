@@ -4,11 +4,33 @@ package struct AllowanceBatch: Sendable {
     package var sequence: UInt64
     package var ceilings: [CeilingRequest]
     package var quotas: [QuotaRequest]
+    /// How the node stands with a store that other nodes share (`CeilingLedger.standing`). A store of one node ignores it.
+    package var standing: Standing
 
-    package init(sequence: UInt64, ceilings: [CeilingRequest] = [], quotas: [QuotaRequest] = []) {
+    package init(
+        sequence: UInt64, ceilings: [CeilingRequest] = [], quotas: [QuotaRequest] = [], standing: Standing = Standing()
+    ) {
         self.sequence = sequence
         self.ceilings = ceilings
         self.quotas = quotas
+        self.standing = standing
+    }
+
+    /// What a node's store must know of it apart from single projects.
+    package struct Standing: Sendable, Equatable {
+        /// Number of the latest batch whose replies the node has and acts by; 0 if none. By it the store knows for how long
+        /// a node has heard nothing, although its batches may come.
+        package var acknowledged: UInt64
+        /// The part of every ceiling that the node may use when it has been without its store for long: in `AllowanceReplies.fairUnit`s.
+        package var fairParts: UInt64
+        /// Whether the node goes on with its fair part when it is without its store (`local`), or with nothing (`closed`).
+        package var isLocal: Bool
+
+        package init(acknowledged: UInt64 = 0, fairParts: UInt64 = 0, isLocal: Bool = false) {
+            self.acknowledged = acknowledged
+            self.fairParts = fairParts
+            self.isLocal = isLocal
+        }
     }
 
     /// One project's ceiling as this node sees it.
@@ -42,14 +64,19 @@ package struct AllowanceBatch: Sendable {
         package var givenBack: UInt64
         /// How much more is asked for.
         package var wanted: UInt64
+        /// The generation of the grants: `QuotaReply.generation` of the latest reply about this condition, 0 before the first.
+        package var generation: UInt64
 
-        package init(key: QuotaKey, window: UInt64, limit: UInt64, granted: UInt64, givenBack: UInt64 = 0, wanted: UInt64) {
+        package init(
+            key: QuotaKey, window: UInt64, limit: UInt64, granted: UInt64, givenBack: UInt64 = 0, wanted: UInt64, generation: UInt64 = 0
+        ) {
             self.key = key
             self.window = window
             self.limit = limit
             self.granted = granted
             self.givenBack = givenBack
             self.wanted = wanted
+            self.generation = generation
         }
     }
 }

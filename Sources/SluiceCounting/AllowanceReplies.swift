@@ -8,6 +8,21 @@ package struct AllowanceReplies: Sendable {
     package var ceilings: [CeilingReply]
     /// For every request of the batch, in its order.
     package var quotas: [QuotaReply]
+    /// Windows of which other nodes need what this one holds unspent. May name windows that the node does not hold.
+    package var quotaNotices: [QuotaNotice] = []
+    /// Changes when the store may not know any more what this node holds: it has been restarted, or has forgotten the node.
+    /// Everything must then be reported again: what is held of ceilings, and every window of a quota that grants lie in.
+    package var registration: UInt64 = 0
+    /// For how long the store still only confirms what nodes say that they hold, and grants nothing; 0 if it grants.
+    package var settlesInMilliseconds: UInt64 = 0
+    /// The part of every ceiling that is set aside for this node should it lose its store, in `fairUnit`s: recorded, and aimed at.
+    package var fairParts: UInt64 = 0
+    package var fairTarget: UInt64 = 0
+    /// Changes when another node has lost the store and will go on with its fair part: all others must make room for it.
+    package var squeeze: UInt64 = 0
+
+    /// What fair parts are counted in. Divisible by every number of nodes up to 22.
+    package static let fairUnit: UInt64 = 232_792_560
 
     package init(nodes: Int = 1, clockMicroseconds: UInt64? = nil, ceilings: [CeilingReply] = [], quotas: [QuotaReply] = []) {
         self.nodes = nodes
@@ -43,10 +58,27 @@ package struct AllowanceReplies: Sendable {
         package var total: UInt64
         /// What this node may hold unspent at most: beyond it, others are in need. Nil if nobody is.
         package var keep: UInt64?
+        /// Grows when the condition is reset: grants of an earlier generation are void, and what of them lies unspent must not be spent.
+        package var generation: UInt64
 
-        package init(granted: UInt64, total: UInt64, keep: UInt64? = nil) {
+        package init(granted: UInt64, total: UInt64, keep: UInt64? = nil, generation: UInt64 = 0) {
             self.granted = granted
             self.total = total
+            self.keep = keep
+            self.generation = generation
+        }
+    }
+
+    /// Others need what this node holds unspent of a window.
+    package struct QuotaNotice: Sendable, Equatable {
+        package var key: QuotaKey
+        package var window: UInt64
+        /// What this node may hold unspent at most.
+        package var keep: UInt64
+
+        package init(key: QuotaKey, window: UInt64, keep: UInt64) {
+            self.key = key
+            self.window = window
             self.keep = keep
         }
     }

@@ -16,9 +16,16 @@ extension CeilingMeter {
     }
 
     static func renew(
-        _ words: Words, _ lease: UnsafeMutablePointer<Lease>, slot: UInt64, workers: UInt64, interruption: some Interruption
+        _ words: Words, _ lease: UnsafeMutablePointer<Lease>, slot read: UInt64, workers: UInt64, interruption: some Interruption
     ) -> Bool {
-        if lease.pointee.slot != slot {
+        // Another worker's clock may be ahead of the one that this worker has read: it is later than it thinks.
+        var slot = max(read, words[horizon].load(ordering: .acquiring))
+        if lease.pointee.slot == slot {
+            if lease.pointee.remaining > 0 {
+                lease.pointee.remaining &-= 1
+                return true
+            }
+        } else {
             if lease.pointee.remaining > 0 {
                 giveBack(words, count: UInt64(lease.pointee.remaining), slot: lease.pointee.slot, interruption)
             }
@@ -45,6 +52,15 @@ extension CeilingMeter {
                 continue
             }
             interruption.point()
+            // What others have let go of meanwhile must not lie within a second of this slot. Two slots of the window are there for it.
+            let reached = words[horizon].load(ordering: .acquiring)
+            if reached > slot + 1 {
+                words[state].subtract(want, ordering: .acquiringAndReleasing)
+                slot = reached
+                lease.pointee.slot = slot
+                current = words[state].load(ordering: .acquiring)
+                continue
+            }
             guard charge(words, count: want, slot: slot, interruption) else {
                 lease.pointee.refused &+= 1
                 return false

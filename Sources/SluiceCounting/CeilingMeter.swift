@@ -16,6 +16,9 @@ public import Synchronization
 ///
 /// Races go to the safe side, at any interleaving of the steps below and whatever the length of a stall between two of them:
 /// - A lease is added to `used` first, then to the ring: in between less is admitted, never more.
+/// - A worker that was stalled before it added to `used` may find that others, whose clocks are ahead, have let slots go that lie
+///   within a second of its own. It looks at the horizon afterwards and, if that is more than a slot ahead, begins again in the
+///   horizon's slot: by then, that is what time it is.
 /// - Every word of the ring bears its slot's number, and every step compares and swaps the whole word. What a slot was
 ///   charged with is therefore taken out of `used` exactly once: by the worker that moves the horizon past it, by the one
 ///   that reuses its place 256 slots later, or piece by piece by those that give back.

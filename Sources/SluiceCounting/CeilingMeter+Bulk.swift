@@ -1,0 +1,27 @@
+extension CeilingMeter {
+    /// Admits up to `count` requests of the same moment, as many calls of `admit` would, at the price of one for each lease. For simulations.
+    /// - Returns: how many were admitted; the rest count as refused.
+    package static func admit(
+        _ words: Words, _ lease: UnsafeMutablePointer<Lease>, count: UInt64, now: UInt64, workers: UInt64
+    ) -> UInt64 {
+        var left = count
+        while left > 0 {
+            guard admit(words, lease, now: now, workers: workers) else {
+                // That refusal is counted already.
+                lease.pointee.refused &+= UInt32(clamping: left - 1)
+                break
+            }
+            left -= 1
+            let more = min(left, UInt64(lease.pointee.remaining))
+            lease.pointee.remaining -= UInt32(more)
+            left -= more
+        }
+        return count - left
+    }
+}
+
+extension CeilingMeter.Lease {
+    /// What is left of it, and the slot that this was charged to.
+    package var unspent: UInt64 { UInt64(remaining) }
+    package var slotNumber: UInt64 { slot }
+}

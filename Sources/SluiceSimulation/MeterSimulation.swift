@@ -1,0 +1,125 @@
+internal import SluiceCounting
+
+/// One meter under up to 64 workers that interrupt each other between any two steps on shared words, in virtual time.
+///
+/// An interrupted worker stalls while others admit and time passes, sometimes for longer than the ring. Admissions are checked by the clock
+/// that the worker has read.
+package final class MeterSimulation {
+    /// Defects that the simulation must find.
+    package enum Defect: Sendable, CaseIterable {
+        /// Counts per second of the clock, as most gateways do.
+        case fixedWindow
+        /// Spends what is left of a lease although it has been given back.
+        case forgottenLease
+    }
+
+    private struct Stall: Interruption {
+        unowned let simulation: MeterSimulation
+        func point() { simulation.interrupt() }
+    }
+
+    private var random: SeededGenerator
+    private let words: CeilingMeter.Words
+    private let limit: Int
+    private let workers: Int
+    private let leases: UnsafeMutablePointer<CeilingMeter.Lease>
+    private var isBusy: [Bool]
+    private var depth = 0
+    private var now: UInt64
+    private var log = AdmissionLog()
+    private let interruptions: Int
+    private let defect: Defect?
+    private var window: (number: UInt64, count: Int) = (0, 0)
+    private var steps = 0
+
+    package init?(seed: UInt64, defect: Defect? = nil) {
+        random = SeededGenerator(seed: seed)
+        self.defect = defect
+        workers = random.pick([1, 2, 3, 4, 8, 16, 64])
+        limit = min(random.magnitude(digits: 7), 10_000_000)
+        interruptions = random.pick([0, 1, 5, 20, 50])
+        now = UInt64(random.below(2_000_000_000)) + 1
+        guard let words = CeilingMeter.make(ceiling: UInt64(limit), now: now) else { return nil }
+        self.words = words
+        leases = .allocate(capacity: workers)
+        leases.initialize(repeating: CeilingMeter.Lease(), count: workers)
+        isBusy = Array(repeating: false, count: workers)
+    }
+
+    deinit {
+        leases.deallocate()
+        CeilingMeter.free(words)
+    }
+
+    /// - Returns: what went wrong, or nil.
+    package func run() -> String? {
+        let isStalling = interruptions > 0
+        let pressed = random.chance(1, in: 2)
+        let pace = pressed ? 4 : random.pick([1, 2, 8])
+        let begin = now
+        let end = now + UInt64(random.between(1200, 2600)) * 1_000_000
+        while now < end, steps < 6000 {
+            // Some multiple of the limit in all, in turns of about a millisecond.
+            let turn = UInt64(random.between(1, 2_400_000))
+            now += turn
+            let demand = limit * Int(turn / 1000) / 1_000_000 * pace / 2 + random.below(3)
+            for _ in 0..<random.between(1, 3) { admit(count: max(1, demand)) }
+            if !pressed, random.chance(1, in: 200) { now += UInt64(random.below(1_500_000_000)) }
+        }
+        let limit = UInt64(limit)
+        if let second = log.firstSecond(refusedBy: { $1 <= limit }) {
+            return "the second up to \(second.end) holds \(second.sum) of \(limit) (\(workers) workers)"
+        }
+        // What is given up: the slots that a second can begin and end in, and idle leases.
+        if pressed, !isStalling, now - begin > 1_100_000_000, defect == nil {
+            // What has left the window in the last moments is taken up.
+            _ = CeilingMeter.admit(words, leases, count: UInt64(limit), now: now, workers: UInt64(workers))
+            let idle = (0..<workers).reduce(0) { $0 + leases[$1].unspent }
+            let used = CeilingMeter.usage(of: words, now: now) - idle
+            // In a window of 252 slots; a second has 250.
+            if Double(used) < 0.998 * Double(limit) - 1 { return "\(used) of \(limit) used under load" }
+        }
+        return nil
+    }
+
+    private func admit(count: Int) {
+        let worker = random.below(workers)
+        guard !isBusy[worker] else { return }
+        isBusy[worker] = true
+        defer { isBusy[worker] = false }
+        steps += 1
+        let read = now
+        if defect == .fixedWindow {
+            let number = read / 1_000_000_000
+            if number != window.number { window = (number, 0) }
+            let admitted = min(count, limit - window.count)
+            window.count += admitted
+            log.append(UInt64(admitted), at: read)
+            return
+        }
+        let before = leases[worker]
+        if interruptions > 0 {
+            if CeilingMeter.admit(words, leases + worker, now: read, workers: UInt64(workers), interruption: Stall(simulation: self)) {
+                log.append(1, at: max(read, leases[worker].slotNumber * CeilingMeter.slotNanoseconds))
+            }
+        }
+        // The rest without interruptions, at the price of a call for each lease; later clocks only.
+        if now == read { log.append(CeilingMeter.admit(words, leases + worker, count: UInt64(count), now: read, workers: UInt64(workers)), at: read) }
+        if defect == .forgottenLease, before.unspent > 0, before.slotNumber != leases[worker].slotNumber { log.append(before.unspent, at: read) }
+    }
+
+    /// Lets others run, and time pass.
+    private func interrupt() {
+        guard depth < 4, random.chance(interruptions, in: 100) else { return }
+        depth += 1
+        defer { depth -= 1 }
+        for _ in 0..<random.between(1, 3) {
+            switch random.below(20) {
+            case 0: now += UInt64(random.below(1_100_000_000))
+            case 1...4: now += UInt64(random.below(9_000_000))
+            default: break
+            }
+            admit(count: random.between(1, 4))
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/// Seeds that are played on several processors.
+package struct SeedRange: Sendable {
+    package var first: UInt64
+    package var count: UInt64
+
+    package init(first: UInt64, count: UInt64) {
+        self.first = first
+        self.count = count
+    }
+
+    /// Plays every seed, in `tasks` tasks.
+    /// - Returns: what went wrong, with the seed, in their order.
+    package func violations(tasks: UInt64, _ play: @escaping @Sendable (UInt64) -> String?) async -> [String] {
+        let (first, end) = (first, first + count)
+        return await withTaskGroup(of: [(UInt64, String)].self) { group in
+            for task in 0..<max(1, tasks) {
+                group.addTask {
+                    var found: [(UInt64, String)] = []
+                    var seed = first + task
+                    while seed < end {
+                        if let violation = play(seed) { found.append((seed, violation)) }
+                        seed += tasks
+                    }
+                    return found
+                }
+            }
+            var found: [(UInt64, String)] = []
+            for await part in group { found += part }
+            return found.sorted { $0.0 < $1.0 }.map { "seed \($0): \($1)" }
+        }
+    }
+
+    /// The meter's simulation, then the fleet's.
+    @Sendable package static func playAll(seed: UInt64) -> String? {
+        if let violation = MeterSimulation(seed: seed)?.run() { return "meter: " + violation }
+        return FleetSimulation(seed: seed).run().map { "fleet: " + $0 }
+    }
+}

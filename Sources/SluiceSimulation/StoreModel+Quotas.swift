@@ -1,0 +1,88 @@
+internal import SluiceCounting
+
+extension StoreModel {
+    /// One window of one condition.
+    struct Window {
+        var generation: UInt64 = 0
+        var grants: [String: Grant] = [:]
+    }
+
+    struct Grant {
+        var granted = 0
+        var wish = 0
+        var unmet = 0
+        var time = 0
+    }
+
+    mutating func grant(_ request: AllowanceBatch.QuotaRequest, own: Int, isSettling: Bool, now: Int) -> AllowanceReplies.QuotaReply {
+        let condition = "\(request.key.perSeconds):\(request.key.owner)"
+        var held = Int(clamping: request.granted - min(request.granted, request.givenBack))
+        let all = generations["*"] ?? 0
+        var generation = all + (generations[condition] ?? 0)
+        if request.generation > generation {
+            generations[condition] = request.generation - all
+            generation = request.generation
+        } else if request.generation < generation {
+            held = 0
+        }
+        let name = "\(request.key.perSeconds):\(request.window):\(request.key.owner)"
+        var window = currentWindow(name, generation)
+        let node = members[own].name
+        let (total, unmet) = others(window, than: node)
+        let current = now / 1_000_000 / Int(request.key.perSeconds)
+        let number = Int(clamping: request.window)
+        let wanted = Int(clamping: request.wanted)
+        var grant = 0
+        if !isSettling, number == current || number == current + 1 { grant = max(0, min(wanted, Int(clamping: request.limit) - total - held)) }
+        var mine = window.grants[node] ?? Grant()
+        mine.granted = held + grant
+        mine.unmet = isSettling ? 0 : wanted - grant
+        if wanted > 0 { (mine.wish, mine.time) = (wanted, clock.logical) }
+        if mine.unmet > 0 {
+            for index in members.indices where index != own {
+                guard let other = window.grants[members[index].name], other.granted > 0 else { continue }
+                if other.unmet == 0 || clock.logical - other.time > Self.need { members[index].quotaNotices.insert(name) }
+            }
+        }
+        window.grants[node] = mine
+        windows[name] = window
+        return AllowanceReplies.QuotaReply(
+            granted: UInt64(mine.granted), total: UInt64(total + mine.granted), keep: keep(unmet, mine), generation: generation)
+    }
+
+    mutating func takeQuotaNotices(own: Int) -> [AllowanceReplies.QuotaNotice] {
+        let names = members[own].quotaNotices.sorted()
+        members[own].quotaNotices = []
+        return names.compactMap { name in
+            let parts = name.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3, let seconds = UInt64(parts[0]), let number = UInt64(parts[1]) else { return nil }
+            let generation = (generations["*"] ?? 0) + (generations["\(seconds):\(parts[2])"] ?? 0)
+            let window = currentWindow(name, generation)
+            let node = members[own].name
+            guard let kept = keep(others(window, than: node).unmet, window.grants[node] ?? Grant()) else { return nil }
+            return AllowanceReplies.QuotaNotice(key: QuotaKey(owner: String(parts[2]), perSeconds: seconds), window: number, keep: kept)
+        }
+    }
+
+    /// Makes a condition (`SECONDS:OWNER`) or all (`*`) begin anew.
+    package mutating func reset(_ condition: String) { generations[condition, default: 0] += 1 }
+
+    private func currentWindow(_ name: String, _ generation: UInt64) -> Window {
+        if let window = windows[name], window.generation >= generation { return window }
+        return Window(generation: generation)
+    }
+
+    private func others(_ window: Window, than node: String) -> (total: Int, unmet: Int) {
+        var result = (total: 0, unmet: 0)
+        for (name, grant) in window.grants where name != node {
+            result.total += grant.granted
+            if clock.logical - grant.time <= Self.need { result.unmet += grant.unmet }
+        }
+        return result
+    }
+
+    private func keep(_ unmet: Int, _ mine: Grant) -> UInt64? {
+        if unmet == 0 { return nil }
+        return clock.logical - mine.time <= Self.need ? UInt64(mine.wish / 2) : 0
+    }
+}

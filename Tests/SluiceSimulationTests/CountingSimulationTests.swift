@@ -1,0 +1,30 @@
+import SluiceSimulation
+import Testing
+
+/// Ten thousand seeds of each simulation, and proof that the simulations can fail.
+@Suite("Counting, simulated")
+struct CountingSimulationTests {
+    @Test("no second holds more than the ceiling, and it is used under load, whatever workers, nodes, network and store do")
+    func bounds() async {
+        let violations = await SeedRange(first: 1, count: 10_000).violations(tasks: 2, SeedRange.playAll)
+        #expect(violations.isEmpty, "\(violations.prefix(5))")
+    }
+
+    @Test("the meter's simulation finds a meter that does not hold", arguments: MeterSimulation.Defect.allCases)
+    func defectiveMeter(defect: MeterSimulation.Defect) async {
+        let found = await SeedRange(first: 1, count: 200).violations(tasks: 2) { MeterSimulation(seed: $0, defect: defect)?.run() }
+        #expect(!found.isEmpty)
+    }
+
+    @Test("the fleet's simulation finds a node that does not keep to the rules", arguments: FleetScenario.NodeDefect.allCases)
+    func defectiveNode(defect: FleetScenario.NodeDefect) async {
+        let found = await SeedRange(first: 1, count: 200).violations(tasks: 2) { FleetSimulation(seed: $0, nodeDefect: defect).run() }
+        #expect(!found.isEmpty)
+    }
+
+    @Test("the fleet's simulation finds a store that does not keep to the rules", arguments: StoreModel.Defect.allCases)
+    func defectiveStore(defect: StoreModel.Defect) async {
+        let found = await SeedRange(first: 1, count: 2000).violations(tasks: 2) { FleetSimulation(seed: $0, storeDefect: defect).run() }
+        #expect(!found.isEmpty)
+    }
+}
