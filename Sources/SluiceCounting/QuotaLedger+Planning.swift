@@ -122,14 +122,15 @@ extension QuotaLedger {
         UInt64(min(conditions[index].rate * 0.1, Double(block / 2)))
     }
 
-    /// When to look again, in nanoseconds: half of the time in which the purse will run low at the present rate.
+    /// When to look again, in nanoseconds: when the purse will have run low at the present rate. Half a block is left then, for a rate that has
+    /// risen since.
     private func timeUntilLow(_ index: Int, _ number: UInt64, expecting wanted: UInt64) -> UInt64 {
         let window = conditions[index][number]
         let rate = conditions[index].rate
         guard !window.isExhausted, rate > 0 else { return Self.waitMax }
         let held = QuotaPurse.available(conditions[index].words, window: number) + wanted
         let low = lowMark(index, block: block(index))
-        return UInt64(min(Double(held - min(held, low)) / rate * 0.5e9, Double(Self.waitMax)))
+        return UInt64(min(Double(held - min(held, low)) / rate * 1e9, Double(Self.waitMax)))
     }
 
     /// Follows how fast a condition is spent: a mean over about 100 ms.

@@ -12,7 +12,7 @@ final class StateConnection {
     /// The latest counting time in the file, as last read or written.
     private(set) var highest: UInt64 = 0
 
-    private let queue: DatabaseQueue
+    let queue: DatabaseQueue
     private let device: dev_t
     private let inode: ino_t
     /// Counting time at which rows that nobody needs are looked for.
@@ -210,17 +210,5 @@ final class StateConnection {
             highest = 0
             pruneAt = 0
         }
-    }
-
-    func pragmas() throws -> (journal: String?, synchronous: Int?) {
-        try queue.writeWithoutTransaction {
-            (
-                journal: try String.fetchOne($0, sql: "PRAGMA journal_mode"), synchronous: try Int.fetchOne($0, sql: "PRAGMA synchronous")
-            )
-        }
-    }
-
-    func limitPages(to count: Int) throws {
-        try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = \(count)") }
     }
 }

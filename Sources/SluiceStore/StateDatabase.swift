@@ -26,7 +26,7 @@ package final class StateDatabase: AllowanceStore {
 
     let directory: String
     private let path: String
-    private var connection: StateConnection?
+    private(set) var connection: StateConnection?
 
     /// Opens the file, and makes directory (0700) and file (0600) if they are not there. Waits for at most about a second for another process.
     package init(directory: String) throws(AllowanceStoreError) {
@@ -69,14 +69,6 @@ package final class StateDatabase: AllowanceStore {
         connection?.close()
         connection = nil
     }
-
-    // MARK: For tests
-
-    /// How commits reach the disk, as SQLite says.
-    func pragmas() throws -> (journal: String?, synchronous: Int?) { try run { connection throws in try connection.pragmas() } }
-
-    /// Makes the present connection behave as if the disk had room for so many pages.
-    func limitPages(to count: Int) throws { try run { connection throws in try connection.limitPages(to: count) } }
 
     // MARK: Connections and errors
 

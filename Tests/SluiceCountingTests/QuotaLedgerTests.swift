@@ -92,8 +92,8 @@ struct QuotaLedgerTests {
     func slow() {
         let bench = LedgerBench()
         let index = bench.add(limit: 100_000, per: 86_400)
-        let result = bench.run(index, seconds: 20, rate: 40)
-        #expect(result.pending <= 3)
+        #expect(bench.run(index, seconds: 1, rate: 40).pending <= 5)
+        #expect(bench.run(index, seconds: 20, rate: 40).pending == 0)
         #expect((1...20).contains(QuotaPurse.available(bench.words(index), window: bench.window(index))))
     }
 

@@ -93,7 +93,7 @@ struct StateDatabaseFaultTests {
         let folder = try TemporaryFolder()
         let store = try StateDatabase(directory: folder.path)
         _ = try store.exchange(batch(1, wanted: 4))
-        try store.limitPages(to: 6)
+        try #require(store.connection).queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = 6") }
         #expect(message { _ = try store.exchange(batch(400)) }.hasSuffix("no space left on its disk"))
         #expect(try store.exchange(batch(1, wanted: 9)).quotas == [.init(granted: 6, total: 10)])
         #expect(try store.exchange(batch(400)).quotas.count == 400)

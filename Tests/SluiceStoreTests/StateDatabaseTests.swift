@@ -140,9 +140,9 @@ struct StateDatabaseTests {
     func pragmas() throws {
         let folder = try TemporaryFolder()
         let store = try StateDatabase(directory: folder.path)
-        let modes = try store.pragmas()
-        #expect(modes.journal == "wal")
-        #expect(modes.synchronous == 2)
+        let queue = try #require(store.connection).queue
+        #expect(try queue.read { try String.fetchOne($0, sql: "PRAGMA journal_mode") } == "wal")
+        #expect(try queue.read { try Int.fetchOne($0, sql: "PRAGMA synchronous") } == 2)
     }
 
     @Test("folder and files are for their owner only")
