@@ -34,7 +34,7 @@ let package = Package(
             name: "CPCRE2", path: "CShims/CPCRE2", pkgConfig: "libpcre2-8",
             providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(
-            name: "CHiredis", path: "CShims/CHiredis", pkgConfig: "hiredis",
+            name: "CHiredis", path: "CShims/CHiredis",
             providers: [.apt(["libhiredis-dev"])]),
 
         // Each hides one C library, or keeps I/O out.

@@ -64,6 +64,8 @@ extension CeilingLedger {
         let demand = items[index].told
         let pause: UInt64 = reply.target > reply.share ? 20_000_000 : reply.share > demand ? 0 : max(Self.heartbeat, patience / 2)
         items[index].askAt = now + pause
+        // Until then a worker need not wait for more, unless others are about to let go of it.
+        CeilingMeter.settle(items[index].words, until: reply.target > reply.share ? now : items[index].askAt)
         if reply.share > items[index].limit || demand > 0 { activate(index) }
     }
 

@@ -54,6 +54,11 @@ package enum KeeperState {
         if choice == .admit { words[away].bitwiseOr(2, ordering: .relaxed) } else { words[away].bitwiseAnd(~2, ordering: .relaxed) }
     }
 
+    /// Whether other nodes may give back what a window has nothing left of.
+    package static func isShared(_ words: Words) -> Bool { words[away].load(ordering: .relaxed) & 4 != 0 }
+
+    package static func setShared(_ words: Words) { words[away].bitwiseOr(4, ordering: .relaxed) }
+
     // MARK: Counts for metrics
 
     /// A request waits for its allowance.

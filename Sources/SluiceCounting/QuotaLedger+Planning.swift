@@ -109,6 +109,7 @@ extension QuotaLedger {
             let mayHaveMore = nodes > 1 && conditions[index].isDemanded
             return mayHaveMore && now.monotonic &- conditions[index].askedAt >= Self.askAgainNanoseconds ? block : 0
         }
+        if window.isContended, !conditions[index].isDemanded { return 0 }
         let held = QuotaPurse.available(conditions[index].words, window: number)
         return held <= lowMark(index, block: block) ? block - held : 0
     }

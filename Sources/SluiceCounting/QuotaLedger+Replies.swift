@@ -4,8 +4,19 @@ extension QuotaLedger {
     /// Puts what the store has granted into the purses. `requests` are those of the last `plan`, in the order of `replies.quotas`.
     package func apply(_ requests: [AllowanceBatch.QuotaRequest], _ replies: AllowanceReplies) {
         nodes = max(1, replies.nodes)
+        if replies.registration != registration {
+            registration = replies.registration
+            reportAgain()
+        }
+        for notice in replies.quotaNotices { comply(notice) }
         for (request, reply) in zip(requests, replies.quotas) {
             guard let index = indices[request.key] else { continue }
+            if reply.generation > conditions[index].generation {
+                // Reset on another node: what was granted before is void. What is granted now begins a window anew.
+                reset(request.key)
+                conditions[index].generation = reply.generation
+                begin(request.window, index)
+            }
             // A window that has lost its place is over, or the clock was set back: what was granted is wasted.
             guard conditions[index][request.window].number == request.window else { continue }
             apply(request, reply, index)
@@ -22,6 +33,7 @@ extension QuotaLedger {
         window.elsewhere = min(reply.total - min(reply.total, reply.granted), QuotaPurse.limitMax)
         window.isAgreed = true
         window.isLocal = false
+        window.isUnreported = false
         let isUsedUp = reply.total >= limit
         if nodes == 1 {
             window.isExhausted = isUsedUp
@@ -34,9 +46,30 @@ extension QuotaLedger {
         QuotaPurse.put(
             more, words, window: request.window, granted: window.granted, elsewhere: window.elsewhere, isExhausted: window.isExhausted)
         if limit < request.limit { shrink(index, &window) }
+        window.isContended = reply.keep != nil
         if let keep = reply.keep { withdraw(allBut: keep, words, &window) }
         conditions[index][request.window] = window
         if window.givenBack > 0 { activate(index, isDemanded: false) }
+    }
+
+    /// The store may have forgotten what this node holds: every window in which that is something is told again.
+    private func reportAgain() {
+        for index in conditions.indices {
+            for place in 0..<2 as Range<UInt64> where conditions[index][place].granted > 0 {
+                conditions[index][place].isUnreported = true
+                activate(index, isDemanded: false)
+            }
+        }
+    }
+
+    /// Other nodes need what lies unspent here.
+    private func comply(_ notice: AllowanceReplies.QuotaNotice) {
+        guard let index = indices[notice.key], conditions[index][notice.window].number == notice.window else { return }
+        var window = conditions[index][notice.window]
+        window.isContended = true
+        withdraw(allBut: notice.keep, conditions[index].words, &window)
+        conditions[index][notice.window] = window
+        activate(index, isDemanded: false)
     }
 
     /// The store could not answer: nothing was granted. What was given back stays so. The same is asked for in the next round;

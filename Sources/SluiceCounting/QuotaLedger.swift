@@ -34,6 +34,10 @@ package final class QuotaLedger {
         var isExhausted = false
         /// Part of `granted` was taken without the store, which does not know it yet.
         var isLocal = false
+        /// The store may not know what was granted: it is told again.
+        var isUnreported = false
+        /// Other nodes need what there is: nothing is reserved ahead of use.
+        var isContended = false
     }
 
     /// One condition: its words, what is known of its two windows, and how fast it is used.
@@ -41,6 +45,8 @@ package final class QuotaLedger {
         let key: QuotaKey
         let words: QuotaPurse.Words
         var limit: UInt64
+        /// The generation of what was granted: `QuotaReply.generation`.
+        var generation: UInt64 = 0
         /// Where windows stand as purses do: even numbers in the first.
         var windows = (Window(), Window())
 
@@ -89,6 +95,8 @@ package final class QuotaLedger {
     var orphans: [AllowanceBatch.QuotaRequest] = []
     /// Nodes that share the store, as it last said.
     var nodes = 1
+    /// `AllowanceReplies.registration` of the last replies; 0 before the first.
+    var registration: UInt64 = 0
     /// The counting clock at the last round.
     var lastCounting: UInt64 = 0
     /// Indices that are due in this round: kept for its memory.
@@ -226,11 +234,11 @@ package final class QuotaLedger {
 
     /// What is said to the store of a window, and nil if there is nothing to say. What is given back is said once.
     func request(_ index: Int, _ window: inout Window, wanted: UInt64) -> AllowanceBatch.QuotaRequest? {
-        guard wanted > 0 || window.givenBack > 0 || window.isLocal else { return nil }
+        guard wanted > 0 || window.givenBack > 0 || window.isLocal || window.isUnreported else { return nil }
         defer { window.givenBack = 0 }
         return AllowanceBatch.QuotaRequest(
             key: conditions[index].key, window: window.number, limit: conditions[index].limit, granted: window.granted,
-            givenBack: window.givenBack, wanted: wanted)
+            givenBack: window.givenBack, wanted: wanted, generation: conditions[index].generation)
     }
 
     // MARK: The active conditions

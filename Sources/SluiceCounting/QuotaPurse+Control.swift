@@ -106,5 +106,5 @@ extension QuotaPurse {
     package static func takeAttention(_ words: Words) { words[attention].store(0, ordering: .sequentiallyConsistent) }
 
     /// Whether the condition is marked.
-    package static func hasAttention(_ words: Words) -> Bool { words[attention].load(ordering: .acquiring) != 0 }
+    package static func hasAttention(_ words: Words) -> Bool { words[attention].load(ordering: .sequentiallyConsistent) != 0 }
 }

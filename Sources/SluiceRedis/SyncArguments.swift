@@ -16,7 +16,7 @@ enum SyncArguments {
         for request in batch.quotas {
             words += [
                 request.key.owner, number(request.key.perSeconds), number(request.window), number(request.limit),
-                number(request.granted - min(request.granted, request.givenBack)), number(request.wanted), number(request.generation),
+                number(request.granted), number(request.wanted), number(request.generation),
             ]
         }
         return words

@@ -16,7 +16,7 @@ extension StoreModel {
 
     mutating func grant(_ request: AllowanceBatch.QuotaRequest, own: Int, isSettling: Bool, now: Int) -> AllowanceReplies.QuotaReply {
         let condition = "\(request.key.perSeconds):\(request.key.owner)"
-        var held = Int(clamping: request.granted - min(request.granted, request.givenBack))
+        var held = Int(clamping: request.granted)
         let all = generations["*"] ?? 0
         var generation = all + (generations[condition] ?? 0)
         if request.generation > generation {

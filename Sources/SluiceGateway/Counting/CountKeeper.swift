@@ -48,6 +48,9 @@ final class CountKeeper: @unchecked Sendable {
 
     // The keeper's thread only.
     private let quotas: QuotaLedger
+    /// Shares of ceilings; nil where a node has all of them to itself.
+    private let ceilings: CeilingLedger?
+    private var ceilingCount = 0
     private var store: (any AllowanceStore)?
     private var clock: CountingClock
     private var sequence: UInt64 = 0
@@ -71,9 +74,11 @@ final class CountKeeper: @unchecked Sendable {
         self.log = log
         self.tellWorker = tellWorker
         quotas = QuotaLedger(sizing: source.sizing)
+        ceilings = source.isShared ? CeilingLedger(isLocal: isLocalWhenAway) : nil
         clock = CountingClock(wall: Clock.wallNanoseconds(), monotonic: Clock.monotonicNanoseconds())
         KeeperState.setClockOffset(registry.state, to: clock.offset)
         KeeperState.setWhenLate(registry.state, whenLate)
+        if source.isShared { KeeperState.setShared(registry.state) }
     }
 
     /// Opens the store if anything is to be counted in it, so that a start can say what is wrong with it. Before `run`.
@@ -112,7 +117,7 @@ final class CountKeeper: @unchecked Sendable {
             takeChanges()
             takeAttention()
             runErrands()
-            round()
+            round(Clock.monotonicNanoseconds())
             tellWorkers()
         }
         giveBack()
@@ -122,7 +127,11 @@ final class CountKeeper: @unchecked Sendable {
         if !demanded.isEmpty, retryAt > 0 {
             return Int(clamping: (retryAt - min(retryAt, Clock.monotonicNanoseconds())) / 1_000_000) + 1
         }
-        return quotas.isBusy || source.isShared ? Self.busyMilliseconds : Self.idleMilliseconds
+        if let ceilings {
+            let now = Clock.monotonicNanoseconds()
+            return min(Int(clamping: (ceilings.nextTick(now: now) - now) / 1_000_000), quotas.isBusy ? Self.busyMilliseconds : .max)
+        }
+        return quotas.isBusy ? Self.busyMilliseconds : Self.idleMilliseconds
     }
 
     /// Waits until the last round is long enough ago.
@@ -133,6 +142,8 @@ final class CountKeeper: @unchecked Sendable {
     }
 
     private func followClock() {
+        // A shared store's clock is the fleet's, from its first answer on.
+        if source.isShared, hasBegun { return }
         let isFar = clock.follow(wall: Clock.wallNanoseconds(), monotonic: Clock.monotonicNanoseconds())
         KeeperState.setClockOffset(registry.state, to: clock.offset)
         if isFar { log.warning("the clock was set back by more than a day: windows of quotas that were used before may be used again") }
@@ -141,7 +152,7 @@ final class CountKeeper: @unchecked Sendable {
     private func takeChanges() {
         for change in registry.takeChanges() {
             switch change {
-            case .ceiling: break
+            case .ceiling(let number): takeCeiling(number)
             case .quota(let number):
                 let quota = registry.quota(number)
                 quotas.add(quota.key, words: quota.words, limit: quota.limit)
@@ -149,10 +160,27 @@ final class CountKeeper: @unchecked Sendable {
         }
     }
 
+    private func takeCeiling(_ number: Int) {
+        guard let ceilings else { return }
+        let ceiling = registry.ceiling(number)
+        if number == ceilingCount {
+            ceilingCount += 1
+            _ = ceilings.add(project: ceiling.project, words: ceiling.words)
+        } else {
+            ceilings.setCeiling(number, to: CeilingMeter.ceiling(of: ceiling.words), now: Clock.monotonicNanoseconds())
+        }
+    }
+
     private func takeAttention() {
+        var projects: [Int] = []
+        defer { if !projects.isEmpty { ceilings?.attend(projects, now: Clock.monotonicNanoseconds()) } }
         for queue in registry.queues {
             while let word = AttentionQueue.take(queue) {
-                if case .quota(let number) = Attention(word: word) { demanded.insert(number) }
+                switch Attention(word: word) {
+                case .quota(let number): demanded.insert(number)
+                // One that has only just been compiled comes with the next changes.
+                case .ceiling(let number): if number < ceilingCount { projects.append(number) }
+                }
             }
             guard AttentionQueue.hasOverflowed(queue) else { continue }
             for number in 0..<registry.quotaCount where QuotaPurse.hasAttention(registry.quota(number).words) { demanded.insert(number) }
@@ -176,27 +204,43 @@ final class CountKeeper: @unchecked Sendable {
         }
     }
 
-    private func round() {
-        let now = Clock.monotonicNanoseconds()
+    private func round(_ now: UInt64) {
+        // Also without the store: shares end, or become the fair part, by this.
+        let isDue = ceilings?.tick(now: now) ?? false
         guard now >= retryAt else { return goOnWithout(now) }
         let requests = quotas.plan(
             attention: demanded, countingNanoseconds: clock.nanoseconds(at: now), monotonicNanoseconds: now)
-        guard !requests.isEmpty else { return demanded.removeAll() }
+        guard isDue || !requests.isEmpty else { return demanded.removeAll() }
         roundAt = now
+        sequence += 1
+        let batch = AllowanceBatch(
+            sequence: sequence, ceilings: ceilings?.plan(now: now) ?? [], quotas: requests, standing: ceilings?.standing ?? .init())
         do throws(AllowanceStoreError) {
             try openStore()
-            sequence += 1
-            guard let replies = try store?.exchange(AllowanceBatch(sequence: sequence, quotas: requests)) else { return }
-            quotas.apply(requests, replies)
-            demanded.removeAll()
-            nodes = replies.nodes
+            guard let replies = try store?.exchange(batch) else { return }
+            apply(replies, to: batch, sentAt: now)
             noteSuccess()
+            if ceilings?.isReady ?? true { begin() }
         } catch {
             quotas.failed(requests)
+            ceilings?.failed(now: Clock.monotonicNanoseconds())
             noteFailure(error)
             goOnWithout(now)
+            begin()
         }
-        begin()
+    }
+
+    private func apply(_ replies: AllowanceReplies, to batch: AllowanceBatch, sentAt: UInt64) {
+        let now = Clock.monotonicNanoseconds()
+        if let microseconds = replies.clockMicroseconds {
+            // The store has read its clock at some moment in between.
+            clock.follow(wall: microseconds * 1000, monotonic: sentAt + (now - sentAt) / 2)
+            KeeperState.setClockOffset(registry.state, to: clock.offset)
+        }
+        ceilings?.apply(replies, to: batch.sequence, sentAt: sentAt, now: now)
+        quotas.apply(batch.quotas, replies)
+        demanded.removeAll()
+        nodes = replies.nodes
     }
 
     /// What a node does for itself while its store is away.
@@ -212,6 +256,7 @@ final class CountKeeper: @unchecked Sendable {
 
     private func giveBack() {
         guard let store else { return }
+        ceilings?.close()
         takeChanges()
         let requests = quotas.release()
         sequence += 1

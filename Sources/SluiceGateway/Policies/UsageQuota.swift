@@ -79,7 +79,11 @@ enum UsageQuota: ConfigurablePolicy {
             let domain = Self.charge(domain, at: now)
             let endpoint = Self.charge(endpoint, at: now)
             if domain == .taken && endpoint == .taken { return .proceed }
-            guard domain == .pending || endpoint == .pending else { return .refuse(.quotaExceeded) }
+            guard domain == .pending || endpoint == .pending else {
+                // The keeper asks now and then whether another node has given something back.
+                if KeeperState.isShared(context.pointee.keeper) { demandAttention(at: now, context) }
+                return .refuse(.quotaExceeded)
+            }
             return settleLate(&exchange, domain, endpoint, at: now)
         }
 
@@ -88,8 +92,7 @@ enum UsageQuota: ConfigurablePolicy {
             _ exchange: inout Exchange, _ domain: QuotaPurse.Outcome, _ endpoint: QuotaPurse.Outcome, at now: UInt64
         ) -> Verdict {
             let context = exchange.context
-            Self.demandAttention(self.domain, at: now, context)
-            Self.demandAttention(self.endpoint, at: now, context)
+            demandAttention(at: now, context)
             guard exchange.hasAwaitedAllowance || KeeperState.isAway(context.pointee.keeper) else {
                 // The whole step is evaluated again.
                 if domain == .taken { Self.putBack(self.domain, first: self.domain.count, at: now) }
@@ -121,12 +124,19 @@ enum UsageQuota: ConfigurablePolicy {
         }
 
         /// Tells the keeper of every condition that has nothing left in its purse.
+        private func demandAttention(at now: UInt64, _ context: UnsafeMutablePointer<EvaluationContext>) {
+            Self.demandAttention(domain, at: now, context)
+            Self.demandAttention(endpoint, at: now, context)
+        }
+
         private static func demandAttention(
             _ list: ArenaSlice<Condition>, at now: UInt64, _ context: UnsafeMutablePointer<EvaluationContext>
         ) {
             for index in 0..<list.count {
                 let condition = list[index]
-                if QuotaPurse.available(condition.purse, window: now / condition.perSeconds) == 0, QuotaPurse.demandAttention(condition.purse) {
+                if QuotaPurse.available(condition.purse, window: now / condition.perSeconds) == 0, !QuotaPurse.hasAttention(condition.purse),
+                    QuotaPurse.demandAttention(condition.purse)
+                {
                     AttentionQueue.put(Attention.quota(condition.number).word, context.pointee.attention)
                 }
             }
