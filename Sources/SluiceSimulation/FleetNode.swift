@@ -42,7 +42,7 @@ final class FleetNode {
         ledger = CeilingLedger(isLocal: isLocal)
         var words: [CeilingMeter.Words] = []
         for (index, ceiling) in ceilings.enumerated() {
-            guard let made = CeilingMeter.make(ceiling: UInt64(ceiling), now: now + clockOffset) else { return nil }
+            let made = CeilingMeter.make(ceiling: UInt64(ceiling), now: now + clockOffset)
             words.append(made)
             _ = ledger.add(project: "p\(index)", words: made)
         }

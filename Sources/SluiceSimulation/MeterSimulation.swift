@@ -39,8 +39,7 @@ package final class MeterSimulation {
         limit = min(random.magnitude(digits: 7), 10_000_000)
         interruptions = random.pick([0, 1, 5, 20, 50])
         now = UInt64(random.below(2_000_000_000)) + 1
-        guard let words = CeilingMeter.make(ceiling: UInt64(limit), now: now) else { return nil }
-        self.words = words
+        words = CeilingMeter.make(ceiling: UInt64(limit), now: now)
         leases = .allocate(capacity: workers)
         leases.initialize(repeating: CeilingMeter.Lease(), count: workers)
         isBusy = Array(repeating: false, count: workers)

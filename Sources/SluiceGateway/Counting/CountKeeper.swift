@@ -258,14 +258,15 @@ final class CountKeeper: @unchecked Sendable {
         guard let store else { return }
         ceilings?.close()
         takeChanges()
-        let requests = quotas.release()
-        sequence += 1
-        if !requests.isEmpty {
-            do throws(AllowanceStoreError) {
-                _ = try store.exchange(AllowanceBatch(sequence: sequence, quotas: requests))
-            } catch {
-                log.warning("what was reserved of quotas and not used is lost: \(error)")
+        var requests = quotas.release()[...]
+        do throws(AllowanceStoreError) {
+            while !requests.isEmpty {
+                sequence += 1
+                _ = try store.exchange(AllowanceBatch(sequence: sequence, quotas: Array(requests.prefix(QuotaLedger.requestsMax))))
+                requests = requests.dropFirst(QuotaLedger.requestsMax)
             }
+        } catch {
+            log.warning("what was reserved of quotas and not used is lost: \(error)")
         }
         store.close()
     }
@@ -278,6 +279,11 @@ final class CountKeeper: @unchecked Sendable {
         store = opened.store
         let now = Clock.monotonicNanoseconds()
         let stored = CountingClock(wall: Clock.wallNanoseconds(), monotonic: now, highestSeconds: opened.highestSeconds)
+        if opened.highestSeconds > clock.seconds(at: now) + 1 {
+            log.warning("the clock is behind what the store of counts has seen", metadata: [
+                "seconds": "\(opened.highestSeconds - clock.seconds(at: now))", "store": "\(source.name)",
+            ])
+        }
         if stored.nanoseconds(at: now) > clock.nanoseconds(at: now) {
             clock = stored
             KeeperState.setClockOffset(registry.state, to: clock.offset)

@@ -109,7 +109,8 @@ enum UsageQuota: ConfigurablePolicy {
             var charged = 0
             while charged < list.count {
                 let condition = list[charged]
-                let outcome = QuotaPurse.take(condition.purse, window: now / condition.perSeconds)
+                // Known without asking anybody, so nobody waits for it.
+                let outcome = condition.limit == 0 ? .exhausted : QuotaPurse.take(condition.purse, window: now / condition.perSeconds)
                 guard outcome == .taken else {
                     putBack(list, first: charged, at: now)
                     return outcome

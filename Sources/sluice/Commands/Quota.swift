@@ -11,8 +11,8 @@ struct Quota: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show and clear the usage of quotas.",
         discussion: """
-            Asks the running gateway at SLUICE_ADMIN_LISTEN. Where none runs, the store is asked: the state folder, or Redis. It \
-            knows what was reserved, which may be a little more than what was used.
+            Asks the running gateway at SLUICE_ADMIN_LISTEN. Where none runs, and for what several nodes have used, the store is \
+            asked: the state folder, or Redis. It knows what was reserved, which may be a little more than what was used.
 
             \(SettingsFlags.discussion)
             """,
@@ -26,14 +26,15 @@ struct Quota: ParsableCommand {
 
         func run() throws {
             let settings = try SettingsFlags.settings()
-            let answer = try Quota.ask(settings, "GET", QuotaPage.path)
-            let list: QuotaPage.List
-            if let answer {
+            var list = QuotaPage.List(quotas: [])
+            if let answer = try Quota.ask(settings, "GET", QuotaPage.path) {
                 do {
                     list = try JSONDecoder().decode(QuotaPage.List.self, from: Data(answer.body))
                 } catch {
                     throw Report.problems(["what answers at SLUICE_ADMIN_LISTEN is no gateway of this version"])
                 }
+                // One node knows of the others what they had at its last look: the store knows better.
+                if settings.redisURL != nil { list = Quota.merge(list, try Quota.stored(settings)) }
             } else {
                 list = try Quota.stored(settings)
             }
@@ -101,6 +102,15 @@ struct Quota: ParsableCommand {
             }
             return QuotaPage.List(quotas: rows.sorted { ($0.owner, $0.perSeconds) < ($1.owner, $1.perSeconds) })
         } ?? QuotaPage.List(quotas: [])
+    }
+
+    /// The gateway's conditions with their limits, and what the store has reserved of them.
+    private static func merge(_ list: QuotaPage.List, _ stored: QuotaPage.List) -> QuotaPage.List {
+        QuotaPage.List(quotas: list.quotas.map { row in
+            var row = row
+            row.used = stored.quotas.first { $0.owner == row.owner && $0.perSeconds == row.perSeconds }?.used ?? 0
+            return row
+        })
     }
 
     private static func resetStored(_ settings: ProcessSettings, owner: String?, perSeconds: UInt64?) throws {
