@@ -56,12 +56,12 @@ let package = Package(
             swiftSettings: swift),
         .target(
             name: "SluiceAdmin",
-            dependencies: ["SluiceEvent", "SluiceGateway"],
+            dependencies: ["SluiceEvent", "SluiceGateway", "SluiceHTTP"],
             swiftSettings: swift),
         .executableTarget(
             name: "sluice",
             dependencies: [
-                "SluiceAdmin", "SluiceConfiguration", "SluiceCrypto", "SluiceGateway", "SluiceHTTP",
+                "SluiceAdmin", "SluiceConfiguration", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -33,14 +33,18 @@ package final class ControlServer: @unchecked Sendable {
     /// Answers one request. On the server's thread.
     package typealias Handler = @Sendable (Request) -> Response
 
+    private let listener: Int32
+    /// libevent's hold of the socket. The server's thread's.
+    private var bound: OpaquePointer?
     private let loop: EventLoop
     private let http: OpaquePointer
     private let mailbox: Mailbox
     private let handler: Handler
     private var thread: Thread?
 
-    /// Listens, and serves on a thread of its own until `stop()`.
-    package init(address: String, port: UInt16, handler: @escaping Handler) throws(StartError) {
+    /// Serves on a thread of its own until `stop()`, with a socket that listens already and is the server's from here on.
+    package init(listener: Int32, handler: @escaping Handler) throws(StartError) {
+        self.listener = listener
         do throws(EventLoop.SetupError) {
             loop = try EventLoop()
             mailbox = try Mailbox(loop)
@@ -53,11 +57,11 @@ package final class ControlServer: @unchecked Sendable {
         evhttp_set_max_headers_size(http, 16 * 1024)
         evhttp_set_max_body_size(http, 64 * 1024)
         evhttp_set_timeout(http, 10)
-        guard evhttp_bind_socket(http, address, port) == 0 else {
-            let error = SocketError(code: errno)
+        guard let bound = evhttp_accept_socket_with_handle(http, listener) else {
             evhttp_free(http)
-            throw StartError(message: "cannot listen on \(address):\(port): \(error)")
+            throw StartError(message: "the socket cannot be watched")
         }
+        self.bound = bound
         evhttp_set_gencb(http, { request, owner in
             guard let request, let owner else { return }
             Unmanaged<ControlServer>.fromOpaque(owner).takeUnretainedValue().answer(request)
@@ -68,6 +72,19 @@ package final class ControlServer: @unchecked Sendable {
         } catch {
             evhttp_free(http)
             throw StartError(message: "\(error)")
+        }
+    }
+
+    /// Another descriptor of the listening socket; nil without one to spare. Not after `release()`.
+    package func duplicateListener() -> Int32? { try? Socket.duplicate(listener).get() }
+
+    /// Takes no further connections; another process does. Any thread.
+    package func release() {
+        let server = self
+        mailbox.post {
+            guard let bound = server.bound else { return }
+            server.bound = nil
+            evhttp_del_accept_socket(server.http, bound)
         }
     }
 

@@ -8,6 +8,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var adminListen: ListenAddress? = ListenAddress(ipv4: "127.0.0.1", port: 9901)
     package var workers = min(1024, ProcessorCount.available)
     package var stateDirectory = "./.sluice"
+    /// Nil for none.
+    package var takeoverSocket: String?
 
     // Counting
     package var projectCeiling = 10_000
@@ -22,6 +24,7 @@ package struct ProcessSettings: Sendable, Equatable {
     package var tunnelIdleTimeoutMs = 3_600_000
     package var tlsHandshakeTimeoutMs = 10_000
     package var drainTimeoutMs = 30_000
+    package var drainIdleTimeoutMs = 1_000
     package var maxHeadBytes = 32_768
     package var maxBodyBytes = 10_485_760
     package var maxFields = 128

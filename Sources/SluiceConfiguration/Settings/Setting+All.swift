@@ -13,6 +13,8 @@ extension Setting {
         Setting("SLUICE_WORKERS", .integer(\.workers, 1...1024), unit: "threads",
             "worker threads; by default one for each processor that the process may use"),
         Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for what outlives the process; not used yet"),
+        Setting("SLUICE_TAKEOVER_SOCKET", .optionalPath(\.takeoverSocket),
+            "Unix socket through which a new process takes over the listening sockets of the one that runs, or off"),
     ]
 
     private static let counting = [
@@ -38,6 +40,8 @@ extension Setting {
             "from accepting a connection to the end of its TLS handshake"),
         Setting("SLUICE_DRAIN_TIMEOUT_MS", .integer(\.drainTimeoutMs, 0...3_600_000), unit: milliseconds,
             "longest wait for exchanges under way after SIGTERM"),
+        Setting("SLUICE_DRAIN_IDLE_TIMEOUT_MS", .integer(\.drainIdleTimeoutMs, 0...600_000), unit: milliseconds,
+            "how long after SIGTERM unused connections stay open for one more request each"),
         Setting("SLUICE_MAX_HEAD_BYTES", .integer(\.maxHeadBytes, 1024...1_048_576), unit: bytes,
             "longest head of a request or a response"),
         Setting("SLUICE_MAX_BODY_BYTES", .integer(\.maxBodyBytes, 0...(1 << 40)), unit: bytes,

@@ -13,6 +13,8 @@ package struct Setting: Sendable {
         case logLevel(Path<ProcessSettings.LogLevel>)
         case accessLog(Path<ProcessSettings.AccessLogTarget>)
         case path(Path<String>)
+        /// `off` for none.
+        case optionalPath(Path<String?>)
     }
 
     /// For example `SLUICE_WORKERS`.
@@ -47,6 +49,7 @@ package struct Setting: Sendable {
         case .logLevel: Quoting.alternatives(ProcessSettings.LogLevel.allCases.map(\.rawValue))
         case .accessLog: "off, - for standard output, or the path of a file"
         case .path: "a path"
+        case .optionalPath: "a path, or off"
         }
     }
 
@@ -60,6 +63,7 @@ package struct Setting: Sendable {
         case .redisAway(let path): settings[keyPath: path].rawValue
         case .logLevel(let path): settings[keyPath: path].rawValue
         case .path(let path): settings[keyPath: path]
+        case .optionalPath(let path): settings[keyPath: path] ?? "off"
         case .accessLog(let path):
             switch settings[keyPath: path] {
             case .off: "off"
@@ -90,6 +94,8 @@ package struct Setting: Sendable {
         case .redisAway(let path): return set(path, ProcessSettings.RedisAway(rawValue: text), &settings)
         case .logLevel(let path): return set(path, ProcessSettings.LogLevel(rawValue: text), &settings)
         case .path(let path): return set(path, text.utf8.contains(0) ? nil : text, &settings)
+        case .optionalPath(let path):
+            return set(path, text == "off" ? .some(nil) : text.utf8.contains(0) ? nil : .some(text), &settings)
         case .accessLog(let path):
             let target: ProcessSettings.AccessLogTarget =
                 switch text {

@@ -95,7 +95,7 @@ extension Worker {
     func exchangeEnded(_ connection: Downstream) {
         guard let block = connection.pointee.block else { return close(connection) }
         record(connection, block, aborted: false)
-        guard block.pointee.transfer.keepsAlive, !isDraining else { return closeInOrder(connection) }
+        guard block.pointee.transfer.keepsAlive else { return closeInOrder(connection) }
         if block.pointee.transfer.requestBody == .dropping {
             connection.pointee.state = .dropping
             limit(connection, to: limits.bodyTimeout)
@@ -108,7 +108,7 @@ extension Worker {
     func awaitNextRequest(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         let left = block.pointee.inputCount - block.pointee.inputUsed
         connection.pointee.state = .idle
-        limit(connection, to: limits.idleTimeout)
+        limit(connection, to: idleTimeout)
         guard left > 0 else {
             releaseBlock(connection)
             // Bytes, or the end of the stream, that came while the response was under way.

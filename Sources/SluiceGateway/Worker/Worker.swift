@@ -65,6 +65,8 @@ final class Worker {
     private var isStopped = false
     /// Set when draining has begun: no connection is kept after its response.
     var isDraining = false
+    /// While draining: when unused connections are closed, in milliseconds of the monotonic clock.
+    var idleUntil: UInt64 = 0
     /// Called on this thread when the last connection of a draining worker has gone.
     var drained: (() -> Void)?
 

@@ -9,10 +9,12 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let bodyTimeout: UInt64
     let writeTimeout: UInt64
     let idleTimeout: UInt64
+    let drainIdleTimeout: UInt64
     let handshakeTimeout: UInt64
     let tunnelTimeout: UInt64
     let connectTimeout: UInt64
     let upstreamIdleTimeout: UInt64
+    let listenBacklog: Int
     /// 0: no bound.
     let connectionsMax: Int
     /// Of one client address; 0: no bound.
@@ -36,6 +38,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         bodyTimeout = UInt64(settings.bodyTimeoutMs)
         writeTimeout = UInt64(settings.writeTimeoutMs)
         idleTimeout = UInt64(settings.idleTimeoutMs)
+        drainIdleTimeout = UInt64(settings.drainIdleTimeoutMs)
+        listenBacklog = settings.listenBacklog
         handshakeTimeout = UInt64(settings.tlsHandshakeTimeoutMs)
         tunnelTimeout = UInt64(settings.tunnelIdleTimeoutMs)
         connectTimeout = UInt64(settings.upstreamConnectTimeoutMs)
