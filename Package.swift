@@ -73,7 +73,7 @@ let package = Package(
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",
-            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCrypto", "SluiceHTTP", "SluicePattern"],
+            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern"],
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: [], swiftSettings: swift),

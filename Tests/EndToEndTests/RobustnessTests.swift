@@ -96,7 +96,7 @@ struct RobustnessTests {
             try call.send(random.withLock { Self.mutated(originals.randomElement(using: &$0)!, &$0) })
             call.close()
         }
-        let gateway = try Gateway(configuration(ceiling: 1_000_000, upstream: upstream.url), environment: ["SLUICE_EJECT_AFTER_FAILURES": "0"])
+        let gateway = try Gateway(configuration(ceiling: 1_000_000, upstream: upstream.url), environment: ["SLUICE_CIRCUIT_AFTER_FAILURES": "0"])
         for _ in 0..<1500 {
             let client = try gateway.client(timeout: 2)
             try client.send(Gateway.text("GET", "/api/x", ["Connection: close"]))

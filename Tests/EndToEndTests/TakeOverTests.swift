@@ -153,9 +153,10 @@ struct TakeOverTests {
         gateway.process.signal(SIGTERM)
         gateway.process.signal(SIGCONT)
         for client in waiting.prefix(20) {
-            let response = try client.response()
-            #expect(response.status == 200 && response.saysClose)
+            // Whether the drain or, just before it, the listener took it out of the queue.
+            #expect(try client.response().status == 200)
         }
+        #expect(eventually { gateway.log.contains("draining") })
         // These had sent nothing yet, and the kept connection sends its next one only now.
         for client in waiting.suffix(10) { #expect(try client.exchange(Gateway.text("GET", "/api/x")).status == 200) }
         #expect(try kept.exchange(Gateway.text("GET", "/api/x")).saysClose)

@@ -21,6 +21,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var bodyTimeoutMs = 30_000
     package var writeTimeoutMs = 30_000
     package var idleTimeoutMs = 75_000
+    /// 0: none.
+    package var totalTimeoutMs = 0
     package var tunnelIdleTimeoutMs = 3_600_000
     package var tlsHandshakeTimeoutMs = 10_000
     package var drainTimeoutMs = 30_000
@@ -40,8 +42,12 @@ package struct ProcessSettings: Sendable, Equatable {
     package var upstreamPoolSize = 256
     package var upstreamMaxConnections = 0
     package var retryMax = 1
+    package var retryBudgetPercent = 20
+    package var retryBudgetMin = 10
     package var ejectAfterFailures = 3
     package var ejectMs = 10_000
+    package var circuitAfterFailures = 20
+    package var circuitMs = 1_000
     package var dnsRefreshSeconds = 30
 
     // Policies

@@ -95,6 +95,7 @@ extension Worker {
     func exchangeEnded(_ connection: Downstream) {
         guard let block = connection.pointee.block else { return close(connection) }
         record(connection, block, aborted: false)
+        connection.pointee.totalUntil = Deadline.never
         guard block.pointee.transfer.keepsAlive else { return closeInOrder(connection) }
         if block.pointee.transfer.requestBody == .dropping {
             connection.pointee.state = .dropping
@@ -122,6 +123,7 @@ extension Worker {
         prepare(block, for: connection)
         block.pointee.inputCount = left
         connection.pointee.state = .readingHead
+        beginTotal(connection)
         limit(connection, to: limits.headTimeout)
         // Pipelined requests take turns with other connections, and never nest.
         enqueue(connection)

@@ -242,10 +242,17 @@ final class Worker {
         queue.append(.upstream(connection, connection.pointee.generation))
     }
 
-    /// Sets a deadline `milliseconds` from this turn; 0 means none.
+    /// Sets a deadline `milliseconds` from this turn; 0 means none. It is never later than the request's own.
     @inline(__always)
     func limit(_ connection: Downstream, to milliseconds: UInt64) {
-        wheel.set(connection.deadline, at: milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds)
+        let deadline = milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds
+        wheel.set(connection.deadline, at: min(deadline, connection.pointee.totalUntil))
+    }
+
+    /// The first byte of a request has come: its time in all begins, where that has a bound.
+    @inline(__always)
+    func beginTotal(_ connection: Downstream) {
+        if limits.totalTimeout > 0 { connection.pointee.totalUntil = nowMilliseconds + limits.totalTimeout }
     }
 
     /// Sets a deadline `milliseconds` from this turn; 0 means none.

@@ -28,6 +28,14 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     /// 0: no address is ever spared.
     let failuresUntilEjection: Int
     let ejectionMilliseconds: UInt64
+    /// Of an only address; 0: its circuit never opens.
+    let failuresUntilCircuit: Int
+    let circuitMilliseconds: UInt64
+    /// Retries for each hundred requests to an origin.
+    let retryPercent: UInt64
+    let retriesPerSecondMin: UInt64
+    /// From a request's first byte to the end of its response; 0: no bound.
+    let totalTimeout: UInt64
     let regexMatchLimit: Int
 
     init(_ settings: ProcessSettings) {
@@ -52,6 +60,11 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         retriesMax = UInt8(clamping: settings.retryMax)
         failuresUntilEjection = settings.ejectAfterFailures
         ejectionMilliseconds = UInt64(settings.ejectMs)
+        failuresUntilCircuit = settings.circuitAfterFailures
+        circuitMilliseconds = UInt64(settings.circuitMs)
+        retryPercent = UInt64(settings.retryBudgetPercent)
+        retriesPerSecondMin = UInt64(settings.retryBudgetMin)
+        totalTimeout = UInt64(settings.totalTimeoutMs)
         regexMatchLimit = settings.regexMatchLimit
     }
 }
