@@ -62,6 +62,7 @@ package final class ControlServer: @unchecked Sendable {
             throw StartError(message: "the socket cannot be watched")
         }
         self.bound = bound
+        pauseAcceptingOnErrors()
         evhttp_set_gencb(http, { request, owner in
             guard let request, let owner else { return }
             Unmanaged<ControlServer>.fromOpaque(owner).takeUnretainedValue().answer(request)
@@ -72,6 +73,24 @@ package final class ControlServer: @unchecked Sendable {
         } catch {
             evhttp_free(http)
             throw StartError(message: "\(error)")
+        }
+    }
+
+    /// Without descriptors to spare an accept fails, and the connection that waits is reported again at once: libevent would use
+    /// up a processor with that. So the listener rests for a while.
+    private func pauseAcceptingOnErrors() {
+        guard let bound, let listener = evhttp_bound_socket_get_listener(bound) else { return }
+        // What the callbacks get is libevent's own: the evhttp object, which lives as long as the loop.
+        evconnlistener_set_error_cb(listener) { listener, http in
+            guard let listener, let http, let base = evconnlistener_get_base(listener) else { return }
+            _ = evconnlistener_disable(listener)
+            var rest = timeval(tv_sec: 0, tv_usec: 100_000)
+            _ = event_base_once(base, -1, Int16(EV_TIMEOUT), { _, _, http in
+                guard let http else { return }
+                evhttp_foreach_bound_socket(OpaquePointer(http), { bound, _ in
+                    if let listener = evhttp_bound_socket_get_listener(bound) { _ = evconnlistener_enable(listener) }
+                }, nil)
+            }, http, &rest)
         }
     }
 

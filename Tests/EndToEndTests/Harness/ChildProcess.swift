@@ -13,10 +13,11 @@ final class ChildProcess: Sendable {
     ///   - environment: all of it; nothing is inherited but PATH, HOME and the temporary folder.
     ///   - descriptors: what it inherits as descriptors 3, 4 and so on.
     ///   - limits: `ulimit` arguments that it is started under, such as `-n 64`.
+    ///   - mounts: shell commands that prepare a file system view of its own, such as `mount --bind A B`; see `Mounts`.
     ///   - folder: where the output files go; also the working directory's parent for relative paths in arguments is unchanged.
     init(
         _ arguments: [String], environment: [String: String] = [:], input: [UInt8]? = nil, descriptors: [Int32] = [],
-        limits: String = "", folder: Folder
+        limits: String = "", mounts: String = "", folder: Folder
     ) throws {
         let name = UUID().uuidString
         output = folder.file(name + ".out")
@@ -40,6 +41,9 @@ final class ChildProcess: Sendable {
         }
         // A shell sets what posix_spawn cannot: limits, and the process's own number among its variables.
         var arguments = arguments
+        if !mounts.isEmpty {
+            arguments = ["unshare", "-m", "sh", "-c", "set -e; \(mounts); exec \"$0\" \"$@\""] + arguments
+        }
         if !descriptors.isEmpty || !limits.isEmpty {
             let listen = descriptors.isEmpty ? "" : "LISTEN_PID=$$; LISTEN_FDS=\(descriptors.count); export LISTEN_PID LISTEN_FDS; "
             let limit = limits.isEmpty ? "" : "ulimit \(limits); "
@@ -132,6 +136,19 @@ final class ChildProcess: Sendable {
         guard let data = FileManager.default.contents(atPath: path) else { return "" }
         return String(decoding: data, as: UTF8.self)
     }
+}
+
+/// Whether processes may have mounts of their own here: it takes root's rights, which a container or a CI machine may not give.
+enum Mounts {
+    static let areAllowed: Bool = {
+        let process = Foundation.Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=4k none /mnt"]
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }()
 }
 
 /// What a finished command printed, and its exit code.
