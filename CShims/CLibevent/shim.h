@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 
 #include <event2/event.h>
@@ -93,6 +94,11 @@ static inline unsigned long long sluice_socket_cookie(int socket) {
     unsigned long long cookie = 0;
     socklen_t size = sizeof cookie;
     return getsockopt(socket, SOL_SOCKET, 57 /* SO_COOKIE */, &cookie, &size) == 0 ? cookie : 0;
+}
+
+// Whether the kernel may write the process's memory to a core file, and let other processes of its user read it.
+static inline int sluice_set_dumpable(int dumpable) {
+    return prctl(PR_SET_DUMPABLE, (unsigned long)dumpable, 0ul, 0ul, 0ul);
 }
 
 // Returns freed memory to the system.

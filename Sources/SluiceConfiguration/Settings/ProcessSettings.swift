@@ -60,6 +60,7 @@ package struct ProcessSettings: Sendable, Equatable {
     // Logs
     package var logLevel = LogLevel.info
     package var accessLog = AccessLogTarget.off
+    package var coreDumps = false
 
     /// The defaults.
     package init() {}

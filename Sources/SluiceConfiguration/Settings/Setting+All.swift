@@ -104,5 +104,7 @@ extension Setting {
     private static let logs = [
         Setting("SLUICE_LOG_LEVEL", .logLevel(\.logLevel), "least severe message that is logged"),
         Setting("SLUICE_ACCESS_LOG", .accessLog(\.accessLog), "where each exchange is logged"),
+        Setting("SLUICE_CORE_DUMPS", .flag(\.coreDumps),
+            "whether a crash may leave a core file, which holds secrets and requests, and debuggers of the same user may attach"),
     ]
 }

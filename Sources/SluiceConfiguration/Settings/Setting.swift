@@ -12,6 +12,8 @@ package struct Setting: Sendable {
         case redisAway(Path<ProcessSettings.RedisAway>)
         case logLevel(Path<ProcessSettings.LogLevel>)
         case accessLog(Path<ProcessSettings.AccessLogTarget>)
+        /// `on` or `off`.
+        case flag(Path<Bool>)
         case path(Path<String>)
         /// `off` for none.
         case optionalPath(Path<String?>)
@@ -48,6 +50,7 @@ package struct Setting: Sendable {
         case .redisAway: Quoting.alternatives(ProcessSettings.RedisAway.allCases.map(\.rawValue))
         case .logLevel: Quoting.alternatives(ProcessSettings.LogLevel.allCases.map(\.rawValue))
         case .accessLog: "off, - for standard output, or the path of a file"
+        case .flag: "on or off"
         case .path: "a path"
         case .optionalPath: "a path, or off"
         }
@@ -62,6 +65,7 @@ package struct Setting: Sendable {
         case .redis(let path): settings[keyPath: path].map { "\($0)" } ?? "none"
         case .redisAway(let path): settings[keyPath: path].rawValue
         case .logLevel(let path): settings[keyPath: path].rawValue
+        case .flag(let path): settings[keyPath: path] ? "on" : "off"
         case .path(let path): settings[keyPath: path]
         case .optionalPath(let path): settings[keyPath: path] ?? "off"
         case .accessLog(let path):
@@ -93,6 +97,7 @@ package struct Setting: Sendable {
         case .redis(let path): return set(path, RedisURL(text).map(Optional.some), &settings)
         case .redisAway(let path): return set(path, ProcessSettings.RedisAway(rawValue: text), &settings)
         case .logLevel(let path): return set(path, ProcessSettings.LogLevel(rawValue: text), &settings)
+        case .flag(let path): return set(path, ["on": true, "off": false][text], &settings)
         case .path(let path): return set(path, text.utf8.contains(0) ? nil : text, &settings)
         case .optionalPath(let path):
             return set(path, text == "off" ? .some(nil) : text.utf8.contains(0) ? nil : .some(text), &settings)

@@ -16,6 +16,8 @@ struct Run: ParsableCommand {
 
     func run() throws {
         let settings = try SettingsFlags.settings()
+        // Before any secret is read.
+        if !settings.coreDumps { ProcessMemory.forbidDumps() }
         // Before any thread begins, so that all of them leave the signals to this one.
         let signals = SignalQueue()
         let log = Logger.ofProcess(settings)

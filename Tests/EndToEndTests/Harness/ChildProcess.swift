@@ -8,6 +8,7 @@ final class ChildProcess: Sendable {
     private let output: String
     private let errors: String
     private let status = Mutex<Int32?>(nil)
+    private let hasCore = Flag()
 
     /// - Parameters:
     ///   - environment: all of it; nothing is inherited but PATH, HOME and the temporary folder.
@@ -88,10 +89,14 @@ final class ChildProcess: Sendable {
             var raw: Int32 = 0
             guard waitpid(pid, &raw, WNOHANG) == pid else { return nil }
             let signal = raw & 0x7f
+            if raw & 0x80 != 0 { hasCore.set() }
             known = signal == 0 ? (raw >> 8) & 0xff : 128 + signal
             return known
         }
     }
+
+    /// Whether its end, once `exitCode` has told it, left a core file.
+    var hasDumpedCore: Bool { hasCore.isSet }
 
     /// The exit code, or nil if it still runs after `seconds`.
     func waitForExit(_ seconds: Double) -> Int32? {
