@@ -24,7 +24,9 @@ struct FaultTests {
     func descriptors() throws {
         let upstream = try ScriptedUpstream(LoadGenerator.echo)
         let gateway = try Gateway(
-            configuration(upstream: upstream.url), environment: ["SLUICE_WORKERS": "1", "SLUICE_UPSTREAM_POOL_SIZE": "0"], admin: true,
+            configuration(upstream: upstream.url),
+            // Core dumps are on so that its descriptors can be counted by a user who is not root.
+            environment: ["SLUICE_WORKERS": "1", "SLUICE_UPSTREAM_POOL_SIZE": "0", "SLUICE_CORE_DUMPS": "on"], admin: true,
             limits: "-n 64")
         let admin = try RawClient(port: gateway.adminPort)
         let open = try gateway.client()

@@ -64,6 +64,21 @@ struct TakeOverTests {
         #expect(!FileManager.default.fileExists(atPath: succession.path), "the last process has left its socket")
     }
 
+    @Test("the same load notices a restart without a take-over: what the other tests look for can be seen")
+    func control() throws {
+        let upstream = try ScriptedUpstream(LoadGenerator.echo)
+        let succession = try Succession(configuration(ceiling: 10_000_000, upstream: upstream.url))
+        let process = try succession.start(workers: 2, ["SLUICE_TAKEOVER_SOCKET": "off"])
+        #expect(eventually(within: 10) { succession.isReady() })
+        let load = LoadGenerator(port: succession.port, target: "/api/x", kept: 2, fresh: 2)
+        #expect(eventually { load.served > 20 })
+        process.signal(SIGTERM)
+        #expect(process.waitForExit(5) == 0)
+        _ = try succession.start(workers: 2, ["SLUICE_TAKEOVER_SOCKET": "off"])
+        #expect(eventually(within: 10) { succession.isReady() })
+        #expect(!load.stop().failures.isEmpty)
+    }
+
     @Test("a response in flight completes in the old process while the new one serves")
     func inFlight() throws {
         let began = Flag()

@@ -28,7 +28,7 @@ struct Run: ParsableCommand {
         }
         let admin = try Self.start(gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []))
         defer { admin?.stop() }
-        let takeOver = try Self.takeOver(from: predecessor, gateway, admin, settings, log)
+        let takeOver = Self.takeOver(from: predecessor, gateway, admin, settings, log)
         defer { takeOver?.stop() }
         manager.ready("serving")
         manager.watch(gateway)
@@ -86,23 +86,25 @@ struct Run: ParsableCommand {
         }
     }
 
-    /// Tells the old process that this one serves, and waits for the next.
+    /// Waits for the process after this one, and tells the one before it that this one serves. In this order, so that there is always
+    /// somebody behind the take-over socket.
     private static func takeOver(
         from predecessor: TakeOverClient?, _ gateway: Gateway, _ admin: AdminServer?, _ settings: ProcessSettings, _ log: Logger
-    ) throws -> TakeOverServer? {
+    ) -> TakeOverServer? {
         guard let path = settings.takeoverSocket else { return nil }
+        var server: TakeOverServer?
+        do throws(TakeOver.Failure) {
+            server = try TakeOverServer(path, gateway: gateway, admin: admin, log: log)
+        } catch {
+            // Serving matters more than being replaced without a gap.
+            log.error("SLUICE_TAKEOVER_SOCKET: \(error.message)")
+        }
         do throws(TakeOver.Failure) {
             try predecessor?.ready(used: gateway.listeningIdentities)
         } catch {
             log.error("take-over: \(error.message)")
         }
-        do throws(TakeOver.Failure) {
-            return try TakeOverServer(path, gateway: gateway, admin: admin, log: log)
-        } catch {
-            // Serving matters more than being replaced without a gap.
-            log.error("SLUICE_TAKEOVER_SOCKET: \(error.message)")
-            return nil
-        }
+        return server
     }
 
     // MARK: Signals
