@@ -110,8 +110,6 @@ struct TakeOverTests {
         try succession.folder.write("bad.yaml", "domains: [{key: x, nonsense: 1}]\n")
         let old = try succession.start(workers: 2)
         #expect(eventually(within: 10) { succession.isOpen() })
-        let load = LoadGenerator(port: succession.port, target: "/api/x", kept: 0, fresh: 0)
-        _ = load.stop()
         let bad = try succession.start(workers: 2, configuration: "bad.yaml")
         #expect(bad.waitForExit(10) == 1)
         #expect(bad.standardError.contains("bad.yaml"))
@@ -126,7 +124,10 @@ struct TakeOverTests {
         }
         #expect(connected == 0)
         #expect(send(descriptor, "sluice-takeover 1", 17, Int32(MSG_NOSIGNAL)) == 17)
-        pause(0.1)
+        // What was handed over must stay true: until the caller has gone there is no reload.
+        #expect(eventually { old.standardError.components(separatedBy: "a new process takes over").count == 3 })
+        old.signal(SIGHUP)
+        #expect(eventually { old.standardError.contains("reload that one") }, "\(old.standardError)")
         close(descriptor)
         let client = try RawClient(port: succession.port)
         #expect(try client.exchange(Gateway.text("GET", "/api/x")).text == "hello")

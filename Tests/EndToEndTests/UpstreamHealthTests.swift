@@ -66,6 +66,17 @@ struct UpstreamHealthTests {
         expect(try gateway.get("/api/x"), is: .unavailable)
     }
 
+    @Test("two URLs of which one leads nowhere: the address that is left is an only one, and has a circuit")
+    func onlyOne() throws {
+        let gateway = try Gateway(
+            configuration(upstream: "[\"http://no-such-name.invalid:9\", \"http://127.0.0.1:\(try Ports.free())\"]"),
+            environment: oneWorker.merging([
+                "SLUICE_CIRCUIT_AFTER_FAILURES": "5", "SLUICE_CIRCUIT_MS": "60000", "SLUICE_EJECT_AFTER_FAILURES": "2", "SLUICE_EJECT_MS": "60000",
+            ]) { $1 })
+        for _ in 0..<5 { expect(try gateway.get("/api/x"), is: .badGateway) }
+        for _ in 0..<3 { expect(try gateway.get("/api/x"), is: .unavailable) }
+    }
+
     @Test("the retry budget: as many further attempts as the minimum and no more, each refusal counted")
     func budget() throws {
         // Two addresses, both closed and never spared: every request fails, and would be tried again.

@@ -73,16 +73,16 @@ extension Worker {
         }
         guard let upstream = block.pointee.exchange.domain?.pointee.upstream else { return nil }
         let targets = upstream.pointee.targets
-        var total = 0
-        for index in 0..<targets.count {
-            let target = targets.pointer(at: index)
+        // One URL with one address, as nearly all are.
+        if targets.count == 1 {
+            let target = targets.pointer(at: 0)
+            block.pointee.transfer.target = target
             let origin = origins.pointee[target.pointee.origin]
-            if origin.pointee.count > 0 { block.pointee.transfer.target = target }
-            total += origin.pointee.count
+            if origin.pointee.count == 1 { return only(origin.pointee.addresses[0]) }
         }
-        // One address, as nearly all have.
-        if total == 1, let target = block.pointee.transfer.target {
-            return only(origins.pointee[target.pointee.origin].pointee.addresses[0])
+        if let single = onlyTarget(targets) {
+            block.pointee.transfer.target = single
+            return only(origins.pointee[single.pointee.origin].pointee.addresses[0])
         }
         var best: UpstreamAddressRef?
         for index in 0..<targets.count {
@@ -93,6 +93,20 @@ extension Worker {
         }
         rotation &+= 1
         return best
+    }
+
+    /// The target that has an address, where the whole list has but one.
+    private func onlyTarget(_ targets: ArenaSlice<CompiledUpstream.Target>) -> UnsafePointer<CompiledUpstream.Target>? {
+        var found: UnsafePointer<CompiledUpstream.Target>?
+        for index in 0..<targets.count {
+            let target = targets.pointer(at: index)
+            switch origins.pointee[target.pointee.origin].pointee.count {
+            case 0: continue
+            case 1 where found == nil: found = target
+            default: return nil
+            }
+        }
+        return found
     }
 
     private func consider(_ index: Int, _ best: inout UpstreamAddressRef?) {
