@@ -19,6 +19,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -46,22 +47,32 @@ let package = Package(
             ],
             swiftSettings: swift),
 
+        // What is counted, and how: no clocks, no sockets, no files.
+        .target(name: "SluiceCounting", swiftSettings: swift),
+
+        // Where reserved allowance is kept.
+        .target(
+            name: "SluiceStore",
+            dependencies: ["SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: swift),
+
         // The data plane: the only hot module.
         .target(
             name: "SluiceGateway",
             dependencies: [
-                "SluiceConfiguration", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
+                "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
         .target(
             name: "SluiceAdmin",
-            dependencies: ["SluiceEvent", "SluiceGateway", "SluiceHTTP"],
+            dependencies: ["SluiceCounting", "SluiceEvent", "SluiceGateway", "SluiceHTTP"],
             swiftSettings: swift),
         .executableTarget(
             name: "sluice",
             dependencies: [
-                "SluiceAdmin", "SluiceConfiguration", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
+                "SluiceAdmin", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
+                "SluiceStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -71,9 +82,14 @@ let package = Package(
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
+        .testTarget(name: "SluiceCountingTests", dependencies: ["SluiceCounting"], swiftSettings: swift),
+        .testTarget(
+            name: "SluiceStoreTests",
+            dependencies: ["SluiceStore", "SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",
-            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern"],
+            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern"],
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: [], swiftSettings: swift),

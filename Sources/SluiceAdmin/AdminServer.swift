@@ -51,6 +51,7 @@ package final class AdminServer: Sendable {
     package func stop() { server.stop() }
 
     private static func answer(_ request: ControlServer.Request, _ gateway: Gateway) -> ControlServer.Response {
+        if request.path == QuotaPage.resetPath { return QuotaPage.reset(request, gateway) }
         guard request.method == "GET" || request.method == "HEAD" else {
             return .init(status: 405, body: "GET only\n")
         }
@@ -59,7 +60,8 @@ package final class AdminServer: Sendable {
         case "/readyz": return gateway.isReady ? .init(status: 200, body: "ready\n") : .init(status: 503, body: "not ready\n")
         case "/metrics":
             return .init(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: gateway.metrics().text)
-        default: return .init(status: 404, body: "/healthz, /readyz or /metrics\n")
+        case QuotaPage.path: return QuotaPage.list(gateway)
+        default: return .init(status: 404, body: "/healthz, /readyz, /metrics or /quotas\n")
         }
     }
 }

@@ -8,6 +8,12 @@ package enum Clock {
     /// Nanoseconds since the Unix epoch; steps when the system's clock is set. Quota windows, dates and tokens use it.
     package static func wallNanoseconds() -> UInt64 { read(CLOCK_REALTIME) }
 
+    /// Keeps the calling thread waiting. Never on a worker.
+    package static func sleep(nanoseconds: UInt64) {
+        var time = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+        nanosleep(&time, nil)
+    }
+
     private static func read(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
         clock_gettime(clock, &time)

@@ -16,6 +16,9 @@ package final class ControlServer: @unchecked Sendable {
         package let method: String
         /// Without the query.
         package let path: String
+        /// Value of Content-Type; nil if there is none.
+        package let contentType: String?
+        package let body: [UInt8]
     }
 
     package struct Response: Sendable {
@@ -118,7 +121,9 @@ package final class ControlServer: @unchecked Sendable {
     private func answer(_ request: OpaquePointer) {
         let uri = evhttp_request_get_uri(request).map { String(cString: $0) } ?? "/"
         let path = String(uri.prefix { $0 != "?" })
-        let response = handler(Request(method: Self.name(evhttp_request_get_command(request)), path: path))
+        let type = evhttp_find_header(evhttp_request_get_input_headers(request), "Content-Type").map { String(cString: $0) }
+        let response = handler(Request(
+            method: Self.name(evhttp_request_get_command(request)), path: path, contentType: type, body: Self.body(of: request)))
         let fields = evhttp_request_get_output_headers(request)
         evhttp_add_header(fields, "Content-Type", response.contentType)
         evhttp_add_header(fields, "Cache-Control", "no-store")
@@ -127,6 +132,13 @@ package final class ControlServer: @unchecked Sendable {
         var text = response.body
         text.withUTF8 { _ = evbuffer_add(body, $0.baseAddress, $0.count) }
         evhttp_send_reply(request, Int32(response.status), nil, body)
+    }
+
+    private static func body(of request: OpaquePointer) -> [UInt8] {
+        guard let buffer = evhttp_request_get_input_buffer(request) else { return [] }
+        let count = evbuffer_get_length(buffer)
+        guard count > 0, let bytes = evbuffer_pullup(buffer, -1) else { return [] }
+        return Array(UnsafeBufferPointer(start: bytes, count: count))
     }
 
     private static func name(_ command: evhttp_cmd_type) -> String {

@@ -1,6 +1,7 @@
 import Glibc
 package import Logging
 package import SluiceConfiguration
+package import SluiceCounting
 import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
@@ -17,7 +18,7 @@ package final class Gateway: @unchecked Sendable {
     }
 
     let settings: ProcessSettings
-    let registries = SnapshotCompiler.Registries()
+    let registries: SnapshotCompiler.Registries
     private let log: Logger
     private let configurationFile: String
     private let loadTree: @Sendable (Problems) -> ConfigurationNode?
@@ -25,18 +26,22 @@ package final class Gateway: @unchecked Sendable {
     private var sockets: ListeningSockets
     private var threads: [Thread] = []
     private var helperThreads: [Thread] = []
+    private var keeperThread: Thread?
     private var accessLog: AccessLog?
     private var resolver: Resolver?
     private let keySets: KeySetRefresher
+    private let countSource: CountStoreSource
+    private var keeper: CountKeeper?
     private var opened: Set<String> = []
     private var certificates: [String: TLSServerContext] = [:]
     let status = GatewayStatus()
 
     /// - Parameters:
     ///   - configurationFile: named in problems, and the base of relative paths.
+    ///   - counts: where ceilings and quotas are kept.
     ///   - loadTree: reads the configuration; called at the start and at every reload.
     package init(
-        settings: ProcessSettings, configurationFile: String, log: Logger,
+        settings: ProcessSettings, configurationFile: String, log: Logger, counts: CountStoreSource,
         loadTree: @escaping @Sendable (Problems) -> ConfigurationNode?
     ) {
         self.settings = settings
@@ -44,6 +49,8 @@ package final class Gateway: @unchecked Sendable {
         self.log = log
         self.loadTree = loadTree
         sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
+        countSource = counts
+        registries = SnapshotCompiler.Registries(sharesCeilings: counts.isShared)
         keySets = KeySetRefresher(intervalNanoseconds: UInt64(settings.keySetRefreshSeconds) * 1_000_000_000)
         JWT.Settings.cacheEntries.store(settings.jwtCacheEntries, ordering: .relaxed)
         JWT.Settings.fetchTimeoutMilliseconds.store(settings.keySetFetchTimeoutMs, ordering: .relaxed)
@@ -64,6 +71,7 @@ package final class Gateway: @unchecked Sendable {
         } catch {
             throw Failure(lines: ["SLUICE_ACCESS_LOG: \(error.message)"])
         }
+        try startKeeper()
         let opened: [String: [[ListeningSocket]]]
         do {
             try startThreads()
@@ -89,7 +97,7 @@ package final class Gateway: @unchecked Sendable {
         if let accessLog { helperThreads.append(try Thread(name: "sluice-log") { accessLog.run() }) }
         for number in 0..<settings.workers {
             let worker = try Worker(
-                number: number, limits: WorkerLimits(settings), workerCount: settings.workers,
+                number: number, limits: WorkerLimits(settings), workerCount: settings.workers, counts: registries.counts,
                 accessLog: accessLog?.makeBuffer())
             let mail = WorkerMail(worker)
             KeySetRegistry.shared.setObserver(mail, worker: number)
@@ -98,6 +106,31 @@ package final class Gateway: @unchecked Sendable {
             threads.append(try Thread(name: "sluice-\(number)") { transferred.value.run() })
         }
         guard keySets.start() else { throw Failure(lines: ["the thread that fetches key sets cannot be started"]) }
+    }
+
+    /// Opens the store of counts and starts the thread that keeps them. With a store that other nodes share, waits until it has
+    /// answered, or cannot be reached: what the node may admit is known only then.
+    private func startKeeper() throws(Failure) {
+        let keeper = CountKeeper(
+            source: countSource, registry: registries.counts, whenLate: settings.quotaAway == .open ? .admit : .refuse,
+            isLocalWhenAway: settings.redisAway == .local, log: log
+        ) { [weak self] number in
+            self?.workers[number].post { $0.allowanceChanged() }
+        }
+        do {
+            try keeper.open()
+            keeperThread = try Thread(name: "sluice-counts") { keeper.run() }
+        } catch {
+            throw Failure(lines: ["\(countSource.name): \(error)"])
+        }
+        self.keeper = keeper
+        if countSource.isShared { keeper.awaitFirstRound(milliseconds: Limits.firstRoundMilliseconds) }
+    }
+
+    private func stopKeeper() {
+        keeper?.stop()
+        keeperThread?.join()
+        keeperThread = nil
     }
 
     /// The descriptor limit decides how many connections there can be: the hard limit is there to be used.
@@ -161,6 +194,7 @@ package final class Gateway: @unchecked Sendable {
     }
 
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
+        registries.counts.signal.raise()
         let origins = registries.origins.all
         resolver?.add(origins, waitingMilliseconds: 3000)
         let addresses = resolver?.addresses ?? [:]
@@ -234,6 +268,8 @@ package final class Gateway: @unchecked Sendable {
     private func endThreads() {
         for worker in workers { worker.post { $0.stop() } }
         for thread in threads { thread.join() }
+        // Last of all that counts: what lies unspent goes back when nobody can spend it any more.
+        stopKeeper()
         keySets.stop()
         resolver?.stop()
         accessLog?.stop()
@@ -241,6 +277,15 @@ package final class Gateway: @unchecked Sendable {
         threads = []
         helperThreads = []
     }
+
+    // MARK: Counts
+
+    /// Forgets what was used of a quota, or of all of them. Any thread; waits for the store, at most two seconds.
+    /// - Returns: what went wrong; nil if nothing did.
+    package func resetQuota(_ key: QuotaKey?) -> String? { keeper?.reset(key).map(\.description) }
+
+    /// Every quota with its usage in the present window, in the order of their owners. Any thread.
+    package var quotaUsage: [QuotaUsage] { registries.counts.quotas(now: Clock.monotonicNanoseconds()) }
 
     // MARK: Eyes
 
@@ -255,7 +300,7 @@ package final class Gateway: @unchecked Sendable {
         return MetricsReport(
             totals: collector.totals, labels: registries.metrics.labels,
             ceilings: registries.counts.ceilings(now: Clock.monotonicNanoseconds()),
-            quotas: registries.counts.quotas(wallSeconds: Clock.wallNanoseconds() / 1_000_000_000),
+            quotas: registries.counts.quotas(now: Clock.monotonicNanoseconds()), store: KeeperState.counts(registries.counts.state),
             status: status, workers: workers.count, droppedLines: accessLog?.dropped ?? 0,
             logWriteFailures: accessLog?.writeFailures ?? 0)
     }

@@ -54,6 +54,12 @@ enum Limits {
     /// Milliseconds between two looks at memory that a burst has left behind.
     static let trimMilliseconds: UInt64 = 2000
 
+    /// Exchanges of one worker that wait for allowance at once; those beyond are decided without it.
+    static let allowanceWaiters = 4096
+
+    /// Milliseconds that a start waits for a shared store of counts: as long as one that has lost its data needs to settle, and a little more.
+    static let firstRoundMilliseconds = 6000
+
     /// Addresses of one upstream name that are used; more are ignored.
     static let addressesPerName = 16
 

@@ -8,6 +8,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var adminListen: ListenAddress? = ListenAddress(ipv4: "127.0.0.1", port: 9901)
     package var workers = min(1024, ProcessorCount.available)
     package var stateDirectory = "./.sluice"
+    /// Value of `stateDirectory` for counts that end with the process.
+    package static let noStateDirectory = "off"
     /// Nil for none.
     package var takeoverSocket: String?
 
@@ -15,6 +17,9 @@ package struct ProcessSettings: Sendable, Equatable {
     package var projectCeiling = 10_000
     package var redisURL: RedisURL?
     package var redisAway = RedisAway.local
+    package var quotaAway = QuotaAway.closed
+    package var countWaitMs = 500
+    package var rateLimitFields = RateLimitFields.refusals
 
     // Downstream
     package var headTimeoutMs = 10_000
@@ -71,6 +76,23 @@ package struct ProcessSettings: Sendable, Equatable {
         case local
         /// Nothing is admitted that would have to be counted.
         case closed
+    }
+
+    /// What becomes of a request whose quota cannot be reserved in time.
+    package enum QuotaAway: String, CaseIterable, Sendable {
+        /// It is refused as if the quota were used up.
+        case closed
+        /// It is admitted without being counted.
+        case open
+    }
+
+    /// Which responses tell the caller of limits, in the fields RateLimit and RateLimit-Policy.
+    package enum RateLimitFields: String, CaseIterable, Sendable {
+        case off
+        /// Those that refuse for a limit.
+        case refusals
+        /// Every response of a domain.
+        case all
     }
 
     package enum LogLevel: String, CaseIterable, Sendable {

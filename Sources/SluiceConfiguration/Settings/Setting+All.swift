@@ -12,7 +12,7 @@ extension Setting {
         Setting("SLUICE_ADMIN_LISTEN", .optionalAddress(\.adminListen), "where the admin API listens, or off"),
         Setting("SLUICE_WORKERS", .integer(\.workers, 1...1024), unit: "threads",
             "worker threads; by default one for each processor that the process may use"),
-        Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for what outlives the process; not used yet"),
+        Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for what outlives the process: used quotas; off to keep them in memory"),
         Setting("SLUICE_TAKEOVER_SOCKET", .optionalPath(\.takeoverSocket),
             "Unix socket through which a new process takes over the listening sockets of the one that runs, or off"),
     ]
@@ -20,9 +20,15 @@ extension Setting {
     private static let counting = [
         Setting("SLUICE_PROJECT_CEILING", .integer(\.projectCeiling, 1...10_000_000), unit: "requests per second",
             "ceiling of a project that configures none"),
-        Setting("SLUICE_REDIS_URL", .redis(\.redisURL), "store of the counts that several nodes share; not used yet"),
+        Setting("SLUICE_REDIS_URL", .redis(\.redisURL), "store of the ceilings and quotas that several nodes share"),
         Setting("SLUICE_REDIS_AWAY", .redisAway(\.redisAway),
             "while Redis is away: each node keeps its last fair share (local), or nothing counted is admitted (closed)"),
+        Setting("SLUICE_QUOTA_AWAY", .quotaAway(\.quotaAway),
+            "a request whose quota cannot be reserved in time is refused (closed), or admitted and not counted (open)"),
+        Setting("SLUICE_COUNT_WAIT_MS", .integer(\.countWaitMs, 0...60_000), unit: milliseconds,
+            "longest time that a request waits for its ceiling or quota to be reserved"),
+        Setting("SLUICE_RATE_LIMIT_FIELDS", .rateLimitFields(\.rateLimitFields),
+            "responses with the fields RateLimit and RateLimit-Policy: none (off), those of limits (refusals), or every one (all)"),
     ]
 
     private static let downstream = [

@@ -10,6 +10,8 @@ package struct Setting: Sendable {
         case optionalAddress(Path<ListenAddress?>)
         case redis(Path<RedisURL?>)
         case redisAway(Path<ProcessSettings.RedisAway>)
+        case quotaAway(Path<ProcessSettings.QuotaAway>)
+        case rateLimitFields(Path<ProcessSettings.RateLimitFields>)
         case logLevel(Path<ProcessSettings.LogLevel>)
         case accessLog(Path<ProcessSettings.AccessLogTarget>)
         /// `on` or `off`.
@@ -48,6 +50,8 @@ package struct Setting: Sendable {
         case .optionalAddress: "\(ListenAddress.allowed), or off"
         case .redis: RedisURL.allowed
         case .redisAway: Quoting.alternatives(ProcessSettings.RedisAway.allCases.map(\.rawValue))
+        case .quotaAway: Quoting.alternatives(ProcessSettings.QuotaAway.allCases.map(\.rawValue))
+        case .rateLimitFields: Quoting.alternatives(ProcessSettings.RateLimitFields.allCases.map(\.rawValue))
         case .logLevel: Quoting.alternatives(ProcessSettings.LogLevel.allCases.map(\.rawValue))
         case .accessLog: "off, - for standard output, or the path of a file"
         case .flag: "on or off"
@@ -64,6 +68,8 @@ package struct Setting: Sendable {
         case .optionalAddress(let path): settings[keyPath: path].map { "\($0)" } ?? "off"
         case .redis(let path): settings[keyPath: path].map { "\($0)" } ?? "none"
         case .redisAway(let path): settings[keyPath: path].rawValue
+        case .quotaAway(let path): settings[keyPath: path].rawValue
+        case .rateLimitFields(let path): settings[keyPath: path].rawValue
         case .logLevel(let path): settings[keyPath: path].rawValue
         case .flag(let path): settings[keyPath: path] ? "on" : "off"
         case .path(let path): settings[keyPath: path]
@@ -96,6 +102,8 @@ package struct Setting: Sendable {
             return set(path, text == "off" ? .some(nil) : ListenAddress(text).map(Optional.some), &settings)
         case .redis(let path): return set(path, RedisURL(text).map(Optional.some), &settings)
         case .redisAway(let path): return set(path, ProcessSettings.RedisAway(rawValue: text), &settings)
+        case .quotaAway(let path): return set(path, ProcessSettings.QuotaAway(rawValue: text), &settings)
+        case .rateLimitFields(let path): return set(path, ProcessSettings.RateLimitFields(rawValue: text), &settings)
         case .logLevel(let path): return set(path, ProcessSettings.LogLevel(rawValue: text), &settings)
         case .flag(let path): return set(path, ["on": true, "off": false][text], &settings)
         case .path(let path): return set(path, text.utf8.contains(0) ? nil : text, &settings)

@@ -1,74 +1,166 @@
+package import SluiceCounting
+import SluiceEvent
 import Synchronization
 
 /// What is counted over every reload: the words of ceilings and quotas by the names that the configuration gives them.
 ///
-/// Used where snapshots are compiled and where usage is shown, never by a request. Outlives every worker and snapshot.
-final class CountRegistry: Sendable {
-    private struct Tables {
-        var ceilings: [String: (slot: Int, words: UInt)] = [:]
-        var quotas: [QuotaKey: UInt] = [:]
+/// Used where snapshots are compiled, by the keeper, and where usage is shown; never by a request. Outlives every worker
+/// and snapshot.
+final class CountRegistry: @unchecked Sendable {
+    /// A project and its words.
+    struct Ceiling: @unchecked Sendable {
+        let project: String
+        let words: CeilingMeter.Words
     }
 
-    /// One condition of one list: the same condition after a reload, whatever its limit.
-    struct QuotaKey: Hashable, Sendable {
-        /// The domain's key, and for an endpoint's list its methods and pattern.
-        var owner: String
-        var perSeconds: UInt64
+    /// A condition and its words.
+    struct Quota: @unchecked Sendable {
+        let key: QuotaKey
+        let words: QuotaPurse.Words
+        var limit: UInt64
+    }
+
+    /// What a compilation has added or changed, by number.
+    enum Change: Sendable {
+        case ceiling(Int)
+        case quota(Int)
+    }
+
+    private struct Tables: @unchecked Sendable {
+        var ceilings: [Ceiling] = []
+        var quotas: [Quota] = []
+        var ceilingNumbers: [String: Int] = [:]
+        var quotaNumbers: [QuotaKey: Int] = [:]
+        var changes: [Change] = []
+        var queues: [AttentionQueue.Words] = []
     }
 
     private let tables = Mutex(Tables())
+    /// Whether a store divides ceilings among nodes; a node by itself may use all of them.
+    let sharesCeilings: Bool
+    /// What the keeper tells the workers.
+    let state = KeeperState.make()
+    /// Wakes the keeper.
+    let signal = Signal()
+
+    init(sharesCeilings: Bool = false) { self.sharesCeilings = sharesCeilings }
 
     deinit {
         tables.withLock { tables in
-            for entry in tables.ceilings.values { CeilingMeter.Words(bitPattern: entry.words)?.deallocate() }
-            for word in tables.quotas.values { QuotaCounter.Word(bitPattern: word)?.deallocate() }
+            for ceiling in tables.ceilings { CeilingMeter.free(ceiling.words) }
+            for quota in tables.quotas { QuotaPurse.free(quota.words) }
+            for queue in tables.queues { AttentionQueue.free(queue) }
         }
+        KeeperState.free(state)
     }
 
-    /// The project's words, and its place in every worker's leases. A new ceiling takes effect at once.
-    func ceiling(project: String, limit: UInt64, now: UInt64) -> (slot: Int, words: CeilingMeter.Words) {
+    /// The project's words, and its number: its place in every worker's leases. A new ceiling takes effect at once.
+    func ceiling(project: String, limit: UInt64, now: UInt64) -> (number: Int, words: CeilingMeter.Words) {
         tables.withLock { tables in
-            if let known = tables.ceilings[project], let words = CeilingMeter.Words(bitPattern: known.words) {
-                CeilingMeter.setCeiling(words, to: limit)
-                return (known.slot, words)
+            if let number = tables.ceilingNumbers[project] {
+                let words = tables.ceilings[number].words
+                if CeilingMeter.ceiling(of: words) != limit {
+                    CeilingMeter.setCeiling(words, to: limit)
+                    if !sharesCeilings { CeilingMeter.setLimit(words, to: limit) }
+                    tables.changes.append(.ceiling(number))
+                }
+                return (number, words)
             }
             let words = CeilingMeter.make(ceiling: limit, now: now)
-            let slot = tables.ceilings.count
-            tables.ceilings[project] = (slot, UInt(bitPattern: words))
-            return (slot, words)
+            // In a fleet a project has nothing until the store has given it a share.
+            if sharesCeilings { CeilingMeter.setLimit(words, to: 0, until: 0) }
+            let number = tables.ceilings.count
+            tables.ceilings.append(Ceiling(project: project, words: words))
+            tables.ceilingNumbers[project] = number
+            tables.changes.append(.ceiling(number))
+            return (number, words)
         }
     }
 
-    /// The counter of a quota condition.
-    func quota(_ key: QuotaKey) -> QuotaCounter.Word {
+    /// The purse of a quota condition, and its number. A new limit takes effect as soon as the keeper has seen it.
+    func quota(_ key: QuotaKey, limit: UInt64) -> (number: Int, words: QuotaPurse.Words) {
         tables.withLock { tables in
-            if let known = tables.quotas[key], let word = QuotaCounter.Word(bitPattern: known) { return word }
-            let word = QuotaCounter.make()
-            tables.quotas[key] = UInt(bitPattern: word)
-            return word
+            if let number = tables.quotaNumbers[key] {
+                if tables.quotas[number].limit != limit {
+                    tables.quotas[number].limit = limit
+                    tables.changes.append(.quota(number))
+                }
+                return (number, tables.quotas[number].words)
+            }
+            let words = QuotaPurse.make(limit: limit)
+            let number = tables.quotas.count
+            tables.quotas.append(Quota(key: key, words: words, limit: limit))
+            tables.quotaNumbers[key] = number
+            tables.changes.append(.quota(number))
+            return (number, words)
         }
     }
+
+    /// What was added or changed since the last call. For the keeper.
+    func takeChanges() -> [Change] {
+        tables.withLock { tables in
+            defer { tables.changes = [] }
+            return tables.changes
+        }
+    }
+
+    func ceiling(_ number: Int) -> Ceiling { tables.withLock { $0.ceilings[number] } }
+    func quota(_ number: Int) -> Quota { tables.withLock { $0.quotas[number] } }
 
     /// How many projects have been seen: the length of every worker's leases.
     var projectCount: Int { tables.withLock { $0.ceilings.count } }
 
-    /// Every project with its ceiling and its usage in the last second.
-    func ceilings(now: UInt64) -> [(project: String, ceiling: UInt64, used: UInt64)] {
+    var quotaCount: Int { tables.withLock { $0.quotas.count } }
+
+    /// A queue in which one worker tells the keeper what needs it.
+    func makeQueue() -> AttentionQueue.Words {
+        let queue = AttentionQueue.make()
+        tables.withLock { $0.queues.append(queue) }
+        return queue
+    }
+
+    /// Every worker's queue. For the keeper.
+    var queues: [AttentionQueue.Words] { UncheckedTransfer(tables.withLock { UncheckedTransfer($0.queues) }).value.value }
+
+    /// Gives every quota its whole limit in the window at `seconds`: for one who walks a request through and serves none.
+    func fillAll(seconds: UInt64) {
         tables.withLock { tables in
-            tables.ceilings.compactMap { project, entry in
-                guard let words = CeilingMeter.Words(bitPattern: entry.words) else { return nil }
-                return (project, CeilingMeter.ceiling(of: words), CeilingMeter.usage(of: words, now: now))
-            }.sorted { $0.project < $1.project }
+            for quota in tables.quotas {
+                QuotaPurse.put(
+                    quota.limit, quota.words, window: seconds / quota.key.perSeconds, granted: quota.limit, elsewhere: 0, isExhausted: true)
+            }
         }
     }
 
-    /// Every quota condition with its usage in the present window.
-    func quotas(wallSeconds: UInt64) -> [(key: QuotaKey, used: UInt64)] {
+    // MARK: Usage
+
+    /// Every project with its ceiling and its usage in the last second, on this node.
+    func ceilings(now: UInt64) -> [(project: String, ceiling: UInt64, used: UInt64)] {
         tables.withLock { tables in
-            tables.quotas.compactMap { key, address in
-                guard let word = QuotaCounter.Word(bitPattern: address) else { return nil }
-                return (key, QuotaCounter.usage(word, perSeconds: key.perSeconds, wallSeconds: wallSeconds))
+            tables.ceilings.map { ($0.project, CeilingMeter.ceiling(of: $0.words), CeilingMeter.usage(of: $0.words, now: now)) }
+                .sorted { $0.project < $1.project }
+        }
+    }
+
+    /// Every quota condition with its usage in the present window; of other nodes, what they have reserved.
+    func quotas(now: UInt64) -> [QuotaUsage] {
+        let seconds = KeeperState.seconds(state, at: now)
+        return tables.withLock { tables in
+            tables.quotas.map { quota in
+                let window = seconds / quota.key.perSeconds
+                return QuotaUsage(
+                    key: quota.key, limit: quota.limit, used: QuotaPurse.usage(quota.words, window: window),
+                    windowEnd: (window + 1) * quota.key.perSeconds)
             }.sorted { ($0.key.owner, $0.key.perSeconds) < ($1.key.owner, $1.key.perSeconds) }
         }
     }
+}
+
+/// A quota condition and what of it is used up in its present window.
+package struct QuotaUsage: Sendable {
+    package let key: QuotaKey
+    package let limit: UInt64
+    package let used: UInt64
+    /// Seconds since the Unix epoch.
+    package let windowEnd: UInt64
 }

@@ -16,6 +16,7 @@ extension Worker {
         writer.write("Content-Length: ")
         writer.write(decimal: UInt64(text.bodyCount + refusal.detail.count))
         writer.write("\r\n")
+        writeLimits(&writer, block, refusal)
         finishHead(&writer, block, addsCORS: true)
         let headCount = writer.count
         if !isHead(block) {
@@ -35,6 +36,7 @@ extension Worker {
         settleRequestBody(connection, block)
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writer.write(response.pointee.head)
+        writeLimits(&writer, block)
         finishHead(&writer, block, addsCORS: response.pointee.isAmended)
         if !isHead(block) {
             block.pointee.transfer.responseBodyBytes = UInt64(response.pointee.body.count)
@@ -56,6 +58,16 @@ extension Worker {
     func writeCORS(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         guard let cors = block.pointee.exchange.domain?.pointee.cors else { return }
         writer.write(cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
+    }
+
+    /// What the domain's limits leave, as far as the settings want it told.
+    @inline(__always)
+    func writeLimits(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal? = nil) {
+        if limits.tellsLimits, let refusal, refusal.isForLimit {
+            return RateLimitFields.writeRefusal(&writer, PolicyChain.latestStep(of: block.pointee.exchange), context.pointee)
+        }
+        guard limits.tellsLimitsAlways, block.pointee.exchange.domain != nil else { return }
+        RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), context.pointee)
     }
 
     /// Connection, where the client would otherwise expect something else (RFC 9112, 9.3).

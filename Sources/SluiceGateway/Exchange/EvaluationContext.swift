@@ -1,3 +1,4 @@
+import SluiceCounting
 import SluiceHTTP
 import SluicePattern
 
@@ -7,6 +8,8 @@ struct EvaluationContext {
     var wallSeconds: Int64 = 0
     /// Nanoseconds of the monotonic clock, read once per turn of the loop. Never steps.
     var monotonicNanoseconds: UInt64 = 0
+    /// Seconds since the Unix epoch as the windows of quotas count them: never set back. Read once per turn of the loop.
+    var countSeconds: UInt64 = 0
     /// Per-worker resources of the current snapshot, by the slot that `SnapshotBuilder.workerResource` returned.
     var resources: UnsafeMutablePointer<UnsafeMutableRawPointer>
     /// For expressions: match data and limits.
@@ -17,6 +20,10 @@ struct EvaluationContext {
     var workerCount: UInt64 = 1
     /// This worker's lease of every project's ceiling, by the project's slot.
     var leases: UnsafeMutablePointer<CeilingMeter.Lease>
+    /// Where this worker tells the keeper of counts what needs it.
+    var attention: AttentionQueue.Words
+    /// What the keeper tells all workers.
+    var keeper: KeeperState.Words
     /// Scratch whose content nobody expects to find again after one policy's evaluation.
     var scratch: UnsafeMutablePointer<UInt8>
     var scratchCapacity: Int

@@ -43,6 +43,10 @@ struct Exchange: BitwiseCopyable {
     var hasAwaitedKeys: Bool
     /// Number of the key set source that the exchange waits for: `KeySetSource.number`. Means something only after `hasAwaitedKeys` was set.
     var awaitedKeySet: Int
+    /// When the exchange has waited long enough for its allowance, in milliseconds of the monotonic clock; 0 if it has not waited.
+    var allowanceDeadline: UInt64
+    /// Whether the exchange has waited for its allowance for as long as it may.
+    var hasAwaitedAllowance: Bool
     /// The next step of the chain.
     var step: Int
 
@@ -64,7 +68,7 @@ extension Exchange {
             context: context, bytes: bytes, head: head, peer: peer, client: peer, peerIsTrusted: peerIsTrusted,
             isSecure: isSecure, path: .empty, query: nil, domain: nil, endpoint: nil, upstreamPath: .empty, upstreamQuery: nil,
             forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0, hasAwaitedKeys: false, awaitedKeySet: 0,
-            step: 0, storage: storage, storageCapacity: storageCapacity, storageUsed: 0)
+            allowanceDeadline: 0, hasAwaitedAllowance: false, step: 0, storage: storage, storageCapacity: storageCapacity, storageUsed: 0)
     }
 
     /// The head's bytes.

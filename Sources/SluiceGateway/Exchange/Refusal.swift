@@ -37,6 +37,9 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
         left.row == right.row && left.detail.equals(right.detail)
     }
 
+    /// Whether a limit was exceeded, of which the response tells more in its fields.
+    var isForLimit: Bool { row == .ceilingExceeded || row == .quotaExceeded }
+
     static var ceilingExceeded: Refusal { Refusal(.ceilingExceeded) }
     static var quotaExceeded: Refusal { Refusal(.quotaExceeded) }
     static var preCallFailed: Refusal { Refusal(.preCallFailed) }

@@ -7,7 +7,8 @@ extension Explainer {
         let text = RefusalTexts.shared[refusal.row]
         let body = RefusalTexts.shared.body(of: refusal)
         explanation.messageTitle = "response"
-        explanation.message = Self.lines(of: text.head) + ["Content-Length: \(body.utf8.count)"] + corsLines(block)
+        explanation.message = Self.lines(of: text.head) + ["Content-Length: \(body.utf8.count)"] + limitLines(block, refusal)
+            + corsLines(block)
         addBody(body, to: &explanation, block)
         let entry = refusal.row.entry
         // Some messages begin with their code already.
@@ -22,7 +23,8 @@ extension Explainer {
         by step: Step
     ) {
         explanation.messageTitle = "response"
-        explanation.message = Self.lines(of: response.pointee.head) + (response.pointee.isAmended ? corsLines(block) : [])
+        explanation.message = Self.lines(of: response.pointee.head) + limitLines(block, nil)
+            + (response.pointee.isAmended ? corsLines(block) : [])
         addBody(response.pointee.body.string, to: &explanation, block)
         explanation.verdict = "\(response.pointee.status) \(step.name)"
         if case .maintenance = step { explanation.passes = false } else { explanation.passes = true }
@@ -31,6 +33,12 @@ extension Explainer {
     private func addBody(_ body: String, to explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         guard !body.isEmpty, block.pointee.exchange.head.method != .head else { return }
         explanation.message += ["", body]
+    }
+
+    private func limitLines(_ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal?) -> [String] {
+        var writer = HeadWriter(worker.compose, capacity: worker.composeCapacity)
+        worker.writeLimits(&writer, block, refusal)
+        return Self.lines(of: ByteView(base: writer.start, count: writer.count))
     }
 
     private func corsLines(_ block: UnsafeMutablePointer<ExchangeBlock>) -> [String] {

@@ -27,7 +27,7 @@ package final class Explainer {
         guard let snapshot = compiler.compile(configuration, generation: 1), !problems.refuseConfiguration else { return nil }
         self.snapshot = snapshot
         do throws(EventLoop.SetupError) {
-            worker = try Worker(number: 0, limits: WorkerLimits(settings), workerCount: 1, accessLog: nil)
+            worker = try Worker(number: 0, limits: WorkerLimits(settings), workerCount: 1, counts: registries.counts, accessLog: nil)
         } catch {
             throw SetupError(message: error.message)
         }
@@ -35,6 +35,7 @@ package final class Explainer {
         worker.take(Worker.Publication(
             snapshot: snapshot, listeners: [], origins: registries.origins.all, addresses: [:],
             projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
+        registries.counts.fillAll(seconds: worker.context.pointee.countSeconds)
     }
 
     var origins: [Origin] { registries.origins.all }

@@ -1,9 +1,12 @@
+import SluiceCounting
+
 /// All counters at one moment, and their text for Prometheus.
 package struct MetricsReport: Sendable {
     let totals: CounterTotals
     let labels: (domains: [String], endpoints: [MetricRegistry.EndpointLabels])
     let ceilings: [(project: String, ceiling: UInt64, used: UInt64)]
-    let quotas: [(key: CountRegistry.QuotaKey, used: UInt64)]
+    let quotas: [QuotaUsage]
+    let store: KeeperState.Counts
     let status: GatewayStatus
     let workers: Int
     let droppedLines: UInt64
@@ -89,6 +92,12 @@ package struct MetricsReport: Sendable {
         for entry in ceilings { page.add(entry.used, ["project": entry.project]) }
         page.begin("sluice_quota_used_requests", .gauge, "Requests counted in the present window of a usage quota.")
         for entry in quotas { page.add(entry.used, ["owner": entry.key.owner, "per_seconds": "\(entry.key.perSeconds)"]) }
+        page.counter("sluice_count_store_exchanges_total", "Round trips to the store of counts.", store.exchanges)
+        page.counter("sluice_count_store_failures_total", "Round trips to the store of counts that failed.", store.failures)
+        page.gauge("sluice_count_store_away", "1 while the store of counts does not answer.", store.isAway ? 1 : 0)
+        page.counter("sluice_allowance_waits_total", "Times that a request waited for allowance to be reserved.", store.waits)
+        page.counter(
+            "sluice_allowance_late_total", "Requests decided by SLUICE_QUOTA_AWAY, because nothing could be reserved in time.", store.late)
     }
 
     private func writeProcess(_ page: inout MetricsPage) {

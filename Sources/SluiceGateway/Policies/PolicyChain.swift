@@ -13,7 +13,7 @@ enum Step: BitwiseCopyable {
     /// Before quotas: a notice uses nothing up.
     case maintenance(UnsafePointer<StoredResponse>)
     /// Before authentication: guesses at credentials use the quota up too.
-    case usageQuota(UsageQuota.Compiled)
+    case usageQuota(UnsafePointer<UsageQuota.Compiled>)
     /// Before anything that costs the operator's services work, and before it is told what exists.
     case hmac(UnsafePointer<HMAC.Compiled>)
     case jwt(UnsafePointer<JWT.Compiled>)
@@ -36,7 +36,7 @@ extension Step {
         case .ipACL(let acl): acl.pointee.evaluate(&exchange)
         case .cors(let cors): cors.pointee.evaluate(&exchange)
         case .maintenance(let response): .respond(response)
-        case .usageQuota(let quota): quota.evaluate(&exchange)
+        case .usageQuota(let quota): quota.pointee.evaluate(&exchange)
         case .hmac(let hmac): hmac.pointee.evaluate(&exchange)
         case .jwt(let jwt): jwt.pointee.evaluate(&exchange)
         case .bodyLimit(let bytes): exchange.announcesMore(than: bytes) ? .refuse(.bodyTooLarge) : .proceed
@@ -73,8 +73,8 @@ enum PolicyChain {
         return ArenaSlice()
     }
 
-    /// The step that suspended the exchange: the one before its next.
-    static func suspendedStep(of exchange: borrowing Exchange) -> Step {
+    /// The step that was evaluated last: the one that suspended or refused the exchange.
+    static func latestStep(of exchange: borrowing Exchange) -> Step {
         steps(of: exchange)[exchange.step - 1]
     }
 

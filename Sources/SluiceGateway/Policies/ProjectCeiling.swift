@@ -1,22 +1,42 @@
+import SluiceCounting
+import SluiceHTTP
+
 /// Holds a project to its ceiling: requests in any interval of one second, over all workers.
 ///
 /// Every request that resolved to a domain counts, whatever becomes of it later. Refuses with `.ceilingExceeded`
-/// (429). Never suspends. The counting itself is `CeilingMeter`.
+/// (429). Suspends where a fleet shares the ceiling and this node's share may still grow. The counting itself is `CeilingMeter`.
 enum ProjectCeiling {
     /// Range of `ceiling` in the configuration: requests per second.
     static let range: ClosedRange<Int64> = 1...10_000_000
 
     struct Compiled: BitwiseCopyable {
         let words: CeilingMeter.Words
-        /// The project's place in the worker's leases.
-        let slot: Int
+        /// The project's number: its place in the worker's leases.
+        let number: Int
+        /// The project's name as a structured field's string.
+        let name: ByteView
+        /// Its item of the field RateLimit-Policy.
+        let policy: ByteView
 
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             let context = exchange.context
-            let admitted = CeilingMeter.admit(
-                words, context.pointee.leases + slot, now: context.pointee.monotonicNanoseconds,
-                workers: context.pointee.workerCount)
-            return admitted ? .proceed : .refuse(.ceilingExceeded)
+            let now = context.pointee.monotonicNanoseconds
+            if CeilingMeter.admit(words, context.pointee.leases + number, now: now, workers: context.pointee.workerCount) {
+                return .proceed
+            }
+            guard CeilingMeter.isShort(words, now: now), !exchange.hasAwaitedAllowance, !KeeperState.isAway(context.pointee.keeper)
+            else { return .refuse(.ceilingExceeded) }
+            if CeilingMeter.demandAttention(words) { AttentionQueue.put(Attention.ceiling(number).word, context.pointee.attention) }
+            return .suspend
         }
+    }
+
+    static func compile(
+        _ count: (number: Int, words: CeilingMeter.Words), project: String, limit: UInt64, into snapshot: SnapshotBuilder
+    ) -> Compiled {
+        let name = RateLimitFields.name(project)
+        return Compiled(
+            words: count.words, number: count.number, name: snapshot.arena.bytes(name),
+            policy: snapshot.arena.bytes("\(name);q=\(limit);w=1"))
     }
 }

@@ -1,10 +1,17 @@
 import SluiceConfiguration
+import SluiceCounting
+import SluiceHTTP
 
 /// Holds a domain and an endpoint to amounts of requests per window, several windows at once.
 ///
 /// A list rejects when any one of its conditions has nothing left, and then charges none of them. A request that the
 /// domain's list rejects is charged to the endpoint's all the same; one that the endpoint's rejects has been charged to
-/// the domain's: one step, compiled from both lists. Refuses with `.quotaExceeded` (403). Never suspends.
+/// the domain's: one step, compiled from both lists. Refuses with `.quotaExceeded` (403). Suspends while allowance is
+/// being reserved, for as long as SLUICE_COUNT_WAIT_MS allows, and has then charged nothing.
+///
+/// Conditions are charged one after the other, and given back when a later one rejects. In between another worker may
+/// find the last unit of the first gone; but it would be rejected by the later one all the same, unless that one's window
+/// turns in this very moment.
 enum UsageQuota: ConfigurablePolicy {
     static let key = "usageQuota"
 
@@ -28,7 +35,7 @@ enum UsageQuota: ConfigurablePolicy {
         }
         var conditions: [Configuration.Condition] = []
         for entry in entries.compactMap({ MappingReader($0, problems) }) {
-            let limit = entry.requiredInteger("limit", in: 0...Int64(QuotaCounter.limitMax))
+            let limit = entry.requiredInteger("limit", in: 0...Int64(QuotaPurse.limitMax))
             let perSeconds = entry.requiredInteger("perSeconds", in: perSecondsRange)
             entry.finish()
             guard let limit, let perSeconds else { continue }
@@ -44,41 +51,84 @@ enum UsageQuota: ConfigurablePolicy {
 
     struct Compiled: BitwiseCopyable {
         struct Condition: BitwiseCopyable {
-            let counter: QuotaCounter.Word
+            let purse: QuotaPurse.Words
+            /// The condition's number, for the keeper.
+            let number: Int
             let limit: UInt64
             let perSeconds: UInt64
         }
 
         let domain: ArenaSlice<Condition>
         let endpoint: ArenaSlice<Condition>
+        /// Its items of the field RateLimit-Policy.
+        let policy: ByteView
+
+        init(domain: ArenaSlice<Condition>, endpoint: ArenaSlice<Condition>, into arena: Arena) {
+            self.domain = domain
+            self.endpoint = endpoint
+            policy = arena.bytes((Self.items("domain", domain) + Self.items("endpoint", endpoint)).joined(separator: ", "))
+        }
+
+        private static func items(_ owner: String, _ list: ArenaSlice<Condition>) -> [String] {
+            (0..<list.count).map { "\"\(owner)-\(list[$0].perSeconds)\";q=\(list[$0].limit);w=\(list[$0].perSeconds)" }
+        }
 
         func evaluate(_ exchange: inout Exchange) -> Verdict {
-            let now = UInt64(max(0, exchange.context.pointee.wallSeconds))
-            let domainAdmits = Self.charge(domain, at: now)
-            let endpointAdmits = Self.charge(endpoint, at: now)
-            return domainAdmits && endpointAdmits ? .proceed : .refuse(.quotaExceeded)
+            let context = exchange.context
+            let now = context.pointee.countSeconds
+            let domain = Self.charge(domain, at: now)
+            let endpoint = Self.charge(endpoint, at: now)
+            if domain == .taken && endpoint == .taken { return .proceed }
+            guard domain == .pending || endpoint == .pending else { return .refuse(.quotaExceeded) }
+            return settleLate(&exchange, domain, endpoint, at: now)
+        }
+
+        /// Something is not reserved yet: the exchange waits, or is decided without it.
+        private func settleLate(
+            _ exchange: inout Exchange, _ domain: QuotaPurse.Outcome, _ endpoint: QuotaPurse.Outcome, at now: UInt64
+        ) -> Verdict {
+            let context = exchange.context
+            Self.demandAttention(self.domain, at: now, context)
+            Self.demandAttention(self.endpoint, at: now, context)
+            guard exchange.hasAwaitedAllowance || KeeperState.isAway(context.pointee.keeper) else {
+                // The whole step is evaluated again.
+                if domain == .taken { Self.putBack(self.domain, first: self.domain.count, at: now) }
+                if endpoint == .taken { Self.putBack(self.endpoint, first: self.endpoint.count, at: now) }
+                return .suspend
+            }
+            KeeperState.countLate(context.pointee.keeper)
+            let isAdmitted = domain != .exhausted && endpoint != .exhausted && KeeperState.whenLate(context.pointee.keeper) == .admit
+            return isAdmitted ? .proceed : .refuse(.quotaExceeded)
         }
 
         /// Charges all conditions of a list or none.
-        private static func charge(_ list: ArenaSlice<Condition>, at now: UInt64) -> Bool {
+        private static func charge(_ list: ArenaSlice<Condition>, at now: UInt64) -> QuotaPurse.Outcome {
             var charged = 0
             while charged < list.count {
                 let condition = list[charged]
-                guard QuotaCounter.charge(
-                    condition.counter, limit: condition.limit, perSeconds: condition.perSeconds, wallSeconds: now)
-                else {
-                    refund(list, first: charged, at: now)
-                    return false
+                let outcome = QuotaPurse.take(condition.purse, window: now / condition.perSeconds)
+                guard outcome == .taken else {
+                    putBack(list, first: charged, at: now)
+                    return outcome
                 }
                 charged += 1
             }
-            return true
+            return .taken
         }
 
-        private static func refund(_ list: ArenaSlice<Condition>, first count: Int, at now: UInt64) {
-            for index in 0..<count {
+        private static func putBack(_ list: ArenaSlice<Condition>, first count: Int, at now: UInt64) {
+            for index in 0..<count { QuotaPurse.putBack(list[index].purse, window: now / list[index].perSeconds) }
+        }
+
+        /// Tells the keeper of every condition that has nothing left in its purse.
+        private static func demandAttention(
+            _ list: ArenaSlice<Condition>, at now: UInt64, _ context: UnsafeMutablePointer<EvaluationContext>
+        ) {
+            for index in 0..<list.count {
                 let condition = list[index]
-                QuotaCounter.refund(condition.counter, perSeconds: condition.perSeconds, wallSeconds: now)
+                if QuotaPurse.available(condition.purse, window: now / condition.perSeconds) == 0, QuotaPurse.demandAttention(condition.purse) {
+                    AttentionQueue.put(Attention.quota(condition.number).word, context.pointee.attention)
+                }
             }
         }
     }
@@ -88,9 +138,9 @@ enum UsageQuota: ConfigurablePolicy {
         _ configuration: Configuration?, owner: String, counts: CountRegistry, into snapshot: SnapshotBuilder
     ) -> ArenaSlice<Compiled.Condition> {
         snapshot.arena.store((configuration?.conditions ?? []).map { condition in
-            Compiled.Condition(
-                counter: counts.quota(.init(owner: owner, perSeconds: condition.perSeconds)),
-                limit: condition.limit, perSeconds: condition.perSeconds)
+            let quota = counts.quota(.init(owner: owner, perSeconds: condition.perSeconds), limit: condition.limit)
+            return Compiled.Condition(
+                purse: quota.words, number: quota.number, limit: condition.limit, perSeconds: condition.perSeconds)
         })
     }
 }

@@ -14,9 +14,11 @@ struct SnapshotCompiler {
 
     /// What outlives snapshots and gives things their numbers.
     struct Registries: Sendable {
-        let counts = CountRegistry()
+        let counts: CountRegistry
         let metrics = MetricRegistry()
         let origins = OriginRegistry()
+
+        init(sharesCeilings: Bool = false) { counts = CountRegistry(sharesCeilings: sharesCeilings) }
     }
 
     init(settings: ProcessSettings, registries: Registries, problems: Problems) {
@@ -62,12 +64,12 @@ struct SnapshotCompiler {
     ) -> CompiledDomain? {
         let arena = builder.arena
         let project = domain.project?.value ?? "default"
-        let ceiling = registries.counts.ceiling(
-            project: project, limit: ceilings[project] ?? UInt64(settings.projectCeiling), now: Clock.monotonicNanoseconds())
+        let limit = ceilings[project] ?? UInt64(settings.projectCeiling)
+        let ceiling = registries.counts.ceiling(project: project, limit: limit, now: Clock.monotonicNanoseconds())
         let cors = domain.policies.cors.flatMap { CORS.compile($0, into: builder) }
         let corsPlace = cors.map { arena.store($0) }
         let parts = DomainParts(
-            ceiling: .init(words: ceiling.words, slot: ceiling.slot),
+            ceiling: ProjectCeiling.compile(ceiling, project: project, limit: limit, into: builder),
             ipACL: domain.policies.ipACL.flatMap { IPACL.compile($0, into: builder) }.map { arena.store($0) },
             cors: corsPlace,
             maintenance: domain.policies.maintenance.flatMap { Maintenance.compile($0, into: builder) }
@@ -85,7 +87,7 @@ struct SnapshotCompiler {
             key: arena.bytes(domain.key.value), counter: registries.metrics.domain(domain.key.value),
             unmatchedCounter: registries.metrics.endpoint(.init(domain: domain.key.value, endpoint: "")),
             keepsEncodedSlashes: domain.keepsEncodedSlashes, endpoints: table, compiledEndpoints: arena.store(endpoints),
-            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice())), cors: corsPlace, upstream: upstream)
+            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), into: arena)), cors: corsPlace, upstream: upstream)
     }
 
     /// What a domain's policies contribute to every chain of it.
@@ -99,13 +101,13 @@ struct SnapshotCompiler {
         let jwt: UnsafePointer<JWT.Compiled>?
 
         /// Steps 1 to 6 of the chain.
-        func steps(endpointQuota: ArenaSlice<UsageQuota.Compiled.Condition>) -> [Step] {
+        func steps(endpointQuota: ArenaSlice<UsageQuota.Compiled.Condition>, into arena: Arena) -> [Step] {
             var steps: [Step] = [.ceiling(ceiling)]
             if let ipACL { steps.append(.ipACL(ipACL)) }
             if let cors { steps.append(.cors(cors)) }
             if let maintenance { steps.append(.maintenance(maintenance)) }
             if quota.count + endpointQuota.count > 0 {
-                steps.append(.usageQuota(.init(domain: quota, endpoint: endpointQuota)))
+                steps.append(.usageQuota(arena.store(UsageQuota.Compiled(domain: quota, endpoint: endpointQuota, into: arena))))
             }
             if let hmac { steps.append(.hmac(hmac)) }
             if let jwt { steps.append(.jwt(jwt)) }
@@ -137,7 +139,7 @@ struct SnapshotCompiler {
         let quota = UsageQuota.compile(
             endpoint.policies.usageQuota, owner: "\(domain) \(name)", counts: registries.counts, into: builder)
         let headers = endpoint.policies.headers.flatMap { HeaderChanges.compile($0, into: builder) }
-        var steps = parts.steps(endpointQuota: quota)
+        var steps = parts.steps(endpointQuota: quota, into: arena)
         steps.append(.bodyLimit(UInt64(settings.maxBodyBytes)))
         if let preCall = endpoint.policies.preCall.flatMap({ PreCall.compile($0, into: builder) }) {
             steps.append(.preCall(arena.store(preCall)))

@@ -18,12 +18,13 @@ extension Worker {
 
     /// The chain waits for an answer from elsewhere.
     func suspend(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        switch PolicyChain.suspendedStep(of: block.pointee.exchange) {
+        switch PolicyChain.latestStep(of: block.pointee.exchange) {
         case .preCall:
             block.pointee.transfer.isPreCall = true
             block.pointee.transfer.attempts = 0
             attempt(connection, block, freshOnly: false)
         case .jwt: awaitKeySet(connection, block)
+        case .ceiling, .usageQuota: awaitAllowance(connection, block)
         default:
             assertionFailure("a policy suspended that cannot")
             answer(connection, block, .upstreamUnavailable("internal error"))
@@ -63,7 +64,7 @@ extension Worker {
     /// The usable address with the fewest exchanges under way; equals take turns. Also settles which URL of the list is
     /// meant, because each may have a path of its own. Nil if none resolves, all are ejected, or the circuit of the only one is open.
     private func choose(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UpstreamAddressRef? {
-        if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.suspendedStep(of: block.pointee.exchange) {
+        if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
             block.pointee.transfer.target = nil
             let origin = origins.pointee[preCall.pointee.origin]
             if origin.pointee.count == 1 { return only(origin.pointee.addresses[0]) }
@@ -197,7 +198,7 @@ extension Worker {
 
     /// Milliseconds in which the service has to begin, and to go on, answering.
     func answerTimeout(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
-        if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.suspendedStep(of: block.pointee.exchange) {
+        if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
             return preCall.pointee.timeoutMilliseconds
         }
         return block.pointee.exchange.domain?.pointee.upstream?.pointee.timeoutMilliseconds ?? limits.connectTimeout

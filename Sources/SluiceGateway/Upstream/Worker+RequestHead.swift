@@ -40,7 +40,7 @@ extension Worker {
 
     /// The pre-call's own line and Host, with the client's end-to-end fields; never its target or body.
     func writePreCall(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        guard case .preCall(let preCall) = PolicyChain.suspendedStep(of: block.pointee.exchange) else { return }
+        guard case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return }
         writer.write(preCall.pointee.requestHead)
         writeClientFields(&writer, block, isPreCall: true)
         writeForwarding(&writer, block, omitting: 0)

@@ -142,6 +142,7 @@ extension Worker {
         }
         if let headers { writer.write(headers.pointee.response.setLines) }
         writeCORS(&writer, block)
+        writeLimits(&writer, block)
         writeConnection(&writer, block)
         writer.write("\r\n")
         guard writer.isComplete else { return reject(upstream, connection, "response head too large") }
@@ -367,7 +368,7 @@ extension Worker {
         _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
         _ head: ResponseHead, _ bytes: ByteView
     ) {
-        if case .preCall(let preCall) = PolicyChain.suspendedStep(of: block.pointee.exchange) {
+        if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
             preCall.pointee.remember(block.pointee.exchange)
         }
         // Interim responses may stand before it in the receive area.

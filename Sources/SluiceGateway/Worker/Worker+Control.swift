@@ -1,3 +1,4 @@
+import SluiceCounting
 import SluiceEvent
 import SluiceHTTP
 

@@ -1,4 +1,5 @@
 import Glibc
+import SluiceCounting
 import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
@@ -34,6 +35,8 @@ final class Worker {
     /// Open connections by peer address; kept only where they are bounded.
     var connectionsByPeer: [IPAddress: Int] = [:]
     var keySetWaiters: [KeySetWaiter] = []
+    var allowanceWaiters = AllowanceWaiters()
+    let counts: CountRegistry
     /// Projects that `context.leases` has room for.
     var leaseCount = 0
     /// Where the next choice among several upstreams begins.
@@ -71,10 +74,11 @@ final class Worker {
     var drained: (() -> Void)?
 
     init(
-        number: Int, limits: WorkerLimits, workerCount: Int, accessLog: AccessLogBuffer?
+        number: Int, limits: WorkerLimits, workerCount: Int, counts: CountRegistry, accessLog: AccessLogBuffer?
     ) throws(EventLoop.SetupError) {
         self.number = number
         self.limits = limits
+        self.counts = counts
         self.accessLog = accessLog
         loop = try EventLoop()
         mailbox = try Mailbox(loop)
@@ -103,7 +107,7 @@ final class Worker {
         context.initialize(to: EvaluationContext(
             resources: noResources, matchScratch: matchScratch.handle, worker: number,
             workerCount: UInt64(workerCount), leases: .allocate(capacity: 1),
-            scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes))
+            attention: counts.makeQueue(), keeper: counts.state, scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes))
         wheel = DeadlineWheel(now: Clock.monotonicNanoseconds() / 1_000_000)
         readWallClock()
         readClock()
@@ -164,6 +168,7 @@ final class Worker {
         let now = Clock.monotonicNanoseconds()
         context.pointee.monotonicNanoseconds = now
         context.pointee.wallSeconds = Int64((now &+ wallOffset) / 1_000_000_000)
+        context.pointee.countSeconds = KeeperState.seconds(context.pointee.keeper, at: now)
         nowMilliseconds = now / 1_000_000
         isClockFresh = true
     }
@@ -183,6 +188,7 @@ final class Worker {
             case .upstream: upstreamExpired(owner.assumingMemoryBound(to: UpstreamConnection.self))
             }
         }
+        if !allowanceWaiters.isEmpty { expireAllowanceWaiters() }
         resumeAccepting()
         if nowMilliseconds >= trimDue { trim() }
         accessLog?.flushIfDue(nowMilliseconds)
@@ -198,7 +204,7 @@ final class Worker {
         var hasFreed = blocks.pointee.trim()
         if outputs.pointee.trim() { hasFreed = true }
         // Queues may hold pointers to places that are free by now.
-        if queue.isEmpty, keySetWaiters.isEmpty {
+        if queue.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty {
             if downstreams.trim() { hasFreed = true }
             if upstreams.trim() { hasFreed = true }
         }

@@ -37,6 +37,11 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     /// From a request's first byte to the end of its response; 0: no bound.
     let totalTimeout: UInt64
     let regexMatchLimit: Int
+    /// Longest wait of a request for its allowance.
+    let countWait: UInt64
+    /// Whether a refusal for a limit tells more of it, and whether every response does.
+    let tellsLimits: Bool
+    let tellsLimitsAlways: Bool
 
     init(_ settings: ProcessSettings) {
         headBytesMax = settings.maxHeadBytes
@@ -66,5 +71,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         retriesPerSecondMin = UInt64(settings.retryBudgetMin)
         totalTimeout = UInt64(settings.totalTimeoutMs)
         regexMatchLimit = settings.regexMatchLimit
+        countWait = UInt64(settings.countWaitMs)
+        tellsLimits = settings.rateLimitFields != .off
+        tellsLimitsAlways = settings.rateLimitFields == .all
     }
 }

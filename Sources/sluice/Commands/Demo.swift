@@ -35,7 +35,9 @@ struct Demo: ParsableCommand {
         let upstream = try Self.startUpstream(key)
         let text = DemoConfiguration.text(upstreamPort: upstream.port)
         let log = Logger.ofProcess(settings)
-        let gateway = Gateway(settings: settings, configurationFile: "the demo's configuration", log: log) { problems in
+        let gateway = Gateway(
+            settings: settings, configurationFile: "the demo's configuration", log: log, counts: CountStore.source(settings)
+        ) { problems in
             ConfigurationNode.load(text: text, problems: problems)
         }
         defer { try? FileManager.default.removeItem(atPath: Self.stateFolder) }

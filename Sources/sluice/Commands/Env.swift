@@ -19,12 +19,6 @@ struct Env: ParsableCommand {
     private static func table(_ settings: ProcessSettings) -> String {
         let heading = ["VARIABLE", "VALUE", "DEFAULT", "UNIT", "MEANING"]
         let rows = [heading] + settings.table.map { [$0.name, $0.value, $0.defaultValue, $0.unit ?? "-", $0.meaning] }
-        let widths = heading.indices.map { column in rows.map(\.[column].count).max() ?? 0 }
-        return rows.map { row in
-            let cells = row.enumerated().map { index, cell in
-                index == row.count - 1 ? cell : cell.padding(toLength: widths[index], withPad: " ", startingAt: 0)
-            }
-            return cells.joined(separator: "  ") + "\n"
-        }.joined() + "\nEach is a flag too: --workers 2 for SLUICE_WORKERS=2.\n"
+        return Columns.text(rows) + "\nEach is a flag too: --workers 2 for SLUICE_WORKERS=2.\n"
     }
 }

@@ -23,7 +23,7 @@ struct Run: ParsableCommand {
         let log = Logger.ofProcess(settings)
         let manager = ServiceManager()
         let predecessor = try Self.predecessor(settings)
-        let gateway = Gateway(settings: settings, configurationFile: source.file, log: log) { problems in
+        let gateway = Gateway(settings: settings, configurationFile: source.file, log: log, counts: CountStore.source(settings)) { problems in
             ConfigurationNode.load(problems: problems)
         }
         let admin = try Self.start(gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []))

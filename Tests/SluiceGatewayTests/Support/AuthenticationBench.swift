@@ -1,4 +1,5 @@
 import SluiceConfiguration
+import SluiceCounting
 import SluiceCrypto
 import SluiceHTTP
 import SluicePattern
@@ -22,6 +23,7 @@ final class AuthenticationBench {
     private let storage = UnsafeMutablePointer<UInt8>.allocate(capacity: 8192)
     private let leases = UnsafeMutablePointer<CeilingMeter.Lease>.allocate(capacity: 1)
     private let matches: MatchScratch
+    private let counts = CountRegistry()
 
     init(environment: [String: String] = [:]) throws {
         problems = Problems(file: "test.yaml", environment: environment)
@@ -29,7 +31,8 @@ final class AuthenticationBench {
         matches = try #require(MatchScratch())
         context.initialize(
             to: EvaluationContext(
-                wallSeconds: Self.now, resources: handles, matchScratch: matches.handle, leases: leases, scratch: scratch,
+                wallSeconds: Self.now, resources: handles, matchScratch: matches.handle, leases: leases,
+                attention: counts.makeQueue(), keeper: counts.state, scratch: scratch,
                 scratchCapacity: 4096))
     }
 
@@ -85,7 +88,8 @@ final class AuthenticationBench {
             context: context, bytes: bytes, head: head, peer: address, client: address, peerIsTrusted: false,
             isSecure: false, path: .empty, query: nil, domain: nil, endpoint: nil, upstreamPath: .empty,
             upstreamQuery: nil, forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0,
-            hasAwaitedKeys: false, awaitedKeySet: 0, step: 0, storage: storage, storageCapacity: 8192, storageUsed: 0)
+            hasAwaitedKeys: false, awaitedKeySet: 0, allowanceDeadline: 0, hasAwaitedAllowance: false,
+            step: 0, storage: storage, storageCapacity: 8192, storageUsed: 0)
     }
 
     struct BenchFault: Error {}

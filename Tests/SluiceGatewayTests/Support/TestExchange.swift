@@ -1,4 +1,5 @@
 import SluiceConfiguration
+import SluiceCounting
 import SluiceHTTP
 import SluicePattern
 import Testing
@@ -15,6 +16,8 @@ final class TestExchange {
     var exchange: Exchange
     private let context: UnsafeMutablePointer<EvaluationContext>
     private let matchScratch: MatchScratch
+    /// What the exchange's worker shares with others.
+    let counts = CountRegistry()
     /// Kept alive: the exchange reads their handles.
     private let resources: [any WorkerResource]
     private let memory: [UnsafeMutableRawBufferPointer]
@@ -54,7 +57,8 @@ final class TestExchange {
         context.initialize(
             to: EvaluationContext(
                 wallSeconds: wallSeconds, monotonicNanoseconds: monotonicNanoseconds, resources: handles.typed,
-                matchScratch: matchScratch.handle, leases: leases.typed, scratch: scratch.typed,
+                matchScratch: matchScratch.handle, leases: leases.typed,
+                attention: counts.makeQueue(), keeper: counts.state, scratch: scratch.typed,
                 scratchCapacity: Self.scratchCapacity))
 
         let view = ByteView(base: input.typed, count: bytes.count)
@@ -69,7 +73,7 @@ final class TestExchange {
             isSecure: isSecure, path: path, query: parsed.query(in: view), domain: nil, endpoint: nil, upstreamPath: path,
             upstreamQuery: parsed.query(in: view), forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0,
             hasAwaitedKeys: false, awaitedKeySet: 0,
-            step: 0, storage: chainStorage.typed, storageCapacity: storage, storageUsed: 0)
+            allowanceDeadline: 0, hasAwaitedAllowance: false, step: 0, storage: chainStorage.typed, storageCapacity: storage, storageUsed: 0)
     }
 
     deinit {

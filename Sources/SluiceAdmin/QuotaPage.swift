@@ -1,0 +1,77 @@
+import Foundation
+import SluiceCounting
+import SluiceEvent
+import SluiceGateway
+
+/// Usage of quotas as JSON, and its reset. What `sluice quota` asks.
+package enum QuotaPage {
+    package static let path = "/quotas"
+    package static let resetPath = "/quotas/reset"
+
+    /// The answer to a GET of `path`.
+    package struct List: Codable, Sendable {
+        package var quotas: [Row]
+
+        package init(quotas: [Row]) { self.quotas = quotas }
+    }
+
+    package struct Row: Codable, Sendable {
+        /// The domain's key, and for an endpoint's list its methods and pattern.
+        package var owner: String
+        package var perSeconds: UInt64
+        /// Nil where only the store was asked, which does not know it.
+        package var limit: UInt64?
+        package var used: UInt64
+        /// Seconds since the Unix epoch.
+        package var windowEnds: UInt64
+
+        package init(owner: String, perSeconds: UInt64, limit: UInt64?, used: UInt64, windowEnds: UInt64) {
+            self.owner = owner
+            self.perSeconds = perSeconds
+            self.limit = limit
+            self.used = used
+            self.windowEnds = windowEnds
+        }
+    }
+
+    /// The body of a POST to `resetPath`: everything, one owner's conditions, or one of these.
+    package struct Reset: Codable, Sendable {
+        package var all: Bool?
+        package var owner: String?
+        package var perSeconds: UInt64?
+
+        package init(all: Bool? = nil, owner: String? = nil, perSeconds: UInt64? = nil) {
+            self.all = all
+            self.owner = owner
+            self.perSeconds = perSeconds
+        }
+    }
+
+    static func list(_ gateway: Gateway) -> ControlServer.Response {
+        let rows = gateway.quotaUsage.map {
+            Row(owner: $0.key.owner, perSeconds: $0.key.perSeconds, limit: $0.limit, used: $0.used, windowEnds: $0.windowEnd)
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(List(quotas: rows)) else { return .init(status: 500, body: "cannot be encoded\n") }
+        return .init(status: 200, contentType: "application/json", body: String(decoding: data, as: UTF8.self) + "\n")
+    }
+
+    /// Wants POST and `application/json`, which no page in a browser can send to another origin unasked.
+    static func reset(_ request: ControlServer.Request, _ gateway: Gateway) -> ControlServer.Response {
+        guard request.method == "POST" else { return .init(status: 405, body: "POST only\n") }
+        guard request.contentType == "application/json" else { return .init(status: 415, body: "application/json only\n") }
+        guard let wish = try? JSONDecoder().decode(Reset.self, from: Data(request.body)), (wish.all == true) != (wish.owner != nil) else {
+            return .init(status: 400, body: "{\"all\": true}, or {\"owner\": \"...\"} with or without \"perSeconds\"\n")
+        }
+        guard let owner = wish.owner else { return answer([gateway.resetQuota(nil)]) }
+        let keys = gateway.quotaUsage.map(\.key).filter { $0.owner == owner && (wish.perSeconds ?? $0.perSeconds) == $0.perSeconds }
+        guard !keys.isEmpty else { return .init(status: 404, body: "no such quota is configured\n") }
+        return answer(keys.map { gateway.resetQuota($0) })
+    }
+
+    private static func answer(_ failures: [String?]) -> ControlServer.Response {
+        guard let failure = failures.compactMap(\.self).first else { return .init(status: 200, body: "reset\n") }
+        return .init(status: 503, body: "\(failure)\n")
+    }
+}

@@ -1,0 +1,106 @@
+public import Synchronization
+
+/// Counts one project's admitted requests over all workers, so that no interval of one second holds more than the limit.
+///
+/// The picture: time is cut into slots of 4 ms. A ring remembers how many admissions each slot was charged with, and
+/// `used` is their sum over the window: the slots that can lie in one second together with the present moment. A worker
+/// charges a small lease to the present slot, spends it request by request from memory of its own, and gives back
+/// what is left when the slot is over.
+///
+/// Why it holds: an admission is spent from a lease of the slot that the clock shows, so it stands in the ring under its own
+/// slot, and it leaves `used` only when some clock has come `windowSlots` further. Two admissions less than one second apart
+/// are at most 250 slots apart, hence both in `used` when the later one was granted, and no grant takes `used` over the limit.
+/// The window is two slots longer than a second: one because a second can begin inside a slot, one because a worker
+/// reads its clock once per turn of the loop, and a turn may take a few milliseconds. That is the price, 250/252 of
+/// the limit can be used; idle leases may cost another thousandth.
+///
+/// Races go to the safe side, at any interleaving of the steps below and whatever the length of a stall between two of them:
+/// - A lease is added to `used` first, then to the ring: in between less is admitted, never more.
+/// - Every word of the ring bears its slot's number, and every step compares and swaps the whole word. What a slot was
+///   charged with is therefore taken out of `used` exactly once: by the worker that moves the horizon past it, by the one
+///   that reuses its place 256 slots later, or piece by piece by those that give back.
+/// - A worker that finds its place in the ring taken by a later slot was stalled for longer than a second: it takes its
+///   charge back and refuses.
+/// - `charged` has a bit for every place that is not zero, so that an idle project's first request does not have to
+///   look at all 256. A bit is cleared before its word is looked at and set again if the word stays.
+///
+/// The limit stands in the same word as `used`, so that after it was lowered no worker can still grant by the old one.
+///
+/// Nothing here takes a lock; lost races repeat one compare-and-swap. In a fleet the limit is this node's share of the
+/// ceiling, good until `validUntil` (`CeilingLedger`); the sum of the shares never exceeds the ceiling, so that the
+/// same argument holds for the sum of the nodes.
+public enum CeilingMeter {
+    /// The words of one project, shared by all workers and outliving every reload.
+    public typealias Words = UnsafeMutablePointer<Atomic<UInt64>>
+
+    /// Length of a slot in nanoseconds.
+    public static let slotNanoseconds: UInt64 = 4_000_000
+    /// Slots whose admissions count together: those of one second and two more.
+    package static let windowSlots: UInt64 = 252
+    /// Slots in the ring; a power of two.
+    static let ringSlots: UInt64 = 256
+    /// A word of the ring: number of the slot, then the count, for which 10,000,000 is the most.
+    static let countBits: UInt64 = 24
+    static let countMask: UInt64 = (1 << countBits) - 1
+
+    // Places of the words. The first line has what a renewal reads and writes, the second what others do.
+    /// The limit in the upper half, `used` in the lower.
+    static let state = 0
+    static let horizon = 1
+    static let validUntil = 2
+    static let awayLimit = 3
+    static let charged = 4
+    static let ceiling = 8
+    static let refused = 9
+    static let attention = 10
+    static let settledUntil = 11
+    /// Where the memory begins that the words stand in.
+    static let origin = 15
+    static let ring = 16
+
+    static let usedMask: UInt64 = 0xFFFF_FFFF
+    static let limitShift: UInt64 = 32
+
+    /// One worker's share of one project. Only that worker touches it.
+    public struct Lease: BitwiseCopyable {
+        /// The slot that the remainder was charged to.
+        @usableFromInline var slot: UInt64 = 0
+        @usableFromInline var remaining: UInt32 = 0
+        /// Refusals that the shared words do not know of yet.
+        @usableFromInline var refused: UInt32 = 0
+
+        public init() {}
+    }
+
+    /// Admits one request at `now` (nanoseconds, monotonic, not before an earlier call of this worker) or refuses it. `workers` is how many there are.
+    @inlinable
+    @inline(__always)
+    public static func admit(_ words: Words, _ lease: UnsafeMutablePointer<Lease>, now: UInt64, workers: UInt64) -> Bool {
+        let slot = now / slotNanoseconds
+        if lease.pointee.slot == slot, lease.pointee.remaining > 0 {
+            lease.pointee.remaining &-= 1
+            return true
+        }
+        return renew(words, lease, slot: slot, workers: workers)
+    }
+
+    /// Charges a new lease and spends one of it.
+    @usableFromInline
+    @inline(never)
+    static func renew(_ words: Words, _ lease: UnsafeMutablePointer<Lease>, slot: UInt64, workers: UInt64) -> Bool {
+        renew(words, lease, slot: slot, workers: workers, interruption: Uninterrupted())
+    }
+}
+
+/// Where a simulation lets other workers run: between any two steps that touch shared words.
+package protocol Interruption {
+    func point()
+}
+
+/// What runs in production: nothing.
+package struct Uninterrupted: Interruption {
+    package init() {}
+
+    @inline(__always)
+    package func point() {}
+}

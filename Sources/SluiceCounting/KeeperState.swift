@@ -1,0 +1,84 @@
+package import Synchronization
+
+/// What the keeper of counts tells the workers, and what they count for it: a few words, read once per turn or on rare paths.
+package enum KeeperState {
+    package typealias Words = UnsafeMutablePointer<Atomic<UInt64>>
+
+    private static let clockOffset = 0
+    private static let away = 1
+    private static let waits = 8
+    private static let late = 9
+    private static let exchanges = 16
+    private static let failures = 17
+    private static let count = 24
+
+    /// What becomes of a request whose allowance cannot be reserved in time.
+    package enum Away: UInt64, Sendable {
+        case refuse = 1
+        case admit = 2
+    }
+
+    package static func make() -> Words {
+        let words = UnsafeMutableRawPointer.allocate(byteCount: count * 8, alignment: 64).bindMemory(to: Atomic<UInt64>.self, capacity: count)
+        for index in 0..<count { (words + index).initialize(to: Atomic(0)) }
+        return words
+    }
+
+    package static func free(_ words: Words) { UnsafeMutableRawPointer(words).deallocate() }
+
+    // MARK: The clock of windows
+
+    /// Seconds since the Unix epoch as windows count them, at `monotonic` nanoseconds.
+    @inline(__always)
+    package static func seconds(_ words: Words, at monotonic: UInt64) -> UInt64 {
+        (monotonic &+ words[clockOffset].load(ordering: .relaxed)) / 1_000_000_000
+    }
+
+    package static func setClockOffset(_ words: Words, to nanoseconds: Int64) {
+        words[clockOffset].store(UInt64(bitPattern: nanoseconds), ordering: .relaxed)
+    }
+
+    // MARK: The store
+
+    /// Whether the store does not answer: nobody need wait for it.
+    package static func isAway(_ words: Words) -> Bool { words[away].load(ordering: .relaxed) & 1 != 0 }
+
+    package static func setAway(_ words: Words, _ isAway: Bool) {
+        if isAway { words[away].bitwiseOr(1, ordering: .relaxed) } else { words[away].bitwiseAnd(~1, ordering: .relaxed) }
+    }
+
+    /// What becomes of a request whose allowance cannot be reserved in time.
+    package static func whenLate(_ words: Words) -> Away { words[away].load(ordering: .relaxed) & 2 != 0 ? .admit : .refuse }
+
+    package static func setWhenLate(_ words: Words, _ choice: Away) {
+        if choice == .admit { words[away].bitwiseOr(2, ordering: .relaxed) } else { words[away].bitwiseAnd(~2, ordering: .relaxed) }
+    }
+
+    // MARK: Counts for metrics
+
+    /// A request waits for its allowance.
+    package static func countWait(_ words: Words) { words[waits].add(1, ordering: .relaxed) }
+
+    /// A request was decided without its allowance having been reserved.
+    package static func countLate(_ words: Words) { words[late].add(1, ordering: .relaxed) }
+
+    /// A round trip to the store has ended.
+    package static func countExchange(_ words: Words, hasFailed: Bool) {
+        words[exchanges].add(1, ordering: .relaxed)
+        if hasFailed { words[failures].add(1, ordering: .relaxed) }
+    }
+
+    package struct Counts: Sendable {
+        package var waits: UInt64
+        package var late: UInt64
+        package var exchanges: UInt64
+        package var failures: UInt64
+        package var isAway: Bool
+    }
+
+    package static func counts(_ words: Words) -> Counts {
+        Counts(
+            waits: words[waits].load(ordering: .relaxed), late: words[late].load(ordering: .relaxed),
+            exchanges: words[exchanges].load(ordering: .relaxed), failures: words[failures].load(ordering: .relaxed), isAway: isAway(words))
+    }
+}

@@ -1,0 +1,130 @@
+// What becomes of a round's requests; life without the store; the end.
+
+extension QuotaLedger {
+    /// Puts what the store has granted into the purses. `requests` are those of the last `plan`, in the order of `replies.quotas`.
+    package func apply(_ requests: [AllowanceBatch.QuotaRequest], _ replies: AllowanceReplies) {
+        nodes = max(1, replies.nodes)
+        for (request, reply) in zip(requests, replies.quotas) {
+            guard let index = indices[request.key] else { continue }
+            // A window that has lost its place is over, or the clock was set back: what was granted is wasted.
+            guard conditions[index][request.window].number == request.window else { continue }
+            apply(request, reply, index)
+        }
+    }
+
+    private func apply(_ request: AllowanceBatch.QuotaRequest, _ reply: AllowanceReplies.QuotaReply, _ index: Int) {
+        let words = conditions[index].words
+        let limit = conditions[index].limit
+        var window = conditions[index][request.window]
+        // No store grants more than was asked for; one that says so is not believed.
+        let more = min(reply.granted - min(reply.granted, request.granted), request.wanted)
+        window.granted += more
+        window.elsewhere = min(reply.total - min(reply.total, reply.granted), QuotaPurse.limitMax)
+        window.isAgreed = true
+        window.isLocal = false
+        let isUsedUp = reply.total >= limit
+        if nodes == 1 {
+            window.isExhausted = isUsedUp
+        } else if request.wanted > 0 {
+            // Others may give back. So a last grant is not the end: it is what comes of asking once more.
+            window.isExhausted = isUsedUp && more == 0
+        } else {
+            window.isExhausted = isUsedUp && window.isExhausted
+        }
+        QuotaPurse.put(
+            more, words, window: request.window, granted: window.granted, elsewhere: window.elsewhere, isExhausted: window.isExhausted)
+        if limit < request.limit { shrink(index, &window) }
+        if let keep = reply.keep { withdraw(allBut: keep, words, &window) }
+        conditions[index][request.window] = window
+        if window.givenBack > 0 { activate(index, isDemanded: false) }
+    }
+
+    /// The store could not answer: nothing was granted. What was given back stays so. The same is asked for in the next round;
+    /// how long to wait before it is for the caller.
+    package func failed(_ requests: [AllowanceBatch.QuotaRequest]) {
+        for request in requests {
+            guard request.wanted > 0, let index = indices[request.key], conditions[index].activePlace >= 0 else { continue }
+            activate(index, isDemanded: false)
+        }
+    }
+
+    /// For an orderly end: empties all purses of windows that are not over, and gives what was in them back.
+    package func release() -> [AllowanceBatch.QuotaRequest] {
+        var requests = orphans
+        orphans.removeAll()
+        for index in conditions.indices {
+            let present = lastCounting / Self.nanoseconds(conditions[index].key.perSeconds)
+            for place in 0..<2 as Range<UInt64> {
+                var window = conditions[index][place]
+                guard window.number != .max, window.number >= present else { continue }
+                withdraw(allBut: 0, conditions[index].words, &window)
+                if let request = request(index, &window, wanted: 0) { requests.append(request) }
+                conditions[index][place] = window
+            }
+        }
+        return requests
+    }
+
+    // MARK: Without the store
+
+    /// Instead of `plan`, while the store that `nodes` nodes share is away and quotas go on with what they have (`local`): a window of which
+    /// nothing was ever agreed gets this node's even part, once. A window under way keeps what it holds, and no more.
+    ///
+    /// If every node does so, they admit at most the limit; if only some have lost the store, those that have not do not know, and
+    /// together they may admit up to a part more for each that has. What was taken is reported when the store is back.
+    package func grantLocally(
+        attention: some Sequence<Int>, nodes: Int, countingNanoseconds: UInt64, monotonicNanoseconds: UInt64
+    ) {
+        let now = Moment(counting: countingNanoseconds, monotonic: monotonicNanoseconds)
+        answer(attention)
+        lastCounting = countingNanoseconds
+        for place in active.indices where active[place].due <= now.monotonic {
+            let index = active[place].index
+            let number = countingNanoseconds / Self.nanoseconds(conditions[index].key.perSeconds)
+            if conditions[index].isDemanded { conditions[index].usedAt = now.monotonic }
+            conditions[index].isDemanded = false
+            // Those that are used from a purse alone need a look too when their window turns.
+            active[place].due = now.monotonic &+ 20_000_000
+            guard now.monotonic &- conditions[index].usedAt < Self.idleNanoseconds || isHeld(index, number) else { continue }
+            begin(number, index)
+            guard !conditions[index][number].isAgreed, !conditions[index][number].isLocal else { continue }
+            let part = conditions[index].limit / UInt64(max(1, nodes))
+            conditions[index][number].granted += part
+            conditions[index][number].isLocal = true
+            conditions[index][number].isExhausted = true
+            QuotaPurse.put(
+                part, conditions[index].words, window: number, granted: conditions[index][number].granted, elsewhere: 0, isExhausted: true)
+        }
+    }
+
+    /// Whether one of the last two windows was spent from.
+    private func isHeld(_ index: Int, _ number: UInt64) -> Bool {
+        [number, number &- 1].contains { candidate in
+            let window = conditions[index][candidate]
+            return window.number == candidate && window.granted > QuotaPurse.available(conditions[index].words, window: candidate)
+        }
+    }
+
+    // MARK: Looking
+
+    /// What has been used of every condition in the window of `countingNanoseconds`.
+    package func usage(countingNanoseconds: UInt64) -> [Usage] {
+        conditions.map { condition in
+            let length = Self.nanoseconds(condition.key.perSeconds)
+            let number = countingNanoseconds / length
+            return Usage(
+                key: condition.key, limit: condition.limit, used: QuotaPurse.usage(condition.words, window: number),
+                endsAtSeconds: (number + 1) * (length / 1_000_000_000))
+        }
+    }
+
+    /// One condition's row for metrics and for `sluice quota list`.
+    package struct Usage: Sendable, Equatable {
+        package let key: QuotaKey
+        package let limit: UInt64
+        /// Spent on this node in the present window, and what the store has reserved for others. 0 if this process has not used it yet.
+        package let used: UInt64
+        /// When the window ends, in seconds since the Unix epoch.
+        package let endsAtSeconds: UInt64
+    }
+}

@@ -1,0 +1,75 @@
+import Glibc
+package import SluiceHTTP
+
+/// Asks a `ControlServer` one thing and waits for the answer: for commands, never for a worker.
+package enum ControlClient {
+    package struct Answer: Sendable {
+        package let status: Int
+        package let body: [UInt8]
+    }
+
+    /// Nobody listens, or what came is no answer.
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
+        /// Whether nobody listens at the address.
+        package let isRefused: Bool
+    }
+
+    private static let timeout = timeval(tv_sec: 5, tv_usec: 0)
+    private static let answerBytesMax = 64 << 20
+
+    /// Sends one request and reads the answer to its end, in five seconds of silence at most.
+    package static func send(
+        _ method: String, _ path: String, to address: IPAddress, port: UInt16, json: [UInt8] = []
+    ) throws(Failure) -> Answer {
+        let target = SocketAddress(address, port: port)
+        let descriptor = socket(target.family, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw Failure(description: "\(SocketError(code: errno))", isRefused: false) }
+        defer { Socket.close(descriptor) }
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            var limit = timeout
+            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
+        let connected = target.withSockaddr { connect(descriptor, $0, $1) }
+        guard connected == 0 else {
+            let code = errno
+            throw Failure(description: "\(SocketError(code: code))", isRefused: code == ECONNREFUSED)
+        }
+        let head = """
+            \(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+            Content-Length: \(json.count)\r\n\r\n
+            """
+        try sendAll(Array(head.utf8) + json, descriptor)
+        return try parse(receiveAll(descriptor))
+    }
+
+    private static func sendAll(_ bytes: [UInt8], _ descriptor: Int32) throws(Failure) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard count > 0 else { throw Failure(description: "\(SocketError(code: errno))", isRefused: false) }
+            sent += count
+        }
+    }
+
+    private static func receiveAll(_ descriptor: Int32) throws(Failure) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 65_536)
+        while bytes.count < answerBytesMax {
+            let count = piece.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count == 0 { return bytes }
+            guard count > 0 else { throw Failure(description: "\(SocketError(code: errno))", isRefused: false) }
+            bytes += piece[..<count]
+        }
+        throw Failure(description: "the answer is too long", isRefused: false)
+    }
+
+    /// Status and body of an answer that ends with its connection.
+    private static func parse(_ bytes: [UInt8]) throws(Failure) -> Answer {
+        let text = String(decoding: bytes.prefix(16), as: UTF8.self)
+        guard text.hasPrefix("HTTP/1."), let status = Int(text.dropFirst(9).prefix(3)),
+            let end = bytes.firstRange(of: Array("\r\n\r\n".utf8))
+        else { throw Failure(description: "what answers is no admin listener of a gateway", isRefused: false) }
+        return Answer(status: status, body: Array(bytes[end.upperBound...]))
+    }
+}

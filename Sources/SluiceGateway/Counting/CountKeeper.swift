@@ -1,0 +1,264 @@
+import Logging
+import SluiceCounting
+import SluiceEvent
+import Synchronization
+
+/// Reserves allowance in the store before workers spend it: the one thread that waits for the store, so that none of them does.
+///
+/// A round: the ledgers plan what needs the store, one exchange carries all of it, and the ledgers put what was granted where
+/// workers find it. Workers that have exchanges waiting are told after every round. There are at most 150 rounds a second,
+/// whatever the load: more of it makes the blocks larger.
+///
+/// A store that fails is tried again with growing pauses. Until it answers, requests whose allowance is not at hand are
+/// decided as the settings say, at once; what has been reserved goes on being spent.
+final class CountKeeper: @unchecked Sendable {
+    /// What is asked of the keeper's thread: to forget what was used of a condition, or of all.
+    private final class Errand: Sendable {
+        let key: QuotaKey?
+        let failure = Mutex<AllowanceStoreError?>(AllowanceStoreError("the store of counts does not answer"))
+        let done = Signal()
+
+        init(key: QuotaKey?) { self.key = key }
+
+        func end(_ error: AllowanceStoreError?) {
+            failure.withLock { $0 = error }
+            done.raise()
+        }
+    }
+
+    private struct Desk {
+        var errands: [Errand] = []
+        var isEnding = false
+    }
+
+    private static let roundNanoseconds: UInt64 = 1_000_000_000 / 150
+    /// How often what is in use, and a shared store, are looked at.
+    private static let busyMilliseconds = 10
+    private static let idleMilliseconds = 100
+    private static let pauseMilliseconds: (first: UInt64, longest: UInt64) = (100, 2000)
+
+    private let source: CountStoreSource
+    private let registry: CountRegistry
+    private let log: Logger
+    private let isLocalWhenAway: Bool
+    private let tellWorker: @Sendable (Int) -> Void
+    private let desk = Mutex(Desk())
+    /// Raised when the first round has ended, well or not.
+    private let begun = Signal()
+
+    // The keeper's thread only.
+    private let quotas: QuotaLedger
+    private var store: (any AllowanceStore)?
+    private var clock: CountingClock
+    private var sequence: UInt64 = 0
+    private var demanded: Set<Int> = []
+    private var roundAt: UInt64 = 0
+    private var retryAt: UInt64 = 0
+    private var pause = CountKeeper.pauseMilliseconds.first
+    private var nodes = 1
+    private var hasBegun = false
+
+    /// - Parameters:
+    ///   - isLocalWhenAway: whether a shared store that is away leaves a node its part of every window.
+    ///   - tellWorker: tells a worker, by its number, that a round has ended.
+    init(
+        source: CountStoreSource, registry: CountRegistry, whenLate: KeeperState.Away, isLocalWhenAway: Bool, log: Logger,
+        tellWorker: @escaping @Sendable (Int) -> Void
+    ) {
+        self.source = source
+        self.registry = registry
+        self.isLocalWhenAway = isLocalWhenAway && source.isShared
+        self.log = log
+        self.tellWorker = tellWorker
+        quotas = QuotaLedger(sizing: source.sizing)
+        clock = CountingClock(wall: Clock.wallNanoseconds(), monotonic: Clock.monotonicNanoseconds())
+        KeeperState.setClockOffset(registry.state, to: clock.offset)
+        KeeperState.setWhenLate(registry.state, whenLate)
+    }
+
+    /// Opens the store if anything is to be counted in it, so that a start can say what is wrong with it. Before `run`.
+    func open() throws(AllowanceStoreError) {
+        if registry.quotaCount > 0, !source.isShared { try openStore() }
+    }
+
+    // MARK: Any thread
+
+    /// Forgets what was used of a condition, or of all, in the store and on this node. Waits for at most two seconds.
+    func reset(_ key: QuotaKey?) -> AllowanceStoreError? {
+        let errand = Errand(key: key)
+        desk.withLock { $0.errands.append(errand) }
+        registry.signal.raise()
+        errand.done.wait(milliseconds: 2000)
+        return errand.failure.withLock { $0 }
+    }
+
+    /// Waits until the store has answered once, or cannot be reached.
+    func awaitFirstRound(milliseconds: Int) { begun.wait(milliseconds: milliseconds) }
+
+    /// Ends `run`, after what lies unspent has been given back.
+    func stop() {
+        desk.withLock { $0.isEnding = true }
+        registry.signal.raise()
+    }
+
+    // MARK: The keeper's thread
+
+    /// Keeps the counts until `stop()`.
+    func run() {
+        while !desk.withLock({ $0.isEnding }) {
+            registry.signal.wait(milliseconds: waitMilliseconds)
+            pace()
+            followClock()
+            takeChanges()
+            takeAttention()
+            runErrands()
+            round()
+            tellWorkers()
+        }
+        giveBack()
+    }
+
+    private var waitMilliseconds: Int {
+        if !demanded.isEmpty, retryAt > 0 {
+            return Int(clamping: (retryAt - min(retryAt, Clock.monotonicNanoseconds())) / 1_000_000) + 1
+        }
+        return quotas.isBusy || source.isShared ? Self.busyMilliseconds : Self.idleMilliseconds
+    }
+
+    /// Waits until the last round is long enough ago.
+    private func pace() {
+        let due = roundAt + Self.roundNanoseconds
+        let now = Clock.monotonicNanoseconds()
+        if now < due { Clock.sleep(nanoseconds: due - now) }
+    }
+
+    private func followClock() {
+        let isFar = clock.follow(wall: Clock.wallNanoseconds(), monotonic: Clock.monotonicNanoseconds())
+        KeeperState.setClockOffset(registry.state, to: clock.offset)
+        if isFar { log.warning("the clock was set back by more than a day: windows of quotas that were used before may be used again") }
+    }
+
+    private func takeChanges() {
+        for change in registry.takeChanges() {
+            switch change {
+            case .ceiling: break
+            case .quota(let number):
+                let quota = registry.quota(number)
+                quotas.add(quota.key, words: quota.words, limit: quota.limit)
+            }
+        }
+    }
+
+    private func takeAttention() {
+        for queue in registry.queues {
+            while let word = AttentionQueue.take(queue) {
+                if case .quota(let number) = Attention(word: word) { demanded.insert(number) }
+            }
+            guard AttentionQueue.hasOverflowed(queue) else { continue }
+            for number in 0..<registry.quotaCount where QuotaPurse.hasAttention(registry.quota(number).words) { demanded.insert(number) }
+        }
+    }
+
+    private func runErrands() {
+        let errands = desk.withLock { desk in
+            defer { desk.errands = [] }
+            return desk.errands
+        }
+        for errand in errands {
+            do throws(AllowanceStoreError) {
+                try openStore()
+                try store?.reset(errand.key)
+                quotas.reset(errand.key)
+                errand.end(nil)
+            } catch {
+                errand.end(error)
+            }
+        }
+    }
+
+    private func round() {
+        let now = Clock.monotonicNanoseconds()
+        guard now >= retryAt else { return goOnWithout(now) }
+        let requests = quotas.plan(
+            attention: demanded, countingNanoseconds: clock.nanoseconds(at: now), monotonicNanoseconds: now)
+        guard !requests.isEmpty else { return demanded.removeAll() }
+        roundAt = now
+        do throws(AllowanceStoreError) {
+            try openStore()
+            sequence += 1
+            guard let replies = try store?.exchange(AllowanceBatch(sequence: sequence, quotas: requests)) else { return }
+            quotas.apply(requests, replies)
+            demanded.removeAll()
+            nodes = replies.nodes
+            noteSuccess()
+        } catch {
+            quotas.failed(requests)
+            noteFailure(error)
+            goOnWithout(now)
+        }
+        begin()
+    }
+
+    /// What a node does for itself while its store is away.
+    private func goOnWithout(_ now: UInt64) {
+        guard isLocalWhenAway else { return }
+        quotas.grantLocally(
+            attention: demanded, nodes: nodes, countingNanoseconds: clock.nanoseconds(at: now), monotonicNanoseconds: now)
+    }
+
+    private func tellWorkers() {
+        for (number, queue) in registry.queues.enumerated() where AttentionQueue.takeAwaiting(queue) { tellWorker(number) }
+    }
+
+    private func giveBack() {
+        guard let store else { return }
+        takeChanges()
+        let requests = quotas.release()
+        sequence += 1
+        if !requests.isEmpty {
+            do throws(AllowanceStoreError) {
+                _ = try store.exchange(AllowanceBatch(sequence: sequence, quotas: requests))
+            } catch {
+                log.warning("what was reserved of quotas and not used is lost: \(error)")
+            }
+        }
+        store.close()
+    }
+
+    // MARK: The store
+
+    private func openStore() throws(AllowanceStoreError) {
+        guard store == nil else { return }
+        let opened = try source.open()
+        store = opened.store
+        let now = Clock.monotonicNanoseconds()
+        let stored = CountingClock(wall: Clock.wallNanoseconds(), monotonic: now, highestSeconds: opened.highestSeconds)
+        if stored.nanoseconds(at: now) > clock.nanoseconds(at: now) {
+            clock = stored
+            KeeperState.setClockOffset(registry.state, to: clock.offset)
+        }
+    }
+
+    private func noteSuccess() {
+        KeeperState.countExchange(registry.state, hasFailed: false)
+        retryAt = 0
+        pause = Self.pauseMilliseconds.first
+        guard KeeperState.isAway(registry.state) else { return }
+        KeeperState.setAway(registry.state, false)
+        log.notice("the store of counts answers again", metadata: ["store": "\(source.name)"])
+    }
+
+    private func noteFailure(_ error: AllowanceStoreError) {
+        KeeperState.countExchange(registry.state, hasFailed: true)
+        retryAt = Clock.monotonicNanoseconds() + pause * 1_000_000
+        pause = min(2 * pause, Self.pauseMilliseconds.longest)
+        guard !KeeperState.isAway(registry.state) else { return }
+        KeeperState.setAway(registry.state, true)
+        log.error("the store of counts does not answer: \(error)", metadata: ["store": "\(source.name)"])
+    }
+
+    private func begin() {
+        if !hasBegun { begun.raise() }
+        hasBegun = true
+    }
+}

@@ -1,0 +1,157 @@
+import Foundation
+import GRDB
+package import SluiceCounting
+
+/// What one node has reserved, on disk: `counts.sqlite` in the state directory.
+///
+/// A batch is one transaction, and it is on the disk (write-ahead log, synchronous=FULL: one fsync) before `exchange` returns. What
+/// is reserved only adds up, so two processes on one file, a new binary that takes over from the old one, together
+/// never get more than the limit.
+///
+/// A condition has two rows, for windows of even and odd numbers, as it has two purses. A window that has lost its row to a later one,
+/// or ended long before the latest time seen, is over: nothing more is granted for it. So a clock that is set back opens no old
+/// window again; what it may cost is that short windows stay closed until the clock is where it was. `reset(nil)` forgets the time too.
+///
+/// For one thread. After an error the next exchange tries again, where needed with a new connection.
+package final class StateDatabase: AllowanceStore {
+    /// Name of the file in the state directory.
+    package static let fileName = "counts.sqlite"
+
+    /// The latest counting time that was written with any batch by any process, as found when the file was opened, in seconds since the Unix
+    /// epoch; 0 for a new file. A clock behind it has been set back.
+    package private(set) var highestSeconds: UInt64 = 0
+
+    /// The counting clock: written with the next batch. If it is never set, the beginnings of windows stand for it.
+    package var countingSeconds: UInt64 = 0
+
+    let directory: String
+    private let path: String
+    private var connection: StateConnection?
+
+    /// Opens the file, and makes directory (0700) and file (0600) if they are not there. Waits for at most about a second for another process.
+    package init(directory: String) throws(AllowanceStoreError) {
+        self.directory = directory
+        path = (directory as NSString).appendingPathComponent(Self.fileName)
+        try prepareFiles()
+        do {
+            let connection = try StateConnection(path: path, checksContent: true)
+            highestSeconds = connection.highest
+            self.connection = connection
+        } catch {
+            throw explained(error)
+        }
+    }
+
+    // MARK: AllowanceStore
+
+    package func exchange(_ batch: AllowanceBatch) throws(AllowanceStoreError) -> AllowanceReplies {
+        var quotas: [AllowanceReplies.QuotaReply] = []
+        if !batch.quotas.isEmpty {
+            let seconds = max(countingSeconds, StateConnection.earliestSeconds(of: batch))
+            quotas = try run { connection throws in try connection.reserve(batch.quotas, seconds: seconds) }
+        }
+        let ceilings = batch.ceilings.map {
+            AllowanceReplies.CeilingReply(project: $0.project, share: $0.ceiling, target: $0.ceiling, fair: $0.ceiling)
+        }
+        return AllowanceReplies(ceilings: ceilings, quotas: quotas)
+    }
+
+    package func usage(wallSeconds: UInt64) throws(AllowanceStoreError) -> [(key: QuotaKey, window: UInt64, reserved: UInt64)] {
+        try run { connection throws in try connection.usage(seconds: wallSeconds) }
+    }
+
+    package func reset(_ key: QuotaKey?) throws(AllowanceStoreError) {
+        try run { connection throws in try connection.reset(key) }
+        if key == nil { highestSeconds = 0 }
+    }
+
+    package func close() {
+        connection?.close()
+        connection = nil
+    }
+
+    // MARK: For tests
+
+    /// How commits reach the disk, as SQLite says.
+    func pragmas() throws -> (journal: String?, synchronous: Int?) { try run { connection throws in try connection.pragmas() } }
+
+    /// Makes the present connection behave as if the disk had room for so many pages.
+    func limitPages(to count: Int) throws { try run { connection throws in try connection.limitPages(to: count) } }
+
+    // MARK: Connections and errors
+
+    /// Runs `body` on the connection, which is opened anew if an error has closed it or the file was moved away.
+    private func run<Result>(_ body: (StateConnection) throws -> Result) throws(AllowanceStoreError) -> Result {
+        // SQLite goes on writing to a file that has lost its name, and nobody would find it again.
+        if let open = connection, !open.isStillAt(path) { close() }
+        if connection == nil { try prepareFiles() }
+        do {
+            let open = try connection ?? StateConnection(path: path, checksContent: false)
+            connection = open
+            return try body(open)
+        } catch {
+            if !isBusy(error) { close() }
+            throw explained(error)
+        }
+    }
+
+    private func isBusy(_ error: any Error) -> Bool {
+        (error as? DatabaseError).map { $0.resultCode == .SQLITE_BUSY || $0.resultCode == .SQLITE_LOCKED } ?? false
+    }
+
+    /// One line that says what is wrong and, if anything can, what helps.
+    private func explained(_ error: any Error) -> AllowanceStoreError {
+        if let error = error as? AllowanceStoreError { return error }
+        guard let error = error as? DatabaseError else { return AllowanceStoreError("\(path): \(error)") }
+        let detail = "\(error.message ?? "no message"), SQLite code \(error.extendedResultCode.rawValue)"
+        switch error.resultCode {
+        case .SQLITE_FULL:
+            return AllowanceStoreError("\(path): no space left on its disk")
+        case .SQLITE_IOERR:
+            return AllowanceStoreError("\(path): its disk failed or is full (\(detail))")
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            return AllowanceStoreError("\(path): another process has locked it for more than a second")
+        case .SQLITE_READONLY:
+            return AllowanceStoreError("\(path): must be writable, and so must its folder (\(detail))")
+        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
+            return AllowanceStoreError("\(path): cannot be opened for writing (\(detail))")
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            return AllowanceStoreError(
+                "\(path): damaged (\(detail)); move it away together with \(Self.fileName)-wal and -shm: counts then begin at zero")
+        default:
+            return AllowanceStoreError("\(path): \(detail)")
+        }
+    }
+
+    /// Makes directory and file as nobody else may read them. SQLite gives its further files the same mode.
+    private func prepareFiles() throws(AllowanceStoreError) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw AllowanceStoreError("\(directory): the state directory cannot be made (\(Self.reason(error)))")
+        }
+        let file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        if file >= 0 {
+            _ = fsync(file)
+            _ = Foundation.close(file)
+            // The names have to outlive a power failure too.
+            for folder in [directory, (directory as NSString).deletingLastPathComponent] { Self.sync(folder) }
+        } else if errno != EEXIST {
+            throw AllowanceStoreError("\(path): cannot be made (\(String(cString: strerror(errno))))")
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        if let cause, cause.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(cause.code))) }
+        return error.localizedDescription
+    }
+
+    private static func sync(_ folder: String) {
+        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        _ = fsync(descriptor)
+        _ = Foundation.close(descriptor)
+    }
+}

@@ -1,0 +1,151 @@
+import ArgumentParser
+import Foundation
+import SluiceAdmin
+import SluiceConfiguration
+import SluiceCounting
+import SluiceEvent
+import SluiceHTTP
+
+/// `sluice quota`: what is used up of usage quotas, and how to begin anew.
+struct Quota: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show and clear the usage of quotas.",
+        discussion: """
+            Asks the running gateway at SLUICE_ADMIN_LISTEN. Where none runs, the store is asked: the state folder, or Redis. It \
+            knows what was reserved, which may be a little more than what was used.
+
+            \(SettingsFlags.discussion)
+            """,
+        subcommands: [List.self, Reset.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show every quota and what is used of its present window.")
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        func run() throws {
+            let settings = try SettingsFlags.settings()
+            let answer = try Quota.ask(settings, "GET", QuotaPage.path)
+            let list: QuotaPage.List
+            if let answer {
+                do {
+                    list = try JSONDecoder().decode(QuotaPage.List.self, from: Data(answer.body))
+                } catch {
+                    throw Report.problems(["what answers at SLUICE_ADMIN_LISTEN is no gateway of this version"])
+                }
+            } else {
+                list = try Quota.stored(settings)
+            }
+            try Report.output(json ? Quota.text(list) : Quota.table(list))
+        }
+    }
+
+    struct Reset: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Begin the present window of quotas anew.",
+            discussion: "OWNER is a domain's key, or for an endpoint's quota what `sluice quota list` shows: 'KEY METHODS PATTERN'.")
+
+        @Argument(help: "Whose quotas.")
+        var owner: String?
+
+        @Option(help: ArgumentHelp("Only the condition with windows of this length.", valueName: "SECONDS"))
+        var perSeconds: UInt64?
+
+        @Flag(help: "All quotas.")
+        var all = false
+
+        func validate() throws {
+            if all == (owner != nil) { throw ValidationError("name an owner, or --all") }
+            if all && perSeconds != nil { throw ValidationError("--per-seconds needs an owner") }
+        }
+
+        func run() throws {
+            let settings = try SettingsFlags.settings()
+            let wish = try JSONEncoder().encode(QuotaPage.Reset(all: all ? true : nil, owner: owner, perSeconds: perSeconds))
+            if let answer = try Quota.ask(settings, "POST", QuotaPage.resetPath, Array(wish)) {
+                let text = String(decoding: answer.body, as: UTF8.self).trimmingCharacters(in: .newlines)
+                guard answer.status == 200 else { throw Report.problems([text]) }
+            } else {
+                try Quota.resetStored(settings, owner: owner, perSeconds: perSeconds)
+            }
+            try Report.output("reset\n")
+        }
+    }
+
+    // MARK: The running gateway
+
+    /// The gateway's answer; nil if none listens.
+    private static func ask(_ settings: ProcessSettings, _ method: String, _ path: String, _ json: [UInt8] = []) throws -> ControlClient.Answer? {
+        guard let listen = settings.adminListen else { return nil }
+        // A wildcard address is reached on loopback.
+        let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][listen.host] ?? listen.host
+        guard let address = IPAddress(host) else { return nil }
+        do throws(ControlClient.Failure) {
+            return try ControlClient.send(method, path, to: address, port: listen.port, json: json)
+        } catch {
+            if error.isRefused { return nil }
+            throw Report.problems(["SLUICE_ADMIN_LISTEN \(listen): \(error)"])
+        }
+    }
+
+    // MARK: The store
+
+    private static func stored(_ settings: ProcessSettings) throws -> QuotaPage.List {
+        let now = UInt64(Date.now.timeIntervalSince1970)
+        return try withStore(settings) { store throws(AllowanceStoreError) in
+            let rows = try store.usage(wallSeconds: now).map {
+                QuotaPage.Row(
+                    owner: $0.key.owner, perSeconds: $0.key.perSeconds, limit: nil, used: $0.reserved,
+                    windowEnds: ($0.window + 1) * $0.key.perSeconds)
+            }
+            return QuotaPage.List(quotas: rows.sorted { ($0.owner, $0.perSeconds) < ($1.owner, $1.perSeconds) })
+        } ?? QuotaPage.List(quotas: [])
+    }
+
+    private static func resetStored(_ settings: ProcessSettings, owner: String?, perSeconds: UInt64?) throws {
+        let now = UInt64(Date.now.timeIntervalSince1970)
+        let found = try withStore(settings) { store throws(AllowanceStoreError) in
+            guard let owner else {
+                try store.reset(nil)
+                return true
+            }
+            let keys = try store.usage(wallSeconds: now).map(\.key).filter { $0.owner == owner && (perSeconds ?? $0.perSeconds) == $0.perSeconds }
+            for key in keys { try store.reset(key) }
+            return !keys.isEmpty
+        }
+        guard found == true || owner == nil else { throw Report.problems(["nothing is used of such a quota"]) }
+    }
+
+    /// Nil if there is no store that outlives the process, or it was never begun.
+    private static func withStore<Result>(
+        _ settings: ProcessSettings, _ body: (any AllowanceStore) throws(AllowanceStoreError) -> Result
+    ) throws -> Result? {
+        do throws(AllowanceStoreError) {
+            guard let store = try CountStore.openExisting(settings) else { return nil }
+            defer { store.close() }
+            return try body(store)
+        } catch {
+            throw Report.problems([error.description])
+        }
+    }
+
+    // MARK: Text
+
+    private static func text(_ list: QuotaPage.List) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(list), as: UTF8.self) + "\n"
+    }
+
+    private static func table(_ list: QuotaPage.List) -> String {
+        guard !list.quotas.isEmpty else { return "no quotas\n" }
+        let rows = [["OWNER", "PER SECONDS", "USED", "LIMIT", "WINDOW ENDS"]] + list.quotas.map {
+            [
+                $0.owner, "\($0.perSeconds)", "\($0.used)", $0.limit.map { "\($0)" } ?? "-",
+                Date(timeIntervalSince1970: TimeInterval($0.windowEnds)).formatted(.iso8601),
+            ]
+        }
+        return Columns.text(rows)
+    }
+}

@@ -1,0 +1,188 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// Quotas outlive what becomes of the process and of the disk.
+@Suite("Durable quotas", .loopback, .serialized, .timeLimit(.minutes(2)))
+struct QuotaDurabilityTests {
+    private func text(limit: Int, perSeconds: Int = 86_400) -> String {
+        configuration(
+            ceiling: 1_000_000, policies: "usageQuota: [{limit: \(limit), perSeconds: \(perSeconds)}]", [EndpointText("/**", helloMock)])
+    }
+
+    /// Sends on several connections until the gateway is gone; counts what was admitted, seen or not: a request without an
+    /// answer may have been.
+    private final class Load: Sendable {
+        private let admitted = Mutex(0)
+        private let unanswered = Mutex(0)
+        private let done = Flag()
+        private let clients: Int
+
+        init(_ gateway: Gateway, clients: Int) {
+            self.clients = clients
+            let port = gateway.port
+            for _ in 0..<clients {
+                Thread.detachNewThread {
+                    defer { self.done.set() }
+                    guard let client = try? RawClient(port: port, timeout: 10) else { return }
+                    while true {
+                        guard let response = try? client.exchange(Gateway.text("GET", "/api/x")) else { return self.unanswered.withLock { $0 += 1 } }
+                        if response.status == 200 { self.admitted.withLock { $0 += 1 } } else { usleep(1000) }
+                    }
+                }
+            }
+        }
+
+        var count: Int { admitted.withLock { $0 } }
+        var lost: Int { unanswered.withLock { $0 } }
+
+        /// Waits until every client has noticed the end.
+        func end() -> Bool { eventually(within: 20) { self.done.count == self.clients } }
+    }
+
+    @Test("ten times kill -9 in mid-window under load: never more than the quota is admitted, and little of it is lost")
+    func killed() throws {
+        let limit = 3000
+        let folder = try Folder()
+        var (admitted, lost) = (0, 0)
+        for turn in 1...10 {
+            let gateway = try Gateway(text(limit: limit), folder: folder)
+            let load = Load(gateway, clients: 4)
+            // Each life spends about a tenth of what is there.
+            _ = eventually(within: 10) { load.count >= limit / 12 || turn == 10 && load.count > 0 }
+            gateway.process.signal(SIGKILL)
+            #expect(load.end())
+            admitted += load.count
+            lost += load.lost
+        }
+        let gateway = try Gateway(text(limit: limit), folder: folder)
+        while try gateway.get("/api/x").status == 200 { admitted += 1 }
+        #expect(admitted <= limit, "\(admitted) of \(limit)")
+        // A life wastes at most its two purses, one block of 1 % each; a request without an answer may have been admitted.
+        #expect(admitted + lost >= limit - 10 * 2 * limit / 100, "\(admitted) admitted, \(lost) unanswered")
+        #expect(lost <= 40)
+    }
+
+    @Test("an orderly end wastes nothing: what was left before it is left after it, to the last unit")
+    func orderlyEnd() throws {
+        let folder = try Folder()
+        for turn in 0..<4 {
+            let gateway = try Gateway(text(limit: 400), folder: folder)
+            for _ in 0..<100 { #expect(try gateway.get("/api/x").status == 200) }
+            if turn == 3 { expect(try gateway.get("/api/x"), is: .quota) }
+            gateway.process.signal(SIGTERM)
+            #expect(gateway.process.waitForExit(10) == 0)
+        }
+    }
+
+    @Test("SLUICE_STATE_DIR=off keeps counts in memory: they are exact, and end with the process")
+    func memory() throws {
+        let folder = try Folder()
+        for _ in 0..<2 {
+            let gateway = try Gateway(text(limit: 3), folder: folder, environment: ["SLUICE_STATE_DIR": "off"])
+            for _ in 0..<3 { #expect(try gateway.get("/api/x").status == 200) }
+            expect(try gateway.get("/api/x"), is: .quota)
+        }
+    }
+
+    /// A process that holds the database so that nothing can be written to it.
+    private func lock(_ folder: Folder) throws -> ChildProcess {
+        let script = """
+            import sqlite3, sys, time
+            db = sqlite3.connect(sys.argv[1], isolation_level=None)
+            db.execute("BEGIN EXCLUSIVE")
+            print("locked", flush=True)
+            time.sleep(60)
+            """
+        let child = try ChildProcess(["/usr/bin/env", "python3", "-c", script, folder.file("state/counts.sqlite")], folder: folder)
+        guard eventually(within: 10, { child.standardOutput.contains("locked") }) else { throw HarnessError("not locked: \(child.standardError)") }
+        return child
+    }
+
+    @Test("a store that cannot be written: closed refuses what is not reserved, at once after the first; it is logged, and over by itself")
+    func storeFails() throws {
+        let folder = try Folder()
+        let gateway = try Gateway(text(limit: 5), folder: folder, admin: true)
+        #expect(try gateway.get("/api/x").status == 200)
+        let locker = try lock(folder)
+        // What was reserved before can still be spent.
+        var admitted = 1
+        var refusal = try gateway.get("/api/x")
+        while refusal.status == 200 {
+            admitted += 1
+            refusal = try gateway.get("/api/x")
+        }
+        expect(refusal, is: .quota)
+        #expect(admitted <= 2)
+        #expect(eventually(within: 5) { gateway.log.contains("the store of counts does not answer") }, "\(gateway.log)")
+        let start = monotonicSeconds()
+        let refused = try gateway.get("/api/x")
+        #expect(refused.status == 403 && monotonicSeconds() - start < 0.4)
+        #expect(refused["Retry-After"] == nil, "nobody can say when")
+        locker.signal(SIGKILL)
+        #expect(try eventually(within: 10) { try gateway.get("/api/x").status == 200 })
+        #expect(eventually(within: 5) { gateway.log.contains("answers again") })
+        #expect(try gateway.get("/metrics", port: gateway.adminPort).text.contains("\nsluice_count_store_away 0\n"))
+        // The refused ones were not charged.
+        admitted += 1
+        while try gateway.get("/api/x").status == 200 { admitted += 1 }
+        #expect(admitted == 5)
+    }
+
+    @Test("a store that cannot be written: open admits what is not reserved")
+    func storeFailsOpen() throws {
+        let folder = try Folder()
+        let gateway = try Gateway(text(limit: 50), folder: folder, environment: ["SLUICE_QUOTA_AWAY": "open", "SLUICE_COUNT_WAIT_MS": "50"])
+        #expect(try gateway.get("/api/x").status == 200)
+        let locker = try lock(folder)
+        for _ in 0..<10 { #expect(try gateway.get("/api/x").status == 200) }
+        locker.signal(SIGKILL)
+        #expect(try eventually(within: 20) { try gateway.get("/api/x").status == 403 }, "counted again")
+    }
+
+    @Test("a state folder that cannot be used keeps a gateway with quotas from starting, and says which")
+    func badFolder() throws {
+        let folder = try Folder()
+        try folder.write("state", "a file where a folder should be")
+        try folder.write("sluice.yaml", text(limit: 2))
+        let result = try run(["run", "--config", folder.file("sluice.yaml")], environment: Gateway.environment(folder: folder, port: Ports.free()))
+        #expect(result.code == 1 && result.errors.contains("SLUICE_STATE_DIR"), "\(result.everything)")
+    }
+
+    // MARK: sluice quota
+
+    @Test("quota list and reset: of a running gateway, and of the store when none runs")
+    func quotaCommand() throws {
+        let folder = try Folder()
+        let gateway = try Gateway(text(limit: 3), folder: folder, admin: true)
+        let variables = Gateway.environment(folder: folder, port: gateway.port, adminPort: gateway.adminPort)
+        for _ in 0..<3 { #expect(try gateway.get("/api/x").status == 200) }
+        expect(try gateway.get("/api/x"), is: .quota)
+        let list = try run(["quota", "list"], environment: variables).output
+        #expect(list.contains("api    86400        3     3 "), "\(list)")
+        #expect(try run(["quota", "reset", "nobody"], environment: variables).code == 1)
+        #expect(try run(["quota", "reset"], environment: variables).code == 2)
+        #expect(try run(["quota", "reset", "api", "--per-seconds", "86400"], environment: variables).output == "reset\n")
+        for _ in 0..<3 { #expect(try gateway.get("/api/x").status == 200) }
+        expect(try gateway.get("/api/x"), is: .quota)
+        #expect(try run(["quota", "reset", "--all"], environment: variables).output == "reset\n")
+        #expect(try gateway.get("/api/x").status == 200)
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(10) == 0)
+        let stored = try run(["quota", "list", "--json"], environment: variables).output
+        #expect(stored.contains("\"used\" : 1"), "\(stored)")
+        #expect(try run(["quota", "reset", "api"], environment: variables).code == 0)
+        #expect(try run(["quota", "list"], environment: variables).output == "no quotas\n")
+    }
+
+    @Test("a reset asks for POST and JSON: no page of another origin can send one")
+    func resetRequest() throws {
+        let gateway = try Gateway(text(limit: 3), admin: true)
+        #expect(try gateway.get("/quotas/reset", port: gateway.adminPort).status == 405)
+        #expect(try gateway.request("POST", "/quotas/reset", ["Content-Type: text/plain"], body: "{\"all\":true}", port: gateway.adminPort).status == 415)
+        for body in ["", "{}", "[]", "{\"all\":false}", "{\"all\":true,\"owner\":\"api\"}", "{\"owner\":7}"] {
+            let response = try gateway.request("POST", "/quotas/reset", ["Content-Type: application/json"], body: body, port: gateway.adminPort)
+            #expect(response.status == 400, "\(body)")
+        }
+    }
+}
