@@ -80,7 +80,7 @@ let package = Package(
             swiftSettings: swift),
         .target(
             name: "SluiceAdmin",
-            dependencies: ["SluiceCounting", "SluiceEvent", "SluiceGateway"],
+            dependencies: ["SluiceCounting", "SluiceEvent", "SluiceGateway", "SluiceHTTP"],
             swiftSettings: swift),
         .executableTarget(
             name: "sluice",
@@ -107,7 +107,7 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",
-            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceHTTP", "SluicePattern"],
+            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern"],
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: [], swiftSettings: swift),

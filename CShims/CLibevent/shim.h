@@ -13,11 +13,15 @@
 #include <sys/types.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/util.h>
 
@@ -33,6 +37,68 @@ static inline int sluice_accept(int listener, struct sockaddr *address, socklen_
 // A counter to wake a thread with, non-blocking and closed on exec.
 static inline int sluice_eventfd(void) {
     return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+// Sends one message with descriptors beside it (SCM_RIGHTS), at most SLUICE_DESCRIPTORS_MAX. The bytes sent, or -1.
+#define SLUICE_DESCRIPTORS_MAX 128
+static inline ssize_t sluice_send_descriptors(int socket, const void *bytes, size_t size, const int *descriptors, size_t count) {
+    union { struct cmsghdr header; char room[CMSG_SPACE(sizeof(int) * SLUICE_DESCRIPTORS_MAX)]; } control;
+    struct iovec part = { (void *)bytes, size };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    if (count > SLUICE_DESCRIPTORS_MAX) return -1;
+    if (count > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.room;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        memcpy(CMSG_DATA(header), descriptors, sizeof(int) * count);
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+// Receives one message and the descriptors beside it, closed on exec. `descriptors` has room for SLUICE_DESCRIPTORS_MAX.
+// The bytes received, 0 at the end, or -1. A message that was cut is an error: what was cut may have been descriptors.
+static inline ssize_t sluice_receive_descriptors(int socket, void *bytes, size_t size, int *descriptors, size_t *count) {
+    union { struct cmsghdr header; char room[CMSG_SPACE(sizeof(int) * SLUICE_DESCRIPTORS_MAX)]; } control;
+    struct iovec part = { bytes, size };
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room };
+    ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    *count = 0;
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t found = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        if (*count + found > SLUICE_DESCRIPTORS_MAX) found = SLUICE_DESCRIPTORS_MAX - *count;
+        memcpy(descriptors + *count, CMSG_DATA(header), found * sizeof(int));
+        *count += found;
+    }
+    return message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -1 : received;
+}
+
+// The user at the other end of a connected Unix socket, and its process; -1 if the kernel does not say.
+static inline int sluice_peer(int socket, unsigned int *user, int *process) {
+    struct { int process; unsigned int user; unsigned int group; } peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+    *user = peer.user;
+    *process = peer.process;
+    return 0;
+}
+
+// A number that no other socket of this machine has, however many descriptors lead to it; 0 if the kernel does not say.
+static inline unsigned long long sluice_socket_cookie(int socket) {
+    unsigned long long cookie = 0;
+    socklen_t size = sizeof cookie;
+    return getsockopt(socket, SOL_SOCKET, 57 /* SO_COOKIE */, &cookie, &size) == 0 ? cookie : 0;
+}
+
+// Whether the kernel may write the process's memory to a core file, and let other processes of its user read it.
+static inline int sluice_set_dumpable(int dumpable) {
+    return prctl(PR_SET_DUMPABLE, (unsigned long)dumpable, 0ul, 0ul, 0ul);
 }
 
 // Returns freed memory to the system.

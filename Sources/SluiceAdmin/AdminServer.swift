@@ -1,6 +1,7 @@
 package import SluiceConfiguration
 import SluiceEvent
 package import SluiceGateway
+import SluiceHTTP
 
 /// The operators' listener: health, readiness and metrics. Never on a public address.
 package final class AdminServer: Sendable {
@@ -10,17 +11,42 @@ package final class AdminServer: Sendable {
     }
 
     private let server: ControlServer
+    private let isHeldElsewhere: Bool
 
     /// Listens and answers until `stop()`.
-    package init(gateway: Gateway, address: ListenAddress) throws(StartError) {
+    ///
+    /// - Parameter inherited: a socket that listens on the address already; the server's from here on.
+    package init(gateway: Gateway, address: ListenAddress, inherited: ListeningSocket? = nil) throws(StartError) {
+        isHeldElsewhere = inherited?.isHeldElsewhere ?? false
+        let listener: Int32
+        if let inherited {
+            listener = inherited.descriptor
+            Socket.adopt(listener)
+        } else {
+            listener = try Self.listen(address)
+        }
         do throws(ControlServer.StartError) {
-            server = try ControlServer(address: address.host, port: address.port) { request in
-                Self.answer(request, gateway)
-            }
+            server = try ControlServer(listener: listener) { request in Self.answer(request, gateway) }
         } catch {
             throw StartError(message: error.message)
         }
     }
+
+    private static func listen(_ address: ListenAddress) throws(StartError) -> Int32 {
+        guard let ip = IPAddress(address.host) else { throw StartError(message: "\(address) is no address") }
+        switch Socket.listen(on: SocketAddress(ip, port: address.port), backlog: 128, isFirst: true) {
+        case .success(let descriptor): return descriptor
+        case .failure(let error): throw StartError(message: "cannot listen on \(address): \(error)")
+        }
+    }
+
+    /// A copy of the listening socket, for a process that takes over.
+    package func duplicateListener() -> ListeningSocket? {
+        server.duplicateListener().map { ListeningSocket(descriptor: $0, isHeldElsewhere: isHeldElsewhere) }
+    }
+
+    /// Takes no further connections: the process that has taken over answers.
+    package func release() { server.release() }
 
     package func stop() { server.stop() }
 

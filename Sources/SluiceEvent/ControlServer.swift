@@ -36,14 +36,18 @@ package final class ControlServer: @unchecked Sendable {
     /// Answers one request. On the server's thread.
     package typealias Handler = @Sendable (Request) -> Response
 
+    private let listener: Int32
+    /// libevent's hold of the socket. The server's thread's.
+    private var bound: OpaquePointer?
     private let loop: EventLoop
     private let http: OpaquePointer
     private let mailbox: Mailbox
     private let handler: Handler
     private var thread: Thread?
 
-    /// Listens, and serves on a thread of its own until `stop()`.
-    package init(address: String, port: UInt16, handler: @escaping Handler) throws(StartError) {
+    /// Serves on a thread of its own until `stop()`, with a socket that listens already and is the server's from here on.
+    package init(listener: Int32, handler: @escaping Handler) throws(StartError) {
+        self.listener = listener
         do throws(EventLoop.SetupError) {
             loop = try EventLoop()
             mailbox = try Mailbox(loop)
@@ -56,11 +60,12 @@ package final class ControlServer: @unchecked Sendable {
         evhttp_set_max_headers_size(http, 16 * 1024)
         evhttp_set_max_body_size(http, 64 * 1024)
         evhttp_set_timeout(http, 10)
-        guard evhttp_bind_socket(http, address, port) == 0 else {
-            let error = SocketError(code: errno)
+        guard let bound = evhttp_accept_socket_with_handle(http, listener) else {
             evhttp_free(http)
-            throw StartError(message: "cannot listen on \(address):\(port): \(error)")
+            throw StartError(message: "the socket cannot be watched")
         }
+        self.bound = bound
+        pauseAcceptingOnErrors()
         evhttp_set_gencb(http, { request, owner in
             guard let request, let owner else { return }
             Unmanaged<ControlServer>.fromOpaque(owner).takeUnretainedValue().answer(request)
@@ -71,6 +76,37 @@ package final class ControlServer: @unchecked Sendable {
         } catch {
             evhttp_free(http)
             throw StartError(message: "\(error)")
+        }
+    }
+
+    /// Without descriptors to spare an accept fails, and the connection that waits is reported again at once: libevent would use
+    /// up a processor with that. So the listener rests for a while.
+    private func pauseAcceptingOnErrors() {
+        guard let bound, let listener = evhttp_bound_socket_get_listener(bound) else { return }
+        // What the callbacks get is libevent's own: the evhttp object, which lives as long as the loop.
+        evconnlistener_set_error_cb(listener) { listener, http in
+            guard let listener, let http, let base = evconnlistener_get_base(listener) else { return }
+            _ = evconnlistener_disable(listener)
+            var rest = timeval(tv_sec: 0, tv_usec: 100_000)
+            _ = event_base_once(base, -1, Int16(EV_TIMEOUT), { _, _, http in
+                guard let http else { return }
+                evhttp_foreach_bound_socket(OpaquePointer(http), { bound, _ in
+                    if let listener = evhttp_bound_socket_get_listener(bound) { _ = evconnlistener_enable(listener) }
+                }, nil)
+            }, http, &rest)
+        }
+    }
+
+    /// Another descriptor of the listening socket; nil without one to spare. Not after `release()`.
+    package func duplicateListener() -> Int32? { try? Socket.duplicate(listener).get() }
+
+    /// Takes no further connections; another process does. Any thread.
+    package func release() {
+        let server = self
+        mailbox.post {
+            guard let bound = server.bound else { return }
+            server.bound = nil
+            evhttp_del_accept_socket(server.http, bound)
         }
     }
 

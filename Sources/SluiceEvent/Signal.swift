@@ -9,6 +9,9 @@ package final class Signal: Sendable {
 
     deinit { close(descriptor) }
 
+    /// Readable while it is raised: for a thread that waits for other things too.
+    var waitable: Int32 { descriptor }
+
     /// Wakes the waiting thread, or the next that waits. Any thread.
     package func raise() {
         var one: UInt64 = 1

@@ -152,6 +152,9 @@ package struct SocketError: Error, CustomStringConvertible {
     /// Whether the peer's machine answered that nobody listens.
     package var isRefusal: Bool { code == ECONNREFUSED }
 
+    /// Whether there is no file of that name.
+    package var isAbsence: Bool { code == ENOENT }
+
     /// Whether this process or machine has run out of descriptors, ports or memory: no fault of the peer's.
     package var isExhaustion: Bool {
         code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM || code == EADDRNOTAVAIL || code == EAGAIN

@@ -48,6 +48,12 @@ package struct SocketAddress: BitwiseCopyable, @unchecked Sendable {
         }
     }
 
+    /// Whether both say the same address and port.
+    package func isSame(as other: SocketAddress) -> Bool { family == other.family && ip == other.ip && port == other.port }
+
+    /// Whether it stands for every address of its family.
+    package var isAny: Bool { ip == IPAddress(v4: 0) || ip == IPAddress(high: 0, low: 0) }
+
     package var family: Int32 { Int32(storage.ss_family) }
 
     /// The address without its port; IPv4-mapped IPv6 as IPv4.

@@ -22,7 +22,8 @@ package final class Gateway: @unchecked Sendable {
     private let log: Logger
     private let configurationFile: String
     private let loadTree: @Sendable (Problems) -> ConfigurationNode?
-    private var workers: [WorkerMail] = []
+    private(set) var workers: [WorkerMail] = []
+    private var sockets: ListeningSockets
     private var threads: [Thread] = []
     private var helperThreads: [Thread] = []
     private var keeperThread: Thread?
@@ -47,6 +48,7 @@ package final class Gateway: @unchecked Sendable {
         self.configurationFile = configurationFile
         self.log = log
         self.loadTree = loadTree
+        sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
         countSource = counts
         registries = SnapshotCompiler.Registries(sharesCeilings: counts.isShared)
         keySets = KeySetRefresher(intervalNanoseconds: UInt64(settings.keySetRefreshSeconds) * 1_000_000_000)
@@ -57,9 +59,12 @@ package final class Gateway: @unchecked Sendable {
     // MARK: Start
 
     /// Starts serving. Returns when every worker has the first snapshot and listens; nothing is left behind by a failure.
-    package func start() throws(Failure) {
+    ///
+    /// - Parameter inherited: sockets that listen already; the gateway's from here on.
+    package func start(inherited: [ListeningSocket] = []) throws(Failure) {
         signal(SIGPIPE, SIG_IGN)
         raiseDescriptorLimit()
+        sockets.inherit(inherited)
         let plan = try makePlan()
         do throws(AccessLog.OpenError) {
             accessLog = try AccessLog(settings.accessLog)
@@ -67,21 +72,16 @@ package final class Gateway: @unchecked Sendable {
             throw Failure(lines: ["SLUICE_ACCESS_LOG: \(error.message)"])
         }
         try startKeeper()
-        let sockets: [String: [Int32]]
-        do throws(Failure) {
-            sockets = try openSockets(plan.listeners)
-        } catch {
-            stopKeeper()
-            throw error
-        }
+        let opened: [String: [[ListeningSocket]]]
         do {
             try startThreads()
+            opened = try openSockets(plan.listeners)
         } catch {
-            for descriptor in sockets.values.joined() { Socket.close(descriptor) }
-            stopKeeper()
-            throw Failure(lines: ["\(error)"])
+            endThreads()
+            throw error as? Failure ?? Failure(lines: ["\(error)"])
         }
-        publish(plan, sockets)
+        publish(plan, opened)
+        releaseUnusedSockets(plan.listeners)
         log.notice("serving", metadata: [
             "listeners": "\(plan.listeners.map(\.address).joined(separator: ", "))", "workers": "\(settings.workers)",
             "configuration": "\(configurationFile)",
@@ -176,28 +176,24 @@ package final class Gateway: @unchecked Sendable {
         return Plan(snapshot: snapshot, listeners: listeners.plans, certificates: listeners.certificates)
     }
 
-    /// One socket per worker for every listener that is new.
-    private func openSockets(_ plans: [ListenerPlan]) throws(Failure) -> [String: [Int32]] {
-        var sockets: [String: [Int32]] = [:]
-        func fail(_ plan: ListenerPlan, _ error: SocketError) -> Failure {
-            for descriptor in sockets.values.joined() { Socket.close(descriptor) }
-            let hint = error.code == EADDRINUSE ? "; stop the other program, or change `address` or SLUICE_LISTEN" : ""
-            return Failure(lines: ["cannot listen on \(plan.address): \(error)\(hint)"])
+    /// Sockets for every listener that is new.
+    private func openSockets(_ plans: [ListenerPlan]) throws(Failure) -> [String: [[ListeningSocket]]] {
+        do throws(ListeningSockets.OpenError) {
+            return try sockets.open(plans.filter { !opened.contains($0.address) })
+        } catch {
+            let hint = error.error.code == EADDRINUSE ? "; stop the other program, or change `address` or SLUICE_LISTEN" : ""
+            throw Failure(lines: ["cannot listen on \(error.address): \(error.error)\(hint)"])
         }
-        for plan in plans where !opened.contains(plan.address) {
-            for worker in 0..<settings.workers {
-                switch Socket.listen(
-                    on: plan.socketAddress, backlog: Int32(settings.listenBacklog), isFirst: worker == 0)
-                {
-                case .success(let descriptor): sockets[plan.address, default: []].append(descriptor)
-                case .failure(let error): throw fail(plan, error)
-                }
-            }
-        }
-        return sockets
     }
 
-    private func publish(_ plan: Plan, _ sockets: [String: [Int32]]) {
+    private func releaseUnusedSockets(_ plans: [ListenerPlan]) {
+        for socket in sockets.releaseUnused(plans) {
+            guard let address = socket.address else { continue }
+            log.warning("an inherited socket is used by no listener", metadata: ["address": "\(address.ip)", "port": "\(address.port)"])
+        }
+    }
+
+    private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
         registries.counts.signal.raise()
         let origins = registries.origins.all
         resolver?.add(origins, waitingMilliseconds: 3000)
@@ -206,7 +202,7 @@ package final class Gateway: @unchecked Sendable {
         status.publishing(plan.snapshot.generation, workers: workers.count)
         for (number, worker) in workers.enumerated() {
             let listeners = plan.listeners.map { listener in
-                OpenedListener(plan: listener, descriptor: sockets[listener.address].map { $0[number] })
+                OpenedListener(plan: listener, sockets: sockets[listener.address].map { $0[number] } ?? [])
             }
             let publication = Worker.Publication(
                 snapshot: plan.snapshot, listeners: listeners, origins: origins, addresses: addresses,
@@ -230,10 +226,15 @@ package final class Gateway: @unchecked Sendable {
     /// Reads the configuration again. A configuration with problems changes nothing; the failure says what is wrong with it.
     package func reload() throws(Failure) {
         accessLog?.reopen()
+        guard !status.isHandingOver else {
+            status.reloaded(false)
+            throw Failure(lines: ["a new process is taking over: reload that one"])
+        }
         do {
             let plan = try makePlan()
             let sockets = try openSockets(plan.listeners)
             publish(plan, sockets)
+            releaseUnusedSockets(plan.listeners)
             status.reloaded(true)
             log.notice("reloaded", metadata: ["generation": "\(plan.snapshot.generation)"])
         } catch {
@@ -245,26 +246,26 @@ package final class Gateway: @unchecked Sendable {
     // MARK: End
 
     /// Takes no new connection and lets those under way end, for as long as the drain timeout allows.
-    package func drain() {
+    ///
+    /// - Parameter identities: of listening sockets that another process serves from now on, with what waits in them.
+    package func drain(leaving identities: Set<UInt64> = []) {
         status.draining()
         log.notice("draining", metadata: ["timeoutMs": "\(settings.drainTimeoutMs)"])
-        let signal = Signal()
-        let waiting = DrainCount(workers.count)
+        let left = Countdown(workers.count)
         for worker in workers {
-            worker.post { worker in
-                worker.drain {
-                    waiting.oneDone()
-                    signal.raise()
-                }
-            }
+            worker.post { $0.drain(leaving: identities) { left.oneDone() } }
         }
-        let deadline = Clock.monotonicNanoseconds() + UInt64(settings.drainTimeoutMs) * 1_000_000
-        while !waiting.isZero, Clock.monotonicNanoseconds() < deadline { signal.wait(milliseconds: 100) }
+        _ = left.wait(milliseconds: UInt64(settings.drainTimeoutMs))
         stop()
     }
 
     /// Ends at once, whatever is under way.
     package func stop() {
+        endThreads()
+        log.notice("stopped")
+    }
+
+    private func endThreads() {
         for worker in workers { worker.post { $0.stop() } }
         for thread in threads { thread.join() }
         // Last of all that counts: what lies unspent goes back when nobody can spend it any more.
@@ -275,7 +276,6 @@ package final class Gateway: @unchecked Sendable {
         for thread in helperThreads { thread.join() }
         threads = []
         helperThreads = []
-        log.notice("stopped")
     }
 
     // MARK: Counts
@@ -310,12 +310,4 @@ package final class Gateway: @unchecked Sendable {
 struct UncheckedTransfer<Value>: @unchecked Sendable {
     let value: Value
     init(_ value: Value) { self.value = value }
-}
-
-/// Counts workers that have drained.
-private final class DrainCount: Sendable {
-    private let left: Atomic<Int>
-    init(_ count: Int) { left = Atomic(count) }
-    func oneDone() { left.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
-    var isZero: Bool { left.load(ordering: .acquiring) <= 0 }
 }

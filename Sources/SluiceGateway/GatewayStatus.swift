@@ -10,6 +10,7 @@ package final class GatewayStatus: Sendable {
         var reloads = 0
         var failedReloads = 0
         var isDraining = false
+        var isHandingOver = false
     }
 
     private let state = Mutex(State())
@@ -55,6 +56,11 @@ package final class GatewayStatus: Sendable {
             if succeeded { state.reloads += 1 } else { state.failedReloads += 1 }
         }
     }
+
+    /// A new process has the listening sockets, and has not said yet whether it serves.
+    package var isHandingOver: Bool { state.withLock { $0.isHandingOver } }
+
+    func handingOver(_ isHandingOver: Bool) { state.withLock { $0.isHandingOver = isHandingOver } }
 
     func draining() { state.withLock { $0.isDraining = true } }
 }

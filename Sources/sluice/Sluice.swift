@@ -17,7 +17,9 @@ struct Sluice: ParsableCommand {
     /// cannot be used exit with 2, whatever the command.
     static func main() {
         do {
-            let (arguments, flags) = try SettingsFlags.split(Array(CommandLine.arguments.dropFirst()))
+            let given = Array(CommandLine.arguments.dropFirst())
+            ArgumentSecrets.hide()
+            let (arguments, flags) = try SettingsFlags.split(given)
             try SettingsFlags.$given.withValue(flags) {
                 var command = try parseAsRoot(arguments)
                 try command.run()

@@ -677,7 +677,7 @@ class Sluice(Proxy):
         return super().environment() | {
             "SLUICE_LISTEN": f"127.0.0.1:{self.port}", "SLUICE_ADMIN_LISTEN": f"127.0.0.1:{self.admin}", "SLUICE_WORKERS": "1",
             "SLUICE_STATE_DIR": os.path.join(self.folder, "state"), "SLUICE_MAX_BODY_BYTES": "262144",
-            "SLUICE_UPSTREAM_TIMEOUT_MS": "1000"}
+            "SLUICE_UPSTREAM_TIMEOUT_MS": "1000", "SLUICE_CIRCUIT_AFTER_FAILURES": "0"}
 
     def configuration(self, upstream):
         domain = lambda key, more="": f"""

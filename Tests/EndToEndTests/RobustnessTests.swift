@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Mutated input from both sides: the process goes on, serves others, and never forwards two readings of one request.
-@Suite("Robustness", .loopback, .timeLimit(.minutes(1)))
+@Suite("Robustness", .loopback, .timeLimit(.minutes(5)))
 struct RobustnessTests {
     /// A generator with a fixed beginning: a failure comes again.
     private struct Seeded: RandomNumberGenerator {
@@ -96,7 +96,7 @@ struct RobustnessTests {
             try call.send(random.withLock { Self.mutated(originals.randomElement(using: &$0)!, &$0) })
             call.close()
         }
-        let gateway = try Gateway(configuration(ceiling: 1_000_000, upstream: upstream.url), environment: ["SLUICE_EJECT_AFTER_FAILURES": "0"])
+        let gateway = try Gateway(configuration(ceiling: 1_000_000, upstream: upstream.url), environment: ["SLUICE_CIRCUIT_AFTER_FAILURES": "0"])
         for _ in 0..<1500 {
             let client = try gateway.client(timeout: 2)
             try client.send(Gateway.text("GET", "/api/x", ["Connection: close"]))

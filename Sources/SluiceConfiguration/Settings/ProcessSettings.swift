@@ -10,6 +10,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var stateDirectory = "./.sluice"
     /// Value of `stateDirectory` for counts that end with the process.
     package static let noStateDirectory = "off"
+    /// Nil for none.
+    package var takeoverSocket: String?
 
     // Counting
     package var projectCeiling = 10_000
@@ -24,9 +26,12 @@ package struct ProcessSettings: Sendable, Equatable {
     package var bodyTimeoutMs = 30_000
     package var writeTimeoutMs = 30_000
     package var idleTimeoutMs = 75_000
+    /// 0: none.
+    package var totalTimeoutMs = 0
     package var tunnelIdleTimeoutMs = 3_600_000
     package var tlsHandshakeTimeoutMs = 10_000
     package var drainTimeoutMs = 30_000
+    package var drainIdleTimeoutMs = 1_000
     package var maxHeadBytes = 32_768
     package var maxBodyBytes = 10_485_760
     package var maxFields = 128
@@ -42,8 +47,12 @@ package struct ProcessSettings: Sendable, Equatable {
     package var upstreamPoolSize = 256
     package var upstreamMaxConnections = 0
     package var retryMax = 1
+    package var retryBudgetPercent = 20
+    package var retryBudgetMin = 10
     package var ejectAfterFailures = 3
     package var ejectMs = 10_000
+    package var circuitAfterFailures = 20
+    package var circuitMs = 1_000
     package var dnsRefreshSeconds = 30
 
     // Policies
@@ -56,6 +65,7 @@ package struct ProcessSettings: Sendable, Equatable {
     // Logs
     package var logLevel = LogLevel.info
     package var accessLog = AccessLogTarget.off
+    package var coreDumps = false
 
     /// The defaults.
     package init() {}

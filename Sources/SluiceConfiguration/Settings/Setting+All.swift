@@ -13,6 +13,8 @@ extension Setting {
         Setting("SLUICE_WORKERS", .integer(\.workers, 1...1024), unit: "threads",
             "worker threads; by default one for each processor that the process may use"),
         Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for what outlives the process: used quotas; off to keep them in memory"),
+        Setting("SLUICE_TAKEOVER_SOCKET", .optionalPath(\.takeoverSocket),
+            "Unix socket through which a new process takes over the listening sockets of the one that runs, or off"),
     ]
 
     private static let counting = [
@@ -38,12 +40,16 @@ extension Setting {
             "longest time that a peer takes no byte of what is sent to it"),
         Setting("SLUICE_IDLE_TIMEOUT_MS", .integer(\.idleTimeoutMs, 1...3_600_000), unit: milliseconds,
             "longest wait for the next request on a kept connection"),
+        Setting("SLUICE_TOTAL_TIMEOUT_MS", .integer(\.totalTimeoutMs, 0...86_400_000), unit: milliseconds,
+            "from the first byte of a request to the last of its response, upgraded connections excepted; 0: no bound"),
         Setting("SLUICE_TUNNEL_IDLE_TIMEOUT_MS", .integer(\.tunnelIdleTimeoutMs, 1...86_400_000), unit: milliseconds,
             "longest silence in both directions of an upgraded connection"),
         Setting("SLUICE_TLS_HANDSHAKE_TIMEOUT_MS", .integer(\.tlsHandshakeTimeoutMs, timeout), unit: milliseconds,
             "from accepting a connection to the end of its TLS handshake"),
         Setting("SLUICE_DRAIN_TIMEOUT_MS", .integer(\.drainTimeoutMs, 0...3_600_000), unit: milliseconds,
             "longest wait for exchanges under way after SIGTERM"),
+        Setting("SLUICE_DRAIN_IDLE_TIMEOUT_MS", .integer(\.drainIdleTimeoutMs, 0...600_000), unit: milliseconds,
+            "how long after SIGTERM unused connections stay open for one more request each"),
         Setting("SLUICE_MAX_HEAD_BYTES", .integer(\.maxHeadBytes, 1024...1_048_576), unit: bytes,
             "longest head of a request or a response"),
         Setting("SLUICE_MAX_BODY_BYTES", .integer(\.maxBodyBytes, 0...(1 << 40)), unit: bytes,
@@ -72,10 +78,18 @@ extension Setting {
             unit: "connections per address and worker", "most connections; 0: no cap"),
         Setting("SLUICE_RETRY_MAX", .integer(\.retryMax, 0...10), unit: "attempts",
             "further attempts where a retry is safe"),
+        Setting("SLUICE_RETRY_BUDGET_PERCENT", .integer(\.retryBudgetPercent, 0...1000), unit: "retries per 100 requests",
+            "further attempts after failures of one upstream, as a share of its requests of the last 10 seconds"),
+        Setting("SLUICE_RETRY_BUDGET_MIN", .integer(\.retryBudgetMin, 0...1_000_000), unit: "retries per second and worker",
+            "further attempts at one upstream that are made whatever the share"),
         Setting("SLUICE_EJECT_AFTER_FAILURES", .integer(\.ejectAfterFailures, 0...1000), unit: "failures",
-            "failures in a row after which an upstream address is left out; 0: never"),
+            "failures in a row after which one of several upstream addresses is left out; 0: never"),
         Setting("SLUICE_EJECT_MS", .integer(\.ejectMs, 1...3_600_000), unit: milliseconds,
             "how long an upstream address is left out"),
+        Setting("SLUICE_CIRCUIT_AFTER_FAILURES", .integer(\.circuitAfterFailures, 0...100_000), unit: "failures",
+            "failures in a row, on one worker, after which an upstream with one address is given no requests; 0: never"),
+        Setting("SLUICE_CIRCUIT_MS", .integer(\.circuitMs, 1...3_600_000), unit: milliseconds,
+            "how long that is, until one request finds out whether it is back"),
         Setting("SLUICE_DNS_REFRESH_SECONDS", .integer(\.dnsRefreshSeconds, 1...86_400), unit: seconds,
             "how often the names of upstreams are resolved again"),
     ]
@@ -96,5 +110,7 @@ extension Setting {
     private static let logs = [
         Setting("SLUICE_LOG_LEVEL", .logLevel(\.logLevel), "least severe message that is logged"),
         Setting("SLUICE_ACCESS_LOG", .accessLog(\.accessLog), "where each exchange is logged"),
+        Setting("SLUICE_CORE_DUMPS", .flag(\.coreDumps),
+            "whether a crash may leave a core file, which holds secrets and requests, and debuggers of the same user may attach"),
     ]
 }

@@ -14,7 +14,11 @@ package struct Setting: Sendable {
         case rateLimitFields(Path<ProcessSettings.RateLimitFields>)
         case logLevel(Path<ProcessSettings.LogLevel>)
         case accessLog(Path<ProcessSettings.AccessLogTarget>)
+        /// `on` or `off`.
+        case flag(Path<Bool>)
         case path(Path<String>)
+        /// `off` for none.
+        case optionalPath(Path<String?>)
     }
 
     /// For example `SLUICE_WORKERS`.
@@ -50,7 +54,9 @@ package struct Setting: Sendable {
         case .rateLimitFields: Quoting.alternatives(ProcessSettings.RateLimitFields.allCases.map(\.rawValue))
         case .logLevel: Quoting.alternatives(ProcessSettings.LogLevel.allCases.map(\.rawValue))
         case .accessLog: "off, - for standard output, or the path of a file"
+        case .flag: "on or off"
         case .path: "a path"
+        case .optionalPath: "a path, or off"
         }
     }
 
@@ -65,7 +71,9 @@ package struct Setting: Sendable {
         case .quotaAway(let path): settings[keyPath: path].rawValue
         case .rateLimitFields(let path): settings[keyPath: path].rawValue
         case .logLevel(let path): settings[keyPath: path].rawValue
+        case .flag(let path): settings[keyPath: path] ? "on" : "off"
         case .path(let path): settings[keyPath: path]
+        case .optionalPath(let path): settings[keyPath: path] ?? "off"
         case .accessLog(let path):
             switch settings[keyPath: path] {
             case .off: "off"
@@ -97,7 +105,10 @@ package struct Setting: Sendable {
         case .quotaAway(let path): return set(path, ProcessSettings.QuotaAway(rawValue: text), &settings)
         case .rateLimitFields(let path): return set(path, ProcessSettings.RateLimitFields(rawValue: text), &settings)
         case .logLevel(let path): return set(path, ProcessSettings.LogLevel(rawValue: text), &settings)
+        case .flag(let path): return set(path, ["on": true, "off": false][text], &settings)
         case .path(let path): return set(path, text.utf8.contains(0) ? nil : text, &settings)
+        case .optionalPath(let path):
+            return set(path, text == "off" ? .some(nil) : text.utf8.contains(0) ? nil : .some(text), &settings)
         case .accessLog(let path):
             let target: ProcessSettings.AccessLogTarget =
                 switch text {

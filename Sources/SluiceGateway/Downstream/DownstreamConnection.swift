@@ -19,6 +19,9 @@ struct DownstreamConnection {
     /// Requests begun on this connection.
     var requests: UInt32 = 0
     var deadline: Deadline
+    /// When the request at hand has taken too long in all, in milliseconds of the monotonic clock; `never` between two requests, for
+    /// tunnels, and where there is no such bound.
+    var totalUntil = Deadline.never
     let worker: Unmanaged<Worker>
     var block: UnsafeMutablePointer<ExchangeBlock>?
     var upstream: UpstreamLink?

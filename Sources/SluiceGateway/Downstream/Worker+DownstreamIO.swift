@@ -76,7 +76,7 @@ extension Worker {
         switch connection.pointee.state {
         case .flushing: exchangeEnded(connection)
         case .exchanging:
-            wheel.set(connection.deadline, at: Deadline.never)
+            limit(connection, to: 0)
             if isReceivingRequestBody(connection) { limit(connection, to: limits.bodyTimeout) }
             // The response was held back while the client did not read.
             if let upstream = connection.pointee.upstream { enqueue(upstream) }
@@ -159,6 +159,8 @@ extension Worker {
     // MARK: Deadlines
 
     func downstreamExpired(_ connection: Downstream) {
+        let isTotal = connection.pointee.totalUntil <= nowMilliseconds
+        if isTotal { counters.traffic.totalTimeouts &+= 1 }
         switch connection.pointee.state {
         case .free: break
         case .handshaking, .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
@@ -167,6 +169,8 @@ extension Worker {
             // Either the client does not read its response, or it does not send its body.
             if connection.pointee.output.isEmpty, isReceivingRequestBody(connection) {
                 fail(connection, .requestTimeout)
+            } else if isTotal, connection.pointee.output.isEmpty {
+                fail(connection, .upstreamTimeout("total time exceeded"))
             } else {
                 abort(connection)
             }

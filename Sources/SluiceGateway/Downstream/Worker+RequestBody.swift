@@ -44,7 +44,7 @@ extension Worker {
         if isReceivingRequestBody(connection), upstream.pointee.output.isEmpty {
             limit(connection, to: limits.bodyTimeout)
         } else if connection.pointee.output.isEmpty {
-            wheel.set(connection.deadline, at: Deadline.never)
+            limit(connection, to: 0)
         }
     }
 

@@ -19,6 +19,7 @@ extension Worker {
             switch connection.pointee.socket.receive(into: input + block.pointee.inputCount, capacity: room) {
             case .bytes(let count):
                 counters.traffic.downstreamBytesReceived &+= UInt64(count)
+                if block.pointee.inputCount == 0 { beginTotal(connection) }
                 block.pointee.inputCount += count
                 guard parseRequest(connection, block) else { return }
                 connection.pointee.socket.mayRead = true
@@ -95,7 +96,7 @@ extension Worker {
     func refuse(_ connection: Downstream, _ refusal: Refusal) {
         guard let block = connection.pointee.block else { return close(connection) }
         connection.pointee.state = .exchanging
-        wheel.set(connection.deadline, at: Deadline.never)
+        limit(connection, to: 0)
         block.pointee.transfer.startedAt = context.pointee.monotonicNanoseconds
         block.pointee.transfer.keepsAlive = false
         answer(connection, block, refusal)
@@ -107,7 +108,7 @@ extension Worker {
     private func begin(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         connection.pointee.state = .exchanging
         connection.pointee.requests &+= 1
-        wheel.set(connection.deadline, at: Deadline.never)
+        limit(connection, to: 0)
         let head = block.pointee.exchange.head
         block.pointee.inputUsed = head.length
         block.pointee.transfer.begin(head, at: context.pointee.monotonicNanoseconds)

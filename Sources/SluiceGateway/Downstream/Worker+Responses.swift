@@ -107,7 +107,8 @@ extension Worker {
     func exchangeEnded(_ connection: Downstream) {
         guard let block = connection.pointee.block else { return close(connection) }
         record(connection, block, aborted: false)
-        guard block.pointee.transfer.keepsAlive, !isDraining else { return closeInOrder(connection) }
+        connection.pointee.totalUntil = Deadline.never
+        guard block.pointee.transfer.keepsAlive else { return closeInOrder(connection) }
         if block.pointee.transfer.requestBody == .dropping {
             connection.pointee.state = .dropping
             limit(connection, to: limits.bodyTimeout)
@@ -120,7 +121,7 @@ extension Worker {
     func awaitNextRequest(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         let left = block.pointee.inputCount - block.pointee.inputUsed
         connection.pointee.state = .idle
-        limit(connection, to: limits.idleTimeout)
+        limit(connection, to: idleTimeout)
         guard left > 0 else {
             releaseBlock(connection)
             // Bytes, or the end of the stream, that came while the response was under way.
@@ -134,6 +135,7 @@ extension Worker {
         prepare(block, for: connection)
         block.pointee.inputCount = left
         connection.pointee.state = .readingHead
+        beginTotal(connection)
         limit(connection, to: limits.headTimeout)
         // Pipelined requests take turns with other connections, and never nest.
         enqueue(connection)

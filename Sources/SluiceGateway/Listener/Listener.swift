@@ -2,14 +2,14 @@ import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
 
-/// One worker's listening socket, and what is done with the connections that it accepts.
+/// A listening socket of one worker, and what is done with the connections that it accepts.
 ///
 /// Every worker has a socket of its own on the same port (SO_REUSEPORT), so the kernel spreads connections and no accept is
-/// shared. A reload changes certificates and trust in place; the socket stays.
+/// shared; `ListeningSockets` has the exceptions. A reload changes certificates and trust in place; the socket stays.
 final class Listener {
     /// The address as configured: its identity over reloads.
     let address: String
-    let descriptor: Int32
+    let socket: ListeningSocket
     let number: UInt16
     private(set) var tls: TLSServerContext?
     private(set) var expectsProxyHeader: Bool
@@ -23,9 +23,11 @@ final class Listener {
     /// Closed: connections that it accepted still refer to it.
     private(set) var isClosed = false
 
-    init(_ plan: ListenerPlan, descriptor: Int32, number: UInt16, snapshot: Snapshot, worker: Worker) {
+    var descriptor: Int32 { socket.descriptor }
+
+    init(_ plan: ListenerPlan, socket: ListeningSocket, number: UInt16, snapshot: Snapshot, worker: Worker) {
         address = plan.address
-        self.descriptor = descriptor
+        self.socket = socket
         self.number = number
         self.snapshot = snapshot
         self.worker = worker
@@ -65,9 +67,9 @@ struct ListenerPlan: Sendable {
     let expectsProxyHeader: Bool
 }
 
-/// A listening socket that was opened for one worker.
+/// A listener with the sockets that were opened for one worker.
 struct OpenedListener: Sendable {
     let plan: ListenerPlan
-    /// Nil where the worker has the socket already.
-    let descriptor: Int32?
+    /// Empty where the worker has them already.
+    let sockets: [ListeningSocket]
 }

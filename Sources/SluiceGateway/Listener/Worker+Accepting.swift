@@ -16,33 +16,55 @@ extension Worker {
     /// Makes the worker's listeners those of the snapshot. On the worker's thread.
     func setListeners(_ wanted: [OpenedListener], snapshot: Snapshot) {
         for opened in wanted {
-            if let known = listeners.first(where: { !$0.isClosed && $0.address == opened.plan.address }) {
+            for known in listeners where !known.isClosed && known.address == opened.plan.address {
                 known.update(opened.plan, snapshot: snapshot)
-            } else if let descriptor = opened.descriptor {
+            }
+            for socket in opened.sockets {
                 let listener = Listener(
-                    opened.plan, descriptor: descriptor, number: UInt16(clamping: listeners.count), snapshot: snapshot, worker: self)
+                    opened.plan, socket: socket, number: UInt16(clamping: listeners.count), snapshot: snapshot, worker: self)
                 listeners.append(listener)
                 _ = listener.event.armForReading(
-                    loop, descriptor: descriptor, owner: Unmanaged.passUnretained(listener).toOpaque(), callback: listenerCallback)
+                    loop, descriptor: socket.descriptor, owner: Unmanaged.passUnretained(listener).toOpaque(),
+                    callback: listenerCallback)
             }
         }
         for listener in listeners where !wanted.contains(where: { $0.plan.address == listener.address }) { listener.close() }
     }
 
-    /// Accepts no more. Connections in the kernel's queue are taken first: they were promised a server.
-    func closeListeners() {
+    /// Accepts no more. Connections in the kernel's queue are taken first: they were promised a server, and closing the socket
+    /// would reset them.
+    ///
+    /// - Parameter left: identities of sockets that another process serves from now on, their queues included.
+    func closeListeners(leaving left: Set<UInt64>) {
         for listener in listeners where !listener.isClosed {
-            if listener.pausedUntil == 0 { accept(listener) }
+            if listener.pausedUntil == 0, left.isEmpty || !left.contains(listener.socket.identity) { acceptAll(listener) }
             listener.close()
+        }
+    }
+
+    /// Copies of the descriptors that this worker listens with.
+    func duplicateListeners() -> [ListeningSocket] {
+        listeners.filter { !$0.isClosed }.compactMap { listener in
+            guard case .success(let copy) = Socket.duplicate(listener.descriptor) else { return nil }
+            return ListeningSocket(descriptor: copy, isHeldElsewhere: listener.socket.isHeldElsewhere)
         }
     }
 
     // MARK: Accepting
 
     fileprivate func accept(_ listener: Listener) {
+        accept(listener, atMost: Limits.acceptsPerTurn)
+    }
+
+    /// Empties the queue, which holds no more than the backlog: what comes while this runs is not waited for.
+    private func acceptAll(_ listener: Listener) {
+        accept(listener, atMost: limits.listenBacklog)
+    }
+
+    private func accept(_ listener: Listener, atMost limit: Int) {
         freshenClock()
         var accepted = 0
-        while accepted < Limits.acceptsPerTurn, !listener.isClosed {
+        while accepted < limit, !listener.isClosed {
             guard limits.connectionsMax == 0 || downstreams.live < limits.connectionsMax else { return pause(listener) }
             var address = SocketAddress()
             switch Socket.accept(listener.descriptor, from: &address) {
@@ -126,7 +148,7 @@ extension Worker {
     private func beginSession(_ connection: Downstream, _ listener: Listener) {
         guard let tls = listener.tls else {
             connection.pointee.state = .idle
-            return limit(connection, to: limits.idleTimeout)
+            return limit(connection, to: idleTimeout)
         }
         guard let session = TLSSession(tls.handle, descriptor: connection.pointee.socket.descriptor) else { return close(connection) }
         connection.pointee.socket.tls = session
@@ -173,7 +195,7 @@ extension Worker {
             connection.pointee.state = .idle
             // Requests may have come with the handshake's last message.
             connection.pointee.socket.mayRead = true
-            limit(connection, to: limits.idleTimeout)
+            limit(connection, to: idleTimeout)
             readRequest(connection)
         case .wantRead, .wantWrite: connection.pointee.socket.mayRead = false
         case .closed, .failed:

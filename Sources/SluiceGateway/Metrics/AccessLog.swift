@@ -17,6 +17,8 @@ final class AccessLog: @unchecked Sendable {
     private let wantsReopen = Atomic<Bool>(false)
     /// The writing thread's once it runs.
     private var descriptor: Int32
+    /// Whether the last write that failed has left half a line. The writing thread's.
+    private var isMidLine = false
     private let failures = Atomic<UInt64>(0)
 
     /// Opens the log. Nil target: none is kept.
@@ -70,6 +72,14 @@ final class AccessLog: @unchecked Sendable {
 
     private func write(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes[...]
+        if isMidLine {
+            // The disk was full in the middle of a line: what comes now must not become its rest.
+            guard Glibc.write(descriptor, "\n", 1) == 1 else {
+                failures.wrappingAdd(1, ordering: .relaxed)
+                return
+            }
+            isMidLine = false
+        }
         while !rest.isEmpty {
             let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
             if count > 0 {
@@ -80,6 +90,7 @@ final class AccessLog: @unchecked Sendable {
                 if isStopped.load(ordering: .relaxed) { return }
             } else if errno != EINTR {
                 failures.wrappingAdd(1, ordering: .relaxed)
+                isMidLine = rest.startIndex > 0 && bytes[rest.startIndex - 1] != UInt8(ascii: "\n")
                 return
             }
         }
@@ -92,6 +103,7 @@ final class AccessLog: @unchecked Sendable {
         guard fresh >= 0 else { return }
         close(descriptor)
         descriptor = fresh
+        isMidLine = false
     }
 
     private static func open(_ path: String) -> Int32 {

@@ -41,6 +41,7 @@ struct CounterTotals: Sendable {
     var traffic = TrafficCounts()
     var upstreamIdle = 0
     var upstreamEjected = 0
+    var circuitsOpen = 0
     var exchangeBlocks = 0
     var outputBlocks = 0
     var snapshotsHeld = 0
@@ -61,6 +62,8 @@ struct CounterTotals: Sendable {
         worker.origins.pointee.forEachAddress { address in
             upstreamIdle += address.pointee.idleCount
             if address.pointee.ejectedUntil > worker.nowMilliseconds { upstreamEjected += 1 }
+            // Counted until the request that finds out has succeeded.
+            if address.pointee.circuitOpenUntil > 0 { circuitsOpen += 1 }
         }
         exchangeBlocks = worker.blocks.pointee.taken
         outputBlocks = worker.outputs.pointee.taken
@@ -76,6 +79,7 @@ struct CounterTotals: Sendable {
         traffic.add(other.traffic)
         upstreamIdle += other.upstreamIdle
         upstreamEjected += other.upstreamEjected
+        circuitsOpen += other.circuitsOpen
         exchangeBlocks += other.exchangeBlocks
         outputBlocks += other.outputBlocks
         snapshotsHeld = max(snapshotsHeld, other.snapshotsHeld)

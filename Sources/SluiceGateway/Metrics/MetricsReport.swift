@@ -42,6 +42,7 @@ package struct MetricsReport: Sendable {
         }
         page.begin("sluice_aborted_total", .counter, "Exchanges that ended with a broken connection.")
         page.add(totals.traffic.aborted)
+        page.counter("sluice_total_timeouts_total", "Exchanges that took longer than SLUICE_TOTAL_TIMEOUT_MS.", totals.traffic.totalTimeouts)
     }
 
     private func writeDurations(_ page: inout MetricsPage) {
@@ -72,6 +73,13 @@ package struct MetricsReport: Sendable {
         page.counter("sluice_upstream_received_bytes_total", "Bytes received from services.", totals.traffic.upstreamBytesReceived)
         page.counter("sluice_upstream_failures_total", "Failed attempts at services.", totals.traffic.upstreamFailures)
         page.counter("sluice_upstream_retries_total", "Attempts that were repeated.", totals.traffic.upstreamRetries)
+        page.counter(
+            "sluice_upstream_retries_refused_total", "Attempts that were not repeated, because the retry budget was spent.",
+            totals.traffic.retriesRefused)
+        page.counter(
+            "sluice_upstream_circuit_refusals_total", "Attempts refused at once, because the upstream's circuit was open.",
+            totals.traffic.circuitRefusals)
+        page.gauge("sluice_upstream_circuits_open", "Open circuits of addresses, summed over workers.", UInt64(max(0, totals.circuitsOpen)))
         page.gauge("sluice_upstream_ejected", "Addresses spared after failures, summed over workers.", UInt64(max(0, totals.upstreamEjected)))
         page.gauge("sluice_exchange_blocks", "Memory blocks held by requests under way.", UInt64(max(0, totals.exchangeBlocks)))
         page.gauge("sluice_output_blocks", "Memory blocks that wait for slow peers.", UInt64(max(0, totals.outputBlocks)))

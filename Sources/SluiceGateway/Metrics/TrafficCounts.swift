@@ -16,6 +16,12 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
     var upstreamBytesReceived: UInt64 = 0
     var upstreamFailures: UInt64 = 0
     var upstreamRetries: UInt64 = 0
+    /// Attempts that were not repeated, because the budget was spent.
+    var retriesRefused: UInt64 = 0
+    /// Requests refused at once, because the circuit of the only address was open.
+    var circuitRefusals: UInt64 = 0
+    /// Exchanges that took longer than they may in all.
+    var totalTimeouts: UInt64 = 0
     /// Exchanges that ended with a broken connection.
     var aborted: UInt64 = 0
 
@@ -34,6 +40,9 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
         upstreamBytesReceived += other.upstreamBytesReceived
         upstreamFailures += other.upstreamFailures
         upstreamRetries += other.upstreamRetries
+        retriesRefused += other.retriesRefused
+        circuitRefusals += other.circuitRefusals
+        totalTimeouts += other.totalTimeouts
         aborted += other.aborted
     }
 }

@@ -17,10 +17,51 @@ struct UpstreamAddress {
     var idleCount = 0
     /// Failures in a row: refused, timed out or broken connections, and answers that were no HTTP.
     var failures = 0
-    /// Milliseconds of the monotonic clock until which it gets no requests; 0 if it is in use.
+    /// Milliseconds of the monotonic clock until which it gets no requests while there are others; 0 if it is in use.
     var ejectedUntil: UInt64 = 0
+    /// The same for the case that there are no others: its circuit is open. 0 if it is closed.
+    var circuitOpenUntil: UInt64 = 0
     /// Whether resolution no longer gives it: its connections end with their exchanges.
     var isRetired = false
+}
+
+extension UpstreamAddress {
+    /// Whether it may be chosen among others. Once its time is up, one exchange finds out whether it has recovered; the others wait
+    /// for that, or for another such time.
+    mutating func isUsable(at now: UInt64, sparedFor milliseconds: UInt64) -> Bool {
+        Self.passes(&ejectedUntil, now, milliseconds)
+    }
+
+    /// Whether it may be used although there is no other: its circuit is closed, or half open and this the exchange that finds out.
+    mutating func isAdmitted(at now: UInt64, openFor milliseconds: UInt64) -> Bool {
+        Self.passes(&circuitOpenUntil, now, milliseconds)
+    }
+
+    private static func passes(_ until: inout UInt64, _ now: UInt64, _ milliseconds: UInt64) -> Bool {
+        guard until > 0 else { return true }
+        guard until <= now else { return false }
+        until = now + milliseconds
+        return true
+    }
+
+    /// Counts a failure: after some in a row it is spared, after more its circuit opens.
+    mutating func noteFailure(at now: UInt64, _ limits: WorkerLimits) {
+        failures += 1
+        if limits.failuresUntilEjection > 0, failures >= limits.failuresUntilEjection {
+            ejectedUntil = now + limits.ejectionMilliseconds
+        }
+        if limits.failuresUntilCircuit > 0, failures >= limits.failuresUntilCircuit {
+            circuitOpenUntil = now + limits.circuitMilliseconds
+        }
+    }
+
+    /// It has answered: it is healthy.
+    @inline(__always)
+    mutating func noteSuccess() {
+        failures = 0
+        ejectedUntil = 0
+        circuitOpenUntil = 0
+    }
 }
 
 typealias UpstreamAddressRef = UnsafeMutablePointer<UpstreamAddress>
@@ -35,4 +76,5 @@ struct WorkerOrigin {
     let tls: TLSPeer.Handle?
     /// Where the next search for the least outstanding begins, so that equals take turns.
     var rotation = 0
+    var retryBudget = RetryBudget()
 }

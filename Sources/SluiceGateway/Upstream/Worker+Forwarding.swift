@@ -39,6 +39,9 @@ extension Worker {
         guard let address = choose(block) else {
             return fail(connection, .upstreamUnavailable("no healthy upstream address"))
         }
+        if block.pointee.transfer.attempts == 1 {
+            origins.pointee[address.pointee.origin].pointee.retryBudget.noteRequest(at: nowMilliseconds / 1000)
+        }
         if !freshOnly, let idle = takeIdle(address) {
             attach(idle, connection)
             return sendRequest(idle)
@@ -47,25 +50,27 @@ extension Worker {
             return fail(connection, .upstreamUnavailable("too many upstream connections"))
         }
         guard let error = connect(address, for: connection) else { return }
-        noteFailure(address)
         if error.isExhaustion {
+            // Our own want of descriptors, ports or memory says nothing about the service.
             fail(connection, .upstreamUnavailable("no resources for another connection"))
         } else {
-            tryAgain(connection, block, orFail: .upstreamFailed("connection refused"))
+            noteFailure(address)
+            tryAgain(connection, block, at: address.pointee.origin, orFail: .upstreamFailed("connection refused"))
         }
     }
 
     // MARK: Choosing
 
     /// The usable address with the fewest exchanges under way; equals take turns. Also settles which URL of the list is
-    /// meant, because each may have a path of its own. Nil if none resolves or all are ejected.
+    /// meant, because each may have a path of its own. Nil if none resolves, all are ejected, or the circuit of the only one is open.
     private func choose(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UpstreamAddressRef? {
         if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
             block.pointee.transfer.target = nil
+            let origin = origins.pointee[preCall.pointee.origin]
+            if origin.pointee.count == 1 { return only(origin.pointee.addresses[0]) }
             var best: UpstreamAddressRef?
-            var total = 0
-            consider(preCall.pointee.origin, &best, &total)
-            return best ?? onlyAddress(of: preCall.pointee.origin, total)
+            consider(preCall.pointee.origin, &best)
+            return best
         }
         guard let upstream = block.pointee.exchange.domain?.pointee.upstream else { return nil }
         let targets = upstream.pointee.targets
@@ -74,29 +79,38 @@ extension Worker {
             let target = targets.pointer(at: 0)
             block.pointee.transfer.target = target
             let origin = origins.pointee[target.pointee.origin]
-            if origin.pointee.count == 1 { return origin.pointee.addresses[0] }
+            if origin.pointee.count == 1 { return only(origin.pointee.addresses[0]) }
+        }
+        if let single = onlyTarget(targets) {
+            block.pointee.transfer.target = single
+            return only(origins.pointee[single.pointee.origin].pointee.addresses[0])
         }
         var best: UpstreamAddressRef?
-        var total = 0
         for index in 0..<targets.count {
             let target = targets.pointer(at: (index &+ rotation) % targets.count)
             let before = best
-            consider(target.pointee.origin, &best, &total)
+            consider(target.pointee.origin, &best)
             if best != before { block.pointee.transfer.target = target }
         }
         rotation &+= 1
-        if best == nil, total == 1 {
-            for index in 0..<targets.count {
-                let target = targets.pointer(at: index)
-                guard let only = onlyAddress(of: target.pointee.origin, total) else { continue }
-                block.pointee.transfer.target = target
-                return only
-            }
-        }
         return best
     }
 
-    private func consider(_ index: Int, _ best: inout UpstreamAddressRef?, _ total: inout Int) {
+    /// The target that has an address, where the whole list has but one.
+    private func onlyTarget(_ targets: ArenaSlice<CompiledUpstream.Target>) -> UnsafePointer<CompiledUpstream.Target>? {
+        var found: UnsafePointer<CompiledUpstream.Target>?
+        for index in 0..<targets.count {
+            let target = targets.pointer(at: index)
+            switch origins.pointee[target.pointee.origin].pointee.count {
+            case 0: continue
+            case 1 where found == nil: found = target
+            default: return nil
+            }
+        }
+        return found
+    }
+
+    private func consider(_ index: Int, _ best: inout UpstreamAddressRef?) {
         let origin = origins.pointee[index]
         let count = origin.pointee.count
         guard count > 0 else { return }
@@ -104,41 +118,28 @@ extension Worker {
         origin.pointee.rotation = (first + 1) % count
         for offset in 0..<count {
             let address = origin.pointee.addresses[(first + offset) % count]
-            total += 1
             guard isUsable(address) else { continue }
             if let chosen = best, chosen.pointee.outstanding <= address.pointee.outstanding { continue }
             best = address
         }
     }
 
-    /// An only address is tried even when it has failed: there is none to spare it for.
-    private func onlyAddress(of index: Int, _ total: Int) -> UpstreamAddressRef? {
-        let origin = origins.pointee[index]
-        return total == 1 && origin.pointee.count == 1 ? origin.pointee.addresses[0] : nil
-    }
-
     private func isUsable(_ address: UpstreamAddressRef) -> Bool {
-        guard address.pointee.ejectedUntil > 0 else { return true }
-        guard address.pointee.ejectedUntil <= nowMilliseconds else { return false }
-        // One exchange finds out whether it has recovered; a failure ejects it again at once.
-        address.pointee.ejectedUntil = nowMilliseconds + limits.ejectionMilliseconds
-        return true
+        address.pointee.isUsable(at: nowMilliseconds, sparedFor: limits.ejectionMilliseconds)
     }
 
-    /// Counts a failure of the address, and spares it for a while after several in a row.
+    /// An only address is tried even when it has failed a few times: there is none to spare it for. When it keeps failing, its
+    /// circuit opens, and requests are refused at once instead of each finding out by itself.
+    private func only(_ address: UpstreamAddressRef) -> UpstreamAddressRef? {
+        if address.pointee.isAdmitted(at: nowMilliseconds, openFor: limits.circuitMilliseconds) { return address }
+        counters.traffic.circuitRefusals &+= 1
+        return nil
+    }
+
+    /// Counts a failure of the address.
     func noteFailure(_ address: UpstreamAddressRef) {
-        address.pointee.failures += 1
         counters.traffic.upstreamFailures &+= 1
-        if limits.failuresUntilEjection > 0, address.pointee.failures >= limits.failuresUntilEjection {
-            address.pointee.ejectedUntil = nowMilliseconds + limits.ejectionMilliseconds
-        }
-    }
-
-    /// The address has answered: it is healthy.
-    @inline(__always)
-    func noteSuccess(_ address: UpstreamAddressRef) {
-        address.pointee.failures = 0
-        address.pointee.ejectedUntil = 0
+        address.pointee.noteFailure(at: nowMilliseconds, limits)
     }
 
     // MARK: Sending
@@ -223,10 +224,11 @@ extension Worker {
     /// Nothing was sent yet, so another address may be tried.
     private func giveUp(_ upstream: UpstreamLink, _ refusal: Refusal) {
         if let address = upstream.pointee.address { noteFailure(address) }
+        let origin = upstream.pointee.address?.pointee.origin
         guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
         detach(upstream)
         close(upstream)
-        tryAgain(connection, block, orFail: refusal)
+        tryAgain(connection, block, at: origin, orFail: refusal)
     }
 
     /// The connection broke with the request on its way. Safe to repeat only on a connection that the peer may have
@@ -241,18 +243,27 @@ extension Worker {
         detach(upstream)
         close(upstream)
         if wasStale, isSafe, block.pointee.transfer.isReplayable {
-            tryAgain(connection, block, orFail: .upstreamFailed(detail), freshOnly: true)
+            // Not the service's failure, and no more often than there were pooled connections: not on the budget.
+            tryAgain(connection, block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
         } else {
             fail(connection, .upstreamFailed(detail))
         }
     }
 
+    /// - Parameter origin: whose retry budget has to allow it; nil where it is not asked.
     private func tryAgain(
-        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, orFail refusal: Refusal, freshOnly: Bool = false
+        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, at origin: Int?, orFail refusal: Refusal,
+        freshOnly: Bool = false
     ) {
         guard block.pointee.transfer.attempts <= limits.retriesMax, block.pointee.transfer.isReplayable,
             !block.pointee.transfer.isHeadSent
         else { return fail(connection, refusal) }
+        if let origin, !origins.pointee[origin].pointee.retryBudget.takeRetry(
+            at: nowMilliseconds / 1000, percent: limits.retryPercent, minimum: limits.retriesPerSecondMin)
+        {
+            counters.traffic.retriesRefused &+= 1
+            return fail(connection, refusal)
+        }
         counters.traffic.upstreamRetries &+= 1
         attempt(connection, block, freshOnly: freshOnly)
     }

@@ -40,6 +40,7 @@ extension Worker {
             return false
         }
         connection.pointee.state = .tunnelling
+        connection.pointee.totalUntil = Deadline.never
         upstream.pointee.state = .tunnelling
         wheel.set(upstream.deadline, at: Deadline.never)
         // What the client sent behind its request belongs to the tunnel.

@@ -120,7 +120,6 @@ extension Worker {
 
     private func connected(_ connection: UpstreamLink) {
         connection.pointee.state = .active
-        if let address = connection.pointee.address { address.pointee.failures = 0 }
         sendRequest(connection)
     }
 

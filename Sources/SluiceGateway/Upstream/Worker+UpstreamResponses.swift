@@ -68,7 +68,7 @@ extension Worker {
             case .malformed: return reject(upstream, connection, "malformed response")
             case .complete: break
             }
-            if let address = upstream.pointee.address { noteSuccess(address) }
+            upstream.pointee.address?.pointee.noteSuccess()
             if head.upgrade { return switchProtocols(upstream, connection, block, head, bytes) }
             guard head.status >= 200 else {
                 guard passInterim(upstream, connection, block, head, bytes) else { return false }

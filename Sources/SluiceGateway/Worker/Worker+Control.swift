@@ -45,18 +45,26 @@ extension Worker {
 
     // MARK: Draining
 
-    /// Takes no new connection, ends idle ones, and every other after its response. `done` is called when none is left.
-    func drain(_ done: @escaping () -> Void) {
+    /// Takes no new connection, and ends every one after its response. `done` is called when none is left.
+    ///
+    /// A client that was told that its connection is kept may send its next request at any moment, and one that has just connected
+    /// its first: to close at once would fail requests that are on their way. So unused connections stay for a while
+    /// (`SLUICE_DRAIN_IDLE_TIMEOUT_MS`), and the response to the next request says that it is the last.
+    ///
+    /// - Parameter left: identities of sockets that another process serves from now on.
+    func drain(leaving left: Set<UInt64>, _ done: @escaping () -> Void) {
         guard !isDraining else { return }
+        freshenClock()
         isDraining = true
+        idleUntil = nowMilliseconds + limits.drainIdleTimeout
         drained = done
-        closeListeners()
+        closeListeners(leaving: left)
         downstreams.forEachPlace { connection in
             switch connection.pointee.state {
             case .idle:
-                // A request that has come already is answered first; nothing else can be lost.
+                // A request that has come already is answered first.
                 if connection.pointee.socket.mayRead { readRequest(connection) }
-                if connection.pointee.state == .idle { close(connection) }
+                if connection.pointee.state == .idle { limit(connection, to: idleTimeout) }
             case .exchanging, .flushing:
                 if let block = connection.pointee.block, !block.pointee.transfer.isHeadSent {
                     block.pointee.transfer.keepsAlive = false
@@ -67,6 +75,13 @@ extension Worker {
         var idle: [UpstreamLink] = []
         upstreams.forEachPlace { if $0.pointee.state == .idle { idle.append($0) } }
         for connection in idle { close(connection) }
+    }
+
+    /// Milliseconds for which a connection may wait for its next request. Never 0, which would mean for ever.
+    @inline(__always)
+    var idleTimeout: UInt64 {
+        guard isDraining else { return limits.idleTimeout }
+        return idleUntil > nowMilliseconds ? idleUntil - nowMilliseconds : 1
     }
 
     /// Whether any client still has something to expect. One that lingers has had its last response.

@@ -68,6 +68,8 @@ final class Worker {
     private var isStopped = false
     /// Set when draining has begun: no connection is kept after its response.
     var isDraining = false
+    /// While draining: when unused connections are closed, in milliseconds of the monotonic clock.
+    var idleUntil: UInt64 = 0
     /// Called on this thread when the last connection of a draining worker has gone.
     var drained: (() -> Void)?
 
@@ -246,10 +248,17 @@ final class Worker {
         queue.append(.upstream(connection, connection.pointee.generation))
     }
 
-    /// Sets a deadline `milliseconds` from this turn; 0 means none.
+    /// Sets a deadline `milliseconds` from this turn; 0 means none. It is never later than the request's own.
     @inline(__always)
     func limit(_ connection: Downstream, to milliseconds: UInt64) {
-        wheel.set(connection.deadline, at: milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds)
+        let deadline = milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds
+        wheel.set(connection.deadline, at: min(deadline, connection.pointee.totalUntil))
+    }
+
+    /// The first byte of a request has come: its time in all begins, where that has a bound.
+    @inline(__always)
+    func beginTotal(_ connection: Downstream) {
+        if limits.totalTimeout > 0 { connection.pointee.totalUntil = nowMilliseconds + limits.totalTimeout }
     }
 
     /// Sets a deadline `milliseconds` from this turn; 0 means none.

@@ -9,10 +9,12 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let bodyTimeout: UInt64
     let writeTimeout: UInt64
     let idleTimeout: UInt64
+    let drainIdleTimeout: UInt64
     let handshakeTimeout: UInt64
     let tunnelTimeout: UInt64
     let connectTimeout: UInt64
     let upstreamIdleTimeout: UInt64
+    let listenBacklog: Int
     /// 0: no bound.
     let connectionsMax: Int
     /// Of one client address; 0: no bound.
@@ -26,6 +28,14 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     /// 0: no address is ever spared.
     let failuresUntilEjection: Int
     let ejectionMilliseconds: UInt64
+    /// Of an only address; 0: its circuit never opens.
+    let failuresUntilCircuit: Int
+    let circuitMilliseconds: UInt64
+    /// Retries for each hundred requests to an origin.
+    let retryPercent: UInt64
+    let retriesPerSecondMin: UInt64
+    /// From a request's first byte to the end of its response; 0: no bound.
+    let totalTimeout: UInt64
     let regexMatchLimit: Int
     /// Longest wait of a request for its allowance.
     let countWait: UInt64
@@ -41,6 +51,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         bodyTimeout = UInt64(settings.bodyTimeoutMs)
         writeTimeout = UInt64(settings.writeTimeoutMs)
         idleTimeout = UInt64(settings.idleTimeoutMs)
+        drainIdleTimeout = UInt64(settings.drainIdleTimeoutMs)
+        listenBacklog = settings.listenBacklog
         handshakeTimeout = UInt64(settings.tlsHandshakeTimeoutMs)
         tunnelTimeout = UInt64(settings.tunnelIdleTimeoutMs)
         connectTimeout = UInt64(settings.upstreamConnectTimeoutMs)
@@ -53,6 +65,11 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         retriesMax = UInt8(clamping: settings.retryMax)
         failuresUntilEjection = settings.ejectAfterFailures
         ejectionMilliseconds = UInt64(settings.ejectMs)
+        failuresUntilCircuit = settings.circuitAfterFailures
+        circuitMilliseconds = UInt64(settings.circuitMs)
+        retryPercent = UInt64(settings.retryBudgetPercent)
+        retriesPerSecondMin = UInt64(settings.retryBudgetMin)
+        totalTimeout = UInt64(settings.totalTimeoutMs)
         regexMatchLimit = settings.regexMatchLimit
         countWait = UInt64(settings.countWaitMs)
         tellsLimits = settings.rateLimitFields != .off

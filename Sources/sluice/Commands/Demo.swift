@@ -44,7 +44,7 @@ struct Demo: ParsableCommand {
         let admin = try Run.start(gateway, settings, log, hint: "sluice demo --port N listens on another port of 127.0.0.1")
         defer { admin?.stop() }
         try Report.output(Self.lines(settings, text, key))
-        Run.serve(gateway, signals, log)
+        Run.serve(gateway, signals, log, ServiceManager())
     }
 
     // MARK: Settings

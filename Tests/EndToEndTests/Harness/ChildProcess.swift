@@ -8,11 +8,18 @@ final class ChildProcess: Sendable {
     private let output: String
     private let errors: String
     private let status = Mutex<Int32?>(nil)
+    private let hasCore = Flag()
 
     /// - Parameters:
     ///   - environment: all of it; nothing is inherited but PATH, HOME and the temporary folder.
+    ///   - descriptors: what it inherits as descriptors 3, 4 and so on.
+    ///   - limits: `ulimit` arguments that it is started under, such as `-n 64`.
+    ///   - mounts: shell commands that prepare a file system view of its own, such as `mount --bind A B`; see `Mounts`.
     ///   - folder: where the output files go; also the working directory's parent for relative paths in arguments is unchanged.
-    init(_ arguments: [String], environment: [String: String] = [:], input: [UInt8]? = nil, folder: Folder) throws {
+    init(
+        _ arguments: [String], environment: [String: String] = [:], input: [UInt8]? = nil, descriptors: [Int32] = [],
+        limits: String = "", mounts: String = "", folder: Folder
+    ) throws {
         let name = UUID().uuidString
         output = folder.file(name + ".out")
         errors = folder.file(name + ".err")
@@ -24,7 +31,25 @@ final class ChildProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         // A socket accepted by another thread may not be marked close-on-exec yet; a child that kept it would keep it open.
+        // Far away first, so that no source is a target that was overwritten before.
+        for (index, descriptor) in descriptors.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, 600 + Int32(index))
+        }
         for descriptor in 3..<Int32(512) { posix_spawn_file_actions_addclose(&actions, descriptor) }
+        for index in descriptors.indices {
+            posix_spawn_file_actions_adddup2(&actions, 600 + Int32(index), 3 + Int32(index))
+            posix_spawn_file_actions_addclose(&actions, 600 + Int32(index))
+        }
+        // A shell sets what posix_spawn cannot: limits, and the process's own number among its variables.
+        var arguments = arguments
+        if !mounts.isEmpty {
+            arguments = ["unshare", "-m", "sh", "-c", "set -e; \(mounts); exec \"$0\" \"$@\""] + arguments
+        }
+        if !descriptors.isEmpty || !limits.isEmpty {
+            let listen = descriptors.isEmpty ? "" : "LISTEN_PID=$$; LISTEN_FDS=\(descriptors.count); export LISTEN_PID LISTEN_FDS; "
+            let limit = limits.isEmpty ? "" : "ulimit \(limits); "
+            arguments = ["sh", "-c", "\(limit)\(listen)exec \"$0\" \"$@\""] + arguments
+        }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -64,10 +89,14 @@ final class ChildProcess: Sendable {
             var raw: Int32 = 0
             guard waitpid(pid, &raw, WNOHANG) == pid else { return nil }
             let signal = raw & 0x7f
+            if raw & 0x80 != 0 { hasCore.set() }
             known = signal == 0 ? (raw >> 8) & 0xff : 128 + signal
             return known
         }
     }
+
+    /// Whether its end, once `exitCode` has told it, left a core file.
+    var hasDumpedCore: Bool { hasCore.isSet }
 
     /// The exit code, or nil if it still runs after `seconds`.
     func waitForExit(_ seconds: Double) -> Int32? {
@@ -95,10 +124,36 @@ final class ChildProcess: Sendable {
         return (Int(line.filter { $0.isNumber }) ?? 0) * 1024
     }
 
+    /// Seconds of processor time that it has used.
+    func processorSeconds() -> Double {
+        let text = Self.read("/proc/\(pid)/stat")
+        // Behind the name in parentheses: state is field 3, user and system time are fields 14 and 15, in ticks.
+        guard let end = text.lastIndex(of: ")") else { return 0 }
+        let fields = text[text.index(after: end)...].split(separator: " ")
+        guard fields.count > 13, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// Descriptors that it has open.
+    func openDescriptors() -> Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0 }
+
     private static func read(_ path: String) -> String {
         guard let data = FileManager.default.contents(atPath: path) else { return "" }
         return String(decoding: data, as: UTF8.self)
     }
+}
+
+/// Whether processes may have mounts of their own here: it takes root's rights, which a container or a CI machine may not give.
+enum Mounts {
+    static let areAllowed: Bool = {
+        let process = Foundation.Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=4k none /mnt"]
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }()
 }
 
 /// What a finished command printed, and its exit code.

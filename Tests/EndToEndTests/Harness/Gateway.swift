@@ -16,17 +16,18 @@ final class Gateway: Sendable {
     ///   - configuration: the text of the file.
     ///   - name: its name; its ending tells YAML from JSON to readers.
     ///   - environment: further variables; they win over the harness's own.
+    ///   - limits: `ulimit` arguments; `mounts`: see `ChildProcess`.
     ///   - readyPort: the port to wait for, when the configuration has listeners of its own.
     convenience init(
         _ configuration: String, name: String = "sluice.yaml", folder: Folder? = nil, environment: [String: String] = [:],
-        admin: Bool = false, readyPort: UInt16? = nil
+        admin: Bool = false, readyPort: UInt16? = nil, limits: String = "", mounts: String = ""
     ) throws {
         var last: any Error = HarnessError("never tried")
         for _ in 0..<3 {
             do {
                 try self.init(
                     once: configuration, name: name, folder: folder ?? Folder(), environment: environment, admin: admin,
-                    readyPort: readyPort)
+                    readyPort: readyPort, limits: limits, mounts: mounts)
                 return
             } catch let error as HarnessError where error.description.lowercased().contains("in use") {
                 last = error  // somebody took the port between the choice and the bind
@@ -36,7 +37,8 @@ final class Gateway: Sendable {
     }
 
     private init(
-        once configuration: String, name: String, folder: Folder, environment: [String: String], admin: Bool, readyPort: UInt16?
+        once configuration: String, name: String, folder: Folder, environment: [String: String], admin: Bool, readyPort: UInt16?,
+        limits: String, mounts: String
     ) throws {
         self.folder = folder
         port = try Ports.free()
@@ -45,7 +47,7 @@ final class Gateway: Sendable {
         try folder.write(name, configuration)
         let variables = Gateway.environment(folder: folder, port: port, adminPort: adminPort).merging(environment) { $1 }
         process = try ChildProcess(
-            [Gateway.binary(), "run", "--config", folder.file(name)], environment: variables, folder: folder)
+            [Gateway.binary(), "run", "--config", folder.file(name)], environment: variables, limits: limits, mounts: mounts, folder: folder)
         try waitUntilReady(on: readyPort ?? port)
     }
 
@@ -53,6 +55,8 @@ final class Gateway: Sendable {
     static func environment(folder: Folder, port: UInt16, adminPort: UInt16 = 0) -> [String: String] {
         var variables = [
             "SLUICE_LISTEN": "127.0.0.1:\(port)", "SLUICE_WORKERS": "2", "SLUICE_STATE_DIR": folder.file("state"),
+            // Connections that a test has left open would hold up its end.
+            "SLUICE_DRAIN_IDLE_TIMEOUT_MS": "100",
         ]
         variables["SLUICE_ADMIN_LISTEN"] = adminPort == 0 ? "off" : "127.0.0.1:\(adminPort)"
         return variables

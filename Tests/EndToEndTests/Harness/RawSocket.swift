@@ -33,18 +33,22 @@ final class RawSocket: Sendable {
     }
 
     /// Listens on 127.0.0.1; port 0 lets the kernel choose.
-    static func listen(port: UInt16 = 0) throws -> RawSocket {
+    /// - Parameter backlog: connections that the kernel completes without an `accept`, less one.
+    static func listen(port: UInt16 = 0, backlog: Int32 = 256) throws -> RawSocket {
         let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw HarnessError("socket: errno \(errno)") }
         let socket = RawSocket(fd)
         var one: Int32 = 1
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, 4)
         var at = address("127.0.0.1", port: port)
-        guard withSocketAddress(&at, { bind(fd, $0, $1) }) == 0, Glibc.listen(fd, 256) == 0 else {
+        guard withSocketAddress(&at, { bind(fd, $0, $1) }) == 0, Glibc.listen(fd, backlog) == 0 else {
             throw HarnessError("listen on port \(port): errno \(errno)")
         }
         return socket
     }
+
+    /// The descriptor's number, for a child process to inherit.
+    var number: Int32 { fd }
 
     var localPort: UInt16 {
         var at = sockaddr_in()

@@ -70,13 +70,25 @@ struct ProcessSettingsTests {
                     == ["\(setting.name): found \"\(value)\", allowed \(setting.allowed)"])
             }
         }
-        #expect(count == 31)
+        #expect(count == 37)
     }
 
     @Test("integers are decimal digits and nothing else", arguments: ["", " 3", "3 ", "+3", "0x3", "3.0", "1e1", "٣", "99999999999999999999"])
     func integerForms(text: String) {
         let found = text.isEmpty ? "empty text" : "\"\(text)\""
         #expect(problems(["SLUICE_WORKERS": text]) == ["SLUICE_WORKERS: found \(found), allowed an integer from 1 to 1024"])
+    }
+
+    @Test("switches are on or off and nothing else; a path that may be missing is off")
+    func switches() throws {
+        #expect(try ProcessSettings(environment: ["SLUICE_CORE_DUMPS": "on"]).coreDumps)
+        #expect(try !ProcessSettings(environment: ["SLUICE_CORE_DUMPS": "off"]).coreDumps)
+        for text in ["true", "1", "ON"] {
+            #expect(problems(["SLUICE_CORE_DUMPS": text]) == ["SLUICE_CORE_DUMPS: found \"\(text)\", allowed on or off"])
+        }
+        #expect(try ProcessSettings(environment: ["SLUICE_TAKEOVER_SOCKET": "/run/s.sock"]).takeoverSocket == "/run/s.sock")
+        #expect(try ProcessSettings(environment: ["SLUICE_TAKEOVER_SOCKET": "off"]).takeoverSocket == nil)
+        #expect(problems(["SLUICE_TAKEOVER_SOCKET": ""]) == ["SLUICE_TAKEOVER_SOCKET: found empty text, allowed a path, or off"])
     }
 
     @Test("all problems in one run: bad values by table order, then unknown variables and flags")

@@ -1,3 +1,4 @@
+import SluiceConfiguration
 import Testing
 
 @testable import SluiceGateway
@@ -5,6 +6,16 @@ import Testing
 /// The pools that keep a worker from allocating.
 @Suite("Blocks, slabs, output queues")
 struct MemoryTests {
+    @Test("what a connection holds is what ARCHITECTURE says")
+    func perConnection() {
+        let settings = ProcessSettings()
+        let layout = ExchangeBlock.Layout(fieldsMax: settings.maxFields, headBytesMax: settings.maxHeadBytes)
+        #expect(MemoryLayout<DownstreamConnection>.stride <= 304)
+        #expect(MemoryLayout<UpstreamConnection>.stride <= 336)
+        #expect(BlockPool(blockBytes: layout.blockBytes, retained: 0).blockBytes == 132 * 1024)
+        #expect(BlockPool(blockBytes: Limits.outputBytes, retained: 0).blockBytes == 196 * 1024)
+    }
+
     @Test("a block that was given back is the next one taken")
     func blocks() {
         var pool = BlockPool(blockBytes: 5000, retained: 1)

@@ -1,0 +1,59 @@
+import SluiceEvent
+import Synchronization
+
+// What a process needs that hands its listening sockets to the one that replaces it, and what a service manager wants to know.
+
+extension Gateway {
+    /// Descriptors of all listening sockets, for a process that takes over; the caller's to close. From now on reloads are refused,
+    /// so that what was handed over stays true, until `handOverEnded()` or the end. Any thread.
+    package func beginHandOver() -> [ListeningSocket] {
+        status.handingOver(true)
+        let copies = ListenerCopies()
+        askWorkers(milliseconds: 5000) { copies.add($0.duplicateListeners(), of: $0.number) }
+        return copies.inOrder
+    }
+
+    /// Identities of all sockets that the workers listen with. Any thread.
+    package var listeningIdentities: Set<UInt64> {
+        let found = ListenerIdentities()
+        askWorkers(milliseconds: 5000) { worker in found.add(worker.listeners.filter { !$0.isClosed }.map(\.socket.identity)) }
+        return found.all
+    }
+
+    /// The other process has given up; this one serves on as before. Any thread.
+    package func handOverEnded() { status.handingOver(false) }
+
+    /// Whether every worker's loop turns: each answers within the time. Any thread.
+    package func isResponsive(milliseconds: UInt64) -> Bool { askWorkers(milliseconds: milliseconds) { _ in } }
+
+    /// Runs `letter` on every worker's thread and waits for all of them. False if the time is up before.
+    @discardableResult
+    private func askWorkers(milliseconds: UInt64, _ letter: @escaping @Sendable (Worker) -> Void) -> Bool {
+        let left = Countdown(workers.count)
+        for worker in workers {
+            worker.post { worker in
+                letter(worker)
+                left.oneDone()
+            }
+        }
+        return left.wait(milliseconds: milliseconds)
+    }
+}
+
+/// Copies of listening descriptors, by worker.
+private final class ListenerCopies: Sendable {
+    private let copies = Mutex<[Int: [ListeningSocket]]>([:])
+
+    func add(_ sockets: [ListeningSocket], of worker: Int) { copies.withLock { $0[worker] = sockets } }
+
+    /// In the order of the workers' numbers, which spreads an address's sockets evenly over those of the next process.
+    var inOrder: [ListeningSocket] { copies.withLock { $0.sorted { $0.key < $1.key }.flatMap(\.value) } }
+}
+
+/// Identities of listening sockets.
+private final class ListenerIdentities: Sendable {
+    private let identities = Mutex<Set<UInt64>>([])
+
+    func add(_ some: [UInt64]) { identities.withLock { $0.formUnion(some) } }
+    var all: Set<UInt64> { identities.withLock { $0 } }
+}

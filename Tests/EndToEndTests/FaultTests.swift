@@ -1,0 +1,203 @@
+import Foundation
+import Glibc
+import Testing
+
+/// What a machine or a network does wrong. Every response carries the nonce of its request, so that none can reach the wrong client.
+@Suite("Faults", .loopback, .timeLimit(.minutes(5)))
+struct FaultTests {
+    private func nonce(_ number: Int) -> String { "n\(number)-\(UInt32.random(in: 0 ... .max))" }
+
+    /// One exchange whose response must carry its nonce.
+    private func serves(_ client: RawClient, _ number: Int = 0) throws -> Bool {
+        let nonce = nonce(number)
+        let response = try client.exchange(Gateway.text("GET", "/api/x?nonce=\(nonce)"))
+        return response.status == 200 && response.text == nonce
+    }
+
+    private func metric(_ name: String, over client: RawClient) throws -> Double {
+        let text = try client.exchange(Gateway.text("GET", "/metrics")).text
+        let line = text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+        return line.flatMap { Double($0.dropFirst(name.count + 1)) } ?? -1
+    }
+
+    @Test("descriptors run out: nothing spins, open connections live, a connect to a service is 503, and all is well once some are free")
+    func descriptors() throws {
+        let upstream = try ScriptedUpstream(LoadGenerator.echo)
+        let gateway = try Gateway(
+            configuration(upstream: upstream.url),
+            // Core dumps are on so that its descriptors can be counted by a user who is not root.
+            environment: ["SLUICE_WORKERS": "1", "SLUICE_UPSTREAM_POOL_SIZE": "0", "SLUICE_CORE_DUMPS": "on"], admin: true,
+            limits: "-n 64")
+        let admin = try RawClient(port: gateway.adminPort)
+        let open = try gateway.client()
+        #expect(try serves(open))
+        // More than there are descriptors: the rest waits in the kernel's queue.
+        var crowd = try (0..<80).map { _ in try gateway.client() }
+        #expect(try eventually { try metric("sluice_accept_failures_total", over: admin) > 0 })
+        #expect(gateway.process.openDescriptors() >= 63)
+        // The operators' listener runs out of them too.
+        let waiting = try RawClient(port: gateway.adminPort)
+        let before = gateway.process.processorSeconds()
+        pause(1)
+        #expect(gateway.process.processorSeconds() - before < 0.25, "it spins")
+        // Without a descriptor there is no connection to the service; that says nothing about the service.
+        let response = try open.exchange(Gateway.text("GET", "/api/x?nonce=a"))
+        expect(response, is: .unavailable)
+        for _ in 0..<30 { #expect(try open.exchange(Gateway.text("GET", "/api/x?nonce=a")).status == 503) }
+        #expect(try metric("sluice_upstream_failures_total", over: admin) == 0)
+        for client in crowd { client.close() }
+        crowd = []
+        #expect(eventually { (try? serves(open)) == true })
+        for number in 0..<5 { #expect(try serves(gateway.client(), number)) }
+        #expect(try waiting.exchange(Gateway.text("GET", "/healthz")).status == 200)
+    }
+
+    @Test("a service whose queue of connections is full: 504 after SLUICE_UPSTREAM_CONNECT_TIMEOUT_MS, and others are served meanwhile")
+    func connectTimeout() throws {
+        let full = try RawSocket.listen(backlog: 0)
+        // The kernel drops what does not fit, so these never hear anything.
+        var waiting: [Int32] = []
+        defer { for descriptor in waiting { close(descriptor) } }
+        for _ in 0..<4 {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            var to = sockaddr_in()
+            to.sin_family = sa_family_t(AF_INET)
+            to.sin_port = full.localPort.bigEndian
+            to.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+            _ = withUnsafePointer(to: &to) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            }
+            waiting.append(descriptor)
+        }
+        pause(0.1)
+        let lines = domainLines(key: "other", upstream: "http://127.0.0.1:9", [EndpointText("/**", helloMock)])
+        let gateway = try Gateway(
+            configuration(upstream: "http://127.0.0.1:\(full.localPort)") + lines.joined(separator: "\n") + "\n",
+            environment: ["SLUICE_WORKERS": "1", "SLUICE_UPSTREAM_CONNECT_TIMEOUT_MS": "400", "SLUICE_RETRY_MAX": "1"])
+        let client = try gateway.client()
+        let start = monotonicSeconds()
+        try client.send(Gateway.text("GET", "/api/x"))
+        #expect(try gateway.get("/other/x").text == "hello")
+        #expect(monotonicSeconds() - start < 0.35)
+        expect(try client.response(), is: .upstreamTimeout)
+        // Once, and once more: nothing was sent.
+        #expect(monotonicSeconds() - start > 0.75 && monotonicSeconds() - start < 2)
+    }
+
+    @Test("a name that resolves to nothing: 503 at once, others are served, and when it resolves it is used; one that is lost keeps its addresses",
+        .enabled(if: Mounts.areAllowed))
+    func names() throws {
+        let folder = try Folder()
+        let upstream = try ScriptedUpstream(LoadGenerator.echo)
+        let hosts = folder.file("hosts")
+        // Written in place, because the file itself is what is mounted.
+        func setHosts(_ text: String) throws {
+            let file = try #require(fopen(hosts, "w"))
+            fputs(text, file)
+            fclose(file)
+        }
+        try setHosts("127.0.0.1 localhost\n")
+        try folder.write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        let gateway = try Gateway(
+            configuration(upstream: "http://service.test:\(upstream.port)"), folder: folder,
+            environment: ["SLUICE_DNS_REFRESH_SECONDS": "1", "SLUICE_UPSTREAM_POOL_SIZE": "0"],
+            mounts: "mount --bind \(hosts) /etc/hosts; mount --bind \(folder.file("resolv.conf")) /etc/resolv.conf")
+        expect(try gateway.get("/api/x"), is: .unavailable)
+        try setHosts("127.0.0.1 localhost\n127.0.0.1 service.test\n")
+        #expect(eventually(within: 6) { (try? serves(gateway.client())) == true })
+        try setHosts("127.0.0.1 localhost\n")
+        let start = monotonicSeconds()
+        var number = 0
+        while monotonicSeconds() - start < 2.5 {
+            number += 1
+            #expect(try serves(gateway.client(), number))
+            pause(0.02)
+        }
+        // A name that leads elsewhere is followed.
+        try setHosts("127.0.0.1 localhost\n127.0.0.2 service.test\n")
+        #expect(try eventually(within: 6) { try gateway.get("/api/x").status == 502 })
+    }
+
+    @Test("the access log's disk is full: requests pass, failures are counted, no line is torn into the next, and it goes on when there is room",
+        .enabled(if: Mounts.areAllowed))
+    func fullDisk() throws {
+        let folder = try Folder()
+        try FileManager.default.createDirectory(atPath: folder.file("disk"), withIntermediateDirectories: true)
+        let upstream = try ScriptedUpstream(LoadGenerator.echo)
+        let gateway = try Gateway(
+            configuration(ceiling: 1_000_000, upstream: upstream.url), folder: folder,
+            environment: ["SLUICE_ACCESS_LOG": folder.file("disk/access.log"), "SLUICE_WORKERS": "1"], admin: true,
+            mounts: "mount -t tmpfs -o size=64k none \(folder.file("disk"))")
+        let client = try gateway.client()
+        let admin = try RawClient(port: gateway.adminPort)
+        for number in 0..<400 { #expect(try serves(client, number)) }
+        #expect(try eventually { try metric("sluice_access_log_write_failures_total", over: admin) > 0 })
+        for number in 0..<50 { #expect(try serves(client, number)) }
+        // The process's own view of the file system; an operator removes old logs and asks for a new one.
+        let log = "/proc/\(gateway.process.pid)/root\(folder.file("disk/access.log"))"
+        let torn = try String(contentsOfFile: log, encoding: .utf8)
+        #expect(truncate(log, off_t(torn.utf8.count - 4000)) == 0)
+        let goesOn = try eventually {
+            guard try serves(client) else { throw HarnessError("not served") }
+            return try String(contentsOfFile: log, encoding: .utf8).utf8.count > torn.utf8.count - 3000
+        }
+        #expect(goesOn)
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        let broken = lines.filter { (try? JSONSerialization.jsonObject(with: Data($0.utf8))) == nil }
+        #expect(broken.count <= 2 && broken.allSatisfy { $0.hasPrefix("{") && !$0.dropFirst().contains("{\"time\"") }, "\(broken)")
+        #expect(gateway.process.exitCode() == nil)
+    }
+
+    @Test("an access log on a device that takes nothing holds up no request")
+    func fullDevice() throws {
+        let upstream = try ScriptedUpstream(LoadGenerator.echo)
+        let gateway = try Gateway(
+            configuration(ceiling: 1_000_000, upstream: upstream.url), environment: ["SLUICE_ACCESS_LOG": "/dev/full"], admin: true)
+        let client = try gateway.client()
+        for number in 0..<200 { #expect(try serves(client, number)) }
+        let admin = try RawClient(port: gateway.adminPort)
+        #expect(try eventually { try metric("sluice_access_log_write_failures_total", over: admin) > 0 })
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(5) == 0)
+    }
+
+    @Test("slow on every side at once: requests and responses in single bytes, and every response is whole and its own")
+    func slowEverything() throws {
+        let upstream = try ScriptedUpstream { call in
+            let nonce = call.request.target.split(separator: "=").last.map(String.init) ?? ""
+            let body = String(repeating: nonce + "\n", count: 40) + call.request.text
+            let text = "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+            for byte in text.utf8 {
+                try call.send([byte])
+                pause(0.001)
+            }
+            for start in stride(from: 0, to: body.utf8.count, by: 7) {
+                try call.send(Array(Array(body.utf8)[start..<min(body.utf8.count, start + 7)]))
+                pause(0.001)
+            }
+        }
+        let gateway = try Gateway(configuration(upstream: upstream.url), environment: ["SLUICE_WORKERS": "2"])
+        let (done, wrong) = (Flag(), Flag())
+        for number in 0..<24 {
+            let nonce = nonce(number)
+            Thread.detachNewThread {
+                defer { done.set() }
+                do {
+                    let client = try gateway.client(timeout: 20)
+                    client.socket.setReceiveBuffer(4096)
+                    for turn in 0..<2 {
+                        let own = "\(nonce)-\(turn)"
+                        try client.send(Gateway.text("POST", "/api/x?nonce=\(own)", body: own), inPiecesOf: 3, every: 0.002)
+                        pause(0.05)
+                        let response = try client.response()
+                        if response.text != String(repeating: own + "\n", count: 40) + own { wrong.set() }
+                    }
+                } catch {
+                    wrong.set()
+                }
+            }
+        }
+        #expect(eventually(within: 30) { done.count == 24 })
+        #expect(!wrong.isSet)
+    }
+}

@@ -1,0 +1,181 @@
+import Foundation
+import Glibc
+import Testing
+
+/// A new process in the old one's place, while requests pass.
+@Suite("Take-over", .loopback, .timeLimit(.minutes(5)))
+struct TakeOverTests {
+    /// Processes that replace each other: the same address, take-over socket and configuration.
+    private struct Succession {
+        let folder: Folder
+        let port: UInt16
+        let adminPort: UInt16
+        let path: String
+
+        init(_ configuration: String) throws {
+            folder = try Folder()
+            port = try Ports.free()
+            adminPort = try Ports.free()
+            path = folder.file("sluice.sock")
+            try folder.write("sluice.yaml", configuration)
+        }
+
+        func start(workers: Int, _ environment: [String: String] = [:], configuration: String = "sluice.yaml") throws -> ChildProcess {
+            var variables = Gateway.environment(folder: folder, port: port, adminPort: adminPort)
+            variables["SLUICE_WORKERS"] = "\(workers)"
+            variables["SLUICE_TAKEOVER_SOCKET"] = path
+            variables["SLUICE_DRAIN_IDLE_TIMEOUT_MS"] = "1000"
+            return try ChildProcess(
+                [Gateway.binary(), "run", "--config", folder.file(configuration)],
+                environment: variables.merging(environment) { $1 }, folder: folder)
+        }
+
+        func isReady() -> Bool {
+            guard let client = try? RawClient(port: adminPort, timeout: 2) else { return false }
+            defer { client.close() }
+            return (try? client.exchange(Gateway.text("GET", "/readyz")).status) == 200
+        }
+
+        /// Whether a process serves and can be replaced.
+        func isOpen() -> Bool { isReady() && FileManager.default.fileExists(atPath: path) }
+    }
+
+    @Test("six take-overs under load, with more and with fewer workers: no request refused, reset or failed")
+    func underLoad() throws {
+        let upstream = try ScriptedUpstream(LoadGenerator.echo)
+        let succession = try Succession(configuration(ceiling: 10_000_000, upstream: upstream.url))
+        var process = try succession.start(workers: 2)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        let load = LoadGenerator(port: succession.port, target: "/api/x", kept: 8, fresh: 8)
+        for workers in [4, 1, 3, 2, 5, 2] {
+            let before = load.served
+            let next = try succession.start(workers: workers)
+            #expect(process.waitForExit(8) == 0, "\(process.standardError)")
+            #expect(next.exitCode() == nil, "\(next.standardError)")
+            process = next
+            #expect(eventually { load.served > before + 20 && succession.isReady() })
+        }
+        let outcome = load.stop()
+        #expect(outcome.failures.isEmpty, "\(outcome.failures.count) of \(outcome.served): \(outcome.failures.prefix(5))")
+        #expect(outcome.served > 500 && outcome.connections > 100, "\(outcome.served), \(outcome.connections)")
+        print("take-over: \(outcome.served) requests on \(outcome.connections) connections, \(outcome.failures.count) failed")
+        process.signal(SIGTERM)
+        #expect(process.waitForExit(5) == 0)
+        #expect(!FileManager.default.fileExists(atPath: succession.path), "the last process has left its socket")
+    }
+
+    @Test("the same load notices a restart without a take-over: what the other tests look for can be seen")
+    func control() throws {
+        let upstream = try ScriptedUpstream(LoadGenerator.echo)
+        let succession = try Succession(configuration(ceiling: 10_000_000, upstream: upstream.url))
+        let process = try succession.start(workers: 2, ["SLUICE_TAKEOVER_SOCKET": "off"])
+        #expect(eventually(within: 10) { succession.isReady() })
+        let load = LoadGenerator(port: succession.port, target: "/api/x", kept: 2, fresh: 2)
+        #expect(eventually { load.served > 20 })
+        process.signal(SIGTERM)
+        #expect(process.waitForExit(5) == 0)
+        _ = try succession.start(workers: 2, ["SLUICE_TAKEOVER_SOCKET": "off"])
+        #expect(eventually(within: 10) { succession.isReady() })
+        #expect(!load.stop().failures.isEmpty)
+    }
+
+    @Test("a response in flight completes in the old process while the new one serves")
+    func inFlight() throws {
+        let began = Flag()
+        let upstream = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
+            began.set()
+            pause(1.5)
+            try call.send("other")
+        }
+        let succession = try Succession(configuration(upstream: upstream.url, [EndpointText("/m", helloMock), EndpointText("/**")]))
+        let old = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        let client = try RawClient(port: succession.port)
+        try client.send(Gateway.text("GET", "/api/x"))
+        try began.wait()
+        let new = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { old.standardError.contains("draining") })
+        #expect(old.exitCode() == nil && new.exitCode() == nil)
+        let other = try RawClient(port: succession.port)
+        #expect(try other.exchange(Gateway.text("GET", "/api/m")).text == "hello")
+        #expect(try client.response().text == "firstother")
+        #expect(old.waitForExit(5) == 0)
+        #expect(try other.exchange(Gateway.text("GET", "/api/m")).text == "hello")
+    }
+
+    @Test("a new process whose configuration is bad, or that dies before it serves, leaves the old one serving")
+    func failure() throws {
+        let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
+        try succession.folder.write("bad.yaml", "domains: [{key: x, nonsense: 1}]\n")
+        let old = try succession.start(workers: 2)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        let bad = try succession.start(workers: 2, configuration: "bad.yaml")
+        #expect(bad.waitForExit(10) == 1)
+        #expect(bad.standardError.contains("bad.yaml"))
+        #expect(eventually { old.standardError.contains("serves on") })
+        // A caller that gets the sockets and goes away.
+        let descriptor = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: [UInt8](succession.path.utf8)) }
+        let connected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+        #expect(connected == 0)
+        #expect(send(descriptor, "sluice-takeover 1", 17, Int32(MSG_NOSIGNAL)) == 17)
+        // What was handed over must stay true: until the caller has gone there is no reload.
+        #expect(eventually { old.standardError.components(separatedBy: "a new process takes over").count == 3 })
+        old.signal(SIGHUP)
+        #expect(eventually { old.standardError.contains("reload that one") }, "\(old.standardError)")
+        close(descriptor)
+        let client = try RawClient(port: succession.port)
+        #expect(try client.exchange(Gateway.text("GET", "/api/x")).text == "hello")
+        #expect(old.exitCode() == nil && succession.isReady())
+        // It can be reloaded and replaced as before.
+        #expect(eventually { old.standardError.components(separatedBy: "serves on").count == 3 })
+        old.signal(SIGHUP)
+        #expect(eventually { old.standardError.contains("reloaded") }, "\(old.standardError)")
+        let next = try succession.start(workers: 2)
+        #expect(old.waitForExit(8) == 0)
+        #expect(next.exitCode() == nil)
+    }
+
+    @Test("the socket has mode 0600, and one that a dead process has left is no hindrance")
+    func socketFile() throws {
+        let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
+        let first = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        let mode = try FileManager.default.attributesOfItem(atPath: succession.path)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+        first.signal(SIGKILL)
+        #expect(first.waitForExit(5) == 128 + SIGKILL)
+        #expect(FileManager.default.fileExists(atPath: succession.path))
+        let second = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { succession.isReady() }, "\(second.standardError)")
+    }
+
+    @Test("SIGTERM: what waits in the accept queue is answered, and so is the next request of a kept connection, which says close")
+    func drainAnswersTheQueue() throws {
+        let gateway = try Gateway(
+            configuration([EndpointText("/**", helloMock)]),
+            environment: ["SLUICE_WORKERS": "1", "SLUICE_MAX_CONNECTIONS": "40", "SLUICE_DRAIN_IDLE_TIMEOUT_MS": "1500"])
+        let kept = try gateway.client()
+        #expect(try kept.exchange(Gateway.text("GET", "/api/x"))["Connection"] == nil)
+        // While the process is stopped nobody accepts: all of these wait in the queue.
+        gateway.process.signal(SIGSTOP)
+        let waiting = try (0..<30).map { _ in try gateway.client() }
+        for client in waiting.prefix(20) { try client.send(Gateway.text("GET", "/api/x")) }
+        gateway.process.signal(SIGTERM)
+        gateway.process.signal(SIGCONT)
+        for client in waiting.prefix(20) {
+            // Whether the drain or, just before it, the listener took it out of the queue.
+            #expect(try client.response().status == 200)
+        }
+        #expect(eventually { gateway.log.contains("draining") })
+        // These had sent nothing yet, and the kept connection sends its next one only now.
+        for client in waiting.suffix(10) { #expect(try client.exchange(Gateway.text("GET", "/api/x")).status == 200) }
+        #expect(try kept.exchange(Gateway.text("GET", "/api/x")).saysClose)
+        #expect(gateway.process.waitForExit(5) == 0)
+    }
+}
