@@ -33,7 +33,7 @@ let package = Package(
             name: "CPCRE2", path: "CShims/CPCRE2", pkgConfig: "libpcre2-8",
             providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(
-            name: "CHiredis", path: "CShims/CHiredis", pkgConfig: "hiredis",
+            name: "CHiredis", path: "CShims/CHiredis",
             providers: [.apt(["libhiredis-dev"])]),
 
         // Each hides one C library, or keeps I/O out.
@@ -57,7 +57,10 @@ let package = Package(
             name: "SluiceRedis", dependencies: ["CHiredis", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto"], swiftSettings: swift),
 
         // The fleet on paper: the store's rules and a simulation of nodes, for tests and benchmarks.
-        .target(name: "SluiceSimulation", dependencies: ["SluiceCounting"], swiftSettings: swift),
+        .target(
+            name: "SluiceSimulation", dependencies: ["SluiceCounting"],
+            // Ten thousand seeds are played by every test run.
+            swiftSettings: swift + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         .executableTarget(
             name: "counting-simulation", dependencies: ["SluiceSimulation"], path: "benchmarks/counting-simulation", swiftSettings: swift),
 
