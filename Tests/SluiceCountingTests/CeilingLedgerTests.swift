@@ -46,8 +46,11 @@ struct CeilingLedgerTests {
         #expect(node.limit(Self.start) == 0)
         #expect(!node.ledger.isReady)
         #expect(node.exchange(now: Self.start, share: 60) == [.init(project: "p", ceiling: 100, held: 0, demand: 0)])
-        #expect(node.ledger.isReady)
         #expect(node.limit(Self.start) == 60)
+        // The first reply says who the store takes the node for; what it was told before that is gone through once more.
+        #expect(!node.ledger.isReady)
+        #expect(node.exchange(now: Self.start, share: 60).isEmpty)
+        #expect(node.ledger.isReady)
         #expect(node.limit(Self.start + CeilingLedger.lease - 4_000_000) == 60)
         #expect(node.limit(Self.start + CeilingLedger.lease) == 0)
     }
