@@ -64,7 +64,10 @@ let package = Package(
             name: "SluiceRedis", dependencies: ["CHiredis", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto"], swiftSettings: swift),
 
         // The fleet on paper: the store's rules and a simulation of nodes, for tests and benchmarks.
-        .target(name: "SluiceSimulation", dependencies: ["SluiceCounting"], swiftSettings: swift),
+        .target(
+            name: "SluiceSimulation", dependencies: ["SluiceCounting"],
+            // Ten thousand seeds are played by every test run.
+            swiftSettings: swift + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         .executableTarget(
             name: "counting-simulation", dependencies: ["SluiceSimulation"], path: "benchmarks/counting-simulation", swiftSettings: swift),
         .executableTarget(

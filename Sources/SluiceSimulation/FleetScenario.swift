@@ -37,6 +37,8 @@ package struct FleetScenario {
     var faults: [(time: Int, fault: Fault)] = []
     /// No fault, and the same load, for the last seconds.
     var isCalm: Bool
+    /// Few nodes that take turns in wanting everything, and much going wrong: where defects show.
+    var isHarsh: Bool
 
     package init(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
@@ -54,33 +56,53 @@ package struct FleetScenario {
         isCalm = random.chance(1, in: 4)
         length = random.between(8_000, 14_000)
         if isCalm { (lost, late, length) = (0, 0, random.between(15_000, 17_000)) }
+        isHarsh = !isCalm && random.chance(1, in: 2)
+        if isHarsh { harden(&random) }
         let isTrouble = !isCalm && random.chance(9, in: 10)
+        let theme = random.below(Self.themes.count)
         // In mode `local` a node without contact counts on a store that keeps its data (`CeilingLedger`).
         let losesData = !isLocal || random.chance(1, in: 2)
         if isTrouble, isLocal, random.chance(1, in: 3) { length += 14_000 }
-        for _ in 0..<(isTrouble ? random.between(1, 6) : 0) {
-            let time = random.between(4_600, length - 500)
-            faults.append((time, Self.fault(&random, nodes: nodes, ceilings: ceilings, isLocal: isLocal, losesData: losesData)))
+        for _ in 0..<(isTrouble ? random.between(isHarsh ? 2 : 1, isHarsh ? 5 : 6) : 0) {
+            let time = random.between(4_600, length - (isHarsh ? 5000 : 500))
+            let kind = isHarsh ? random.pick(Self.themes[theme]) : random.below(14)
+            faults.append((time, Self.fault(kind, &random, nodes: nodes, ceilings: ceilings, isLocal: isLocal, losesData: losesData)))
         }
         faults.sort { $0.time < $1.time }
         limitClockSteps()
     }
 
-    private static func fault(_ random: inout SeededGenerator, nodes: Int, ceilings: [Int], isLocal: Bool, losesData: Bool) -> Fault {
-        switch random.below(14) {
-        case 0, 1: return .crash(random.below(nodes))
-        case 2, 3: return .join
-        case 4: return .leave(random.below(nodes))
-        case 5, 6, 7:
+    private mutating func harden(_ random: inout SeededGenerator) {
+        isLocal = random.chance(1, in: 4)
+        nodes = random.between(2, 3)
+        workers = random.between(1, 2)
+        ceilings = [random.between(3, 200)]
+        latency = random.pick([100, 5000, 50_000])
+        jitter = latency
+        late = random.pick([0, 10, 50])
+        lost = 0
+        stepMax = 30
+        length = random.between(10_500, 15_000)
+    }
+
+    /// Kinds of faults, as `fault` numbers them, that go together.
+    private static let themes = [[4], [4, 4, 10], [8], [0, 2, 3, 4, 8, 10, 13]]
+
+    private static func fault(_ kind: Int, _ random: inout SeededGenerator, nodes: Int, ceilings: [Int], isLocal: Bool, losesData: Bool) -> Fault {
+        switch kind {
+        case 0: return .crash(random.below(nodes))
+        case 1, 2: return .join
+        case 3: return .leave(random.below(nodes))
+        case 4, 5, 6, 7:
             if isLocal, losesData { return .join }
             let way = random.below(3)
-            return .partition(random.below(nodes), requests: way != 1, replies: way != 0, milliseconds: random.pick([300, 1500, 3000, 6000, 12_000]))
-        case 8, 9, 10:
+            return .partition(random.below(nodes), requests: way != 1, replies: way != 0, milliseconds: random.pick([300, 1500, 3000, 7000, 12_000]))
+        case 8, 9:
             let isLosing = losesData && random.chance(2, in: 3)
             return .restart(
                 milliseconds: random.pick([20, 500, 2000, 5000, 12_000]),
                 lost: isLosing ? random.pick([100, 1000, 3000, .max]) : nil)
-        case 11, 12: return .storeClock(milliseconds: random.pick([-86_400_000, -5000, -300, 300, 5000, 86_400_000]))
+        case 10, 11, 12: return .storeClock(milliseconds: random.pick([-86_400_000, -5000, -300, 300, 5000, 86_400_000]))
         default:
             let project = random.below(ceilings.count)
             return .ceiling(project: project, max(1, ceilings[project] * random.pick([1, 2, 5, 20]) / random.pick([1, 2, 10])))

@@ -65,11 +65,15 @@ package final class FleetSimulation {
     }
 
     private func changeLoad() {
-        changeAt = now + UInt64(random.between(300, 5000)) * 1_000_000
+        changeAt = now + UInt64(random.between(300, scenario.isHarsh ? 2500 : 5000)) * 1_000_000
         let alive = max(1, nodes.reduce(0) { $0 + ($1.isAlive ? 1 : 0) })
         for index in nodes.indices {
             for project in ceilings.indices {
                 let ceiling = Double(ceilings[project])
+                if scenario.isHarsh {
+                    rates[index][project] = ceiling * random.pick([0, 3, 3])
+                    continue
+                }
                 rates[index][project] = ceiling * random.pick([0, 0, 0.02, 0.3 / Double(alive), 0.9 / Double(alive), 1.3 / Double(alive), 1, 2, 2, 4])
             }
         }

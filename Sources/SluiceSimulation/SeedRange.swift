@@ -30,6 +30,14 @@ package struct SeedRange: Sendable {
         }
     }
 
+    /// Plays seeds in their order until one goes wrong.
+    package func firstViolation(_ play: (UInt64) -> String?) -> String? {
+        for seed in first..<(first + count) {
+            if let violation = play(seed) { return "seed \(seed): \(violation)" }
+        }
+        return nil
+    }
+
     /// The meter's simulation, then the fleet's.
     @Sendable package static func playAll(seed: UInt64) -> String? {
         if let violation = MeterSimulation(seed: seed)?.run() { return "meter: " + violation }

@@ -87,7 +87,7 @@ package struct StoreModel {
         me = members.firstIndex { $0.name == node }
         let own = me ?? join(node)
         if me != nil, standing.acknowledged == members[own].sequence { members[own].contact = members[own].received }
-        members[own].sequence = batch.sequence
+        members[own].sequence = max(members[own].sequence, batch.sequence)
         members[own].received = clock.logical
         members[own].isLocal = standing.isLocal
         members[own].hasLeft = isLeaving

@@ -1,0 +1,161 @@
+import Testing
+
+@testable import SluiceCounting
+
+@Suite("Ceiling ledger")
+struct CeilingLedgerTests {
+    private static let second: UInt64 = 1_000_000_000
+    private static let start = 10 * second
+
+    /// A ledger of one project with a ceiling of 100, and its meter.
+    private final class Node {
+        let ledger: CeilingLedger
+        let words: CeilingMeter.Words
+        var sequence: UInt64 = 0
+
+        init(isLocal: Bool = false) throws {
+            ledger = CeilingLedger(isLocal: isLocal)
+            words = try #require(CeilingMeter.make(ceiling: 100, now: start))
+            _ = ledger.add(project: "p", words: words)
+        }
+
+        deinit { CeilingMeter.free(words) }
+
+        /// One exchange that takes no time.
+        func exchange(
+            now: UInt64, share: UInt64, target: UInt64? = nil, registration: UInt64 = 1, settles: UInt64 = 0, parts: UInt64 = AllowanceReplies.fairUnit / 4
+        ) -> [AllowanceBatch.CeilingRequest] {
+            _ = ledger.tick(now: now)
+            let requests = ledger.plan(now: now)
+            var replies = AllowanceReplies(nodes: 2)
+            replies.registration = registration
+            replies.settlesInMilliseconds = settles
+            (replies.fairParts, replies.fairTarget) = (parts, parts)
+            replies.ceilings = requests.map { .init(project: $0.project, share: share, target: target ?? share, fair: 0) }
+            sequence += 1
+            ledger.apply(replies, to: sequence, sentAt: now, now: now)
+            return requests
+        }
+
+        func limit(_ now: UInt64) -> UInt64 { CeilingMeter.limit(of: words, now: now) }
+    }
+
+    @Test("a project admits nothing before the store has granted a share, and nothing beyond its lease")
+    func lease() throws {
+        let node = try Node()
+        #expect(node.limit(Self.start) == 0)
+        #expect(!node.ledger.isReady)
+        #expect(node.exchange(now: Self.start, share: 60) == [.init(project: "p", ceiling: 100, held: 0, demand: 0)])
+        #expect(node.limit(Self.start) == 60)
+        // The first reply says who the store takes the node for; what it was told before that is gone through once more.
+        #expect(!node.ledger.isReady)
+        #expect(node.exchange(now: Self.start, share: 60).isEmpty)
+        #expect(node.ledger.isReady)
+        #expect(node.limit(Self.start + CeilingLedger.lease - 4_000_000) == 60)
+        #expect(node.limit(Self.start + CeilingLedger.lease) == 0)
+    }
+
+    @Test("batches that are answered prolong the share, though they do not name the project")
+    func prolonged() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 60)
+        for tenth in 1...40 as ClosedRange<UInt64> { _ = node.exchange(now: Self.start + tenth * Self.second / 10, share: 60) }
+        #expect(node.limit(Self.start + 59 * Self.second / 10) == 60)
+    }
+
+    @Test("local: beyond the lease a node has the lesser of share and fair part, and after eight seconds the fair part")
+    func local() throws {
+        let node = try Node(isLocal: true)
+        _ = node.exchange(now: Self.start, share: 10)
+        #expect(node.limit(Self.start + CeilingLedger.lease) == 10)
+        _ = node.ledger.tick(now: Self.start + CeilingLedger.raise - 1)
+        #expect(node.limit(Self.start + CeilingLedger.raise - 1) == 10)
+        _ = node.ledger.tick(now: Self.start + CeilingLedger.raise + Self.second)
+        #expect(node.limit(Self.start + CeilingLedger.raise + Self.second) == 25)
+        // Back: what it uses is told, and no reply is acknowledged before the store knows of it.
+        _ = node.exchange(now: Self.start + 10 * Self.second, share: 25)
+        #expect(node.ledger.standing.acknowledged == 1)
+        #expect(node.exchange(now: Self.start + 11 * Self.second, share: 25).first?.held == 25)
+        #expect(node.ledger.standing.acknowledged == node.sequence)
+    }
+
+    @Test("a target below the share holds at once, and the store hears that less is held")
+    func lowered() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 100, target: 50)
+        #expect(node.limit(Self.start) == 50)
+        #expect(node.exchange(now: Self.start + Self.second / 10, share: 50).first?.held == 50)
+    }
+
+    @Test("what is still in use is held, though the limit is lower")
+    func inUse() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 100)
+        var lease = CeilingMeter.Lease()
+        for _ in 0..<80 { #expect(CeilingMeter.admit(node.words, &lease, now: Self.start, workers: 1)) }
+        node.ledger.setCeiling(0, to: 40, now: Self.start)
+        #expect(node.limit(Self.start) == 40)
+        #expect(node.exchange(now: Self.start + Self.second / 10, share: 80, target: 40) == [.init(project: "p", ceiling: 40, held: 80, demand: 80)])
+    }
+
+    @Test("a batch without an answer is said again, and its share is not prolonged before it is confirmed")
+    func failed() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 60)
+        node.ledger.attend([0], now: Self.start)
+        node.ledger.setCeiling(0, to: 90, now: Self.start)
+        let told = node.ledger.plan(now: Self.start + Self.second)
+        #expect(told.count == 1)
+        node.ledger.failed(now: Self.start + 2 * Self.second)
+        #expect(node.limit(Self.start + 3 * Self.second) == 0)
+        #expect(node.exchange(now: Self.start + 3 * Self.second, share: 50).first?.held == 0)
+        #expect(node.limit(Self.start + 3 * Self.second) == 50)
+    }
+
+    @Test("a store that knows nothing any more is told of everything, and a share that it has not confirmed ends with its lease")
+    func registration() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 60)
+        let later = Self.start + Self.second
+        #expect(node.exchange(now: later, share: 0, registration: 2, settles: 4000).isEmpty)
+        #expect(!node.ledger.isReady)
+        #expect(node.limit(later + Self.second) == 60)
+        #expect(node.limit(Self.start + CeilingLedger.lease) == 0)
+        #expect(node.exchange(now: later + Self.second / 10, share: 60, registration: 2, settles: 3900).first?.held == 60)
+        #expect(node.limit(later + 2 * Self.second) == 60)
+        #expect(!node.ledger.isReady)
+        _ = node.exchange(now: later + Self.second / 5, share: 60, registration: 2)
+        #expect(node.exchange(now: later + Self.second / 4, share: 70, registration: 2).first?.held == 60)
+        #expect(node.ledger.isReady)
+    }
+
+    @Test("100,000 projects are registered in batches of 512, and idle ones are told of once")
+    func many() throws {
+        let ledger = CeilingLedger(isLocal: false)
+        let words = try (0..<8).map { _ in try #require(CeilingMeter.make(ceiling: 100, now: Self.start)) }
+        defer { for words in words { CeilingMeter.free(words) } }
+        for index in 0..<100_000 { _ = ledger.add(project: "p\(index)", words: words[index % 8]) }
+        var told = 0
+        var batches = 0
+        var now = Self.start
+        while !ledger.isReady, batches < 300 {
+            let requests = ledger.plan(now: now)
+            #expect(requests.count <= CeilingLedger.batchMax)
+            told += requests.count
+            batches += 1
+            var replies = AllowanceReplies()
+            replies.registration = 1
+            replies.ceilings = requests.map { .init(project: $0.project, share: 50, target: 50, fair: 0) }
+            ledger.apply(replies, to: UInt64(batches), sentAt: now, now: now)
+            now += CeilingLedger.spacing
+        }
+        #expect(told == 100_000)
+        // 196 full ones, and some in which it looks for projects that something is held of.
+        #expect(batches <= 205)
+        for _ in 0..<100 {
+            now += Self.second / 100
+            _ = ledger.tick(now: now)
+        }
+        #expect(ledger.plan(now: now).isEmpty)
+    }
+}
