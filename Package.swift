@@ -80,3 +80,12 @@ let package = Package(
         .testTarget(name: "TidyTests", dependencies: [], swiftSettings: swift),
     ]
 )
+
+// Built by scripts/fuzz alone: libFuzzer's main would be in every build's way.
+if Context.environment["SLUICE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "SluiceFuzz",
+            dependencies: ["SluiceConfiguration", "SluiceCrypto", "SluiceGateway", "SluiceHTTP", "SluicePattern"],
+            path: "Tests/Fuzz", exclude: ["Corpora", "make_corpora.py"], swiftSettings: swift))
+}

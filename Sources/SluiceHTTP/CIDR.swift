@@ -54,5 +54,8 @@ package struct CIDR: BitwiseCopyable, Sendable, Hashable, CustomStringConvertibl
 
     /// The block with the bits beyond the prefix cleared: what a configuration that is not canonical most likely means.
     /// Allocates: for problems and tests.
-    package var description: String { "\(first)/\(prefixCount)" }
+    package var description: String {
+        // Addresses that are mapped are written as IPv4 addresses, and so the prefix is counted there.
+        "\(first)/\(first.isV4 && prefixCount > 32 ? prefixCount - 96 : prefixCount)"
+    }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The admin listener and the access log.
-@Suite("Admin", .loopback, .timeLimit(.minutes(1)))
+@Suite("Admin", .loopback, .minutes(1))
 struct AdminTests {
     /// One sample line of the Prometheus text format.
     private struct Sample {

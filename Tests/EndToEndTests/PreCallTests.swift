@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The pre-call API: what it is sent, what its answers do, what is remembered.
-@Suite("Pre-call", .loopback, .timeLimit(.minutes(1)))
+@Suite("Pre-call", .loopback, .minutes(1))
 struct PreCallTests {
     @Test("it gets the method and URL configured and the client's end-to-end fields, never its target or body")
     func request() throws {
