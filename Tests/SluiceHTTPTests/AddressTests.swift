@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test("a block says what reads as the same block, also if it was written with mapped addresses", arguments: [
-        ("::ffff:10.1.2.3/104", "10.0.0.0/8"), ("::ffff:192.0.2.1", "192.0.2.1/32"), ("::ffff:0:0/96", "0.0.0.0/0"), ("::fffe:0:0/95", "::fffe:0:0/95"),
+        ("::ffff:10.1.2.3/104", "::ffff:10.0.0.0/104"), ("::ffff:192.0.2.1", "::ffff:192.0.2.1/128"), ("::ffff:0:0/96", "::ffff:0.0.0.0/96"), ("::fffe:0:0/95", "::fffe:0:0/95"),
         ("192.0.2.1", "192.0.2.1/32"), ("0.0.0.0/0", "0.0.0.0/0"), ("::/0", "::/0"),
     ])
     func descriptions(source: String, description: String) throws {
