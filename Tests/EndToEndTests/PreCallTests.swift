@@ -51,6 +51,21 @@ struct PreCallTests {
         #expect(try client.exchange(Gateway.text("GET", "/api/m")).text == "hello")
     }
 
+    @Test("a 200 whose body never ends: the request goes on at once, and the connection is given up after two seconds")
+    func stalledBody() throws {
+        let ended = Flag()
+        let authoriser = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+            if (try? call.socket.receive()) == .some(nil) { ended.set() }
+        }
+        let gateway = try Gateway(configuration([EndpointText("/**", "\(helloMock), preCall: {method: GET, url: \"\(authoriser.url)/\"}")]))
+        let began = monotonicSeconds()
+        #expect(try gateway.get("/api/x").text == "hello")
+        #expect(monotonicSeconds() - began < TimeScale.patience(1))
+        try ended.wait(10)
+        #expect(monotonicSeconds() - began > 1.5)
+    }
+
     @Test("a 200 with a body lets the request go on, and its body reaches nobody")
     func yesWithBody() throws {
         let authoriser = try ScriptedUpstream { try $0.reply(200, ["X-Auth: 1"], body: "welcome") }
