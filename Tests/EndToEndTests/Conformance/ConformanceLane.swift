@@ -28,7 +28,7 @@ final class Lane: Sendable {
                 policies: "jwt: {algorithm: HS256, secret: \(Self.secret), expiry: optional, forward: {sub: X-User}}", all),
         ] { text += lines.joined(separator: "\n") + "\n" }
         gateway = try Gateway(
-            text, environment: ["SLUICE_WORKERS": "1", "SLUICE_MAX_BODY_BYTES": "262144", "SLUICE_UPSTREAM_TIMEOUT_MS": "1000"], admin: true)
+            text, environment: ["SLUICE_WORKERS": "1", "SLUICE_MAX_BODY_BYTES": "262144", "SLUICE_UPSTREAM_TIMEOUT_MS": "\(1000 * TimeScale.factor)"], admin: true)
     }
 
     /// Runs every case on one of four lanes; records what is wrong with any, that each gateway lives, and, if asked, that
