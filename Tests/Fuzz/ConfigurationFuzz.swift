@@ -8,6 +8,8 @@ import SluiceConfiguration
 /// written and read again, as YAML and as JSON; problems come out the same the second time.
 enum ConfigurationFuzz: FuzzTarget {
     static let name = "configuration"
+    /// Made once: its defaults look at the machine.
+    private static let settings = ProcessSettings()
 
     static func run(_ input: ByteView) {
         // References to files and the environment would make an input mean something else on each machine.
@@ -32,7 +34,7 @@ enum ConfigurationFuzz: FuzzTarget {
 
     private static func complaints(_ text: String) -> [String] {
         let problems = Problems(file: "fuzz.yaml", environment: [:])
-        Gateway.check(settings: ProcessSettings(), problems: problems) { ConfigurationNode.load(text: text, problems: $0) }
+        Gateway.check(settings: settings, problems: problems) { ConfigurationNode.load(text: text, problems: $0) }
         return problems.all.map(\.description)
     }
 }
