@@ -95,6 +95,10 @@ let package = Package(
             ],
             swiftSettings: swift),
 
+        // Our codec for Tests/Conformance/differential.py; no product, so that it is in nobody's installation.
+        .executableTarget(
+            name: "codec-driver", dependencies: ["SluiceHTTP"], path: "Tests/Conformance/Driver", swiftSettings: swift),
+
         .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
@@ -117,3 +121,13 @@ let package = Package(
         .testTarget(name: "TidyTests", dependencies: [], swiftSettings: swift),
     ]
 )
+
+// Built by scripts/fuzz alone: libFuzzer's main would be in every build's way.
+if Context.environment["SLUICE_FUZZ"] != nil {
+    let dictionaries = ["chunked-body", "configuration", "request-head", "response-head", "swagger"].map { "\($0).dict" }
+    package.targets.append(
+        .executableTarget(
+            name: "SluiceFuzz",
+            dependencies: ["SluiceConfiguration", "SluiceCrypto", "SluiceGateway", "SluiceHTTP", "SluicePattern"],
+            path: "Tests/Fuzz", exclude: ["Corpora", "make_corpora.py"] + dictionaries, swiftSettings: swift))
+}

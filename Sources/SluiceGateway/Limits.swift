@@ -77,4 +77,7 @@ enum Limits {
 
     /// Bytes that may be read of a 200 from a pre-call API before its connection is given up instead of kept.
     static let preCallBodyBytes: UInt64 = 1024 * 1024
+
+    /// Milliseconds in which that body has to come. Nobody waits for it, but its connection counts among those of its address.
+    static let preCallBodyMilliseconds: UInt64 = 2000
 }

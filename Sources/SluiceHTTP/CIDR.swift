@@ -54,5 +54,8 @@ package struct CIDR: BitwiseCopyable, Sendable, Hashable, CustomStringConvertibl
 
     /// The block with the bits beyond the prefix cleared: what a configuration that is not canonical most likely means.
     /// Allocates: for problems and tests.
-    package var description: String { "\(first)/\(prefixCount)" }
+    package var description: String {
+        // A mapped address is written as an IPv4 address, behind which a prefix of more than 32 bits would be none.
+        "\(first.isV4 && prefixCount > 32 ? "::ffff:" : "")\(first)/\(prefixCount)"
+    }
 }

@@ -2,6 +2,10 @@
 ///
 /// Escapes of unreserved characters are decoded, other escapes keep upper-case digits, dot segments (also those spelt `%2e`) are
 /// removed. Empty segments and a trailing slash mean something and stay. `%2F` stays an escape and is reported.
+///
+/// A dot segment with parameters, such as `..;` or `.;a=b`, is no dot segment (RFC 3986, 5.2.4), but a service that takes parameters off
+/// before it resolves dots, as servlet containers do, would climb by it, out of what was matched here. No reading
+/// serves both, so it is refused, with the semicolon escaped too.
 package enum NormalisedPath {
     package enum Outcome: BitwiseCopyable, Sendable, Equatable {
         /// The path is in normal form as it stands; what `out` holds means nothing.
@@ -9,8 +13,8 @@ package enum NormalisedPath {
         /// The normal form is the first `count` bytes of `out`.
         case changed(count: Int, hasEncodedSlash: Bool)
         /// The path does not begin with a slash; it holds a control character, DEL or a backslash, as it is or escaped, or a
-        /// space, `#`, question mark or byte beyond ASCII as it is; an escape lacks its two hexadecimal digits; or it climbs
-        /// above the root.
+        /// space, `#`, question mark or byte beyond ASCII as it is; an escape lacks its two hexadecimal digits; it climbs
+        /// above the root; or a dot segment has parameters.
         case malformed
     }
 
@@ -51,6 +55,8 @@ package enum NormalisedPath {
                     isChanged = true
                     segment = cut
                     written = cut
+                } else if hasDotsAndParameters(out, segment: segment, end: written) {
+                    return .malformed
                 } else if read < end {
                     out[written] = Ascii.slash
                     written &+= 1
@@ -90,6 +96,17 @@ package enum NormalisedPath {
         }
         return isChanged
             ? .changed(count: written, hasEncodedSlash: hasEncodedSlash) : .unchanged(hasEncodedSlash: hasEncodedSlash)
+    }
+
+    /// Whether the segment is one or two dots and then a semicolon, as it is or escaped.
+    @inline(__always)
+    private static func hasDotsAndParameters(_ out: UnsafeMutablePointer<UInt8>, segment: Int, end: Int) -> Bool {
+        guard segment < end, out[segment] == Ascii.dot else { return false }
+        let next = segment &+ 1 < end && out[segment &+ 1] == Ascii.dot ? segment &+ 2 : segment &+ 1
+        guard next < end else { return false }
+        if out[next] == Ascii.semicolon { return true }
+        // Escapes have upper-case digits by now.
+        return next &+ 2 < end && out[next] == Ascii.percent && out[next &+ 1] == 0x33 && out[next &+ 2] == 0x42
     }
 
     /// If the segment is `.` or `..`: the length of what stays of `out`, which ends with a slash; 0 for a climb above the root.

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The admin listener and the access log.
-@Suite("Admin", .loopback, .timeLimit(.minutes(5)))
+@Suite("Admin", .loopback, .minutes(5))
 struct AdminTests {
     /// One sample line of the Prometheus text format.
     private struct Sample {

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Bodies through the gateway: framing both ways, trailers, interim responses, upgrades, size and pace.
-@Suite("Bodies", .loopback, .timeLimit(.minutes(2)))
+@Suite("Bodies", .loopback, .minutes(5))
 struct BodyTests {
     @Test("a chunked request arrives with its body and trailers, however it is cut")
     func chunkedRequest() throws {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The chain's order, pair by pair of neighbouring steps, and what each step charges.
-@Suite("Chain order", .loopback, .timeLimit(.minutes(2)))
+@Suite("Chain order", .loopback, .minutes(5))
 struct ChainOrderTests {
     private let denyAll = "ipAcl: {permit: false, addresses: [127.0.0.0/8]}"
     private let cors = "cors: {origins: [\"https://app.test\"], methods: [GET, POST], headers: [Authorization], credentials: true, maxAge: 600}"

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The command line itself: exit codes, output, files.
-@Suite("Commands", .loopback, .timeLimit(.minutes(5)))
+@Suite("Commands", .loopback, .minutes(5))
 struct CommandTests {
     private func file(_ text: String) throws -> String { try Folder().write("sluice.yaml", text) }
 

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// What the operator is told about a configuration: `check`, `run` on a broken file, reloads, secrets.
-@Suite("Configuration", .loopback, .timeLimit(.minutes(5)))
+@Suite("Configuration", .loopback, .minutes(5))
 struct ConfigurationTests {
     /// Runs `sluice check` on a text; the file's path is the first word of every problem.
     private func check(_ text: String, environment: [String: String] = [:]) throws -> (result: CommandResult, file: String) {

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Connections on both sides: pipelining, reuse, retries, half-close, HTTP/1.0, timeouts.
-@Suite("Connections", .loopback, .timeLimit(.minutes(5)))
+@Suite("Connections", .loopback, .minutes(5))
 struct ConnectionTests {
     @Test("pipelined requests are answered in order, mocks, refusals and proxied ones mixed")
     func pipelining() throws {

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Ceilings and quotas under load on several workers.
-@Suite("Counting", .loopback, .serialized, .timeLimit(.minutes(5)))
+@Suite("Counting", .loopback, .serialized, .minutes(5))
 struct CountingTests {
     /// Sends requests on several connections until told to stop; returns when each 200 arrived, in seconds.
     private func blast(_ gateway: Gateway, target: String, clients: Int, seconds: Double, requests: Int = .max) throws -> (admitted: [Double], refused: Int) {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `sluice demo`: what it prints works as it is pasted.
-@Suite("Demo", .loopback, .timeLimit(.minutes(2)))
+@Suite("Demo", .loopback, .minutes(5))
 struct DemoTests {
     /// A line that the demo prints, and the status that it announces for its last response.
     private struct Line {

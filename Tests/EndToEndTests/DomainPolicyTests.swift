@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// CORS, maintenance, IP ACL and the client's address, on loopback.
-@Suite("Domain policies", .loopback, .timeLimit(.minutes(5)))
+@Suite("Domain policies", .loopback, .minutes(5))
 struct DomainPolicyTests {
     private func cors(_ policy: String) throws -> Gateway {
         try Gateway(configuration(policies: "cors: {\(policy)}", [EndpointText("/**", methods: "GET, POST", helloMock)]))

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Rewrite, header changes and mock, on what the upstream and the client receive.
-@Suite("Endpoint policies", .loopback, .timeLimit(.minutes(5)))
+@Suite("Endpoint policies", .loopback, .minutes(5))
 struct EndpointPolicyTests {
     @Test("rewrite: groups, templates, %0, %%, the query kept or replaced, no match left alone", arguments: [
         ("/api/v2.0/(.*)", "/%1", "/api/v2.0/a/b?q=1", "/a/b?q=1"), ("/api/v2.0/(.*)", "/%1?z=9", "/api/v2.0/a?q=1", "/a?z=9"),

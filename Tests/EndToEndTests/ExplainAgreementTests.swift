@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What `sluice explain` prints is what a running gateway does, to the header line: the response's, or the upstream request's.
-@Suite("Explain agrees with the gateway", .loopback, .timeLimit(.minutes(2)))
+@Suite("Explain agrees with the gateway", .loopback, .minutes(5))
 struct ExplainAgreementTests {
     private static func configuration(_ upstream: String) -> String {
         """

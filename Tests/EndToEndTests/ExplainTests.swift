@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `sluice explain` and the running gateway must say the same of one request.
-@Suite("Explain", .loopback, .timeLimit(.minutes(5)))
+@Suite("Explain", .loopback, .minutes(5))
 struct ExplainTests {
     @Test("explain and the gateway agree on status and refusal")
     func agreement() throws {

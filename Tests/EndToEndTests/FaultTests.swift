@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// What a machine or a network does wrong. Every response carries the nonce of its request, so that none can reach the wrong client.
-@Suite("Faults", .loopback, .timeLimit(.minutes(5)))
+@Suite("Faults", .loopback, .minutes(5))
 struct FaultTests {
     private func nonce(_ number: Int) -> String { "n\(number)-\(UInt32.random(in: 0 ... .max))" }
 

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Two gateways and a real Redis: one count over both, whatever becomes of Redis.
-@Suite("Fleet", .loopback, .serialized, .timeLimit(.minutes(2)))
+@Suite("Fleet", .loopback, .serialized, .minutes(5))
 struct FleetTests {
     private struct Fleet {
         let redis: Redis

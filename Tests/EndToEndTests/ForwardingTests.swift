@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What the upstream is sent and what of its answer the client gets: fields and targets.
-@Suite("Forwarding", .loopback, .timeLimit(.minutes(5)))
+@Suite("Forwarding", .loopback, .minutes(5))
 struct ForwardingTests {
     @Test("a forwarded request carries the forwarding fields, its own Host, and no hop-by-hop field")
     func requestFields() throws {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The HMAC policy against signatures of the `openssl` program, and against those of `sluice sign`.
-@Suite("HMAC", .loopback, .timeLimit(.minutes(5)))
+@Suite("HMAC", .loopback, .minutes(5))
 struct HMACTests {
     private func gateway(_ policy: String) throws -> Gateway {
         try Gateway(configuration(policies: "hmac: {\(policy)}", [EndpointText("/**", helloMock)]))

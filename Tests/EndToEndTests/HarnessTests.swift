@@ -1,7 +1,7 @@
 import Testing
 
 /// The harness itself, so that a failure elsewhere is the gateway's.
-@Suite("Harness", .loopback, .timeLimit(.minutes(5)))
+@Suite("Harness", .loopback, .minutes(5))
 struct HarnessTests {
     @Test("a scripted upstream records the exact bytes and answers by its script; chunks and trailers are read")
     func scriptedUpstream() throws {

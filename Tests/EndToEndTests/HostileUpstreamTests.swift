@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Services that break the protocol: nothing of one exchange may reach another, and nothing ambiguous the client.
-@Suite("Hostile upstream", .loopback, .timeLimit(.minutes(5)))
+@Suite("Hostile upstream", .loopback, .minutes(5))
 struct HostileUpstreamTests {
     private let oneWorker = ["SLUICE_WORKERS": "1"]
 

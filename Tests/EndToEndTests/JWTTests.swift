@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// The JWT policy against tokens of the `openssl` program, and against those of `sluice token`.
-@Suite("JWT", .loopback, .timeLimit(.minutes(2)))
+@Suite("JWT", .loopback, .minutes(5))
 struct JWTTests {
     private let soon = #""exp":\#(Signing.epoch() + 3600)"#
 

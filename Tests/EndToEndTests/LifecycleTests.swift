@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// Signals and what happens to requests in flight.
-@Suite("Lifecycle", .loopback, .timeLimit(.minutes(5)))
+@Suite("Lifecycle", .loopback, .minutes(5))
 struct LifecycleTests {
     @Test("SIGTERM: a response in flight completes, nothing new is accepted, exit 0")
     func drain() throws {

@@ -1,7 +1,7 @@
 import Testing
 
 /// Caps on connections and requests, on both sides of each.
-@Suite("Limits", .loopback, .timeLimit(.minutes(5)))
+@Suite("Limits", .loopback, .minutes(5))
 struct LimitTests {
     private func gateway(_ environment: [String: String]) throws -> Gateway {
         try Gateway(

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The pre-call API: what it is sent, what its answers do, what is remembered.
-@Suite("Pre-call", .loopback, .timeLimit(.minutes(5)))
+@Suite("Pre-call", .loopback, .minutes(5))
 struct PreCallTests {
     @Test("it gets the method and URL configured and the client's end-to-end fields, never its target or body")
     func request() throws {
@@ -49,6 +49,21 @@ struct PreCallTests {
         let head = try client.exchange(Gateway.text("HEAD", "/api/x"), method: "HEAD")
         #expect(head.status == 403 && head.body.isEmpty)
         #expect(try client.exchange(Gateway.text("GET", "/api/m")).text == "hello")
+    }
+
+    @Test("a 200 whose body never ends: the request goes on at once, and the connection is given up after two seconds")
+    func stalledBody() throws {
+        let ended = Flag()
+        let authoriser = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+            if (try? call.socket.receive()) == .some(nil) { ended.set() }
+        }
+        let gateway = try Gateway(configuration([EndpointText("/**", "\(helloMock), preCall: {method: GET, url: \"\(authoriser.url)/\"}")]))
+        let began = monotonicSeconds()
+        #expect(try gateway.get("/api/x").text == "hello")
+        #expect(monotonicSeconds() - began < TimeScale.patience(1))
+        try ended.wait(10)
+        #expect(monotonicSeconds() - began > 1.5)
     }
 
     @Test("a 200 with a body lets the request go on, and its body reaches nobody")

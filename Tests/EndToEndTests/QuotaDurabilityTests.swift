@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Quotas outlive what becomes of the process and of the disk.
-@Suite("Durable quotas", .loopback, .serialized, .timeLimit(.minutes(2)))
+@Suite("Durable quotas", .loopback, .serialized, .minutes(5))
 struct QuotaDurabilityTests {
     private func text(limit: Int, perSeconds: Int = 86_400) -> String {
         configuration(

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Every row of the contract's two error tables, on the bytes that a client receives.
-@Suite("Refusals", .loopback, .timeLimit(.minutes(2)))
+@Suite("Refusals", .loopback, .minutes(5))
 struct RefusalTests {
     /// Expects the row for GET, and for HEAD the same fields without the body.
     private func check(_ row: RefusalRow, _ gateway: Gateway, _ target: String = "/api/x", _ fields: [String] = []) throws {

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Mutated input from both sides: the process goes on, serves others, and never forwards two readings of one request.
-@Suite("Robustness", .loopback, .timeLimit(.minutes(5)))
+@Suite("Robustness", .loopback, .minutes(5))
 struct RobustnessTests {
     /// A generator with a fixed beginning: a failure comes again.
     private struct Seeded: RandomNumberGenerator {

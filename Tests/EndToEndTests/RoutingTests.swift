@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Which domain and endpoint a request reaches, and how its path is read.
-@Suite("Routing", .loopback, .timeLimit(.minutes(5)))
+@Suite("Routing", .loopback, .minutes(5))
 struct RoutingTests {
     private func mock(_ body: String) -> String { "mock: {status: 200, headers: {Content-Type: text/plain}, body: \"\(body)\"}" }
 

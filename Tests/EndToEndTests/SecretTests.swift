@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Where secrets must not be found: besides what `ConfigurationTests` looks through, the process itself as others see it.
-@Suite("Secrets", .loopback, .timeLimit(.minutes(5)))
+@Suite("Secrets", .loopback, .minutes(5))
 struct SecretTests {
     private let secrets = ["HMACSECRET4711aa", "JWTSECRET0815bb", "REDISPASSWORD99cc", "PRIVATEKEYTEXTdd"]
 

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// What systemd does with a service of `Type=notify`, and with sockets that it has opened itself.
-@Suite("Service manager", .loopback, .timeLimit(.minutes(5)))
+@Suite("Service manager", .loopback, .minutes(5))
 struct ServiceManagerTests {
     /// A datagram socket in the manager's place.
     private final class Notifications: Sendable {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A Swagger 2.0 document with the vendor extension as the configuration, in front of a real nginx.
-@Suite("Swagger", .loopback, .timeLimit(.minutes(5)))
+@Suite("Swagger", .loopback, .minutes(5))
 struct SwaggerTests {
     /// A document with every plugin that the extension knows.
     private func document(upstream: String, authoriser: String, quota: Int = 1000) -> String {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// TLS on both sides, with certificates of a private authority made at test time and clients that are not this project's.
-@Suite("TLS", .loopback, .timeLimit(.minutes(5)))
+@Suite("TLS", .loopback, .minutes(5))
 struct TLSTests {
     private struct Site {
         let folder: Folder

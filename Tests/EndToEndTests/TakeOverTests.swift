@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// A new process in the old one's place, while requests pass.
-@Suite("Take-over", .loopback, .timeLimit(.minutes(5)))
+@Suite("Take-over", .loopback, .minutes(5))
 struct TakeOverTests {
     /// Processes that replace each other: the same address, take-over socket and configuration.
     private struct Succession {

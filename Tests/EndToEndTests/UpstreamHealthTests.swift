@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What the gateway does about services that fail again and again: the circuit, the retry budget, the time in all.
-@Suite("Upstream health", .loopback, .timeLimit(.minutes(5)))
+@Suite("Upstream health", .loopback, .minutes(5))
 struct UpstreamHealthTests {
     private func metric(_ name: String, of gateway: Gateway) throws -> Double {
         let text = try gateway.get("/metrics", port: gateway.adminPort).text

@@ -85,4 +85,15 @@ import Testing
         #expect(!block.contains(IPAddress(v4: 9, 255, 255, 255)) && !block.contains(IPAddress(v4: 11, 0, 0, 0)))
         #expect(block.description == "10.0.0.0/8")
     }
+
+    @Test("a block says what reads as the same block, also if it was written with mapped addresses", arguments: [
+        ("::ffff:10.1.2.3/104", "::ffff:10.0.0.0/104"), ("::ffff:192.0.2.1", "::ffff:192.0.2.1/128"), ("::ffff:0:0/96", "::ffff:0.0.0.0/96"), ("::fffe:0:0/95", "::fffe:0:0/95"),
+        ("192.0.2.1", "192.0.2.1/32"), ("0.0.0.0/0", "0.0.0.0/0"), ("::/0", "::/0"),
+    ])
+    func descriptions(source: String, description: String) throws {
+        let block = try #require(CIDR(source))
+        #expect(block.description == description)
+        let again = try #require(CIDR(block.description))
+        #expect(again.first == block.first && again.last == block.last)
+    }
 }

@@ -43,6 +43,21 @@ import Testing
         if let text = result.text { #expect(normalise(text.utf8) == (text, false, true), "normal forms are stable") }
     }
 
+    @Test("a dot segment with parameters is refused: services that take parameters off first would climb by it", arguments: [
+        "/..;/", "/a/..;/b", "/a/..;x=y/b", "/a/..;", "/.;/a", "/a/.;x", "/a/%2e%2E;/b", "/a/..%3B/b", "/a/.%3bx/b", "/..;a/../..;b/c",
+        "/a/..;b/../c",
+    ])
+    func dotsWithParameters(path: String) {
+        #expect(normalise(path.utf8).text == nil)
+    }
+
+    @Test("parameters of any other segment stay, also behind three dots or with dots of their own", arguments: [
+        "/a;/b", "/;/b", "/;..", "/...;x/b", "/a..;x/b", "/..a;x", "/a;x=../b", "/..%3A/b", "/a/..=;b",
+    ])
+    func otherParameters(path: String) {
+        #expect(normalise(path.utf8).text == path)
+    }
+
     @Test("an encoded slash is kept, reported and no end of a segment", arguments: [
         ("/a%2Fb", "/a%2Fb"), ("/a%2fb", "/a%2Fb"), ("/..%2F", "/..%2F"), ("/a/..%2f../b", "/a/..%2F../b"), ("/%2f..", "/%2F.."),
         ("/x%2F/..", "/"),

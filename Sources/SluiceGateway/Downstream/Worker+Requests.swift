@@ -64,9 +64,14 @@ extension Worker {
         let bytes = ByteView(base: block.pointee.exchange.bytes, count: block.pointee.inputCount)
         let searched = block.pointee.inputSearched
         block.pointee.inputSearched = bytes.count
-        // Nothing can have become complete or wrong without the end of a line, so a client that sends byte by byte
-        // does not have its head read again for each.
-        if searched > 0, bytes.count < layout.headBytesMax, !bytes[searched...].contains(UInt8(ascii: "\n")) { return true }
+        // Nothing can have become complete without the end of a line, so a client that sends byte by byte does not have its head
+        // read again for each. What is wrong shows with the line's end too, but for a CR that something else than LF follows: after
+        // such a one no line might ever end.
+        if searched > 0, bytes.count < layout.headBytesMax, !bytes[searched...].contains(UInt8(ascii: "\n")),
+            !bytes[(searched - 1)...].contains(UInt8(ascii: "\r"))
+        {
+            return true
+        }
         let slots = block.pointee.exchange.head.fields.slots
         switch RequestHead.parse(bytes, slots: slots, capacity: layout.slotCapacity, into: &block.pointee.exchange.head) {
         case .complete:

@@ -75,10 +75,9 @@ enum IPACL: Policy {
             return []
         }
         guard block.isCanonical else {
-            let isMapped = block.first.isV4 && entry.value.utf8.contains(UInt8(ascii: ":"))
             problems.add(
                 at: entry, found: "\(Quoting.quoted(entry.value)), which has bits beyond its prefix",
-                allowed: "the block itself: \(isMapped ? "::ffff:" : "")\(block)")
+                allowed: "the block itself: \(block)")
             return []
         }
         guard !block.first.isV4, block.contains(IPAddress(v4: 0)) else {

@@ -380,7 +380,7 @@ extension Worker {
         if !head.keepAlive || head.framing == .untilClose {
             close(upstream)
         } else {
-            limit(upstream, to: limits.upstreamIdleTimeout)
+            limit(upstream, to: min(Limits.preCallBodyMilliseconds, limits.upstreamIdleTimeout))
             discard(upstream, start, bytes.count - head.length)
         }
         runChain(connection, block)

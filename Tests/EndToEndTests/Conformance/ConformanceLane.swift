@@ -28,7 +28,7 @@ final class Lane: Sendable {
                 policies: "jwt: {algorithm: HS256, secret: \(Self.secret), expiry: optional, forward: {sub: X-User}}", all),
         ] { text += lines.joined(separator: "\n") + "\n" }
         gateway = try Gateway(
-            text, environment: ["SLUICE_WORKERS": "1", "SLUICE_MAX_BODY_BYTES": "262144", "SLUICE_UPSTREAM_TIMEOUT_MS": "1000",
+            text, environment: ["SLUICE_WORKERS": "1", "SLUICE_MAX_BODY_BYTES": "262144", "SLUICE_UPSTREAM_TIMEOUT_MS": "\(1000 * TimeScale.factor)",
                 "SLUICE_CIRCUIT_AFTER_FAILURES": "0",
             ], admin: true)
     }

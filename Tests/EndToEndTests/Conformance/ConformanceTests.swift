@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The corpus of `Tests/Conformance` on real sockets, and faults injected at every byte. `README.md` there describes the files.
-@Suite("Conformance", .loopback, .serialized, .timeLimit(.minutes(3)))
+@Suite("Conformance", .loopback, .serialized, .minutes(5))
 struct ConformanceTests {
     @Test("requests: each has its outcome, whole and in pieces, and no more reaches the upstream than may", arguments: [0, 5])
     func requests(cuts: Int) throws {

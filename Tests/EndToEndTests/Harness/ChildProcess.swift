@@ -100,7 +100,7 @@ final class ChildProcess: Sendable {
 
     /// The exit code, or nil if it still runs after `seconds`.
     func waitForExit(_ seconds: Double) -> Int32? {
-        let end = monotonicSeconds() + seconds
+        let end = monotonicSeconds() + TimeScale.patience(seconds)
         while monotonicSeconds() < end {
             if let code = exitCode() { return code }
             pause(0.003)

@@ -3,7 +3,7 @@ import Glibc
 
 /// Asks until the answer is true or `seconds` have passed; returns the last answer.
 func eventually(within seconds: Double = 5, _ condition: () throws -> Bool) rethrows -> Bool {
-    let end = monotonicSeconds() + seconds
+    let end = monotonicSeconds() + TimeScale.patience(seconds)
     while true {
         if try condition() { return true }
         if monotonicSeconds() >= end { return false }

@@ -65,13 +65,18 @@ final class Gateway: Sendable {
     /// `$SLUICE_BINARY`, or the binary that was built beside this test bundle.
     static func binary() throws -> String {
         if let named = ProcessInfo.processInfo.environment["SLUICE_BINARY"], !named.isEmpty { return named }
+        return try builtBinary("sluice")
+    }
+
+    /// A program that was built beside this test bundle.
+    static func builtBinary(_ name: String) throws -> String {
         let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         let places = [own, Bundle.main.bundleURL, Bundle.main.bundleURL.deletingLastPathComponent()]
         for place in places {
-            let path = place.appendingPathComponent("sluice").path
+            let path = place.appendingPathComponent(name).path
             if FileManager.default.isExecutableFile(atPath: path) { return path }
         }
-        throw HarnessError("no sluice binary in \(places.map(\.path)); build it or set SLUICE_BINARY")
+        throw HarnessError("no \(name) in \(places.map(\.path)): build it")
     }
 
     private func waitUntilReady(on port: UInt16) throws {

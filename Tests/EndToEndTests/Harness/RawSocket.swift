@@ -75,7 +75,8 @@ final class RawSocket: Sendable {
         }
     }
 
-    func setTimeout(_ seconds: Double) {
+    func setTimeout(_ patience: Double) {
+        let seconds = TimeScale.patience(patience)
         var time = timeval(tv_sec: Int(seconds), tv_usec: Int((seconds - seconds.rounded(.down)) * 1_000_000))
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))

@@ -3,19 +3,23 @@ import SluiceHTTP
 /// The bytes of a scanned string with its escapes resolved, one by one, in UTF-8.
 struct JSONStringBytes: BitwiseCopyable {
     private let raw: ByteView
+    private let hasEscapes: Bool
     private var position = 0
     /// Bytes of one scalar still to be handed out, the next one lowest.
     private var pending: UInt32 = 0
     private var pendingCount = 0
 
-    init(_ string: JSONString) { raw = string.raw }
+    init(_ string: JSONString) {
+        raw = string.raw
+        hasEscapes = string.hasEscapes
+    }
 
     mutating func next() -> UInt8? {
         if pendingCount > 0 { return takePending() }
         guard position < raw.count else { return nil }
         let byte = raw[position]
         position += 1
-        guard byte == UInt8(ascii: "\\"), position < raw.count else { return byte }
+        guard hasEscapes, byte == UInt8(ascii: "\\"), position < raw.count else { return byte }
         let kind = raw[position]
         position += 1
         switch kind {

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Writes the seeds of every fuzz target to Corpora/<target>/ from the conformance corpus and the tests' own examples.
+
+    make_corpora.py        adds what is missing and touches nothing else: what a fuzzer found is kept
+
+A seed's name is the beginning of its SHA-1, as libFuzzer names its own. Nothing but the standard library.
+"""
+import hashlib, os, re, sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+sys.path.insert(0, os.path.join(TESTS, "Conformance"))
+import compare  # noqa: E402
+
+SEED_BYTES_MAX = 1500
+
+
+def text(path):
+    with open(os.path.join(TESTS, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def bytes_of(case):
+    text = re.sub(r"\{(pause|hang|token)\}", "", "".join(case.lines).replace("{n}", "n0123456").replace("{port}", "80"))
+    return compare.unescape(text)
+
+
+def swift_texts(path):
+    """The multi-line string literals of a Swift file, without their indentation."""
+    for literal in re.findall(r'#?"""\n(.*?)\n[ ]*"""', text(path), re.S):
+        lines = literal.split("\n")
+        indent = min((len(l) - len(l.lstrip(" ")) for l in lines if l.strip()), default=0)
+        yield "\n".join(l[indent:] for l in lines)
+
+
+def seeds():
+    requests = [bytes_of(case) for case in compare.corpus("requests")]
+    responses = [bytes_of(case) for case in compare.corpus("responses")]
+    for request in requests:
+        yield "request-head", request
+        head, _, body = request.partition(b"\r\n\r\n")
+        if b"chunked" in head.lower() and body:
+            yield "chunked-body", b"\x07" + body
+        target = head.split(b" ")
+        if len(target) > 2 and target[1].startswith(b"/"):
+            yield "path", target[1].split(b"?")[0]
+        host = re.search(rb"(?im)^host:[ \t]*([^\r\n]*)", head)
+        if host:
+            yield "address", host.group(1)
+    for response in responses:
+        yield "response-head", b"-" + response
+        if response.count(b"\r\n\r\n") and b"chunked" in response.lower():
+            yield "chunked-body", b"\x05" + response.partition(b"\r\n\r\n")[2]
+    yield "response-head", b"HHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+    for address in ["192.0.2.1", "::1", "2001:db8::1", "::ffff:192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "[::1]:80", "a.test:8080", "1::2:3",
+                    "1:2:3:4:5:6:7:8", "::", "0.0.0.0/0", "255.255.255.255", "Zm9v", "Zm9vYg==", "-_-_", "+/+/", "1:2:3:4:5:6:1.2.3.4"]:
+        yield "address", address.encode()
+    for stamp in ["2027-01-15T08:00:00Z", "2027-01-15T17:00:00+09:00", "2027-01-15T17:00:00+0900", "2024-02-29T23:59:59-18:00",
+                  "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2100-02-29T00:00:00Z", "2027-01-15T08:00:60Z"]:
+        yield "timestamp", stamp.encode()
+
+    signature = bytes.fromhex("0d0a0d0a000d0a515549540a")
+    for header in [b"PROXY TCP4 192.0.2.1 198.51.100.2 1024 80\r\n", b"PROXY TCP6 2001:db8::1 ::1 65535 1\r\n", b"PROXY UNKNOWN\r\n",
+                   b"PROXY UNKNOWN ff:: ff:: 1 2\r\nGET", signature + b"\x21\x11\x00\x0c" + bytes([192, 0, 2, 1, 198, 51, 100, 2, 4, 0, 0, 80]),
+                   signature + b"\x21\x21\x00\x24" + bytes(range(36)), signature + b"\x20\x00\x00\x00", signature + b"\x21\x31\x00\xd8" + bytes(216),
+                   signature + b"\x21\x11\x00\x13" + bytes(12) + b"\x04\x00\x04abcd", signature + b"\x21\x12\x00\x0c" + bytes(12)]:
+        yield "proxy-header", header
+
+    for value in ["hmac algorithm=\"HmacSHA256\", headers=\"host,x-a\", signature=\"Zm9v\"", "HMAC algorithm=\"HmacSHA1\",signature=\"Zm9v\"",
+                  "hmac", "hmac\talgorithm = \"HmacSHA512\" , headers=\"\", signature=\"\"", "q0MmMuOJ4Hq8Gk8GnlWbBWGfq0DpvJxT9a8L1cYxn2g=",
+                  "hmac algorithm=\"HmacSHA256\", headers=\" a , b \", signature=\"Zm9v\", x=\"y\""]:
+        yield "hmac-authorization", value.encode()
+
+    vectors = text("SluiceGatewayTests/Vectors/JWTVectors.swift")
+    for token in re.findall(r'"\w+": "(ey[\w.-]+)"', vectors):
+        yield "jwt", b"TBearer " + token.encode()
+    for payload in ['{"sub":"u-1","exp":1800000100}', '{"exp":1800000100.5,"nbf":1.8e9,"aud":["a","b"]}', '{"sub":"\\u00fc\\ud83d\\ude00","exp":18e8}',
+                    '{"exp":1799999999}', '{"exp":"1800000100"}', '{"exp":-1}', '{"exp":99999999999999999999}', '{"sub":{"a":[1,2]},"exp":1800000100}']:
+        yield "jwt", b"S" + b'{"alg":"HS256","typ":"JWT"}\n' + payload.encode()
+        yield "json", payload.encode()
+    for value in ['{}', '{"a":null}', '{"a":[true,false,{"b":-0.5e+3}]}', ' { "a" : "\\"\\\\\\/\\b\\f\\n\\r\\t" , "\\u0061b" : 1 } ', '{"a":"\u00e9\u4e2d\U0001f600"}']:
+        yield "json", value.encode()
+    for literal in re.findall(r'\{\\?"keys\\?".*', vectors):
+        yield "key-set", literal.replace('\\"', '"').rstrip('",').encode()
+    yield "key-set", b'{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"k","n":"' + b"0vx7" * 86 + b'","e":"AQAB"}]}'
+
+    for pattern, replacement, path in [
+        ("/{version}/files/{name}.json", "/{name}/f/{version}", "/v1/files/a.json"), ("/a/(.*)", "/b/%1", "/a/x/y"), ("(/.*)", "%1?x=%0", "/q"),
+        ("/(?<a>[^/]+)/(b|c)", "/%2/%1%%41", "/x/b"), ("/a/{b}", "/{b}?k={b}", "/a/..b"), ("/(.*)", "/x/%1/../y", "/%2E%2e"), ("/{a}-{b}", "/", "/x"),
+        ("(/a)?(.*)", "%2", "/a/b;c"), ("/{a}/{b}/", "/{b}/{a}/", "/1/2/"), (".*", "//%0", "/.")]:
+        yield "rewrite", "\n".join([pattern, replacement, path]).encode()
+
+    for path in ["SluiceConfigurationTests/Swagger/SwaggerDocuments.swift"]:
+        for document in swift_texts(path):
+            yield "swagger", document.encode()
+            yield "configuration", document.encode()
+    yield "swagger", b"swagger: '2.0'\nbasePath: /a\nhost: h.test\npaths:\n  /x/{id}:\n    get: {responses: {}}\n"
+    for folder in ["SluiceConfigurationTests/Tree", "SluiceGatewayTests/Policies", "EndToEndTests"]:
+        for name in sorted(os.listdir(os.path.join(TESTS, folder))):
+            if name.endswith(".swift"):
+                for example in swift_texts(f"{folder}/{name}"):
+                    if ":" in example:
+                        yield "configuration", re.sub(r"\\\([^)]*\)", "1", example).encode()
+    for example in ["a: &x [1, 2]\nb: *x\n", "? k\n: v\n", "- !!str 1\n- 0x1F\n- 1e3\n- ~\n- 'q''q'\n- \"\\u00e9\\n\"\n", "a: |\n  x\n  y\nb: >-\n  z\n",
+                    "{\"a\": [1, 2.5, null, true, \"s\"]}", "---\na: 1\n...\n", "<<: {a: 1}\nb: 2\n"]:
+        yield "configuration", example.encode()
+
+
+def main():
+    added = 0
+    for target, seed in seeds():
+        if not seed or len(seed) > SEED_BYTES_MAX * (4 if target in ("swagger", "configuration") else 1):
+            continue
+        folder = os.path.join(HERE, "Corpora", target)
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, hashlib.sha1(seed).hexdigest()[:16])
+        if not os.path.exists(path):
+            with open(path, "wb") as file:
+                file.write(seed)
+            added += 1
+    print(f"{added} seeds added")
+
+
+main()
