@@ -385,8 +385,10 @@ class Comparison:
             elif ours == "incomplete":
                 if theirs == "refuses":
                     self.waiting += [(parser, kind, data + tail) for tail in TAILS]
-                self.note(kind, data, ours, parser, f"Sluice waits, {parser} {theirs}",
-                          theirs == "refuses" and "Sluice says so when the line is whole: with three endings it is not taken either")
+                reason = theirs == "refuses" and "Sluice says so when the line is whole: with three endings it is not taken either, but for the reasons below"
+                if parser == "llhttp" and theirs == "takes it" and b"upgrade" in data.lower():
+                    reason = "an upgrade ends the message for llhttp; here its body comes first (RFC 9110, 7.8)"
+                self.note(kind, data, ours, parser, f"Sluice waits, {parser} {theirs}", reason)
             else:
                 self.note(kind, data, ours, parser, f"Sluice takes it, {parser} {theirs}", explain(parser, theirs, kind, data, ours))
 
@@ -446,11 +448,12 @@ class Comparison:
         if theirs.minor != ours.minor:
             return "reads another version"
         # h11 hands the coding's name on in lower case.
-        if theirs.fields != [(n, v.lower() if n == b"transfer-encoding" else v) for n, v in ours.fields]:
+        lowered = lambda lines: [(n, v.lower() if n == b"transfer-encoding" else v) for n, v in lines]
+        if theirs.fields != lowered(ours.fields):
             return "reads other fields"
         if theirs.body != ours.body:
             return "reads another body"
-        if theirs.trailers != ours.trailers:
+        if theirs.trailers != lowered(ours.trailers):
             return "reads other trailers"
         if ours.framing != "close" and len(data) - theirs.consumed != ours.consumed:
             return "ends it elsewhere"
