@@ -128,7 +128,9 @@ package final class CeilingLedger {
     package func setCeiling(_ index: Int, to ceiling: UInt64, now: UInt64) {
         CeilingMeter.setCeiling(items[index].words, to: ceiling)
         items[index].ceiling = ceiling
-        if items[index].limit > ceiling { setLimit(index, to: ceiling, until: items[index].until) }
+        // Also where the limit remains, what holds without the store changes.
+        let isFairPart = items[index].until == Self.unlimited
+        setLimit(index, to: isFairPart ? fair(ceiling) : min(items[index].limit, ceiling), until: items[index].until)
         enqueue(index)
     }
 

@@ -87,6 +87,15 @@ struct CeilingLedgerTests {
         #expect(node.exchange(now: Self.start + Self.second / 10, share: 50).first?.held == 50)
     }
 
+    @Test("local: a lower ceiling also lowers what a node may use without its store")
+    func lowerFairPart() throws {
+        let node = try Node(isLocal: true)
+        _ = node.exchange(now: Self.start, share: 30)
+        node.ledger.setCeiling(0, to: 40, now: Self.start)
+        #expect(node.limit(Self.start) == 30)
+        #expect(node.limit(Self.start + CeilingLedger.lease) == 10)
+    }
+
     @Test("what is still in use is held, though the limit is lower")
     func inUse() throws {
         let node = try Node()
