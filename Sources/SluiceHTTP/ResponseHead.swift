@@ -22,6 +22,13 @@ package struct ResponseHead: BitwiseCopyable {
         fields = FieldTable(slots: slots, capacity: capacity)
     }
 
+    /// Bytes of the status line, its end included, if it is in the one spelling that is sent on anyway: HTTP/1.1, and a space
+    /// before the reason. 0 if it is not.
+    @inlinable
+    package var plainStatusLineCount: Int {
+        minorVersion == 1 && reason.start == 13 ? 15 &+ Int(reason.count) : 0
+    }
+
     /// Reads a response head from the start of `bytes` (RFC 9112, 4 to 6). `head` means something only if the outcome is
     /// `.complete`.
     ///
@@ -65,7 +72,7 @@ package struct ResponseHead: BitwiseCopyable {
 
         var index = 12
         if base[index] == Ascii.space {
-            index = WordScan.endOfText(base, from: 13, to: end)
+            index = ByteScan.endOfText(base, from: 13, to: end)
             reason = HeadRange(start: 13, count: index &- 13)
             guard index < end else { return .incomplete }
         }

@@ -117,9 +117,8 @@ extension Worker {
         let snapshot = snapshots.pointee.enter()
         block.pointee.snapshot = snapshot
         context.pointee.resources = snapshot.pointee.resources
-        let refusal = Routing.resolve(
-            &block.pointee.exchange, in: snapshot.pointee.tables,
-            trusted: listeners[Int(connection.pointee.listener)].trusted)
+        let trusted = listeners[Int(connection.pointee.listener)].trusted
+        let refusal = Routing.resolve(&block.pointee.exchange, in: snapshot.pointee.tables, trusted: trusted)
         if let refusal {
             answer(connection, block, refusal)
         } else {

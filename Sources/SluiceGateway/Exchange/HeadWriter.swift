@@ -40,7 +40,7 @@ struct HeadWriter {
     }
 
     mutating func write(decimal number: UInt64) {
-        if number < 10 { return write(byte: 0x30 + UInt8(truncatingIfNeeded: number)) }
+        if number < 10 { return write(byte: 0x30 &+ UInt8(truncatingIfNeeded: number)) }
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
             var rest = number
             var first = 20
@@ -56,12 +56,12 @@ struct HeadWriter {
     /// All sixteen digits, in lower case.
     @inline(__always)
     mutating func write(hexadecimal number: UInt64) {
-        guard capacity &- count >= 16 else {
+        guard Hexadecimal.digitCount <= capacity &- count else {
             isComplete = false
             return
         }
         Hexadecimal.write(number, into: start + count)
-        count &+= 16
+        count &+= Hexadecimal.digitCount
     }
 
     /// The text of an address (RFC 5952 for IPv6).

@@ -147,10 +147,10 @@ extension Worker {
         if let trace = validTraceparent(block) { return writer.writeField("traceparent", trace) }
         writer.write("traceparent: 00-")
         // Neither id may be all zero.
-        writer.write(hexadecimal: random.next() | 1)
-        writer.write(hexadecimal: random.next())
+        writer.write(hexadecimal: random.pointee.next() | 1)
+        writer.write(hexadecimal: random.pointee.next())
         writer.write("-")
-        writer.write(hexadecimal: random.next() | 1)
+        writer.write(hexadecimal: random.pointee.next() | 1)
         writer.write("-00\r\n")
     }
 
@@ -181,7 +181,7 @@ extension Worker {
     private func chooseRequestID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
         if let given = block.pointee.exchange.value(of: .xRequestID), RequestIDSource.isAcceptable(given) { return given }
         guard let memory = block.pointee.exchange.allocate(RequestIDSource.byteCount) else { return ByteView("-") }
-        random.write(into: memory)
+        random.pointee.write(into: memory)
         return ByteView(base: memory, count: RequestIDSource.byteCount)
     }
 
