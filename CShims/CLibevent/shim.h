@@ -10,6 +10,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/util.h>
 
+extern long syscall(long, ...);
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int malloc_trim(size_t);
 extern int pthread_setname_np(pthread_t, const char *);
@@ -28,6 +30,16 @@ extern int pthread_setname_np(pthread_t, const char *);
 // Accepts one connection, non-blocking and closed on exec.
 static inline int sluice_accept(int listener, struct sockaddr *address, socklen_t *size) {
     return accept4(listener, address, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+// recv and send are places at which a thread can be cancelled: in a process with several threads, glibc marks that before each
+// call and takes it back behind it, with an atomic exchange each time. None of ours is ever cancelled.
+static inline ssize_t sluice_receive(int descriptor, void *memory, size_t capacity, int flags) {
+    return syscall(SYS_recvfrom, descriptor, memory, capacity, flags, NULL, NULL);
+}
+
+static inline ssize_t sluice_send(int descriptor, const void *memory, size_t count, int flags) {
+    return syscall(SYS_sendto, descriptor, memory, count, flags, NULL, 0);
 }
 
 // A counter to wake a thread with, non-blocking and closed on exec.

@@ -16,10 +16,9 @@ package enum Transfer: BitwiseCopyable, Sendable {
 
 /// Non-blocking socket calls. Every one retries on EINTR; none raises SIGPIPE.
 package enum Socket {
-    @inlinable
     package static func receive(_ descriptor: Int32, into memory: UnsafeMutableRawPointer, capacity: Int) -> Transfer {
         while true {
-            let count = recv(descriptor, memory, capacity, 0)
+            let count = sluice_receive(descriptor, memory, capacity, 0)
             if count > 0 { return .bytes(count) }
             if count == 0 { return .ended }
             switch errno {
@@ -44,10 +43,9 @@ package enum Socket {
         }
     }
 
-    @inlinable
     package static func send(_ descriptor: Int32, _ memory: UnsafeRawPointer, count: Int) -> Transfer {
         while true {
-            let sent = Glibc.send(descriptor, memory, count, Int32(MSG_NOSIGNAL))
+            let sent = sluice_send(descriptor, memory, count, Int32(MSG_NOSIGNAL))
             if sent >= 0 { return sent > 0 ? .bytes(sent) : .wouldBlock }
             switch errno {
             case EINTR: continue

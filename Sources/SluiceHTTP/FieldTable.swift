@@ -104,8 +104,15 @@ public struct FieldTable: BitwiseCopyable {
 
     /// Index of the first line of this field.
     @inlinable
+    @inline(__always)
     public func first(_ known: KnownField) -> Int? {
-        guard present & (1 << UInt64(known.rawValue)) != 0 else { return nil }
+        // Most fields that are asked for are not there: that costs no call.
+        present & known.bit == 0 ? nil : search(known)
+    }
+
+    @usableFromInline
+    @inline(never)
+    func search(_ known: KnownField) -> Int? {
         var index = 0
         while index < count {
             if slots[index].known == known { return index }

@@ -16,6 +16,10 @@ enum WordScan {
     @inline(__always)
     static func pair(_ first: UInt8, _ second: UInt8) -> UInt16 { UInt16(second) &<< 8 | UInt16(first) }
 
+    /// CRLF.
+    @inline(__always)
+    static var lineEnd: UInt16 { pair(Ascii.carriageReturn, Ascii.lineFeed) }
+
     /// Whether the bytes at `text`, as many as the literal has, are those of the literal, which consists of lower-case letters and
     /// hyphens, whatever their case. None of the bytes is a control character other than HTAB: among the others, setting bit
     /// 0x20 makes nothing but the upper case of a letter equal to that letter, and nothing else equal to the hyphen.

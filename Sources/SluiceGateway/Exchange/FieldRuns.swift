@@ -17,18 +17,17 @@ struct FieldRuns {
     }
 
     @inline(__always)
-    mutating func add(_ slot: FieldSlot, to writer: inout HeadWriter) {
-        guard slot.isPlain else { return writeAnew(slot, to: &writer) }
-        if end != Int(slot.nameStart) {
+    mutating func add(_ slot: UnsafePointer<FieldSlot>, to writer: inout HeadWriter) {
+        guard slot.pointee.isPlain else { return writeAnew(slot.pointee, to: &writer) }
+        if end != Int(slot.pointee.nameStart) {
             finish(&writer)
-            start = Int(slot.nameStart)
+            start = Int(slot.pointee.nameStart)
         }
         // With the line's end, which stands right behind the value.
-        end = Int(slot.valueStart) &+ Int(slot.valueCount) &+ 2
+        end = Int(slot.pointee.valueStart) &+ Int(slot.pointee.valueCount) &+ 2
     }
 
     /// Copies what is left; to be called after the last line.
-    @inline(__always)
     mutating func finish(_ writer: inout HeadWriter) {
         if end > start { writer.write(bytes[start..<end]) }
         start = 0

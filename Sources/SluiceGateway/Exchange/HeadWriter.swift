@@ -19,7 +19,8 @@ struct HeadWriter {
             isComplete = false
             return
         }
-        (start + count).update(from: bytes, count: byteCount)
+        // Not `update(from:count:)`, which first looks whether the two overlap.
+        UnsafeMutableRawPointer(start + count).copyMemory(from: bytes, byteCount: byteCount)
         count &+= byteCount
     }
 
@@ -53,15 +54,15 @@ struct HeadWriter {
         }
     }
 
-    /// All sixteen digits, in lower case.
+    /// Takes the next `byteCount` bytes for the caller to write, every one. Nil if they do not fit.
     @inline(__always)
-    mutating func write(hexadecimal number: UInt64) {
-        guard Hexadecimal.digitCount <= capacity &- count else {
+    mutating func take(_ byteCount: Int) -> UnsafeMutablePointer<UInt8>? {
+        guard byteCount <= capacity &- count else {
             isComplete = false
-            return
+            return nil
         }
-        Hexadecimal.write(number, into: start + count)
-        count &+= Hexadecimal.digitCount
+        defer { count &+= byteCount }
+        return start + count
     }
 
     /// The text of an address (RFC 5952 for IPv6).

@@ -66,9 +66,10 @@ extension Worker {
         let selection = FieldSelection(block, isPreCall: isPreCall)
         var runs = FieldRuns(bytes)
         for index in 0..<fields.count {
-            let slot = fields[index]
-            if dropped & slot.known.bit != 0 { continue }
-            if selection.isSelective, selection.drops(slot, fields: fields, in: bytes) { continue }
+            // By pointer: of a line that is copied with its neighbours little is looked at.
+            let slot = UnsafePointer(fields.slots + index)
+            if dropped & slot.pointee.known.bit != 0 { continue }
+            if selection.isSelective, selection.drops(slot.pointee, fields: fields, in: bytes) { continue }
             runs.add(slot, to: &writer)
         }
         runs.finish(&writer)
@@ -146,11 +147,13 @@ extension Worker {
     private func writeTrace(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         if let trace = validTraceparent(block) { return writer.writeField("traceparent", trace) }
         writer.write("traceparent: 00-")
-        // Neither id may be all zero.
-        writer.write(hexadecimal: random.pointee.next() | 1)
-        writer.write(hexadecimal: random.pointee.next())
-        writer.write("-")
-        writer.write(hexadecimal: random.pointee.next() | 1)
+        if let ids = writer.take(49) {
+            // Neither id may be all zero.
+            Hexadecimal.write(random.pointee.next() | 1, into: ids)
+            Hexadecimal.write(random.pointee.next(), into: ids + 16)
+            ids[32] = UInt8(ascii: "-")
+            Hexadecimal.write(random.pointee.next() | 1, into: ids + 33)
+        }
         writer.write("-00\r\n")
     }
 

@@ -173,13 +173,14 @@ extension Worker {
         if statusLine == 0 { writeStatusLine(&writer, head, bytes) }
         var runs = FieldRuns(bytes, prefix: statusLine)
         for index in 0..<head.fields.count {
-            let slot = head.fields[index]
-            if dropped & slot.known.bit != 0 {
-                guard keepsLength, slot.known == .contentLength, slot.valueCount == 1 || bytes[slot.value][0] != UInt8(ascii: "0")
-                else { continue }
+            // By pointer: of a line that is copied with its neighbours little is looked at.
+            let slot = UnsafePointer(head.fields.slots + index)
+            if dropped & slot.pointee.known.bit != 0 {
+                guard keepsLength, slot.pointee.known == .contentLength, isPlainNumber(bytes[slot.pointee.value]) else { continue }
                 hasLength = true
             }
             if isSelective {
+                let slot = slot.pointee
                 if head.hasConnectionOptions, ConnectionOptions.nominates(slot, fields: head.fields, in: bytes) { continue }
                 if let changes, changes.pointee.response.drops(slot, in: bytes) { continue }
                 if hasCORS, CORS.removes(bytes[slot.name]) { continue }
@@ -189,6 +190,10 @@ extension Worker {
         runs.finish(&writer)
         return hasLength
     }
+
+    /// Whether these digits are what we would write for their number: without leading zeros.
+    @inline(__always)
+    private func isPlainNumber(_ digits: ByteView) -> Bool { digits.count == 1 || digits[0] != UInt8(ascii: "0") }
 
     @inline(never)
     private func writeStatusLine(_ writer: inout HeadWriter, _ head: ResponseHead, _ bytes: ByteView) {
