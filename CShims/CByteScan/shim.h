@@ -36,10 +36,10 @@ static inline uint32_t sluice_non_text16(const uint8_t *bytes) {
     SLUICE_BITS(((each < 0x20) & (each != '\t')) | (each == 0x7F));
 }
 
-/// All but letters and hyphens, of which nearly all field names consist.
+/// All but letters, digits and hyphens, of which nearly all field names consist.
 static inline uint32_t sluice_non_name16(const uint8_t *bytes) {
     sluice_bytes16 each = sluice_load16(bytes);
-    SLUICE_BITS((((each | 0x20) - 'a') >= 26) & (each != '-'));
+    SLUICE_BITS((((each | 0x20) - 'a') >= 26) & ((each - '0') >= 10) & (each != '-'));
 }
 
 /// All but letters, digits, hyphens and dots, of which nearly all host names consist.

@@ -40,7 +40,7 @@ package final class KeyedHMAC {
         }
     }
 
-    fileprivate struct State: BitwiseCopyable {
+    fileprivate struct State {
         var hmac = sluice_hmac()
         let byteCount: Int
         /// Between `begin` and `finish`, and only while every step has succeeded.
@@ -63,6 +63,6 @@ package final class KeyedHMAC {
     deinit {
         // What the key was made into signs as well as the key.
         OPENSSL_cleanse(handle.state, MemoryLayout<State>.size)
-        handle.state.deallocate()
+        handle.state.deinitialize(count: 1).deallocate()
     }
 }

@@ -1,9 +1,10 @@
-import CLibevent
-import Glibc
+// Public for the one reason that `Readiness` is: sends and receives are inlined into the data plane.
+public import CLibevent
+public import Glibc
 
 /// What one attempt to move bytes came to.
 @frozen
-package enum Transfer: BitwiseCopyable, Sendable {
+public enum Transfer: BitwiseCopyable, Sendable {
     /// This many bytes, at least one.
     case bytes(Int)
     /// Nothing can move right now; the loop will say when.
@@ -15,8 +16,10 @@ package enum Transfer: BitwiseCopyable, Sendable {
 }
 
 /// Non-blocking socket calls. Every one retries on EINTR; none raises SIGPIPE.
-package enum Socket {
-    package static func receive(_ descriptor: Int32, into memory: UnsafeMutableRawPointer, capacity: Int) -> Transfer {
+public enum Socket {
+    @inlinable
+    @inline(__always)
+    public static func receive(_ descriptor: Int32, into memory: UnsafeMutableRawPointer, capacity: Int) -> Transfer {
         while true {
             let count = sluice_receive(descriptor, memory, capacity, 0)
             if count > 0 { return .bytes(count) }
@@ -43,7 +46,9 @@ package enum Socket {
         }
     }
 
-    package static func send(_ descriptor: Int32, _ memory: UnsafeRawPointer, count: Int) -> Transfer {
+    @inlinable
+    @inline(__always)
+    public static func send(_ descriptor: Int32, _ memory: UnsafeRawPointer, count: Int) -> Transfer {
         while true {
             let sent = sluice_send(descriptor, memory, count, Int32(MSG_NOSIGNAL))
             if sent >= 0 { return sent > 0 ? .bytes(sent) : .wouldBlock }

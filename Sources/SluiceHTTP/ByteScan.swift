@@ -17,7 +17,7 @@ enum ByteScan {
 
     /// Index of the first byte in `start..<end` that is no token character (RFC 9110, 5.6.2). `end` if there is none.
     ///
-    /// Letters and hyphens, which names consist of, are taken sixteen at a time; the rest goes through the table.
+    /// Letters, digits and hyphens, which names consist of, are taken sixteen at a time; the rest goes through the table.
     @inline(__always)
     static func endOfToken(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
         var index = start

@@ -67,7 +67,7 @@ enum FieldSection {
         }
     }
 
-    /// The line at `start` if it is of the kind that nearly all lines are: a name of at most fifteen letters and hyphens, a colon
+    /// The line at `start` if it is of the kind that nearly all lines are: a name of at most fifteen letters, digits and hyphens, a colon
     /// and one space, a value that neither is empty nor ends with a blank, CRLF. Nil for every other, valid or not: `anyLine`
     /// reads it step by step, which takes twice the instructions, most of them for what cannot be the case here.
     @inline(__always)

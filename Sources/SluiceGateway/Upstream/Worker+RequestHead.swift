@@ -110,6 +110,7 @@ extension Worker {
     // MARK: What a gateway adds
 
     /// Writes the forwarding fields, but for those that the endpoint's header changes set or remove.
+    @inline(__always)
     private func writeForwarding(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64) {
         if omitted & KnownField.xForwardedFor.bit == 0 { writeForwardedFor(&writer, block) }
         if omitted & KnownField.xForwardedProto.bit == 0 { writeForwardedProto(&writer, block) }
