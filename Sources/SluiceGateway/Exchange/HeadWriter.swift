@@ -74,11 +74,10 @@ struct HeadWriter {
         count += address.write(into: start + count)
     }
 
-    /// A field line with its CRLF.
+    /// A field line with its CRLF. `name` includes the colon and the space.
     @inline(__always)
     mutating func writeField(_ name: StaticString, _ value: ByteView) {
         write(name)
-        write(": ")
         write(value)
         write("\r\n")
     }

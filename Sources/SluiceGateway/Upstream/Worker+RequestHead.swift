@@ -8,7 +8,7 @@ extension Worker {
         guard let target = block.pointee.transfer.target else { return }
         writer.write(block.pointee.exchange.method)
         writer.write(" ")
-        writer.write(target.pointee.basePath)
+        if !target.pointee.basePath.isEmpty { writer.write(target.pointee.basePath) }
         writer.write(block.pointee.exchange.upstreamPath)
         if let query = block.pointee.exchange.upstreamQuery {
             writer.write("?")
@@ -103,7 +103,7 @@ extension Worker {
         let bytes = block.pointee.exchange.headBytes
         let fields = block.pointee.exchange.head.fields
         for index in 0..<fields.count where fields[index].known == .upgrade {
-            writer.writeField("Upgrade", bytes[fields[index].value])
+            writer.writeField("Upgrade: ", bytes[fields[index].value])
         }
     }
 
@@ -115,7 +115,7 @@ extension Worker {
         if omitted & KnownField.xForwardedFor.bit == 0 { writeForwardedFor(&writer, block) }
         if omitted & KnownField.xForwardedProto.bit == 0 { writeForwardedProto(&writer, block) }
         if omitted & KnownField.xForwardedHost.bit == 0 { writeForwardedHost(&writer, block) }
-        if omitted & KnownField.xRequestID.bit == 0 { writer.writeField("X-Request-Id", requestID(block)) }
+        if omitted & KnownField.xRequestID.bit == 0 { writer.writeField("X-Request-Id: ", requestID(block)) }
         if omitted & KnownField.traceparent.bit == 0 { writeTrace(&writer, block) }
         if omitted & KnownField.via.bit == 0 { writeVia(&writer, block) }
     }
@@ -130,7 +130,7 @@ extension Worker {
 
     private func writeForwardedProto(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         if block.pointee.exchange.peerIsTrusted, let proto = block.pointee.exchange.value(of: .xForwardedProto) {
-            writer.writeField("X-Forwarded-Proto", proto)
+            writer.writeField("X-Forwarded-Proto: ", proto)
         } else {
             writer.write(block.pointee.exchange.isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
         }
@@ -138,15 +138,15 @@ extension Worker {
 
     private func writeForwardedHost(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         if block.pointee.exchange.peerIsTrusted, let host = block.pointee.exchange.value(of: .xForwardedHost) {
-            writer.writeField("X-Forwarded-Host", host)
+            writer.writeField("X-Forwarded-Host: ", host)
         } else if block.pointee.exchange.head.authority.count > 0 {
-            writer.writeField("X-Forwarded-Host", block.pointee.exchange.headBytes[block.pointee.exchange.head.authority.range])
+            writer.writeField("X-Forwarded-Host: ", block.pointee.exchange.headBytes[block.pointee.exchange.head.authority.range])
         }
     }
 
     /// Continues the client's trace, or begins one.
     private func writeTrace(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        if let trace = validTraceparent(block) { return writer.writeField("traceparent", trace) }
+        if let trace = validTraceparent(block) { return writer.writeField("traceparent: ", trace) }
         writer.write("traceparent: 00-")
         if let ids = writer.take(49) {
             // Neither id may be all zero.
