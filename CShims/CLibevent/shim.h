@@ -47,6 +47,11 @@ static inline int sluice_eventfd(void) {
     return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
+// Has the processor fetch a line into its cache.
+static inline void sluice_prefetch(const void *address) {
+    __builtin_prefetch(address);
+}
+
 // Returns freed memory to the system.
 static inline void sluice_trim_heap(void) {
     malloc_trim(0);

@@ -1,12 +1,15 @@
-import CByteScan
+public import CByteScan
 
 /// Hexadecimal digits of a 64-bit number.
-package enum Hexadecimal {
+public enum Hexadecimal {
     /// Digits of a number, leading zeros included.
-    package static let digitCount = 16
+    @inlinable
+    public static var digitCount: Int { 16 }
 
     /// Writes `digitCount` digits in lower case, the most significant first.
-    package static func write(_ number: UInt64, into memory: UnsafeMutablePointer<UInt8>) {
+    @inlinable
+    @inline(__always)
+    public static func write(_ number: UInt64, into memory: UnsafeMutablePointer<UInt8>) {
         sluice_hexadecimal16(number, memory)
     }
 }

@@ -1,6 +1,7 @@
 extension IPAddress: CustomStringConvertible {
     /// The longest canonical text: eight groups of four digits.
-    package static let textBytesMax = 39
+    @inlinable
+    package static var textBytesMax: Int { 39 }
 
     /// Reads an address: IPv4 as four decimal numbers without leading zeros, IPv6 as RFC 4291, 2.2 writes it, without zone or
     /// brackets. Nil for anything else.

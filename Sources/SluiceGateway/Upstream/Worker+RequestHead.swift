@@ -184,9 +184,8 @@ extension Worker {
 
     private func chooseRequestID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
         if let given = block.pointee.exchange.value(of: .xRequestID), RequestIDSource.isAcceptable(given) { return given }
-        guard let memory = block.pointee.exchange.allocate(RequestIDSource.byteCount) else { return ByteView("-") }
-        random.pointee.write(into: memory)
-        return ByteView(base: memory, count: RequestIDSource.byteCount)
+        random.pointee.write(into: block.madeRequestID)
+        return ByteView(base: block.madeRequestID, count: RequestIDSource.byteCount)
     }
 
     /// The client's trace context if it is one that can be continued (W3C Trace Context, 3.2).

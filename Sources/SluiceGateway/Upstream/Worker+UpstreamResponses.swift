@@ -15,6 +15,8 @@ extension Worker {
             guard connection.pointee.output.isEmpty else { return }
             guard reads < Limits.readsPerTurn else { return enqueue(upstream) }
             reads += 1
+            // While the kernel copies, which takes longer.
+            connection.pointee.block?.fetchAhead()
             let carried = upstream.pointee.carryCount
             if carried > 0, let memory = upstream.pointee.carry {
                 UnsafeMutableRawPointer(receiveArea).copyMemory(from: memory, byteCount: carried)
