@@ -75,7 +75,8 @@ enum FieldSection {
         // Sixteen bytes are looked at; a colon in the last of them has two bytes behind it.
         guard start &+ 18 <= end else { return nil }
         let others = sluice_non_name16(base + start)
-        guard others > 1 else { return nil }
+        // The first byte belongs to the name: there is one.
+        guard others != 0, others & 1 == 0 else { return nil }
         let nameCount = others.trailingZeroBitCount
         let valueStart = start &+ nameCount &+ 2
         guard WordScan.pair(base, valueStart &- 2) == WordScan.pair(Ascii.colon, Ascii.space), base[valueStart] > Ascii.space
