@@ -22,7 +22,7 @@
 static inline void sluice_openssl_free(void *memory) { OPENSSL_free(memory); }
 
 // HMAC (RFC 2104) from the hash functions themselves. EVP_MAC in OpenSSL 3 copies two digest contexts for every message, which allocates
-// twice and takes four times the instructions of the two blocks that are hashed. These functions are called deprecated because
+// twice and takes three times the instructions around the two blocks that are hashed. These functions are called deprecated because
 // they know no providers; their results are the same.
 
 #pragma clang diagnostic push
