@@ -23,6 +23,9 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        // Sixteen bytes at a time: a header of our own, compiled with what includes it.
+        .systemLibrary(name: "CByteScan", path: "CShims/CByteScan"),
+
         // C libraries of the system, one module each.
         .systemLibrary(
             name: "CLibevent", path: "CShims/CLibevent",
@@ -38,7 +41,7 @@ let package = Package(
             providers: [.apt(["libhiredis-dev"])]),
 
         // Each hides one C library, or keeps I/O out.
-        .target(name: "SluiceHTTP", swiftSettings: swift),
+        .target(name: "SluiceHTTP", dependencies: ["CByteScan"], swiftSettings: swift),
         .target(name: "SluiceEvent", dependencies: ["CLibevent", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluiceCrypto", dependencies: ["COpenSSL", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluicePattern", dependencies: ["CPCRE2", "SluiceHTTP"], swiftSettings: swift),

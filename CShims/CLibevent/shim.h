@@ -10,6 +10,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/util.h>
 
+extern long syscall(long, ...);
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int malloc_trim(size_t);
 extern int pthread_setname_np(pthread_t, const char *);
@@ -32,6 +34,16 @@ extern int pthread_setname_np(pthread_t, const char *);
 // Accepts one connection, non-blocking and closed on exec.
 static inline int sluice_accept(int listener, struct sockaddr *address, socklen_t *size) {
     return accept4(listener, address, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+// recv and send are places at which a thread can be cancelled: in a process with several threads, glibc marks that before each
+// call and takes it back behind it, with an atomic exchange each time. None of ours is ever cancelled.
+static inline ssize_t sluice_receive(int descriptor, void *memory, size_t capacity, int flags) {
+    return syscall(SYS_recvfrom, descriptor, memory, capacity, flags, NULL, NULL);
+}
+
+static inline ssize_t sluice_send(int descriptor, const void *memory, size_t count, int flags) {
+    return syscall(SYS_sendto, descriptor, memory, count, flags, NULL, 0);
 }
 
 // A counter to wake a thread with, non-blocking and closed on exec.
@@ -99,6 +111,11 @@ static inline unsigned long long sluice_socket_cookie(int socket) {
 // Whether the kernel may write the process's memory to a core file, and let other processes of its user read it.
 static inline int sluice_set_dumpable(int dumpable) {
     return prctl(PR_SET_DUMPABLE, (unsigned long)dumpable, 0ul, 0ul, 0ul);
+}
+
+// Has the processor fetch a line into its cache.
+static inline void sluice_prefetch(const void *address) {
+    __builtin_prefetch(address);
 }
 
 // Returns freed memory to the system.

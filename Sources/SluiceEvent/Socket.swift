@@ -1,9 +1,10 @@
-import CLibevent
-import Glibc
+// Public for the one reason that `Readiness` is: sends and receives are inlined into the data plane.
+public import CLibevent
+public import Glibc
 
 /// What one attempt to move bytes came to.
 @frozen
-package enum Transfer: BitwiseCopyable, Sendable {
+public enum Transfer: BitwiseCopyable, Sendable {
     /// This many bytes, at least one.
     case bytes(Int)
     /// Nothing can move right now; the loop will say when.
@@ -15,11 +16,12 @@ package enum Transfer: BitwiseCopyable, Sendable {
 }
 
 /// Non-blocking socket calls. Every one retries on EINTR; none raises SIGPIPE.
-package enum Socket {
+public enum Socket {
     @inlinable
-    package static func receive(_ descriptor: Int32, into memory: UnsafeMutableRawPointer, capacity: Int) -> Transfer {
+    @inline(__always)
+    public static func receive(_ descriptor: Int32, into memory: UnsafeMutableRawPointer, capacity: Int) -> Transfer {
         while true {
-            let count = recv(descriptor, memory, capacity, 0)
+            let count = sluice_receive(descriptor, memory, capacity, 0)
             if count > 0 { return .bytes(count) }
             if count == 0 { return .ended }
             switch errno {
@@ -45,9 +47,10 @@ package enum Socket {
     }
 
     @inlinable
-    package static func send(_ descriptor: Int32, _ memory: UnsafeRawPointer, count: Int) -> Transfer {
+    @inline(__always)
+    public static func send(_ descriptor: Int32, _ memory: UnsafeRawPointer, count: Int) -> Transfer {
         while true {
-            let sent = Glibc.send(descriptor, memory, count, Int32(MSG_NOSIGNAL))
+            let sent = sluice_send(descriptor, memory, count, Int32(MSG_NOSIGNAL))
             if sent >= 0 { return sent > 0 ? .bytes(sent) : .wouldBlock }
             switch errno {
             case EINTR: continue

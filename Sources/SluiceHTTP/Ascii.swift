@@ -56,6 +56,14 @@ extension ByteView {
         guard count > 0 else { return nil }
         var value: UInt64 = 0
         var index = 0
+        // As many digits cannot exceed 64 bits.
+        let safe = min(count, 19)
+        while index < safe {
+            let digit = base[index] &- Ascii.zero
+            guard digit < 10 else { return nil }
+            value = value &* 10 &+ UInt64(digit)
+            index &+= 1
+        }
         while index < count {
             let digit = base[index] &- Ascii.zero
             guard digit < 10 else { return nil }

@@ -19,15 +19,11 @@ package struct Authority: BitwiseCopyable, Sendable {
             guard index < end, IPAddress.parseV6(bytes[1..<index]) != nil else { return nil }
             index &+= 1
         } else {
-            while index < end {
-                if ByteClass.isMember(base[index], of: ByteClass.hostName) {
-                    index &+= 1
-                } else if base[index] == Ascii.percent {
-                    guard index &+ 2 < end, base[index &+ 1].hexValue < 16, base[index &+ 2].hexValue < 16 else { return nil }
-                    index &+= 3
-                } else {
-                    break
-                }
+            while true {
+                index = ByteScan.endOfHostName(base, from: index, to: end)
+                guard index < end, base[index] == Ascii.percent else { break }
+                guard index &+ 2 < end, base[index &+ 1].hexValue < 16, base[index &+ 2].hexValue < 16 else { return nil }
+                index &+= 3
             }
         }
         guard index > 0 else { return nil }

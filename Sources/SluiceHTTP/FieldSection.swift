@@ -1,3 +1,5 @@
+import CByteScan
+
 /// Field lines up to and including the empty line: the part that requests, responses and trailer sections share (RFC 9112, 5).
 enum FieldSection {
     enum Outcome: BitwiseCopyable {
@@ -5,6 +7,23 @@ enum FieldSection {
         case complete(end: Int)
         case incomplete
         case malformed(HeadFault)
+    }
+
+    /// Where the parts of a line stand.
+    private struct Line: BitwiseCopyable {
+        var nameCount: Int
+        var valueStart: Int
+        var valueEnd: Int
+        /// Where the line behind it begins.
+        var next: Int
+        /// See `FieldSlot.isPlain`.
+        var isPlain: Bool
+    }
+
+    private enum LineOutcome: BitwiseCopyable {
+        case line(Line)
+        /// There is no line: not yet, or not a valid one.
+        case none(Outcome)
     }
 
     /// Reads lines from `start`. `repeated` gets the bits of the known fields that have more than one line.
@@ -20,45 +39,80 @@ enum FieldSection {
         var twice: UInt64 = 0
         var index = start
         while true {
-            let nameStart = index
-            index = WordScan.endOfToken(base, from: index, to: end)
-            guard index < end else { return .incomplete }
-            guard base[index] == Ascii.colon, index > nameStart else {
-                guard index == nameStart, base[index] == Ascii.carriageReturn else {
-                    return .malformed(nameFault(base[index], isFirst: index == nameStart))
-                }
-                guard index &+ 1 < end else { return .incomplete }
-                guard base[index &+ 1] == Ascii.lineFeed else { return .malformed(.bareCarriageReturn) }
+            let line: Line
+            if let plain = plainLine(base, from: index, to: end) {
+                line = plain
+            } else if index &+ 2 <= end, WordScan.pair(base, index) == WordScan.lineEnd {
                 fields.count = count
                 fields.present = present
                 repeated = twice
                 return .complete(end: index &+ 2)
+            } else {
+                switch anyLine(base, from: index, to: end) {
+                case .line(let read): line = read
+                case .none(let outcome): return outcome
+                }
             }
-            let nameEnd = index
-            index &+= 1
-            while index < end, base[index].isBlank { index &+= 1 }
-            let valueStart = index
-            index = WordScan.endOfText(base, from: index, to: end)
-            guard index < end else { return .incomplete }
-            guard base[index] == Ascii.carriageReturn else {
-                return .malformed(base[index] == Ascii.lineFeed ? .bareLineFeed : .fieldValueControl)
-            }
-            guard index &+ 1 < end else { return .incomplete }
-            guard base[index &+ 1] == Ascii.lineFeed else { return .malformed(.bareCarriageReturn) }
-            var valueEnd = index
-            while valueEnd > valueStart, base[valueEnd &- 1].isBlank { valueEnd &-= 1 }
-            index &+= 2
-
             guard count < capacity else { return .malformed(.tooManyFields) }
-            guard nameEnd &- nameStart <= 0xFFFF else { return .malformed(.fieldNameTooLong) }
-            let known = KnownField.recognise(base + nameStart, count: nameEnd &- nameStart)
+            guard line.nameCount <= 0xFFFF else { return .malformed(.fieldNameTooLong) }
+            let known = KnownField.recognise(base + index, count: line.nameCount)
             slots[count] = FieldSlot(
-                name: HeadRange(start: nameStart, count: nameEnd &- nameStart),
-                value: HeadRange(start: valueStart, count: valueEnd &- valueStart), known: known)
+                name: HeadRange(start: index, count: line.nameCount),
+                value: HeadRange(start: line.valueStart, count: line.valueEnd &- line.valueStart), known: known,
+                isPlain: line.isPlain)
             count &+= 1
             twice |= present & known.bit
             present |= known.bit
+            index = line.next
         }
+    }
+
+    /// The line at `start` if it is of the kind that nearly all lines are: a name of at most fifteen letters, digits and hyphens, a colon
+    /// and one space, a value that neither is empty nor ends with a blank, CRLF. Nil for every other, valid or not: `anyLine`
+    /// reads it step by step, which takes twice the instructions, most of them for what cannot be the case here.
+    @inline(__always)
+    private static func plainLine(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Line? {
+        // Sixteen bytes are looked at; a colon in the last of them has two bytes behind it.
+        guard start &+ 18 <= end else { return nil }
+        let others = sluice_non_name16(base + start)
+        // The first byte belongs to the name: there is one.
+        guard others != 0, others & 1 == 0 else { return nil }
+        let nameCount = others.trailingZeroBitCount
+        let valueStart = start &+ nameCount &+ 2
+        guard WordScan.pair(base, valueStart &- 2) == WordScan.pair(Ascii.colon, Ascii.space), base[valueStart] > Ascii.space
+        else { return nil }
+        let valueEnd = ByteScan.endOfText(base, from: valueStart, to: end)
+        guard valueEnd &+ 2 <= end, WordScan.pair(base, valueEnd) == WordScan.lineEnd,
+            base[valueEnd &- 1] > Ascii.space
+        else { return nil }
+        return Line(nameCount: nameCount, valueStart: valueStart, valueEnd: valueEnd, next: valueEnd &+ 2, isPlain: true)
+    }
+
+    /// The line at `start`, or what is wrong. The end of the section, if it has come whole, does not stand there.
+    @inline(never)
+    private static func anyLine(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> LineOutcome {
+        let nameEnd = ByteScan.endOfToken(base, from: start, to: end)
+        guard nameEnd < end else { return .none(.incomplete) }
+        guard base[nameEnd] == Ascii.colon, nameEnd > start else {
+            guard nameEnd == start, base[start] == Ascii.carriageReturn else {
+                return .none(.malformed(nameFault(base[nameEnd], isFirst: nameEnd == start)))
+            }
+            return .none(start &+ 1 < end ? .malformed(.bareCarriageReturn) : .incomplete)
+        }
+        var valueStart = nameEnd &+ 1
+        while valueStart < end, base[valueStart].isBlank { valueStart &+= 1 }
+        let lineEnd = ByteScan.endOfText(base, from: valueStart, to: end)
+        guard lineEnd < end else { return .none(.incomplete) }
+        guard base[lineEnd] == Ascii.carriageReturn else {
+            return .none(.malformed(base[lineEnd] == Ascii.lineFeed ? .bareLineFeed : .fieldValueControl))
+        }
+        guard lineEnd &+ 1 < end else { return .none(.incomplete) }
+        guard base[lineEnd &+ 1] == Ascii.lineFeed else { return .none(.malformed(.bareCarriageReturn)) }
+        var valueEnd = lineEnd
+        while valueEnd > valueStart, base[valueEnd &- 1].isBlank { valueEnd &-= 1 }
+        let isPlain = valueStart == nameEnd &+ 2 && base[nameEnd &+ 1] == Ascii.space && valueEnd == lineEnd
+        return .line(Line(
+            nameCount: nameEnd &- start, valueStart: valueStart, valueEnd: valueEnd, next: lineEnd &+ 2, isPlain: isPlain))
     }
 
     /// The rule that a line breaks whose name ends with `byte` instead of a colon.

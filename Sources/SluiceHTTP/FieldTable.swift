@@ -24,15 +24,19 @@ public struct FieldSlot: BitwiseCopyable, Sendable {
     public var valueCount: UInt32
     public var nameCount: UInt16
     public var known: KnownField
+    /// Whether the line is in the one spelling that is sent on anyway: one space before the value, none behind it. Such a line
+    /// can be copied as it stands, with the two bytes of its end.
+    public var isPlain: Bool
 
     @inlinable
     @inline(__always)
-    public init(name: HeadRange, value: HeadRange, known: KnownField) {
+    public init(name: HeadRange, value: HeadRange, known: KnownField, isPlain: Bool) {
         nameStart = name.start
         nameCount = UInt16(truncatingIfNeeded: name.count)
         valueStart = value.start
         valueCount = value.count
         self.known = known
+        self.isPlain = isPlain
     }
 
     @inlinable @inline(__always) public var name: Range<Int> { Int(nameStart)..<Int(nameStart) + Int(nameCount) }
@@ -100,8 +104,15 @@ public struct FieldTable: BitwiseCopyable {
 
     /// Index of the first line of this field.
     @inlinable
+    @inline(__always)
     public func first(_ known: KnownField) -> Int? {
-        guard present & (1 << UInt64(known.rawValue)) != 0 else { return nil }
+        // Most fields that are asked for are not there: that costs no call.
+        present & known.bit == 0 ? nil : search(known)
+    }
+
+    @usableFromInline
+    @inline(never)
+    func search(_ known: KnownField) -> Int? {
         var index = 0
         while index < count {
             if slots[index].known == known { return index }

@@ -1,6 +1,7 @@
 extension IPAddress: CustomStringConvertible {
     /// The longest canonical text: eight groups of four digits.
-    package static let textBytesMax = 39
+    @inlinable
+    package static var textBytesMax: Int { 39 }
 
     /// Reads an address: IPv4 as four decimal numbers without leading zeros, IPv6 as RFC 4291, 2.2 writes it, without zone or
     /// brackets. Nil for anything else.
@@ -104,14 +105,15 @@ extension IPAddress: CustomStringConvertible {
     package func write(into out: UnsafeMutablePointer<UInt8>) -> Int {
         var position = 0
         if let v4 {
-            for shift in stride(from: UInt32(24), through: 0, by: -8) {
-                IPAddress.write(decimal: UInt8(truncatingIfNeeded: v4 >> shift), into: out, at: &position)
-                if shift > 0 {
-                    out[position] = Ascii.dot
-                    position += 1
-                }
+            var rest = v4.byteSwapped
+            for _ in 0..<4 {
+                IPAddress.write(decimal: UInt8(truncatingIfNeeded: rest), into: out, at: &position)
+                out[position] = Ascii.dot
+                position &+= 1
+                rest &>>= 8
             }
-            return position
+            // Without the last dot.
+            return position &- 1
         }
         let gap = longestZeroRun
         var index = 0
@@ -158,17 +160,18 @@ extension IPAddress: CustomStringConvertible {
         return best
     }
 
+    @inline(__always)
     private static func write(decimal value: UInt8, into out: UnsafeMutablePointer<UInt8>, at position: inout Int) {
-        if value >= 100 {
-            out[position] = Ascii.zero + value / 100
-            position += 1
-        }
         if value >= 10 {
-            out[position] = Ascii.zero + value / 10 % 10
-            position += 1
+            if value >= 100 {
+                out[position] = Ascii.zero &+ value / 100
+                position &+= 1
+            }
+            out[position] = Ascii.zero &+ value / 10 % 10
+            position &+= 1
         }
-        out[position] = Ascii.zero + value % 10
-        position += 1
+        out[position] = Ascii.zero &+ value % 10
+        position &+= 1
     }
 
     private static func write(hexadecimal value: UInt16, into out: UnsafeMutablePointer<UInt8>, at position: inout Int) {

@@ -25,16 +25,12 @@ package enum NormalisedPath {
         let end = path.count
         guard end > 0, base[0] == Ascii.slash else { return .malformed }
         var index = 1
-        while index < end {
-            if ByteClass.isMember(base[index], of: ByteClass.plainPath) {
-                index &+= 1
-            } else if base[index] == Ascii.dot, base[index &- 1] != Ascii.slash {
-                index &+= 1
-            } else {
-                return rewrite(path, into: out)
-            }
+        while true {
+            index = ByteScan.endOfPlainPath(base, from: index, to: end)
+            guard index < end else { return .unchanged(hasEncodedSlash: false) }
+            guard base[index] == Ascii.dot, base[index &- 1] != Ascii.slash else { return rewrite(path, into: out) }
+            index &+= 1
         }
-        return .unchanged(hasEncodedSlash: false)
     }
 
     @inline(never)

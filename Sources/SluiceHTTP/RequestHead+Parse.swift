@@ -55,14 +55,14 @@ extension RequestHead {
 
         index &+= 1
         let targetStart = index
-        index = WordScan.endOfTargetPart(base, from: index, to: end)
+        index = ByteScan.endOfTargetPart(base, from: index, to: end)
         var pathEnd = index
         while index < end, base[index] == Ascii.questionMark {
             if !hasQuery {
                 hasQuery = true
                 pathEnd = index
             }
-            index = WordScan.endOfTargetPart(base, from: index &+ 1, to: end)
+            index = ByteScan.endOfTargetPart(base, from: index &+ 1, to: end)
         }
         guard index < end else { return .incomplete }
         guard base[index] == Ascii.space else { return .malformed(RequestHead.targetFault(base[index])) }
@@ -163,7 +163,9 @@ extension Method {
     init(token: UnsafePointer<UInt8>, count: Int) {
         let view = ByteView(base: token, count: count)
         switch count {
-        case 3: self = view == "GET" ? .get : view == "PUT" ? .put : .other
+        // Nearly every request's.
+        case 3 where token[0] == 0x47 && token[1] == 0x45 && token[2] == 0x54: self = .get
+        case 3: self = view == "PUT" ? .put : .other
         case 4: self = view == "POST" ? .post : view == "HEAD" ? .head : .other
         case 5: self = view == "PATCH" ? .patch : view == "TRACE" ? .trace : .other
         case 6: self = view == "DELETE" ? .delete : .other

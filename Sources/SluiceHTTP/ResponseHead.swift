@@ -1,25 +1,36 @@
 /// An upstream's response head that has been read and found valid: offsets into its bytes, and what follows from its fields.
-package struct ResponseHead: BitwiseCopyable {
+@frozen
+public struct ResponseHead: BitwiseCopyable {
     /// 100 to 599.
-    package internal(set) var status: UInt16 = 0
+    public internal(set) var status: UInt16 = 0
     /// 0 or 1.
-    package internal(set) var minorVersion: UInt8 = 1
+    public internal(set) var minorVersion: UInt8 = 1
     /// Whether the connection can serve another request once this body has ended (RFC 9112, 9.3).
-    package internal(set) var keepAlive = true
+    public internal(set) var keepAlive = true
     /// 101: what follows the head is no longer HTTP (RFC 9110, 15.2.2).
-    package internal(set) var upgrade = false
+    public internal(set) var upgrade = false
     /// Whether `ConnectionOptions.nominates` can be true for any field; false for `close`, `keep-alive`, `upgrade` and the like.
-    package internal(set) var hasConnectionOptions = false
+    public internal(set) var hasConnectionOptions = false
     /// May be empty.
-    package internal(set) var reason = HeadRange(start: 0, count: 0)
+    public internal(set) var reason = HeadRange(start: 0, count: 0)
     /// Bytes of the head, the empty line included: the body starts there.
-    package internal(set) var length = 0
-    package internal(set) var framing = BodyFraming.none
-    package internal(set) var fields: FieldTable
+    public internal(set) var length = 0
+    public internal(set) var framing = BodyFraming.none
+    public var fields: FieldTable
 
     /// A head in which nothing stands yet; `slots` has room for `capacity` lines and outlives it.
-    package init(slots: UnsafeMutablePointer<FieldSlot>, capacity: Int) {
+    @inlinable
+    @inline(__always)
+    public init(slots: UnsafeMutablePointer<FieldSlot>, capacity: Int) {
         fields = FieldTable(slots: slots, capacity: capacity)
+    }
+
+    /// Bytes of the status line, its end included, if it is in the one spelling that is sent on anyway: HTTP/1.1, and a space
+    /// before the reason. 0 if it is not.
+    @inlinable
+    @inline(__always)
+    public var plainStatusLineCount: Int {
+        minorVersion == 1 && reason.start == 13 ? 15 &+ Int(reason.count) : 0
     }
 
     /// Reads a response head from the start of `bytes` (RFC 9112, 4 to 6). `head` means something only if the outcome is
@@ -65,7 +76,7 @@ package struct ResponseHead: BitwiseCopyable {
 
         var index = 12
         if base[index] == Ascii.space {
-            index = WordScan.endOfText(base, from: 13, to: end)
+            index = ByteScan.endOfText(base, from: 13, to: end)
             reason = HeadRange(start: 13, count: index &- 13)
             guard index < end else { return .incomplete }
         }

@@ -108,6 +108,36 @@ struct KeyedHMACTests {
         #expect(hmac.handle.finish(into: &output) == 0)
     }
 
+    @Test("keys around the size of a block: shorter ones are filled up with zeros, longer ones are hashed", arguments: DigestAlgorithm.allCases)
+    func blockSize(algorithm: DigestAlgorithm) throws {
+        func code(_ key: [UInt8]) throws -> String {
+            let hmac = try with(key) { try KeyedHMAC(algorithm, key: $0) }
+            return Self.code(hmac.handle, [Array("message".utf8)])
+        }
+        let key = Array(UInt8(1)...63)
+        #expect(try code(key) == code(key + [0]))
+        #expect(try code(key + [0]) != code(key + [0, 0]))
+        #expect(try code(key + [64]) != code(key + [64, 0]))
+        // printf message | openssl dgst -sha256 -mac hmac -macopt hexkey:010203...40 (64 bytes), and ...4041 (65 bytes); with -sha1
+        let expected = algorithm == .sha256
+            ? ["2c0cad6f39bb306a50959b431754de20f89dd052f0f9ec9d01bea0a7c65a172d", "7a2d13317a634cfa226d4c0cc6bb3d920092720a07d209f346bffd8ef4a10fc6"]
+            : ["b4beab2e97b73b11b1d15db90ad8f529aa3bcb34", "790f6dcd7d92905d5217cba34d03c0b1259cc179"]
+        #expect(try [code(key + [64]), code(key + [64, 65])] == expected)
+    }
+
+    @Test("messages of 0 to 200 bytes: in two pieces the same as in one", arguments: DigestAlgorithm.allCases)
+    func lengths(algorithm: DigestAlgorithm) throws {
+        let hmac = try KeyedHMAC(algorithm, key: ByteView("secret"))
+        var codes: Set<String> = []
+        for count in 0...200 {
+            let message = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+            let whole = Self.code(hmac.handle, [message])
+            #expect(Self.code(hmac.handle, [Array(message.prefix(count / 2)), Array(message.dropFirst(count / 2))]) == whole)
+            codes.insert(whole)
+        }
+        #expect(codes.count == 201)
+    }
+
     @Test("an empty secret is refused, a secret of one byte is not")
     func emptySecret() {
         #expect(throws: CryptoError("the HMAC secret is empty")) { try KeyedHMAC(.sha256, key: .empty) }

@@ -123,9 +123,10 @@ extension Worker {
         let snapshot = snapshots.pointee.enter()
         block.pointee.snapshot = snapshot
         context.pointee.resources = snapshot.pointee.resources
-        let refusal = Routing.resolve(
-            &block.pointee.exchange, in: snapshot.pointee.tables,
-            trusted: listeners[Int(connection.pointee.listener)].trusted)
+        // Nobody is asked about without X-Forwarded-For; and an access to the list is checked at run time.
+        let names = head.fields.present & KnownField.xForwardedFor.bit != 0
+        let trusted = names ? listeners[Int(connection.pointee.listener)].trusted : TrustedProxies(blocks: ArenaSlice())
+        let refusal = Routing.resolve(&block.pointee.exchange, in: snapshot.pointee.tables, trusted: trusted)
         if let refusal {
             answer(connection, block, refusal)
         } else {

@@ -1,3 +1,4 @@
+import SluiceEvent
 import SluiceHTTP
 
 /// The memory of one exchange, taken when its first bytes arrive and returned when its response has ended.
@@ -110,6 +111,9 @@ struct TransferState {
 
     /// The request id, once it was asked for.
     var requestID: ByteView?
+    /// Where one that was made here stands: beside what every request touches, not in the block's storage, whose page is
+    /// mostly not touched at all.
+    var madeRequestID = InlineArray<32, UInt8>(repeating: 0)
     var startedAt: UInt64 = 0
     var upstreamStartedAt: UInt64 = 0
     var upstreamHeadAt: UInt64 = 0
@@ -123,6 +127,20 @@ extension Int {
 }
 
 extension UnsafeMutablePointer<ExchangeBlock> {
+    /// Where a request id stands that is made here: `RequestIDSource.byteCount` bytes.
+    var madeRequestID: UnsafeMutablePointer<UInt8> {
+        let offset = MemoryLayout<TransferState>.offset(of: \.madeRequestID).unsafelyUnwrapped
+        return (UnsafeMutableRawPointer(transfer) + offset).assumingMemoryBound(to: UInt8.self)
+    }
+
+    /// Has the processor fetch what the response will ask of the exchange, which was last touched when its request was sent: with
+    /// a thousand under way it is no longer in the cache. Measured with the request id's place: 0.93 of the CPU at 5,000 connections.
+    @inline(__always)
+    func fetchAhead() {
+        Cache.fetch(self, byteCount: MemoryLayout<Exchange>.offset(of: \.upstreamPath).unsafelyUnwrapped)
+        Cache.fetch(transfer, byteCount: MemoryLayout<TransferState>.size)
+    }
+
     /// Where the exchange's transfer stands.
     @inline(__always)
     var transfer: UnsafeMutablePointer<TransferState> {

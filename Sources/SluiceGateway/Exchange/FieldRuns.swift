@@ -4,34 +4,37 @@ import SluiceHTTP
 /// sent anyway (`Name: value`) are copied in one piece; any other is written anew.
 struct FieldRuns {
     private let bytes: ByteView
-    /// Lines that are to be copied and were not yet.
-    private var run = 0..<0
+    /// Where the lines stand that are to be copied and were not yet.
+    private var start = 0
+    private var end = 0
 
-    /// - Parameter bytes: the head that the lines stand in.
-    init(_ bytes: ByteView) { self.bytes = bytes }
+    /// - Parameters:
+    ///   - bytes: the head that the lines stand in.
+    ///   - prefix: how many bytes at its start are to be copied as well, in front of all lines: whole lines.
+    init(_ bytes: ByteView, prefix: Int = 0) {
+        self.bytes = bytes
+        end = prefix
+    }
 
     @inline(__always)
-    mutating func add(_ slot: FieldSlot, to writer: inout HeadWriter) {
-        let end = slot.value.upperBound + 2
-        // One space before the value and the line's end right behind it.
-        guard slot.value.lowerBound == slot.name.upperBound + 2, bytes[slot.name.upperBound + 1] == UInt8(ascii: " "),
-            end <= bytes.count, bytes[slot.value.upperBound] == UInt8(ascii: "\r")
-        else { return writeAnew(slot, to: &writer) }
-        if run.upperBound == slot.name.lowerBound {
-            run = run.lowerBound..<end
-        } else {
+    mutating func add(_ slot: UnsafePointer<FieldSlot>, to writer: inout HeadWriter) {
+        guard slot.pointee.isPlain else { return writeAnew(slot.pointee, to: &writer) }
+        if end != Int(slot.pointee.nameStart) {
             finish(&writer)
-            run = slot.name.lowerBound..<end
+            start = Int(slot.pointee.nameStart)
         }
+        // With the line's end, which stands right behind the value.
+        end = Int(slot.pointee.valueStart) &+ Int(slot.pointee.valueCount) &+ 2
     }
 
     /// Copies what is left; to be called after the last line.
-    @inline(__always)
     mutating func finish(_ writer: inout HeadWriter) {
-        writer.write(bytes[run])
-        run = 0..<0
+        if end > start { writer.write(bytes[start..<end]) }
+        start = 0
+        end = 0
     }
 
+    @inline(never)
     private mutating func writeAnew(_ slot: FieldSlot, to writer: inout HeadWriter) {
         finish(&writer)
         writer.write(bytes[slot.name])

@@ -19,7 +19,8 @@ struct HeadWriter {
             isComplete = false
             return
         }
-        (start + count).update(from: bytes, count: byteCount)
+        // Not `update(from:count:)`, which first looks whether the two overlap.
+        UnsafeMutableRawPointer(start + count).copyMemory(from: bytes, byteCount: byteCount)
         count &+= byteCount
     }
 
@@ -40,7 +41,7 @@ struct HeadWriter {
     }
 
     mutating func write(decimal number: UInt64) {
-        if number < 10 { return write(byte: 0x30 + UInt8(truncatingIfNeeded: number)) }
+        if number < 10 { return write(byte: 0x30 &+ UInt8(truncatingIfNeeded: number)) }
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
             var rest = number
             var first = 20
@@ -53,15 +54,15 @@ struct HeadWriter {
         }
     }
 
-    /// All sixteen digits, in lower case.
+    /// Takes the next `byteCount` bytes for the caller to write, every one. Nil if they do not fit.
     @inline(__always)
-    mutating func write(hexadecimal number: UInt64) {
-        guard capacity &- count >= 16 else {
+    mutating func take(_ byteCount: Int) -> UnsafeMutablePointer<UInt8>? {
+        guard byteCount <= capacity &- count else {
             isComplete = false
-            return
+            return nil
         }
-        Hexadecimal.write(number, into: start + count)
-        count &+= 16
+        defer { count &+= byteCount }
+        return start + count
     }
 
     /// The text of an address (RFC 5952 for IPv6).
@@ -73,11 +74,10 @@ struct HeadWriter {
         count += address.write(into: start + count)
     }
 
-    /// A field line with its CRLF.
+    /// A field line with its CRLF. `name` includes the colon and the space.
     @inline(__always)
     mutating func writeField(_ name: StaticString, _ value: ByteView) {
         write(name)
-        write(": ")
         write(value)
         write("\r\n")
     }

@@ -37,7 +37,7 @@ struct RequestIDSource {
     /// Writes a new id of `byteCount` bytes.
     mutating func write(into memory: UnsafeMutablePointer<UInt8>) {
         Hexadecimal.write(next(), into: memory)
-        Hexadecimal.write(next(), into: memory + 16)
+        Hexadecimal.write(next(), into: memory + Hexadecimal.digitCount)
     }
 
     /// Whether a client's id may go into logs and fields as it is: 1 to 128 of the letters, digits and marks that ids are made of.

@@ -37,7 +37,16 @@ struct DomainTable: BitwiseCopyable {
     ///     final dot; nil if there was none. What it may hold is the parser's affair.
     ///   - path: the whole path, normalised.
     func lookUp(host: ByteView?, path: ByteView) -> DomainMatch? {
-        if let host, let match = lookUp(hostName: Self.hostName(of: host)) { return match }
+        lookUp(hostName: host.map(Self.hostName(of:)) ?? .empty, path: path)
+    }
+
+    /// The domain of a request; nil if there is none. Allocates nothing.
+    ///
+    /// - Parameters:
+    ///   - hostName: the host of the authority, without its port, in any case, with or without a final dot; empty if there was none.
+    ///   - path: the whole path, normalised.
+    func lookUp(hostName: ByteView, path: ByteView) -> DomainMatch? {
+        if let match = lookUp(hostName: Self.withoutFinalDot(hostName)) { return match }
         if let match = lookUp(keyOf: path) { return match }
         return anyHost >= 0 ? DomainMatch(domain: anyHost, rule: .anyHost, restStart: 0) : nil
     }
@@ -62,7 +71,11 @@ struct DomainTable: BitwiseCopyable {
         return DomainMatch(domain: Int(domain), rule: .key, restStart: end)
     }
 
-    /// The host without port and without one final dot. An IPv6 address keeps its brackets.
+    private static func withoutFinalDot(_ name: ByteView) -> ByteView {
+        name.count > 0 && name[name.count - 1] == UInt8(ascii: ".") ? name[..<(name.count - 1)] : name
+    }
+
+    /// The host without port. An IPv6 address keeps its brackets.
     private static func hostName(of authority: ByteView) -> ByteView {
         var end = 0
         let isBracketed = !authority.isEmpty && authority[0] == UInt8(ascii: "[")
@@ -71,7 +84,6 @@ struct DomainTable: BitwiseCopyable {
         if isBracketed {
             return end < authority.count ? authority[..<(end + 1)] : .empty
         }
-        if end > 0, authority[end - 1] == UInt8(ascii: ".") { end -= 1 }
         return authority[..<end]
     }
 }

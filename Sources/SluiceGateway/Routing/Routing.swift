@@ -16,8 +16,7 @@ enum Routing {
         // `OPTIONS *` asks about the gateway itself, which has no path to match.
         guard exchange.head.form != .asterisk else { return .notFound }
         guard let whole = normalise(exchange.head.path(in: bytes), in: &exchange) else { return .invalidTarget }
-        let host = exchange.head.authority.count == 0 ? nil : bytes[exchange.head.authority.range]
-        guard let match = snapshot.pointee.domains.lookUp(host: host, path: whole.path) else {
+        guard let match = snapshot.pointee.domains.lookUp(hostName: bytes[exchange.head.hostName.range], path: whole.path) else {
             return whole.hasEncodedSlash ? .invalidTarget : .notFound
         }
         let domain = snapshot.pointee.compiledDomains.pointer(at: match.domain)

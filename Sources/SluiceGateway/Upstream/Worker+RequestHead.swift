@@ -8,7 +8,7 @@ extension Worker {
         guard let target = block.pointee.transfer.target else { return }
         writer.write(block.pointee.exchange.method)
         writer.write(" ")
-        writer.write(target.pointee.basePath)
+        if !target.pointee.basePath.isEmpty { writer.write(target.pointee.basePath) }
         writer.write(block.pointee.exchange.upstreamPath)
         if let query = block.pointee.exchange.upstreamQuery {
             writer.write("?")
@@ -66,9 +66,10 @@ extension Worker {
         let selection = FieldSelection(block, isPreCall: isPreCall)
         var runs = FieldRuns(bytes)
         for index in 0..<fields.count {
-            let slot = fields[index]
-            if dropped & slot.known.bit != 0 { continue }
-            if selection.isSelective, selection.drops(slot, fields: fields, in: bytes) { continue }
+            // By pointer: of a line that is copied with its neighbours little is looked at.
+            let slot = UnsafePointer(fields.slots + index)
+            if dropped & slot.pointee.known.bit != 0 { continue }
+            if selection.isSelective, selection.drops(slot.pointee, fields: fields, in: bytes) { continue }
             runs.add(slot, to: &writer)
         }
         runs.finish(&writer)
@@ -102,18 +103,19 @@ extension Worker {
         let bytes = block.pointee.exchange.headBytes
         let fields = block.pointee.exchange.head.fields
         for index in 0..<fields.count where fields[index].known == .upgrade {
-            writer.writeField("Upgrade", bytes[fields[index].value])
+            writer.writeField("Upgrade: ", bytes[fields[index].value])
         }
     }
 
     // MARK: What a gateway adds
 
     /// Writes the forwarding fields, but for those that the endpoint's header changes set or remove.
+    @inline(__always)
     private func writeForwarding(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64) {
         if omitted & KnownField.xForwardedFor.bit == 0 { writeForwardedFor(&writer, block) }
         if omitted & KnownField.xForwardedProto.bit == 0 { writeForwardedProto(&writer, block) }
         if omitted & KnownField.xForwardedHost.bit == 0 { writeForwardedHost(&writer, block) }
-        if omitted & KnownField.xRequestID.bit == 0 { writer.writeField("X-Request-Id", requestID(block)) }
+        if omitted & KnownField.xRequestID.bit == 0 { writer.writeField("X-Request-Id: ", requestID(block)) }
         if omitted & KnownField.traceparent.bit == 0 { writeTrace(&writer, block) }
         if omitted & KnownField.via.bit == 0 { writeVia(&writer, block) }
     }
@@ -128,7 +130,7 @@ extension Worker {
 
     private func writeForwardedProto(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         if block.pointee.exchange.peerIsTrusted, let proto = block.pointee.exchange.value(of: .xForwardedProto) {
-            writer.writeField("X-Forwarded-Proto", proto)
+            writer.writeField("X-Forwarded-Proto: ", proto)
         } else {
             writer.write(block.pointee.exchange.isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
         }
@@ -136,21 +138,23 @@ extension Worker {
 
     private func writeForwardedHost(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         if block.pointee.exchange.peerIsTrusted, let host = block.pointee.exchange.value(of: .xForwardedHost) {
-            writer.writeField("X-Forwarded-Host", host)
+            writer.writeField("X-Forwarded-Host: ", host)
         } else if block.pointee.exchange.head.authority.count > 0 {
-            writer.writeField("X-Forwarded-Host", block.pointee.exchange.headBytes[block.pointee.exchange.head.authority.range])
+            writer.writeField("X-Forwarded-Host: ", block.pointee.exchange.headBytes[block.pointee.exchange.head.authority.range])
         }
     }
 
     /// Continues the client's trace, or begins one.
     private func writeTrace(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        if let trace = validTraceparent(block) { return writer.writeField("traceparent", trace) }
+        if let trace = validTraceparent(block) { return writer.writeField("traceparent: ", trace) }
         writer.write("traceparent: 00-")
-        // Neither id may be all zero.
-        writer.write(hexadecimal: random.next() | 1)
-        writer.write(hexadecimal: random.next())
-        writer.write("-")
-        writer.write(hexadecimal: random.next() | 1)
+        if let ids = writer.take(49) {
+            // Neither id may be all zero.
+            Hexadecimal.write(random.pointee.next() | 1, into: ids)
+            Hexadecimal.write(random.pointee.next(), into: ids + 16)
+            ids[32] = UInt8(ascii: "-")
+            Hexadecimal.write(random.pointee.next() | 1, into: ids + 33)
+        }
         writer.write("-00\r\n")
     }
 
@@ -180,9 +184,8 @@ extension Worker {
 
     private func chooseRequestID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
         if let given = block.pointee.exchange.value(of: .xRequestID), RequestIDSource.isAcceptable(given) { return given }
-        guard let memory = block.pointee.exchange.allocate(RequestIDSource.byteCount) else { return ByteView("-") }
-        random.write(into: memory)
-        return ByteView(base: memory, count: RequestIDSource.byteCount)
+        random.pointee.write(into: block.madeRequestID)
+        return ByteView(base: block.madeRequestID, count: RequestIDSource.byteCount)
     }
 
     /// The client's trace context if it is one that can be continued (W3C Trace Context, 3.2).

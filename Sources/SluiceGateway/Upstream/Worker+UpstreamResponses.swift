@@ -15,6 +15,8 @@ extension Worker {
             guard connection.pointee.output.isEmpty else { return }
             guard reads < Limits.readsPerTurn else { return enqueue(upstream) }
             reads += 1
+            // While the kernel copies, which takes longer.
+            connection.pointee.block?.fetchAhead()
             let carried = upstream.pointee.carryCount
             if carried > 0, let memory = upstream.pointee.carry {
                 UnsafeMutableRawPointer(receiveArea).copyMemory(from: memory, byteCount: carried)
@@ -92,8 +94,7 @@ extension Worker {
         }
         guard block.pointee.exchange.head.minorVersion == 1, !block.pointee.transfer.isPreCall else { return true }
         var writer = HeadWriter(compose, capacity: composeCapacity)
-        writeStatusLine(&writer, head, bytes)
-        writeResponseFields(&writer, block, head, bytes, changes: nil)
+        _ = writeResponseHead(&writer, block, head, bytes, changes: nil)
         writer.write("\r\n")
         guard writer.isComplete, send(connection, writer.start, writer.count) else {
             abort(connection)
@@ -128,11 +129,11 @@ extension Worker {
         if transfer.pointee.requestBody != .complete || isDraining { transfer.pointee.keepsAlive = false }
 
         var writer = HeadWriter(compose, capacity: composeCapacity)
-        writeStatusLine(&writer, head, bytes)
         let headers = transfer.pointee.isPreCall ? nil : block.pointee.exchange.endpoint?.pointee.headers
-        writeResponseFields(&writer, block, head, bytes, changes: headers)
+        let hasLength = writeResponseHead(&writer, block, head, bytes, changes: headers)
         switch head.framing {
         case .length(let length):
+            if hasLength { break }
             writer.write("Content-Length: ")
             writer.write(decimal: length)
             writer.write("\r\n")
@@ -157,29 +158,32 @@ extension Worker {
             bytes.count - head.length, head: &writer)
     }
 
-    private func writeStatusLine(_ writer: inout HeadWriter, _ head: ResponseHead, _ bytes: ByteView) {
-        writer.write("HTTP/1.1 ")
-        writer.write(decimal: UInt64(head.status))
-        writer.write(" ")
-        writer.write(bytes[head.reason.range])
-        writer.write("\r\n")
-    }
-
-    /// Copies the upstream's end-to-end fields.
-    private func writeResponseFields(
+    /// Writes the status line and the upstream's end-to-end fields. True if Content-Length is among them.
+    private func writeResponseHead(
         _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ head: ResponseHead, _ bytes: ByteView,
         changes: UnsafePointer<HeaderChanges.Compiled>?
-    ) {
+    ) -> Bool {
+        let hasCORS = block.pointee.exchange.domain?.pointee.cors != nil
+        let isSelective = changes != nil || hasCORS || head.hasConnectionOptions
         var dropped = HopByHop.mask
         // Of a body that is not sent (HEAD, 304) the length may still be told, never with 1xx and 204 (RFC 9110, 8.6).
         if head.framing != .none || head.status < 200 || head.status == 204 { dropped |= KnownField.contentLength.bit }
-        let hasCORS = block.pointee.exchange.domain?.pointee.cors != nil
-        let isSelective = changes != nil || hasCORS || head.hasConnectionOptions
-        var runs = FieldRuns(bytes)
+        // A length that is written as we would write it stays where it is, so that the lines around it are copied with it.
+        var keepsLength = false
+        if case .length = head.framing { keepsLength = !isSelective }
+        var hasLength = false
+        let statusLine = head.plainStatusLineCount
+        if statusLine == 0 { writeStatusLine(&writer, head, bytes) }
+        var runs = FieldRuns(bytes, prefix: statusLine)
         for index in 0..<head.fields.count {
-            let slot = head.fields[index]
-            if dropped & slot.known.bit != 0 { continue }
+            // By pointer: of a line that is copied with its neighbours little is looked at.
+            let slot = UnsafePointer(head.fields.slots + index)
+            if dropped & slot.pointee.known.bit != 0 {
+                guard keepsLength, slot.pointee.known == .contentLength, isPlainNumber(bytes[slot.pointee.value]) else { continue }
+                hasLength = true
+            }
             if isSelective {
+                let slot = slot.pointee
                 if head.hasConnectionOptions, ConnectionOptions.nominates(slot, fields: head.fields, in: bytes) { continue }
                 if let changes, changes.pointee.response.drops(slot, in: bytes) { continue }
                 if hasCORS, CORS.removes(bytes[slot.name]) { continue }
@@ -187,6 +191,20 @@ extension Worker {
             runs.add(slot, to: &writer)
         }
         runs.finish(&writer)
+        return hasLength
+    }
+
+    /// Whether these digits are what we would write for their number: without leading zeros.
+    @inline(__always)
+    private func isPlainNumber(_ digits: ByteView) -> Bool { digits.count == 1 || digits[0] != UInt8(ascii: "0") }
+
+    @inline(never)
+    private func writeStatusLine(_ writer: inout HeadWriter, _ head: ResponseHead, _ bytes: ByteView) {
+        writer.write("HTTP/1.1 ")
+        writer.write(decimal: UInt64(head.status))
+        writer.write(" ")
+        writer.write(bytes[head.reason.range])
+        writer.write("\r\n")
     }
 
     // MARK: The body

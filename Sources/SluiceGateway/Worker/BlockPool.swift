@@ -1,4 +1,5 @@
 import Glibc
+import SluiceEvent
 
 /// Blocks of one size for one worker: taken when bytes arrive, returned when nothing refers to them.
 ///
@@ -31,6 +32,8 @@ struct BlockPool {
     mutating func take() -> UnsafeMutableRawPointer? {
         if let block = free {
             free = block.assumingMemoryBound(to: FreeBlock.self).pointee.next
+            // The next taker reads there where the block behind it is.
+            if let free { Cache.fetch(free, byteCount: Cache.lineBytes) }
             freeCount -= 1
             noteTaken()
             return block

@@ -28,6 +28,7 @@ final class Worker {
     let outputs: UnsafeMutablePointer<BlockPool>
     let snapshots: UnsafeMutablePointer<WorkerSnapshots>
     let origins: UnsafeMutablePointer<OriginTable>
+    let random: UnsafeMutablePointer<RequestIDSource>
     var downstreams = Slab<DownstreamConnection>()
     var upstreams = Slab<UpstreamConnection>()
     var wheel: DeadlineWheel
@@ -63,7 +64,6 @@ final class Worker {
     /// What makes the monotonic clock the wall clock; follows steps of the latter at every tick.
     private(set) var wallOffset: UInt64 = 0
     var date = DateField()
-    var random: RequestIDSource
     private var ticker: IntervalTimer?
     private var isStopped = false
     /// Set when draining has begun: no connection is kept after its response.
@@ -96,7 +96,8 @@ final class Worker {
         snapshots.initialize(to: WorkerSnapshots())
         origins = .allocate(capacity: 1)
         origins.initialize(to: OriginTable())
-        random = RequestIDSource()
+        random = .allocate(capacity: 1)
+        random.initialize(to: RequestIDSource())
         let room = Limits.receiveHeadroom + Limits.receiveBytes + Limits.receiveTailroom
         receiveArea = .allocate(capacity: room) + Limits.receiveHeadroom
         // Room for the largest head with everything that is added to it, and for the body bytes that came with it.
@@ -126,6 +127,7 @@ final class Worker {
         origins.deinitialize(count: 1).deallocate()
         blocks.deallocate()
         outputs.deallocate()
+        random.deallocate()
         (receiveArea - Limits.receiveHeadroom).deallocate()
         compose.deallocate()
         responseSlots.deallocate()

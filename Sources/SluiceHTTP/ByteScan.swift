@@ -1,0 +1,90 @@
+import CByteScan
+
+/// Scans that look at sixteen bytes at a time.
+///
+/// Nothing is read before `base` or at `end` and beyond: the last bytes are read together with those before them, and
+/// a text of fewer than sixteen bytes is copied first.
+enum ByteScan {
+    /// Bytes that one look takes in.
+    private static let step = 16
+
+    /// Index of the first byte in `start..<end` that a field value or reason phrase cannot hold (RFC 9110, 5.5):
+    /// a control character other than HTAB, or DEL. `end` if there is none.
+    @inline(__always)
+    static func endOfText(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end) { sluice_non_text16($0) }
+    }
+
+    /// Index of the first byte in `start..<end` that is no token character (RFC 9110, 5.6.2). `end` if there is none.
+    ///
+    /// Letters, digits and hyphens, which names consist of, are taken sixteen at a time; the rest goes through the table.
+    @inline(__always)
+    static func endOfToken(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        var index = start
+        while true {
+            index = first(base, from: index, to: end) { sluice_non_name16($0) }
+            guard index < end, base[index] != Ascii.colon, ByteClass.isMember(base[index], of: ByteClass.token) else { return index }
+            index &+= 1
+        }
+    }
+
+    /// Index of the first byte in `start..<end` that is a question mark or cannot stand in a request target:
+    /// a control character, a space, `#`, DEL or a byte beyond ASCII. `end` if there is none.
+    @inline(__always)
+    static func endOfTargetPart(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end) { sluice_non_target16($0) }
+    }
+
+    /// Index of the first byte in `start..<end` that cannot stand in a registered name as it is (`ByteClass.hostName`). `end`
+    /// if there is none.
+    @inline(__always)
+    static func endOfHostName(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        var index = start
+        while true {
+            index = first(base, from: index, to: end) { sluice_non_host16($0) }
+            guard index < end, base[index] != Ascii.colon, ByteClass.isMember(base[index], of: ByteClass.hostName) else {
+                return index
+            }
+            index &+= 1
+        }
+    }
+
+    /// Index of the first byte in `start..<end` that gives the normaliser of paths work (is no `ByteClass.plainPath`). `end` if
+    /// there is none.
+    @inline(__always)
+    static func endOfPlainPath(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end) { sluice_non_plain16($0) }
+    }
+
+    /// Index of the first byte in `start..<end` for which `flags`, asked for sixteen bytes, raises a bit. `end` if there is none.
+    @inline(__always)
+    private static func first(
+        _ base: UnsafePointer<UInt8>, from start: Int, to end: Int, _ flags: (UnsafePointer<UInt8>) -> UInt32
+    ) -> Int {
+        var index = start
+        while index &+ step <= end {
+            let found = flags(base + index)
+            if found != 0 { return index &+ found.trailingZeroBitCount }
+            index &+= step
+        }
+        guard index < end else { return end }
+        let found = end >= step
+            // The last sixteen bytes overlap what was looked at, whose flags are shifted out.
+            ? flags(base + (end &- step)) &>> UInt32(truncatingIfNeeded: index &- (end &- step))
+            : withPadding(base + index, count: end &- index, flags)
+        return found == 0 ? end : index &+ found.trailingZeroBitCount
+    }
+
+    /// The flags of fewer than sixteen bytes; those of the padding are cleared.
+    @inline(never)
+    private static func withPadding(
+        _ bytes: UnsafePointer<UInt8>, count: Int, _ flags: (UnsafePointer<UInt8>) -> UInt32
+    ) -> UInt32 {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: step) { padded in
+            padded.initialize(repeating: 0)
+            for index in 0..<count { padded[index] = bytes[index] }
+            guard let start = padded.baseAddress else { return 0 }
+            return flags(start) & (1 &<< UInt32(truncatingIfNeeded: count) &- 1)
+        }
+    }
+}
