@@ -20,6 +20,15 @@ extension CeilingMeter {
     }
 }
 
+extension CeilingMeter {
+    /// Spends up to `count` of what the worker may admit without charging it. For simulations.
+    package static func takeFromPocket(_ lease: UnsafeMutablePointer<Lease>, upTo count: UInt64, now: UInt64, pocket: UInt32) -> UInt64 {
+        var taken: UInt64 = 0
+        while taken < count, takeFromPocket(lease, now: now, pocket: pocket) { taken += 1 }
+        return taken
+    }
+}
+
 extension CeilingMeter.Lease {
     /// What is left of it, and the slot that this was charged to.
     package var unspent: UInt64 { UInt64(remaining) }

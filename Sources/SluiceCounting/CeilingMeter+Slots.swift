@@ -32,7 +32,8 @@ extension CeilingMeter {
             if lease.pointee.refused > 0 {
                 words[refused].add(UInt64(lease.pointee.refused), ordering: .relaxed)
             }
-            lease.pointee = Lease()
+            lease.pointee.remaining = 0
+            lease.pointee.refused = 0
             lease.pointee.slot = slot
         }
         expire(words, through: slot, interruption)

@@ -27,6 +27,11 @@ public import Synchronization
 /// - `charged` has a bit for every place that is not zero, so that an idle project's first request does not have to
 ///   look at all 256. A bit is cleared before its word is looked at and set again if the word stays.
 ///
+/// A worker has a pocket besides: a few requests in each second of the clock that cost nothing but a look at its own memory, so that a
+/// hundred thousand projects of little traffic each do not fetch a hundred thousand rings. What pockets may admit in the seconds
+/// that can meet one interval (two, and a third for a late reading of the clock) is taken off the limit: a five-hundredth
+/// of the ceiling (`pocket(ceiling:workers:)`), and nothing where that would be less than one request.
+///
 /// The limit stands in the same word as `used`, so that after it was lowered no worker can still grant by the old one.
 ///
 /// Nothing here takes a lock; lost races repeat one compare-and-swap. In a fleet the limit is this node's share of the
@@ -71,21 +76,58 @@ public enum CeilingMeter {
         @usableFromInline var remaining: UInt32 = 0
         /// Refusals that the shared words do not know of yet.
         @usableFromInline var refused: UInt32 = 0
+        /// The second of the clock that the pocket was last opened in, and what was taken from it since.
+        @usableFromInline var pocketSecond: UInt32 = 0
+        @usableFromInline var pocketSpent: UInt32 = 0
 
         public init() {}
     }
 
-    /// Admits one request at `now` (nanoseconds, monotonic, not before an earlier call of this worker) or refuses it. `workers` is how many there are.
+    /// Admits one request at `now` (nanoseconds, monotonic, not before an earlier call of this worker) or refuses it.
+    ///
+    /// - Parameters:
+    ///   - workers: how many there are.
+    ///   - pocket: what a worker may admit in a second without charging it. The limit must leave room: `pocketsOfAll`.
     @inlinable
     @inline(__always)
-    public static func admit(_ words: Words, _ lease: UnsafeMutablePointer<Lease>, now: UInt64, workers: UInt64) -> Bool {
+    public static func admit(
+        _ words: Words, _ lease: UnsafeMutablePointer<Lease>, now: UInt64, workers: UInt64, pocket: UInt32 = 0
+    ) -> Bool {
         let slot = now / slotNanoseconds
         if lease.pointee.slot == slot, lease.pointee.remaining > 0 {
             lease.pointee.remaining &-= 1
             return true
         }
+        if pocket > 0, takeFromPocket(lease, now: now, pocket: pocket) { return true }
         return renew(words, lease, slot: slot, workers: workers)
     }
+
+    /// Spends one of what the worker may admit without charging it.
+    @inlinable
+    @inline(__always)
+    public static func takeFromPocket(_ lease: UnsafeMutablePointer<Lease>, now: UInt64, pocket: UInt32) -> Bool {
+        let second = UInt32(truncatingIfNeeded: now / 1_000_000_000)
+        if lease.pointee.pocketSecond != second {
+            lease.pointee.pocketSecond = second
+            lease.pointee.pocketSpent = 0
+        }
+        guard lease.pointee.pocketSpent < pocket else { return false }
+        lease.pointee.pocketSpent &+= 1
+        return true
+    }
+
+    /// What each worker may admit in a second of the clock without charging it; 0 for a ceiling too small to spare any.
+    package static func pocket(ceiling: UInt64, workers: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: min(ceiling / (500 * secondsOfPocket * max(1, workers)), 1 << 20))
+    }
+
+    /// What the pockets of all workers may admit in any interval of one second.
+    package static func pocketsOfAll(ceiling: UInt64, workers: UInt64) -> UInt64 {
+        UInt64(pocket(ceiling: ceiling, workers: workers)) * secondsOfPocket * workers
+    }
+
+    /// Seconds of the clock that an interval of one second can meet, with one reading of the clock being late.
+    private static let secondsOfPocket: UInt64 = 3
 
     /// Charges a new lease and spends one of it.
     @usableFromInline

@@ -50,7 +50,7 @@ package final class Gateway: @unchecked Sendable {
         self.loadTree = loadTree
         sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
         countSource = counts
-        registries = SnapshotCompiler.Registries(sharesCeilings: counts.isShared)
+        registries = SnapshotCompiler.Registries(workers: settings.workers, sharesCeilings: counts.isShared)
         keySets = KeySetRefresher(intervalNanoseconds: UInt64(settings.keySetRefreshSeconds) * 1_000_000_000)
         JWT.Settings.cacheEntries.store(settings.jwtCacheEntries, ordering: .relaxed)
         JWT.Settings.fetchTimeoutMilliseconds.store(settings.keySetFetchTimeoutMs, ordering: .relaxed)

@@ -11,6 +11,8 @@ package final class MeterSimulation {
         case fixedWindow
         /// Spends what is left of a lease although it has been given back.
         case forgottenLease
+        /// Admits from pockets beside the whole limit.
+        case pocketsBesides
     }
 
     private struct Stall: Interruption {
@@ -21,6 +23,9 @@ package final class MeterSimulation {
     private var random: SeededGenerator
     private let words: CeilingMeter.Words
     private let limit: Int
+    /// What of the limit is charged; the rest is for pockets.
+    private let charged: Int
+    private let pocket: UInt32
     private let workers: Int
     private let leases: UnsafeMutablePointer<CeilingMeter.Lease>
     private var isBusy: [Bool]
@@ -40,6 +45,12 @@ package final class MeterSimulation {
         interruptions = random.pick([0, 1, 5, 20, 50])
         now = UInt64(random.below(2_000_000_000)) + 1
         words = CeilingMeter.make(ceiling: UInt64(limit), now: now)
+        let hasPockets = random.chance(1, in: 2)
+        pocket = hasPockets ? CeilingMeter.pocket(ceiling: UInt64(limit), workers: UInt64(workers)) : 0
+        let room = hasPockets ? CeilingMeter.pocketsOfAll(ceiling: UInt64(limit), workers: UInt64(workers)) : 0
+        // Two seconds' worth is what pockets need if every clock is read in time; a defect takes none off.
+        charged = limit - (defect == .pocketsBesides ? 0 : Int(room))
+        CeilingMeter.setLimit(words, to: UInt64(charged))
         leases = .allocate(capacity: workers)
         leases.initialize(repeating: CeilingMeter.Lease(), count: workers)
         isBusy = Array(repeating: false, count: workers)
@@ -72,11 +83,11 @@ package final class MeterSimulation {
         // What is given up: the slots that a second can begin and end in, and idle leases.
         if pressed, !isStalling, now - begin > 1_100_000_000, defect == nil {
             // What has left the window in the last moments is taken up.
-            _ = CeilingMeter.admit(words, leases, count: UInt64(limit), now: now, workers: UInt64(workers))
+            _ = CeilingMeter.admit(words, leases, count: UInt64(charged), now: now, workers: UInt64(workers))
             let idle = (0..<workers).reduce(0) { $0 + leases[$1].unspent }
             let used = CeilingMeter.usage(of: words, now: now) - idle
             // In a window of 252 slots; a second has 250.
-            if Double(used) < 0.998 * Double(limit) - 1 { return "\(used) of \(limit) used under load" }
+            if Double(used) < 0.998 * Double(charged) - 1 { return "\(used) of \(charged) used under load" }
         }
         return nil
     }
@@ -97,13 +108,19 @@ package final class MeterSimulation {
             return
         }
         let before = leases[worker]
+        var count = UInt64(count)
+        if pocket > 0 {
+            let taken = CeilingMeter.takeFromPocket(leases + worker, upTo: count, now: read, pocket: pocket)
+            log.append(taken, at: read)
+            count -= taken
+        }
         if interruptions > 0 {
             if CeilingMeter.admit(words, leases + worker, now: read, workers: UInt64(workers), interruption: Stall(simulation: self)) {
                 log.append(1, at: max(read, leases[worker].slotNumber * CeilingMeter.slotNanoseconds))
             }
         }
         // The rest without interruptions, at the price of a call for each lease; later clocks only.
-        if now == read { log.append(CeilingMeter.admit(words, leases + worker, count: UInt64(count), now: read, workers: UInt64(workers)), at: read) }
+        if now == read { log.append(CeilingMeter.admit(words, leases + worker, count: count, now: read, workers: UInt64(workers)), at: read) }
         if defect == .forgottenLease, before.unspent > 0, before.slotNumber != leases[worker].slotNumber { log.append(before.unspent, at: read) }
     }
 

@@ -20,6 +20,14 @@ final class CountRegistry: @unchecked Sendable {
         var limit: UInt64
     }
 
+    /// A project as the chain's first step needs it.
+    struct CountedCeiling {
+        let number: Int
+        let words: CeilingMeter.Words
+        /// What each worker may admit in a second without charging the words.
+        let pocket: UInt32
+    }
+
     /// What a compilation has added or changed, by number.
     enum Change: Sendable {
         case ceiling(Int)
@@ -38,12 +46,17 @@ final class CountRegistry: @unchecked Sendable {
     private let tables = Mutex(Tables())
     /// Whether a store divides ceilings among nodes; a node by itself may use all of them.
     let sharesCeilings: Bool
+    /// How many workers count.
+    private let workers: UInt64
     /// What the keeper tells the workers.
     let state = KeeperState.make()
     /// Wakes the keeper.
     let signal = Signal()
 
-    init(sharesCeilings: Bool = false) { self.sharesCeilings = sharesCeilings }
+    init(workers: Int = 1, sharesCeilings: Bool = false) {
+        self.workers = UInt64(max(1, workers))
+        self.sharesCeilings = sharesCeilings
+    }
 
     deinit {
         tables.withLock { tables in
@@ -55,25 +68,28 @@ final class CountRegistry: @unchecked Sendable {
     }
 
     /// The project's words, and its number: its place in every worker's leases. A new ceiling takes effect at once.
-    func ceiling(project: String, limit: UInt64, now: UInt64) -> (number: Int, words: CeilingMeter.Words) {
-        tables.withLock { tables in
+    func ceiling(project: String, limit: UInt64, now: UInt64) -> CountedCeiling {
+        // The share of a node changes too often for pockets to be set aside from it.
+        let pocket = sharesCeilings ? 0 : CeilingMeter.pocket(ceiling: limit, workers: workers)
+        let charged = limit - UInt64(pocket > 0 ? CeilingMeter.pocketsOfAll(ceiling: limit, workers: workers) : 0)
+        return tables.withLock { tables in
             if let number = tables.ceilingNumbers[project] {
                 let words = tables.ceilings[number].words
                 if CeilingMeter.ceiling(of: words) != limit {
                     CeilingMeter.setCeiling(words, to: limit)
-                    if !sharesCeilings { CeilingMeter.setLimit(words, to: limit) }
+                    if !sharesCeilings { CeilingMeter.setLimit(words, to: charged) }
                     tables.changes.append(.ceiling(number))
                 }
-                return (number, words)
+                return CountedCeiling(number: number, words: words, pocket: pocket)
             }
             let words = CeilingMeter.make(ceiling: limit, now: now)
             // In a fleet a project has nothing until the store has given it a share.
-            if sharesCeilings { CeilingMeter.setLimit(words, to: 0, until: 0) }
+            CeilingMeter.setLimit(words, to: sharesCeilings ? 0 : charged, until: sharesCeilings ? 0 : nil)
             let number = tables.ceilings.count
             tables.ceilings.append(Ceiling(project: project, words: words))
             tables.ceilingNumbers[project] = number
             tables.changes.append(.ceiling(number))
-            return (number, words)
+            return CountedCeiling(number: number, words: words, pocket: pocket)
         }
     }
 

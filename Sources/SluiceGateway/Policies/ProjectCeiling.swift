@@ -13,6 +13,8 @@ enum ProjectCeiling {
         let words: CeilingMeter.Words
         /// The project's number: its place in the worker's leases.
         let number: Int
+        /// What each worker may admit in a second without charging the project.
+        let pocket: UInt32
         /// The project's name as a structured field's string.
         let name: ByteView
         /// Its item of the field RateLimit-Policy.
@@ -21,10 +23,10 @@ enum ProjectCeiling {
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             let context = exchange.context
             let now = context.pointee.monotonicNanoseconds
-            if CeilingMeter.admit(words, context.pointee.leases + number, now: now, workers: context.pointee.workerCount) {
+            if CeilingMeter.admit(words, context.pointee.leases + number, now: now, workers: context.pointee.workerCount, pocket: pocket) {
                 return .proceed
             }
-            guard CeilingMeter.isShort(words, now: now), !exchange.hasAwaitedAllowance, !KeeperState.isAway(context.pointee.keeper)
+            guard KeeperState.isShared(context.pointee.keeper), CeilingMeter.isShort(words, now: now), !exchange.hasAwaitedAllowance, !KeeperState.isAway(context.pointee.keeper)
             else { return .refuse(.ceilingExceeded) }
             if CeilingMeter.demandAttention(words) { AttentionQueue.put(Attention.ceiling(number).word, context.pointee.attention) }
             return .suspend
@@ -32,11 +34,11 @@ enum ProjectCeiling {
     }
 
     static func compile(
-        _ count: (number: Int, words: CeilingMeter.Words), project: String, limit: UInt64, into snapshot: SnapshotBuilder
+        _ count: CountRegistry.CountedCeiling, project: String, limit: UInt64, into snapshot: SnapshotBuilder
     ) -> Compiled {
         let name = RateLimitFields.name(project)
         return Compiled(
-            words: count.words, number: count.number, name: snapshot.arena.bytes(name),
+            words: count.words, number: count.number, pocket: count.pocket, name: snapshot.arena.bytes(name),
             policy: snapshot.arena.bytes("\(name);q=\(limit);w=1"))
     }
 }

@@ -18,7 +18,7 @@ struct SnapshotCompiler {
         let metrics = MetricRegistry()
         let origins = OriginRegistry()
 
-        init(sharesCeilings: Bool = false) { counts = CountRegistry(sharesCeilings: sharesCeilings) }
+        init(workers: Int = 1, sharesCeilings: Bool = false) { counts = CountRegistry(workers: workers, sharesCeilings: sharesCeilings) }
     }
 
     init(settings: ProcessSettings, registries: Registries, problems: Problems) {
