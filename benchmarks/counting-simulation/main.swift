@@ -2,7 +2,8 @@ import Glibc
 import SluiceSimulation
 
 // counting-simulation [--seeds N] [--from K]: plays seeds K to K+N-1 of the meter's and the fleet's simulation on all processors and prints
-// every seed that violates a bound. Ends with 1 if there is one. With --defects: how many seeds find each planted defect.
+// every seed that violates a bound. Ends with 1 if there is one. With --defects: how many seeds find each planted defect. With --traffic: how
+// often the nodes of a fleet go to their store.
 
 func option(_ name: String, default value: UInt64) -> UInt64 {
     guard let place = CommandLine.arguments.firstIndex(of: name), place + 1 < CommandLine.arguments.count else { return value }
@@ -23,6 +24,18 @@ if CommandLine.arguments.contains("--defects") {
     }
     for defect in StoreModel.Defect.allCases {
         print("store, \(defect): \(await range.violations(tasks: tasks) { FleetSimulation(seed: $0, storeDefect: defect).run() }.count) of \(seeds)")
+    }
+    exit(0)
+}
+
+if CommandLine.arguments.contains("--traffic") {
+    print("8 nodes; per node and second: round trips, projects told; admitted per second on all nodes")
+    for projects in [1, 100, 10_000] {
+        for rate in [10_000, 1_000_000] {
+            let traffic = StoreTraffic(nodes: 8, projects: projects, rate: rate, ceiling: min(10_000_000, max(100, rate / projects)))
+            let figures = traffic.run()
+            print("\(projects) projects, \(rate) requests/s: \(Int(figures.roundTrips.rounded())), \(Int(figures.projects)); \(Int(figures.admitted))")
+        }
     }
     exit(0)
 }
