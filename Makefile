@@ -4,7 +4,7 @@ SWIFT ?= swift
 IMAGE ?= sluice:0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deps build image bench bench-memory bench-instructions soak clean
+.PHONY: help demo test deps build image bench bench-memory bench-instructions bench-counting soak clean
 
 help: ## Say what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,13 @@ bench-memory: build ## Resident memory under 1,000,000 requests and 5,000 idle c
 
 bench-instructions: build ## Instructions per request against benchmarks/thresholds.json.
 	benchmarks/instructions $(BENCH)
+
+bench-counting: ## Nanoseconds per admission beside an atomic counter and a mutex; round trips of a fleet to its store.
+	@scripts/dependencies build
+	$(SWIFT) build -c release --product counting-benchmark
+	$(SWIFT) build -c release --product counting-simulation
+	.build/release/counting-benchmark $(BENCH)
+	.build/release/counting-simulation --traffic
 
 soak: build ## 20 minutes of good and bad traffic with a reload every second (BENCH: --minutes N, --sluice FILE).
 	benchmarks/soak $(BENCH)
