@@ -131,6 +131,6 @@ if Context.environment["SLUICE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "SluiceFuzz",
-            dependencies: ["SluiceConfiguration", "SluiceCrypto", "SluiceGateway", "SluiceHTTP", "SluicePattern"],
+            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceGateway", "SluiceHTTP", "SluicePattern"],
             path: "Tests/Fuzz", exclude: ["Corpora", "make_corpora.py"] + dictionaries, swiftSettings: swift))
 }

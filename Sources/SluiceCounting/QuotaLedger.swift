@@ -116,8 +116,12 @@ package final class QuotaLedger {
     /// Number of conditions.
     package var count: Int { conditions.count }
 
-    /// Whether any condition was used lately, so that `plan` may find something to do without being asked.
-    package var isBusy: Bool { !active.isEmpty }
+    /// When `plan` may find something to do without being asked, in nanoseconds of its monotonic clock: `latest` at the latest.
+    package func nextDue(latest: UInt64) -> UInt64 {
+        var next = latest
+        for entry in active where entry.due < next { next = entry.due }
+        return next
+    }
 
     /// Registers a condition and gives its index, by which workers' demands name it. `words` must outlive the ledger. A key that is
     /// known keeps its index and words, and gets the limit.

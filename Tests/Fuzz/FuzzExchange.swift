@@ -1,4 +1,5 @@
 import SluiceConfiguration
+import SluiceCounting
 import SluicePattern
 
 @testable import SluiceGateway
@@ -20,6 +21,7 @@ final class FuzzExchange {
     private let scratch = UnsafeMutablePointer<UInt8>.allocate(capacity: 16 << 10)
     private let storage = UnsafeMutablePointer<UInt8>.allocate(capacity: storageCapacity)
     private let leases = UnsafeMutablePointer<CeilingMeter.Lease>.allocate(capacity: 1)
+    private let counts = CountRegistry()
     private let matches: MatchScratch
 
     init?() {
@@ -28,8 +30,8 @@ final class FuzzExchange {
         snapshot = SnapshotBuilder(problems: problems)
         context.initialize(
             to: EvaluationContext(
-                wallSeconds: Self.now, resources: handles, matchScratch: matches.handle, leases: leases, scratch: scratch,
-                scratchCapacity: 16 << 10))
+                wallSeconds: Self.now, resources: handles, matchScratch: matches.handle, leases: leases,
+                attention: counts.makeQueue(), keeper: counts.state, scratch: scratch, scratchCapacity: 16 << 10))
     }
 
     deinit {

@@ -32,9 +32,8 @@ final class CountKeeper: @unchecked Sendable {
     }
 
     private static let roundNanoseconds: UInt64 = 1_000_000_000 / 150
-    /// How often what is in use, and a shared store, are looked at.
-    private static let busyMilliseconds = 10
-    private static let idleMilliseconds = 100
+    /// How often the clock is looked at when there is nothing to do.
+    private static let idleNanoseconds: UInt64 = 100_000_000
     private static let pauseMilliseconds: (first: UInt64, longest: UInt64) = (100, 2000)
 
     private let source: CountStoreSource
@@ -59,6 +58,8 @@ final class CountKeeper: @unchecked Sendable {
     private var retryAt: UInt64 = 0
     private var pause = CountKeeper.pauseMilliseconds.first
     private var nodes = 1
+    /// One of each worker, by its number.
+    private var queues: [AttentionQueue.Words] = []
     private var hasBegun = false
 
     /// - Parameters:
@@ -124,14 +125,12 @@ final class CountKeeper: @unchecked Sendable {
     }
 
     private var waitMilliseconds: Int {
-        if !demanded.isEmpty, retryAt > 0 {
-            return Int(clamping: (retryAt - min(retryAt, Clock.monotonicNanoseconds())) / 1_000_000) + 1
-        }
-        if let ceilings {
-            let now = Clock.monotonicNanoseconds()
-            return min(Int(clamping: (ceilings.nextTick(now: now) - now) / 1_000_000), quotas.isBusy ? Self.busyMilliseconds : .max)
-        }
-        return quotas.isBusy ? Self.busyMilliseconds : Self.idleMilliseconds
+        let now = Clock.monotonicNanoseconds()
+        var due = quotas.nextDue(latest: now + Self.idleNanoseconds)
+        if let ceilings { due = min(due, ceilings.nextTick(now: now)) }
+        // Nothing is asked of a store that is being left alone.
+        if retryAt > now, ceilings == nil { due = retryAt }
+        return due <= now ? 0 : Int(clamping: (due - now) / 1_000_000) + 1
     }
 
     /// Waits until the last round is long enough ago.
@@ -174,7 +173,8 @@ final class CountKeeper: @unchecked Sendable {
     private func takeAttention() {
         var projects: [Int] = []
         defer { if !projects.isEmpty { ceilings?.attend(projects, now: Clock.monotonicNanoseconds()) } }
-        for queue in registry.queues {
+        if queues.count != registry.queueCount { queues = registry.queues }
+        for queue in queues {
             while let word = AttentionQueue.take(queue) {
                 switch Attention(word: word) {
                 case .quota(let number): demanded.insert(number)
@@ -251,7 +251,7 @@ final class CountKeeper: @unchecked Sendable {
     }
 
     private func tellWorkers() {
-        for (number, queue) in registry.queues.enumerated() where AttentionQueue.takeAwaiting(queue) { tellWorker(number) }
+        for number in queues.indices where AttentionQueue.takeAwaiting(queues[number]) { tellWorker(number) }
     }
 
     private func giveBack() {

@@ -44,6 +44,7 @@ final class CountRegistry: @unchecked Sendable {
     }
 
     private let tables = Mutex(Tables())
+    private let queueNumber = Atomic<Int>(0)
     /// Whether a store divides ceilings among nodes; a node by itself may use all of them.
     let sharesCeilings: Bool
     /// How many workers count.
@@ -132,8 +133,12 @@ final class CountRegistry: @unchecked Sendable {
     func makeQueue() -> AttentionQueue.Words {
         let queue = AttentionQueue.make()
         tables.withLock { $0.queues.append(queue) }
+        queueNumber.add(1, ordering: .releasing)
         return queue
     }
+
+    /// How many queues there are.
+    var queueCount: Int { queueNumber.load(ordering: .acquiring) }
 
     /// Every worker's queue. For the keeper.
     var queues: [AttentionQueue.Words] { UncheckedTransfer(tables.withLock { UncheckedTransfer($0.queues) }).value.value }
