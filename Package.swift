@@ -10,6 +10,9 @@ let swift: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// Of what simulations play: every test run plays ten thousand seeds.
+let playedFast: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
 let package = Package(
     name: "sluice",
     products: [
@@ -54,7 +57,7 @@ let package = Package(
             swiftSettings: swift),
 
         // What is counted, and how: no clocks, no sockets, no files.
-        .target(name: "SluiceCounting", swiftSettings: swift),
+        .target(name: "SluiceCounting", swiftSettings: swift + playedFast),
 
         // Where reserved allowance is kept.
         .target(
@@ -69,8 +72,7 @@ let package = Package(
         // The fleet on paper: the store's rules and a simulation of nodes, for tests and benchmarks.
         .target(
             name: "SluiceSimulation", dependencies: ["SluiceCounting"],
-            // Ten thousand seeds are played by every test run.
-            swiftSettings: swift + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+            swiftSettings: swift + playedFast),
         .executableTarget(
             name: "counting-simulation", dependencies: ["SluiceSimulation"], path: "benchmarks/counting-simulation", swiftSettings: swift),
         .executableTarget(

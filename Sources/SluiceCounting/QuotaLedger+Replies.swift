@@ -47,7 +47,8 @@ extension QuotaLedger {
             more, words, window: request.window, granted: window.granted, elsewhere: window.elsewhere, isExhausted: window.isExhausted)
         if limit < request.limit { shrink(index, &window) }
         window.isContended = reply.keep != nil
-        if let keep = reply.keep { withdraw(allBut: keep, words, &window) }
+        // What has only just been granted is for workers that wait. Given back at once it would go round the nodes for ever.
+        if let keep = reply.keep { withdraw(allBut: max(keep, more), words, &window) }
         conditions[index][request.window] = window
         if window.givenBack > 0 { activate(index, isDemanded: false) }
     }

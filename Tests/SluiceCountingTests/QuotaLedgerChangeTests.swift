@@ -160,16 +160,27 @@ struct QuotaLedgerChangeTests {
         bench.ledger.plan(attention: attention, countingNanoseconds: bench.counting, monotonicNanoseconds: bench.monotonic)
     }
 
-    @Test("`keep`: what exceeds it is taken out of the purse and given back with the next batch")
-    func keep() {
+    @Test("a notice that others are in need: what exceeds it is taken out of the purse and given back with the next batch")
+    func notice() {
         let bench = LedgerBench(sizing: .whole)
         let index = bench.add(limit: 100, per: 86_400)
         let first = plan(bench, [index])
-        bench.ledger.apply(first, AllowanceReplies(nodes: 2, quotas: [.init(granted: 100, total: 100, keep: 30)]))
+        bench.ledger.apply(first, AllowanceReplies(nodes: 2, quotas: [.init(granted: 100, total: 100)]))
+        var replies = AllowanceReplies(nodes: 2)
+        replies.quotaNotices = [.init(key: first[0].key, window: first[0].window, keep: 30)]
+        bench.ledger.apply([], replies)
         #expect(available(bench, index) == 30)
         let second = plan(bench, [])
         #expect(second.map(\.givenBack) == [70])
         #expect(second.map(\.granted) == [30])
+    }
+
+    @Test("`keep` leaves what has just been granted to those who wait for it: it would go round the nodes for ever")
+    func keepOfAGrant() {
+        let bench = LedgerBench()
+        let index = bench.add(limit: 5, per: 86_400)
+        bench.ledger.apply(plan(bench, [index]), AllowanceReplies(nodes: 2, quotas: [.init(granted: 1, total: 5, keep: 0)]))
+        #expect(available(bench, index) == 1)
     }
 
     @Test("with several nodes an exhausted window is asked for again, on demand and not before 100 ms have passed")

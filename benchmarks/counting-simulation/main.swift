@@ -1,7 +1,7 @@
 import Glibc
 import SluiceSimulation
 
-// counting-simulation [--seeds N] [--from K]: plays seeds K to K+N-1 of the meter's and the fleet's simulation on all processors and prints
+// counting-simulation [--seeds N] [--from K]: plays seeds K to K+N-1 of the simulations of the meter, a fleet's ceilings and its quotas on all processors and prints
 // every seed that violates a bound. Ends with 1 if there is one. With --defects: how many seeds find each planted defect. With --traffic: how
 // often the nodes of a fleet go to their store.
 
@@ -22,6 +22,10 @@ if CommandLine.arguments.contains("--defects") {
     for defect in FleetScenario.NodeDefect.allCases {
         print("node, \(defect): \(await range.violations(tasks: tasks) { FleetSimulation(seed: $0, nodeDefect: defect).run() }.count) of \(seeds)")
     }
+    for defect in QuotaFleetSimulation.Defect.allCases {
+        print("quotas, \(defect): \(await range.violations(tasks: tasks) { QuotaFleetSimulation(seed: $0, defect: defect).run() }.count) of \(seeds)")
+    }
+    print("quotas, store ignoresSequence: \(await range.violations(tasks: tasks) { QuotaFleetSimulation(seed: $0, storeDefect: .ignoresSequence).run() }.count) of \(seeds)")
     for defect in StoreModel.Defect.allCases {
         print("store, \(defect): \(await range.violations(tasks: tasks) { FleetSimulation(seed: $0, storeDefect: defect).run() }.count) of \(seeds)")
     }
