@@ -5,7 +5,6 @@ extension CeilingLedger {
     package func apply(_ replies: AllowanceReplies, to sequence: UInt64, sentAt: UInt64, now: UInt64) {
         let until = sentAt + Self.lease
         contact = sentAt
-        learned(nodes: replies.nodes)
         fairParts = min(replies.fairParts, replies.fairTarget)
         let isSettling = replies.settlesInMilliseconds > 0
         if replies.registration != registration || self.isSettling && !isSettling || isRaised { beginRound() }

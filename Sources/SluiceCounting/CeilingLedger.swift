@@ -103,8 +103,6 @@ package final class CeilingLedger {
     var fairParts: UInt64 = 0
     var squeeze: UInt64 = 0
     var squeezeDeadline: UInt64?
-    /// Nodes that the store knows.
-    package private(set) var nodes = 1
 
     package init(isLocal: Bool) { self.isLocal = isLocal }
 
@@ -149,9 +147,6 @@ package final class CeilingLedger {
         AllowanceBatch.Standing(acknowledged: acknowledged, fairParts: isLocal ? fairParts : 0, isLocal: isLocal)
     }
 
-    /// Whether the store has answered within the lease.
-    package func isInContact(now: UInt64) -> Bool { contact.map { now < $0 + Self.lease } ?? false }
-
     /// When `tick` should be called next, and a batch sent if it says so.
     package func nextTick(now: UInt64) -> UInt64 {
         if !queue.isEmpty || !isRegistered && contact != nil && !isSettling { return max(now, plannedAt + Self.spacing) }
@@ -193,6 +188,4 @@ package final class CeilingLedger {
         items[index].isQueued = true
         queue.append(index)
     }
-
-    func learned(nodes: Int) { self.nodes = nodes }
 }

@@ -13,9 +13,9 @@ package enum KeeperState {
     private static let count = 24
 
     /// What becomes of a request whose allowance cannot be reserved in time.
-    package enum Away: UInt64, Sendable {
-        case refuse = 1
-        case admit = 2
+    package enum Away: Sendable {
+        case refuse
+        case admit
     }
 
     package static func make() -> Words {

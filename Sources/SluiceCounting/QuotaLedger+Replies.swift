@@ -138,27 +138,4 @@ extension QuotaLedger {
             return window.number == candidate && window.granted > QuotaPurse.available(conditions[index].words, window: candidate)
         }
     }
-
-    // MARK: Looking
-
-    /// What has been used of every condition in the window of `countingNanoseconds`.
-    package func usage(countingNanoseconds: UInt64) -> [Usage] {
-        conditions.map { condition in
-            let length = Self.nanoseconds(condition.key.perSeconds)
-            let number = countingNanoseconds / length
-            return Usage(
-                key: condition.key, limit: condition.limit, used: QuotaPurse.usage(condition.words, window: number),
-                endsAtSeconds: (number + 1) * (length / 1_000_000_000))
-        }
-    }
-
-    /// One condition's row for metrics and for `sluice quota list`.
-    package struct Usage: Sendable, Equatable {
-        package let key: QuotaKey
-        package let limit: UInt64
-        /// Spent on this node in the present window, and what the store has reserved for others. 0 if this process has not used it yet.
-        package let used: UInt64
-        /// When the window ends, in seconds since the Unix epoch.
-        package let endsAtSeconds: UInt64
-    }
 }

@@ -134,7 +134,6 @@ package final class QuotaLedger {
         let limit = min(limit, QuotaPurse.limitMax)
         conditions.append(Condition(key: key, words: words, limit: limit))
         indices[key] = conditions.count - 1
-        QuotaPurse.setLimit(words, to: limit)
         return conditions.count - 1
     }
 
@@ -149,7 +148,6 @@ package final class QuotaLedger {
         let former = conditions[index].limit
         guard limit != former else { return }
         conditions[index].limit = limit
-        QuotaPurse.setLimit(conditions[index].words, to: limit)
         for place in 0..<2 as Range<UInt64> {
             var window = conditions[index][place]
             guard window.number != .max else { continue }

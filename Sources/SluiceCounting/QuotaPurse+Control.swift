@@ -4,7 +4,7 @@ import Synchronization
 
 extension QuotaPurse {
     /// An empty purse. Freed with the registry only: it outlives every reload.
-    package static func make(limit: UInt64) -> Words {
+    package static func make() -> Words {
         let words = UnsafeMutableRawPointer.allocate(byteCount: count * 8, alignment: 64)
             .bindMemory(to: Atomic<UInt64>.self, capacity: count)
         for index in 0..<count { (words + index).initialize(to: Atomic(0)) }
@@ -13,16 +13,10 @@ extension QuotaPurse {
             words[purse + place].store(tag(.max), ordering: .relaxed)
             words[granted + place].store(tag(.max), ordering: .relaxed)
         }
-        words[self.limit].store(limit, ordering: .releasing)
         return words
     }
 
     package static func free(_ words: Words) { UnsafeMutableRawPointer(words).deallocate() }
-
-    /// The configured limit of a window.
-    package static func limit(of words: Words) -> UInt64 { words[limit].load(ordering: .relaxed) }
-
-    package static func setLimit(_ words: Words, to limit: UInt64) { words[self.limit].store(limit, ordering: .releasing) }
 
     // MARK: Filling: the ledger's thread only
 

@@ -34,8 +34,7 @@ public enum QuotaPurse {
     @usableFromInline static let purse = 0
     @usableFromInline static let granted = 2
     static let elsewhere = 4
-    static let limit = 6
-    static let attention = 7
+    static let attention = 6
     static let count = 8
 
     /// Takes one from the purse of `window`.

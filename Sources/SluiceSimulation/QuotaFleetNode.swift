@@ -32,7 +32,7 @@ final class QuotaFleetNode {
         self.clockOffset = clockOffset
         self.defect = defect
         clock = CountingClock(wall: wall * 1000, monotonic: now + clockOffset)
-        words = limits.map { QuotaPurse.make(limit: $0) }
+        words = limits.map { _ in QuotaPurse.make() }
         for (index, key) in keys.enumerated() { ledger.add(key, words: words[index], limit: limits[index]) }
     }
 

@@ -24,7 +24,7 @@ final class LedgerBench {
     deinit { words.forEach(QuotaPurse.free) }
 
     func add(limit: UInt64, per seconds: UInt64, owner: String = "orders") -> Int {
-        words.append(QuotaPurse.make(limit: limit))
+        words.append(QuotaPurse.make())
         return ledger.add(QuotaKey(owner: owner, perSeconds: seconds), words: words[words.count - 1], limit: limit)
     }
 

@@ -45,7 +45,7 @@ struct QuotaLedgerThreadTests {
     @Test("four workers take while purses are filled, limits change and windows turn: no window admits more than its limit")
     func threads() async {
         let limits: [UInt64] = [4000, 2500, 7000]
-        let shared = Shared(words: QuotaPurse.make(limit: limits[0]))
+        let shared = Shared(words: QuotaPurse.make())
         defer { QuotaPurse.free(shared.words) }
         let store = MemoryStore()
         let ledger = QuotaLedger(sizing: .blocks)

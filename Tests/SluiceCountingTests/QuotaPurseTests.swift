@@ -6,7 +6,7 @@ import Testing
 struct QuotaPurseTests {
     @Test("what was put in for a window can be taken in it, and no more")
     func takeAll() {
-        let words = QuotaPurse.make(limit: 10)
+        let words = QuotaPurse.make()
         defer { QuotaPurse.free(words) }
         #expect(QuotaPurse.take(words, window: 7) == .pending)
         QuotaPurse.put(2, words, window: 7, granted: 2, elsewhere: 0, isExhausted: false)
@@ -18,7 +18,7 @@ struct QuotaPurseTests {
 
     @Test("a window takes nothing from its neighbours, nor from one that uses the same purse")
     func otherWindows() {
-        let words = QuotaPurse.make(limit: 10)
+        let words = QuotaPurse.make()
         defer { QuotaPurse.free(words) }
         QuotaPurse.put(5, words, window: 7, granted: 5, elsewhere: 0, isExhausted: true)
         for window in [6, 8, 9, 5] as [UInt64] { #expect(QuotaPurse.take(words, window: window) == .pending) }
@@ -27,7 +27,7 @@ struct QuotaPurseTests {
 
     @Test("an empty purse of which the store has no more is exhausted, until it is opened again")
     func exhausted() {
-        let words = QuotaPurse.make(limit: 1)
+        let words = QuotaPurse.make()
         defer { QuotaPurse.free(words) }
         QuotaPurse.put(1, words, window: 8, granted: 1, elsewhere: 0, isExhausted: true)
         #expect(QuotaPurse.take(words, window: 8) == .taken)
@@ -38,7 +38,7 @@ struct QuotaPurseTests {
 
     @Test("what is put back can be taken again, but not in the next window")
     func putBack() {
-        let words = QuotaPurse.make(limit: 1)
+        let words = QuotaPurse.make()
         defer { QuotaPurse.free(words) }
         QuotaPurse.put(1, words, window: 8, granted: 1, elsewhere: 0, isExhausted: true)
         #expect(QuotaPurse.take(words, window: 8) == .taken)
@@ -50,7 +50,7 @@ struct QuotaPurseTests {
 
     @Test("what is withdrawn is no longer granted, and what others hold counts as used")
     func withdraw() {
-        let words = QuotaPurse.make(limit: 100)
+        let words = QuotaPurse.make()
         defer { QuotaPurse.free(words) }
         QuotaPurse.put(10, words, window: 8, granted: 10, elsewhere: 30, isExhausted: false)
         for _ in 0..<4 { #expect(QuotaPurse.take(words, window: 8) == .taken) }
@@ -63,7 +63,7 @@ struct QuotaPurseTests {
 
     @Test("attention is asked for once until it is given")
     func attention() {
-        let words = QuotaPurse.make(limit: 1)
+        let words = QuotaPurse.make()
         defer { QuotaPurse.free(words) }
         #expect(QuotaPurse.demandAttention(words))
         #expect(!QuotaPurse.demandAttention(words))

@@ -269,7 +269,7 @@ final class QuotaSimulation {
     private func start() {
         words.forEach(QuotaPurse.free)
         ledger = QuotaLedger(sizing: .blocks)
-        words = limits.map { QuotaPurse.make(limit: $0) }
+        words = limits.map { _ in QuotaPurse.make() }
         for (condition, period) in periods.enumerated() {
             ledger.add(QuotaKey(owner: "\(condition)", perSeconds: period), words: words[condition], limit: limits[condition])
         }

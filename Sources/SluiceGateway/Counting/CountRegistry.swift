@@ -5,15 +5,15 @@ import Synchronization
 /// What is counted over every reload: the words of ceilings and quotas by the names that the configuration gives them.
 ///
 /// Used where snapshots are compiled, by the keeper, and where usage is shown; never by a request. Outlives every worker
-/// and snapshot.
+/// and snapshot. Sendable, because the tables are under a lock, and all words that they lead to are atomic and stay until the end.
 final class CountRegistry: @unchecked Sendable {
-    /// A project and its words.
+    /// A project and its words, which are atomic: hence Sendable.
     struct Ceiling: @unchecked Sendable {
         let project: String
         let words: CeilingMeter.Words
     }
 
-    /// A condition and its words.
+    /// A condition and its words, which are atomic: hence Sendable.
     struct Quota: @unchecked Sendable {
         let key: QuotaKey
         let words: QuotaPurse.Words
@@ -34,6 +34,7 @@ final class CountRegistry: @unchecked Sendable {
         case quota(Int)
     }
 
+    /// Sendable for the same reason: what its pointers lead to is atomic.
     private struct Tables: @unchecked Sendable {
         var ceilings: [Ceiling] = []
         var quotas: [Quota] = []
@@ -104,7 +105,7 @@ final class CountRegistry: @unchecked Sendable {
                 }
                 return (number, tables.quotas[number].words)
             }
-            let words = QuotaPurse.make(limit: limit)
+            let words = QuotaPurse.make()
             let number = tables.quotas.count
             tables.quotas.append(Quota(key: key, words: words, limit: limit))
             tables.quotaNumbers[key] = number
@@ -141,7 +142,7 @@ final class CountRegistry: @unchecked Sendable {
     var queueCount: Int { queueNumber.load(ordering: .acquiring) }
 
     /// Every worker's queue. For the keeper.
-    var queues: [AttentionQueue.Words] { UncheckedTransfer(tables.withLock { UncheckedTransfer($0.queues) }).value.value }
+    var queues: [AttentionQueue.Words] { tables.withLock { UncheckedTransfer($0.queues) }.value }
 
     /// Gives every quota its whole limit in the window at `seconds`: for one who walks a request through and serves none.
     func fillAll(seconds: UInt64) {
