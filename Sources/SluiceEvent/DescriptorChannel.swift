@@ -2,7 +2,8 @@ import CLibevent
 import Glibc
 
 /// A connection between two processes of one machine that carries messages with descriptors beside them: a Unix socket of
-/// type SOCK_SEQPACKET, which keeps messages apart. Blocking, with a timeout; for one thread at a time.
+/// type SOCK_SEQPACKET, which keeps messages apart. Blocking, with a timeout; for one thread at a time. Sendable, because its only
+/// member is a descriptor that never changes: two threads at once could mix up each other's messages, not memory.
 package final class DescriptorChannel: @unchecked Sendable {
     /// A message: its text, and the descriptors that came with it, which are the receiver's to close.
     package struct Message: Sendable {
@@ -83,6 +84,7 @@ package final class DescriptorChannel: @unchecked Sendable {
     ///
     /// It is bound under a name of its own and renamed to `path`, so that there is never a moment without anybody behind it,
     /// also when another process's socket stands there. Removed at the end, unless somebody else has put theirs there by then.
+    /// Sendable, because its members never change after `init`; `close` meets `next` through the kernel only.
     package final class Door: @unchecked Sendable {
         private let path: String
         private let descriptor: Int32
@@ -122,7 +124,11 @@ package final class DescriptorChannel: @unchecked Sendable {
                 guard poll(&entries, 2, -1) > 0 else { continue }
                 if entries[1].revents != 0 { return nil }
                 let accepted = sluice_accept(descriptor, nil, nil)
-                guard accepted >= 0 else { continue }
+                guard accepted >= 0 else {
+                    // Out of descriptors or memory the caller stays in the queue, and would be reported again at once.
+                    _ = poll(&entries[1], 1, 100)
+                    continue
+                }
                 _ = fcntl(accepted, F_SETFL, fcntl(accepted, F_GETFL) & ~O_NONBLOCK)
                 let channel = DescriptorChannel(accepted, timeoutMilliseconds: timeoutMilliseconds)
                 if let peer = channel.peer, peer.user == geteuid() || peer.user == 0 { return channel }
