@@ -40,7 +40,8 @@ package final class Digest {
 
     deinit { EVP_MD_CTX_free(handle.context) }
 
-    // Fetched once per process. Immutable, and reference-counted by OpenSSL.
+    // Fetched once per process and never freed. Safe on any thread: what `EVP_MD_fetch` returns is not written any more, and its count is atomic.
     private nonisolated(unsafe) static let sha1 = EVP_MD_fetch(nil, "SHA1", nil)
+    // As above.
     private nonisolated(unsafe) static let sha256 = EVP_MD_fetch(nil, "SHA256", nil)
 }

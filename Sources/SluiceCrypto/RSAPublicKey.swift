@@ -6,7 +6,7 @@ package import SluiceHTTP
 /// 2,048 bits (RFC 7518, 3.3) to 8,192: a longer key would let whoever chooses it slow every verification
 /// down. The exponent is odd, at least 3 and at most 64 bits long.
 ///
-/// Immutable; any thread.
+/// Immutable; any thread. Sendable, because nothing sets a member of the key once it is made, and OpenSSL counts who holds it atomically.
 package final class RSAPublicKey: @unchecked Sendable {
     package static let bitsMin = 2048
     package static let bitsMax = 8192

@@ -2,7 +2,8 @@ internal import COpenSSL
 
 /// What the gateway needs to speak TLS to upstreams.
 ///
-/// Immutable once made; shared by all workers.
+/// Immutable once made; shared by all workers. Sendable, because OpenSSL lets any number of threads make connections from one
+/// `SSL_CTX` that nobody configures any more; what it changes itself (its count) is under its own locks.
 package final class TLSClientContext: @unchecked Sendable {
     let context: OpaquePointer
     /// Whether the upstream's certificate and name are checked.

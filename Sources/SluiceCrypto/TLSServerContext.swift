@@ -4,9 +4,10 @@ internal import SluiceHTTP
 /// What a listener needs to speak TLS (RFC 8446; RFC 5246): certificates, versions, ciphers.
 ///
 /// Immutable once made: a reload makes another. Shared by all workers. Sessions keep alive what they need of it, so
-/// that it may go while some are still open.
+/// that it may go while some are still open. Sendable, because OpenSSL lets any number of threads accept from one `SSL_CTX` that
+/// nobody configures any more; what it changes itself (counts, its session cache) is under its own locks.
 package final class TLSServerContext: @unchecked Sendable {
-    /// Valid for as long as the `TLSServerContext` that it came from.
+    /// Valid for as long as the `TLSServerContext` that it came from. Sendable for the same reason: a pointer to what is only read.
     package struct Handle: BitwiseCopyable, @unchecked Sendable {
         /// The first certificate's `SSL_CTX`; the name that the client sends may move a session to another.
         let context: OpaquePointer

@@ -4,7 +4,8 @@ import Synchronization
 
 /// How other threads reach a loop: closures that run on the loop's thread, in the order they were posted.
 ///
-/// Sendable, because the letters are under a lock and the event belongs to the loop's thread. Never on the path of a request. Posting takes a short lock and one write to an eventfd.
+/// Sendable, because the letters are under a lock and the event belongs to the loop's thread. Never on the path of a request.
+/// Posting takes a short lock and one write to an eventfd.
 package final class Mailbox: @unchecked Sendable {
     private let letters = Mutex<[@Sendable () -> Void]>([])
     private let descriptor: Int32

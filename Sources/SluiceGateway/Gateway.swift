@@ -9,7 +9,8 @@ import Synchronization
 
 /// The gateway: workers, what they share, and the control of both.
 ///
-/// All functions are for one controlling thread (the process's main thread), except where they say otherwise.
+/// All functions are for one controlling thread (the process's main thread), except where they say otherwise. Sendable for the
+/// sake of those: they read what is constant, atomic or under a lock, and `workers`, which is complete before any worker serves.
 package final class Gateway: @unchecked Sendable {
     /// Why the gateway does not start, or a reload is not taken: each line names what to change.
     package struct Failure: Error, CustomStringConvertible {

@@ -6,6 +6,8 @@
 ///
 /// Public, like the other leaf types of this module, for one reason: the compiler (6.3) inlines `@inlinable public` code into
 /// another module, and leaves `@inlinable package` code a call. Nothing outside of the package can import the module.
+///
+/// Sendable, because it cannot write: who hands one to another thread guarantees that nobody writes to the memory meanwhile.
 @frozen
 public struct ByteView: BitwiseCopyable, @unchecked Sendable {
     /// The first byte. Never to be read when `count` is zero.

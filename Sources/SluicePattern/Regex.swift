@@ -6,7 +6,7 @@ package import SluiceHTTP
 /// It matches bytes: `.` is one byte, classes and case are ASCII's, and no pattern can switch to Unicode, so a
 /// subject needs no check first. `$` means the very end, never "before a last newline".
 ///
-/// Immutable; any thread. What changes while matching is in `MatchScratch`, one per worker.
+/// Immutable; any thread, and therefore Sendable. What changes while matching is in `MatchScratch`, one per worker.
 package final class Regex: @unchecked Sendable {
     /// Which part of the subject must match.
     package enum Extent: Sendable {
@@ -16,7 +16,7 @@ package final class Regex: @unchecked Sendable {
         case anywhere
     }
 
-    /// Valid for as long as the `Regex` that it came from.
+    /// Valid for as long as the `Regex` that it came from. Sendable: a pointer to compiled code, which matching only reads.
     package struct Handle: BitwiseCopyable, @unchecked Sendable {
         let code: OpaquePointer
         /// Groups that the pattern captures, the whole match not counted.

@@ -11,6 +11,8 @@ import Synchronization
 ///
 /// A store that fails is tried again with growing pauses. Until it answers, requests whose allowance is not at hand are
 /// decided as the settings say, at once; what has been reserved goes on being spent.
+///
+/// Sendable, because what several threads touch is `desk`, under its lock, and what the registry makes safe; the rest is the keeper's thread's.
 final class CountKeeper: @unchecked Sendable {
     /// What is asked of the keeper's thread: to forget what was used of a condition, or of all.
     private final class Errand: Sendable {

@@ -3,7 +3,8 @@ import SluiceConfiguration
 import SluiceEvent
 import Synchronization
 
-/// The access log: one JSON line per request, written by a thread of its own.
+/// The access log: one JSON line per request, written by a thread of its own. Sendable, because what that thread does not keep to itself
+/// (after `init`: the descriptor, and where in a line it stands) is under a lock or atomic.
 final class AccessLog: @unchecked Sendable {
     /// The file could not be opened.
     struct OpenError: Error {

@@ -5,6 +5,7 @@ import Synchronization
 ///
 /// A ring of pages belongs to the pair. A page's state says whose it is, so handing over is one store and no lock. If the
 /// disk is full or slow and all pages are the writer's, lines are dropped and counted: a log never holds a request up.
+/// Sendable, because every member is the worker's alone, or the writer's alone, or atomic.
 final class AccessLogBuffer: @unchecked Sendable {
     static let pageBytes = 64 * 1024
     static let pageCount = 16

@@ -3,7 +3,7 @@ import SluiceHTTP
 /// Memory that lives exactly as long as one snapshot: compiled policies are stored here once and read by every
 /// worker without a reference count.
 ///
-/// Written on the thread that compiles, before the snapshot is published; read-only afterwards. Freed as a whole.
+/// Written on the thread that compiles, before the snapshot is published; read-only afterwards: hence Sendable. Freed as a whole.
 final class Arena: @unchecked Sendable {
     private static let chunkBytes = 64 * 1024
 
@@ -68,7 +68,7 @@ final class Arena: @unchecked Sendable {
     }
 }
 
-/// An array inside an arena. Indexing is checked.
+/// An array inside an arena. Indexing is checked. Sendable, because nobody writes to an arena that others can see.
 struct ArenaSlice<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendable {
     let base: UnsafePointer<Element>?
     let count: Int

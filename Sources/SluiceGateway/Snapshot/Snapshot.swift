@@ -4,6 +4,7 @@ import SluiceHTTP
 ///
 /// Compiled on one thread, then published to every worker. A worker's exchanges stay on the snapshot that they began
 /// with; when the last of them has ended on every worker, the last reference goes and the arena with it.
+/// Sendable, because its members and the arena that they point into are not written after `init`.
 final class Snapshot: @unchecked Sendable {
     /// Counts publications from 1.
     let generation: Int

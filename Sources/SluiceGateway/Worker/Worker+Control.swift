@@ -139,7 +139,8 @@ struct KeySetWaiter {
     let request: UInt32
 }
 
-/// How the refresher of key sets, and everybody else, reaches a worker.
+/// How the refresher of key sets, and everybody else, reaches a worker. Sendable, because it touches of the worker nothing but the mailbox,
+/// which is for any thread; what is posted runs on the worker's own.
 final class WorkerMail: KeySetObserver, @unchecked Sendable {
     private let worker: Worker
 

@@ -20,6 +20,8 @@ import Synchronization
 ///    an old word leave the window a moment earlier) therefore see each other, and both refuse.
 ///
 /// A bucket full of live words refuses what comes (`.full`): admitting it would admit its replay.
+///
+/// Sendable, because its members do not change and the words that they point to are atomic.
 final class ReplayTable: @unchecked Sendable {
     /// Fewest signatures that a table can be made for: one bucket.
     static let capacityMin = bucketWords
@@ -38,7 +40,7 @@ final class ReplayTable: @unchecked Sendable {
         case full
     }
 
-    /// What policies hold; valid as long as the table.
+    /// What policies hold; valid as long as the table, and Sendable for the same reason.
     struct Handle: BitwiseCopyable, @unchecked Sendable {
         fileprivate let words: UnsafeMutablePointer<Atomic<UInt64>>
         fileprivate let bucketMask: UInt64

@@ -33,7 +33,7 @@ struct JSONStringBytes: BitwiseCopyable {
         }
     }
 
-    /// The first byte of the scalar that `\uXXXX`, or two of them, write. The scanner has seen that they are whole.
+    /// The first byte of the scalar that `\u` and four digits, or two of them, write. The scanner has seen that they are whole.
     private mutating func scalar() -> UInt8? {
         var value = unit()
         if value & 0xFC00 == 0xD800 {

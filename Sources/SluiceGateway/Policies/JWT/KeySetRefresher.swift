@@ -8,6 +8,7 @@
 ///
 /// Sources are fetched one after the other, each in at most 5 s besides the resolution of its name: one that hangs holds up the others
 /// for so long. Started by the process when it serves; without it nothing is fetched, and unknown keys are refused at once.
+/// Sendable, because what changes is under `mutex`, but for `thread`, which only who starts and stops it touches.
 final class KeySetRefresher: @unchecked Sendable {
     /// From one fetch that succeeded to the next, unless configured: 5 minutes.
     static let intervalNanosecondsDefault: UInt64 = 300_000_000_000

@@ -5,6 +5,7 @@ import Synchronization
 ///
 /// A worker reads `generation`, one atomic load, and takes the lock only when it has changed. The rules of fetching are
 /// here and have no I/O: the refresher asks `begin`, does the work, and tells `end`.
+/// Sendable, because what changes is under the lock or atomic.
 final class KeySetSource: @unchecked Sendable {
     /// A token with an unknown `kid` causes no fetch sooner than this after the start of the last one.
     static let requestIntervalNanoseconds: UInt64 = 10_000_000_000
