@@ -88,18 +88,27 @@ package final class RSAPublicKey: @unchecked Sendable {
     private static func check(_ key: OpaquePointer) throws(CryptoError) {
         // RSASSA-PSS keys have another type, and RS256 must not be used with them (RFC 4055, 1.2).
         guard EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA else { throw CryptoError("the key is not an RSA key") }
-        var n: OpaquePointer?
-        var e: OpaquePointer?
+        let (n, e) = try numbers(of: key)
         defer {
             BN_free(n)
             BN_free(e)
         }
+        try check(modulus: n, exponent: e)
+    }
+
+    /// Copies of modulus and exponent, the caller's to free.
+    func numbers() throws(CryptoError) -> (modulus: OpaquePointer, exponent: OpaquePointer) { try Self.numbers(of: key) }
+
+    private static func numbers(of key: OpaquePointer) throws(CryptoError) -> (modulus: OpaquePointer, exponent: OpaquePointer) {
+        var n: OpaquePointer?
+        var e: OpaquePointer?
         guard EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) == 1, let n,
             EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1, let e
         else {
+            BN_free(n)
             throw .fromQueue("the RSA key cannot be read")
         }
-        try check(modulus: n, exponent: e)
+        return (n, e)
     }
 
     private static func check(modulus n: OpaquePointer, exponent e: OpaquePointer) throws(CryptoError) {

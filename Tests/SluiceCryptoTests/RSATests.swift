@@ -64,6 +64,88 @@ struct RSATests {
         }
     }
 
+    /// The encoded message of RFC 8017, 9.2, with each part to be spoilt.
+    static func encoded(
+        count: Int = 256, start: [UInt8] = [0, 1], padding: UInt8 = 0xFF, paddingCut: Int = 0, separator: [UInt8] = [0],
+        digestInfo: String = "3031300d060960864801650304020105000420", digest: [UInt8], garbage: Int = 0
+    ) -> [UInt8] {
+        let tail = separator + unhex(digestInfo) + digest
+        let fill = count - start.count - tail.count - paddingCut - garbage
+        return start + [UInt8](repeating: padding, count: fill) + tail + [UInt8](repeating: 0x5A, count: garbage + paddingCut)
+    }
+
+    @Test("a message that is encoded in any other way than the one is refused, though it was raised with the private key", arguments: [65537, 3])
+    func encodings(exponent: Int) throws {
+        let openssl = try OpenSSLCommand()
+        try openssl.run("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:\(exponent) -out rsa.pem")
+        try openssl.run("rsa -in rsa.pem -pubout -out public.pem")
+        let verifier = try RSAVerifier(with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) })
+        var hash = [UInt8](repeating: 0, count: 32)
+        let digest = try Digest(.sha256)
+        #expect(with(Self.message) { digest.handle.hash($0, into: &hash) })
+        /// The private key's power of `text`, whatever it says.
+        func accepts(_ text: [UInt8]) throws -> Bool {
+            try openssl.write(text, to: "text")
+            try openssl.run("pkeyutl -decrypt -inkey rsa.pem -pkeyopt rsa_padding_mode:none -in text -out raw")
+            let signature = try openssl.bytes("raw")
+            return with(Self.message) { message in with(signature) { verifier.handle.verify(message, signature: $0) } }
+        }
+        var other = hash
+        other[31] ^= 1
+        #expect(try accepts(Self.encoded(digest: hash)))
+        for wrong in [
+            Self.encoded(digest: other),
+            Self.encoded(start: [0, 2], digest: hash), Self.encoded(start: [0, 0], digest: hash), Self.encoded(start: [1], digest: hash),
+            Self.encoded(padding: 0xFE, digest: hash), Self.encoded(separator: [0xFF], digest: hash), Self.encoded(separator: [0, 0], digest: hash),
+            // Less padding and something behind the digest: what makes forgeries under the exponent 3 possible.
+            Self.encoded(paddingCut: 1, digest: hash), Self.encoded(paddingCut: 190, digest: hash), Self.encoded(digest: hash, garbage: 8),
+            // Without the NULL that the parameters of the algorithm are; SHA-384; SHA-1; a length in two bytes.
+            Self.encoded(digestInfo: "302f300b0609608648016503040201" + "0420", digest: hash),
+            Self.encoded(digestInfo: "3031300d060960864801650304020205000420", digest: hash),
+            Self.encoded(digestInfo: "3021300906052b0e03021a05000420", digest: hash),
+            Self.encoded(digestInfo: "308131300d060960864801650304020105000420", digest: hash),
+        ] { #expect(try !accepts(wrong)) }
+        #expect(try accepts(Self.encoded(digest: hash)))
+    }
+
+    @Test("the number of a signature is less than the modulus: the modulus, more, zero and one are refused")
+    func range() throws {
+        let openssl = try Self.made()
+        try openssl.run("rsa -in rsa.pem -noout -modulus -out modulus")
+        let line = try #require(String(bytes: try openssl.bytes("modulus"), encoding: .utf8))
+        let modulus = unhex(line.dropFirst("Modulus=".count).prefix(512))
+        let key = try with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) }
+        #expect(try !Self.verify(key, Self.message, modulus))
+        #expect(try !Self.verify(key, Self.message, [UInt8](repeating: 0xFF, count: 256)))
+        #expect(try !Self.verify(key, Self.message, [UInt8](repeating: 0, count: 256)))
+        #expect(try !Self.verify(key, Self.message, [UInt8](repeating: 0, count: 255) + [1]))
+        // A signature and the modulus in sum are congruent to the signature (RFC 8017, 5.2.2, step 1).
+        var sum = try openssl.bytes("signature")
+        var carry = 0
+        for index in sum.indices.reversed() {
+            carry += Int(sum[index]) + Int(modulus[index])
+            sum[index] = UInt8(truncatingIfNeeded: carry)
+            carry >>= 8
+        }
+        #expect(try !Self.verify(key, Self.message, carry == 0 ? sum : [1] + sum))
+    }
+
+    @Test("what OpenSSL signs is accepted for every size and exponent that a key may have", arguments: [
+        (2048, "3"), (2048, "5"), (2056, "65537"), (3072, "65537"), (4096, "4294967297"), (2048, "18446744073709551557"),
+    ])
+    func sizesAndExponents(bits: Int, exponent: String) throws {
+        let openssl = try OpenSSLCommand()
+        try openssl.run("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:\(bits) -pkeyopt rsa_keygen_pubexp:\(exponent) -out rsa.pem")
+        try openssl.run("rsa -in rsa.pem -pubout -out public.pem")
+        let key = try with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) }
+        for text in ["", "a", String(repeating: "b", count: 1000)] {
+            try openssl.write(Array(text.utf8), to: "message")
+            try openssl.run("dgst -sha256 -sign rsa.pem -out signature message")
+            #expect(try Self.verify(key, Array(text.utf8), openssl.bytes("signature")))
+            #expect(try !Self.verify(key, Array((text + "c").utf8), openssl.bytes("signature")))
+        }
+    }
+
     @Test("a digest at hand is as good as its message; a digest of another length is refused")
     func digest() throws {
         let openssl = try Self.made()
