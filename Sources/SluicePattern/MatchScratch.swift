@@ -38,7 +38,10 @@ package final class MatchScratch {
             let data = state.pointee.data
             let affordable = MatchScratch.stepBytesMax / max(1, subject.count)
             pcre2_set_match_limit_8(state.pointee.context, UInt32(min(state.pointee.steps, max(1, affordable))))
-            let result = pcre2_match_8(regex.code, subject.base, subject.count, 0, 0, data, state.pointee.context)
+            // The native code itself, where there is some, without what `pcre2_match` checks first: options, of which there are none, and
+            // UTF, which no pattern has. The result is the same (pcre2jit(3), "JIT fast path API").
+            let match = regex.isNative ? pcre2_jit_match_8 : pcre2_match_8
+            let result = match(regex.code, subject.base, subject.count, 0, 0, data, state.pointee.context)
             guard result >= 0 else {
                 state.pointee.groupCount = 0
                 return result == PCRE2_ERROR_NOMATCH ? .none : .limitExceeded
@@ -48,6 +51,9 @@ package final class MatchScratch {
             state.pointee.subjectCount = subject.count
             return .matched
         }
+
+        /// Groups that the last match has filled, the whole match counted; those behind took no part in it. 0 to `groupsMax`.
+        package var groupCount: Int { state.pointee.groupCount }
 
         /// Where group `index` of the last match stands in its subject; 0 is the whole match.
         ///

@@ -21,6 +21,8 @@ package final class Regex: @unchecked Sendable {
         let code: OpaquePointer
         /// Groups that the pattern captures, the whole match not counted.
         package let captureCount: Int
+        /// See `Regex.isNative`.
+        let isNative: Bool
     }
 
     /// Longest pattern, in bytes.
@@ -29,7 +31,7 @@ package final class Regex: @unchecked Sendable {
     package let handle: Handle
     /// False where the system lets no program make code executable, and for a pattern that asks for it; matching is
     /// then slower, not different.
-    package let isNative: Bool
+    package var isNative: Bool { handle.isNative }
 
     package convenience init(_ pattern: ByteView, matching extent: Extent = .whole) throws(PatternError) {
         try self.init(bytes: pattern.buffer, matching: extent)
@@ -59,10 +61,9 @@ package final class Regex: @unchecked Sendable {
         _ = pcre2_jit_compile_8(compiled, PCRE2_JIT_COMPLETE)
         var nativeBytes = 0
         pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_JITSIZE), &nativeBytes)
-        isNative = nativeBytes > 0
         var captures: UInt32 = 0
         pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_CAPTURECOUNT), &captures)
-        handle = Handle(code: compiled, captureCount: Int(captures))
+        handle = Handle(code: compiled, captureCount: Int(captures), isNative: nativeBytes > 0)
     }
 
     deinit { pcre2_code_free_8(handle.code) }

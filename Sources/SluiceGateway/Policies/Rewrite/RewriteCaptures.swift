@@ -17,7 +17,7 @@ struct RewriteCaptures: BitwiseCopyable {
     /// Takes the groups of the last match before the next one overwrites them.
     mutating func takeGroups(of scratch: MatchScratch.Handle) {
         var index = 0
-        while index < MatchScratch.groupsMax {
+        while index < scratch.groupCount {
             self[index] = scratch.group(index) ?? 0..<0
             index += 1
         }
