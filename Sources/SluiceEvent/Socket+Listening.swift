@@ -25,8 +25,9 @@ extension Socket {
         return copy >= 0 ? .success(copy) : .failure(SocketError(code: errno))
     }
 
-    /// What a socket that was made elsewhere may lack: non-blocking, closed on exec.
+    /// What a socket that was made elsewhere may lack: non-blocking, closed on exec, Nagle's delay off for what is accepted.
     package static func adopt(_ descriptor: Int32) {
+        disableNagle(descriptor)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     }

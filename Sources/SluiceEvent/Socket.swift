@@ -124,6 +124,8 @@ public enum Socket {
         guard descriptor >= 0 else { return .failure(SocketError(code: errno)) }
         enable(SO_REUSEADDR, SOL_SOCKET, descriptor)
         if !isFirst { enable(SO_REUSEPORT, SOL_SOCKET, descriptor) }
+        // What is accepted inherits it: one system call less for every connection.
+        disableNagle(descriptor)
         if address.family == AF_INET6 { enable(IPV6_V6ONLY, Int32(IPPROTO_IPV6), descriptor) }
         guard address.withSockaddr({ bind(descriptor, $0, $1) }) == 0 else { return failure(closing: descriptor) }
         if isFirst { enable(SO_REUSEPORT, SOL_SOCKET, descriptor) }

@@ -119,7 +119,8 @@ extension Worker {
     }
 
     private func open(_ descriptor: Int32, from address: SocketAddress, _ listener: Listener) {
-        Socket.disableNagle(descriptor)
+        // Other connections have it from their listening socket; these may have come before it was ours.
+        if listener.socket.isHeldElsewhere { Socket.disableNagle(descriptor) }
         let connection = downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(self)))
         connection.pointee.deadline = Deadline(owner: connection, kind: .downstream)
         connection.pointee.socket = PeerSocket(descriptor: descriptor, mayRead: true)
