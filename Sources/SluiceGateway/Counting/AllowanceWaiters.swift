@@ -2,20 +2,9 @@
 struct AllowanceWaiters {
     /// One exchange.
     struct Waiter {
-        let connection: Downstream
-        let generation: UInt32
-        /// Number of the request on its connection: another one may be under way by then.
-        let request: UInt32
+        let exchange: WaitingExchange
         /// When it has waited long enough, in milliseconds of the monotonic clock.
         let deadline: UInt64
-
-        /// The exchange's block, if the exchange is still the one that waits.
-        var block: UnsafeMutablePointer<ExchangeBlock>? {
-            guard connection.pointee.generation == generation, connection.pointee.requests == request,
-                connection.pointee.state == .exchanging, let block = connection.pointee.block, !block.pointee.transfer.isHeadSent
-            else { return nil }
-            return block
-        }
     }
 
     private var waiters: [Waiter] = []

@@ -15,8 +15,7 @@ extension Worker {
         guard allowanceWaiters.count < Limits.allowanceWaiters, deadline > nowMilliseconds else {
             return decideLate(connection, block)
         }
-        allowanceWaiters.append(.init(
-            connection: connection, generation: connection.pointee.generation, request: connection.pointee.requests, deadline: deadline))
+        allowanceWaiters.append(.init(exchange: WaitingExchange(connection), deadline: deadline))
         AttentionQueue.awaitReply(context.pointee.attention)
         counts.signal.raise()
     }
@@ -25,18 +24,18 @@ extension Worker {
     func allowanceChanged() {
         freshenClock()
         for waiter in allowanceWaiters.takeAll() {
-            guard let block = waiter.block else { continue }
+            guard let block = waiter.exchange.block else { continue }
             block.pointee.exchange.hasAwaitedAllowance = nowMilliseconds >= waiter.deadline
             block.pointee.exchange.step -= 1
-            runChain(waiter.connection, block)
+            runChain(waiter.exchange.connection, block)
         }
     }
 
     /// Decides what has waited long enough.
     func expireAllowanceWaiters() {
         for waiter in allowanceWaiters.takeExpired(at: nowMilliseconds) {
-            guard let block = waiter.block else { continue }
-            decideLate(waiter.connection, block)
+            guard let block = waiter.exchange.block else { continue }
+            decideLate(waiter.exchange.connection, block)
         }
     }
 

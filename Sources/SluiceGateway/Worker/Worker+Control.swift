@@ -109,9 +109,7 @@ extension Worker {
 
     /// The JWT policy waits for a key set: the exchange goes on when its fetch has ended.
     func awaitKeySet(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        keySetWaiters.append(KeySetWaiter(
-            source: block.pointee.exchange.awaitedKeySet, connection: connection, generation: connection.pointee.generation,
-            request: connection.pointee.requests))
+        keySetWaiters.append(KeySetWaiter(source: block.pointee.exchange.awaitedKeySet, exchange: WaitingExchange(connection)))
     }
 
     /// A fetch has ended: evaluates the policy again for every exchange that waited for it.
@@ -120,12 +118,9 @@ extension Worker {
         let ready = keySetWaiters.filter { $0.source == source }
         keySetWaiters.removeAll { $0.source == source }
         for waiter in ready {
-            guard waiter.connection.pointee.generation == waiter.generation,
-                waiter.connection.pointee.requests == waiter.request, waiter.connection.pointee.state == .exchanging,
-                let block = waiter.connection.pointee.block, !block.pointee.transfer.isHeadSent
-            else { continue }
+            guard let block = waiter.exchange.block else { continue }
             block.pointee.exchange.step -= 1
-            runChain(waiter.connection, block)
+            runChain(waiter.exchange.connection, block)
         }
     }
 }
@@ -133,10 +128,7 @@ extension Worker {
 /// An exchange that waits for a key set.
 struct KeySetWaiter {
     let source: Int
-    let connection: Downstream
-    let generation: UInt32
-    /// Number of the request on its connection: another one may be under way by then.
-    let request: UInt32
+    let exchange: WaitingExchange
 }
 
 /// How the refresher of key sets, and everybody else, reaches a worker. Sendable, because it touches of the worker nothing but the mailbox,
