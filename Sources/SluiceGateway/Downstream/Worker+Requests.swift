@@ -138,7 +138,7 @@ extension Worker {
     func runChain(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         if let snapshot = block.pointee.snapshot { context.pointee.resources = snapshot.pointee.resources }
         switch PolicyChain.run(&block.pointee.exchange) {
-        case .proceed: forward(connection, block)
+        case .proceed: pass(connection)
         case .refuse(let refusal): answer(connection, block, refusal)
         case .respond(let response): answer(connection, block, response)
         case .suspend: suspend(connection, block)

@@ -5,8 +5,21 @@ import SluiceHTTP
 // From the chain's `proceed` to a request on its way: choosing an address, taking or opening a connection, trying again.
 
 extension Worker {
+    /// The chain lets the request pass: it is sent on at the end of the turn, or with the next fifteen.
+    func pass(_ connection: Downstream) {
+        forwards.append(WaitingExchange(connection))
+        if forwards.isFull { sendOn() }
+    }
+
+    /// Sends on what has passed. The clock is this turn's: only a callback can have let something pass.
+    func sendOn() {
+        while let exchange = forwards.next() {
+            if let block = exchange.block { forward(exchange.connection, block) }
+        }
+    }
+
     /// Sends the request to the domain's upstream.
-    func forward(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func forward(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         block.pointee.transfer.isPreCall = false
         block.pointee.transfer.attempts = 0
         block.pointee.transfer.upstreamStartedAt = context.pointee.monotonicNanoseconds

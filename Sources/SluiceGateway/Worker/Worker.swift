@@ -11,8 +11,9 @@ import SluicePattern
 /// and quotas, the replay table) is atomic and lies outside. So no request waits for a lock, and a turn of the loop
 /// allocates nothing once the pools have grown to the load.
 ///
-/// A turn: the loop waits; the callbacks of ready connections read, decide and write at once; then the turn's queue is
-/// worked off (pipelined requests, connections whose share of reads was used up), and the deadlines are looked at.
+/// A turn: the loop waits; the callbacks of ready connections read, decide and write, or leave requests that may pass to be sent on
+/// together (`ForwardQueue`); then the turn's queue is worked off (pipelined requests, connections whose share of reads was used up).
+/// Deadlines are looked at by a tick of the loop.
 final class Worker {
     let number: Int
     let limits: WorkerLimits
@@ -33,6 +34,7 @@ final class Worker {
     var upstreams = Slab<UpstreamConnection>()
     var wheel: DeadlineWheel
     var queue = TurnQueue()
+    var forwards = ForwardQueue()
     /// Open connections by peer address; kept only where they are bounded.
     var connectionsByPeer: [IPAddress: Int] = [:]
     var keySetWaiters: [KeySetWaiter] = []
@@ -120,6 +122,7 @@ final class Worker {
         outputs.pointee.releaseAll()
         downstreams.deallocate()
         upstreams.deallocate()
+        forwards.deallocate()
         wheel.deallocate()
         snapshots.pointee.releaseAll()
         snapshots.deinitialize(count: 1).deallocate()
@@ -150,7 +153,9 @@ final class Worker {
         }
         while !isStopped {
             loop.turn(polling: !queue.isEmpty)
+            sendOn()
             workOffQueue()
+            sendOn()
             isClockFresh = false
         }
         ticker = nil
