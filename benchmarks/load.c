@@ -1,6 +1,6 @@
 /* The load generator of the benchmarks: a fixed number of requests, every answer checked.
  *
- *   load PORT REQUEST_FILE --connections C --requests N [--status S] [--or-status S] [--body BYTES] [--close] [--hold]
+ *   load PORT REQUEST_FILE --connections C --requests N [--status S] [--or-status S] [--body BYTES] [--close] [--hold] [--rate R]
  *
  * REQUEST_FILE holds one request or more, one behind the other, as they go over the wire (head and body); they are sent in turn. Each connection has one request under way. With --close every request has a connection of its own.
  * An answer must have status S (200 unless given; --or-status is accepted too, and counted as "other") and, if --body is given, that many bytes of body; framing is read from
@@ -8,6 +8,9 @@
  *
  * With --hold every connection first serves one request; then "ready" is printed and a line awaited from standard input before the requests that
  * count are sent, and another one before the connections are closed: whoever measures can read clocks and memory in between.
+ *
+ * With --rate the requests are due at a fixed rate, R a second, whatever the answers do, and a latency is measured from the moment at which its request
+ * was due: one that has to wait for a connection counts its waiting, too. Without it every connection sends its next request at once.
  *
  * Prints one line of JSON: requests, failed, seconds, per second, latency percentiles in microseconds (a histogram with steps of 1/32),
  * and how many connections the peer ended while they were unused.
@@ -52,6 +55,9 @@ static struct connection *connections;
 static struct sockaddr_in address;
 static int epoll, expected_status = 200, accepted_status, close_each, hold;
 static long expected_body = -1;
+static struct connection **unused;    /* with --rate: a ring of those without a request */
+static size_t unused_first, unused_count;
+static uint64_t interval, due;        /* nanoseconds; 0 without --rate */
 static uint64_t to_begin, finished, failed, other, unused_ended, total, histogram[BUCKETS];
 
 static uint64_t now(void) {
@@ -107,10 +113,10 @@ static void push(struct connection *c) {
     }
 }
 
-static void begin(struct connection *c) {
+static void begin(struct connection *c, uint64_t at) {
     if (to_begin == 0) return;
     to_begin--;
-    c->began = now();
+    c->began = at;
     c->unsent = requests[next_request].bytes;
     c->unsent_count = requests[next_request].count;
     if (++next_request == request_count) next_request = 0;
@@ -131,9 +137,23 @@ static void finish(struct connection *c, const char *why) {
     else if (accepted_status && c->status == accepted_status) other++;
     else if (c->status != expected_status) fail(c, "status");
     else if (expected_body >= 0 && c->body_count != (size_t)expected_body) fail(c, "length of the body");
+    if (interval) unused[(unused_first + unused_count++) % connection_count] = c;
     if (to_begin == 0) return;
     if (why || close_each || c->closes) reconnect(c);
-    begin(c);
+    if (!interval) begin(c, now());
+}
+
+/* Begins what is due, as far as there are connections for it. The time until the next is due; 10 s if an answer has to come first. */
+static struct timespec begin_due(void) {
+    uint64_t present = now();
+    while (to_begin > 0 && due <= present && unused_count > 0) {
+        struct connection *c = unused[unused_first];
+        unused_first = (unused_first + 1) % connection_count, unused_count--;
+        begin(c, due);
+        due += interval;
+    }
+    uint64_t wait = to_begin > 0 && unused_count > 0 ? due - present : 10000000000u;
+    return (struct timespec){(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
 }
 
 static int read_head(struct connection *c) {
@@ -226,9 +246,16 @@ static void run(uint64_t count) {
     static char received[READ_BYTES];
     struct epoll_event events[EVENTS];
     to_begin = count;
-    for (size_t i = 0; i < connection_count; i++) begin(&connections[i]);
+    if (interval) {
+        due = now(), unused_first = 0, unused_count = connection_count;
+        for (size_t i = 0; i < connection_count; i++) unused[i] = &connections[i];
+    } else {
+        for (size_t i = 0; i < connection_count; i++) begin(&connections[i], now());
+    }
     while (finished < count) {
-        int ready = epoll_wait(epoll, events, EVENTS, 10000);
+        struct timespec wait = interval ? begin_due() : (struct timespec){10, 0};
+        int ready = epoll_pwait2(epoll, events, EVENTS, &wait, NULL);
+        if (ready == 0 && wait.tv_sec < 10) continue;
         if (ready <= 0) { fprintf(stderr, "load: nothing came for ten seconds\n"); failed += count - finished; return; }
         for (int i = 0; i < ready; i++) {
             struct connection *c = events[i].data.ptr;
@@ -248,7 +275,7 @@ static void run(uint64_t count) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: load PORT REQUEST_FILE --connections C --requests N [--status S] [--or-status S] [--body BYTES] [--close] [--hold]\n");
+    fprintf(stderr, "usage: load PORT REQUEST_FILE --connections C --requests N [--status S] [--or-status S] [--body BYTES] [--close] [--hold] [--rate R]\n");
     return 2;
 }
 
@@ -264,6 +291,7 @@ int main(int argc, char **argv) {
         else if (strcmp(argv[i], "--status") == 0) expected_status = (int)value;
         else if (strcmp(argv[i], "--or-status") == 0) accepted_status = (int)value;
         else if (strcmp(argv[i], "--body") == 0) expected_body = value;
+        else if (strcmp(argv[i], "--rate") == 0) interval = value > 0 ? 1000000000u / (uint64_t)value : 0;
         else return usage();
         i++;
     }
@@ -285,10 +313,15 @@ int main(int argc, char **argv) {
     address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     epoll = epoll_create1(0);
     connections = calloc(connection_count, sizeof *connections);
+    unused = calloc(connection_count, sizeof *unused);
     for (size_t i = 0; i < connection_count; i++) connect_one(&connections[i]);
 
     if (hold) {
+        // Every connection once: at a rate they would take turns too, but slowly.
+        uint64_t rate = interval;
+        interval = 0;
         run(close_each ? 0 : connection_count);
+        interval = rate;
         printf("ready\n");
         fflush(stdout);
         if (getchar() == EOF) return failed == 0 ? 0 : 1;

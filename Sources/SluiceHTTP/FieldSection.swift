@@ -74,10 +74,9 @@ enum FieldSection {
     private static func plainLine(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Line? {
         // Sixteen bytes are looked at; a colon in the last of them has two bytes behind it.
         guard start &+ 18 <= end else { return nil }
-        let others = sluice_non_name16(base + start)
-        // The first byte belongs to the name: there is one.
-        guard others != 0, others & 1 == 0 else { return nil }
-        let nameCount = others.trailingZeroBitCount
+        // 32 if all of them belong to names.
+        let nameCount = sluice_non_name16(base + start).trailingZeroBitCount
+        guard nameCount > 0, nameCount < 16 else { return nil }
         let valueStart = start &+ nameCount &+ 2
         guard WordScan.pair(base, valueStart &- 2) == WordScan.pair(Ascii.colon, Ascii.space), base[valueStart] > Ascii.space
         else { return nil }

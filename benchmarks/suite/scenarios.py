@@ -30,8 +30,10 @@ class Scenario:
     other_status: int = 0    # one that a few answers may have
     tool: str = "load"    # or wrk
     close: bool = False    # a connection for every request
+    rate: int = 0    # requests a second, the same for every program; 0: as many as it takes
     upstream: str = "upstream"    # or nginx
-    targets: dict = field(default_factory=dict)    # program: ratio of CPU per request, Sluice over it, that issue 5 asks for
+    targets: dict = field(default_factory=dict)    # program: ratio of CPU per request, Sluice over it, that is aimed at
+    tail: float = 0    # p99 over the better of the others, that is aimed at; 0: none
     above: dict = field(default_factory=dict)    # variant: microseconds above the first that it asks for
 
 
@@ -147,6 +149,8 @@ def all_scenarios(folder):
     yield Scenario("fields-40", "plain proxy, 40 fields", Request(fields=40), Setting(floor=True), targets={})
     yield Scenario("plain-wrk", "plain proxy, 10 fields, wrk, nginx as upstream", Request(), Setting(floor=True), tool="wrk", upstream="nginx",
                    targets={"nginx": 0.85, "HAProxy": 0.85})
+    yield Scenario("rate", "plain proxy, 10 fields, 64 connections, 30,000 requests/s", Request(), Setting(floor=True), rate=30_000, tail=1.0)
+    yield Scenario("rate-low", "plain proxy, 10 fields, 64 connections, 2,000 requests/s", Request(), Setting(floor=True), rate=2_000)
     yield Scenario("logs", "plain proxy, 10 fields, access logs on", Request(), Setting(logs=True), targets={})
     yield Scenario("ceiling", "ceiling that is not reached", Request(),
                    Setting(sluice={"ceiling": MANY}, nginx=nginx_rate(MANY, MANY), haproxy={"frontend": haproxy_rate(MANY, 429)},
