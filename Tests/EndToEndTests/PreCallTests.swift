@@ -51,6 +51,27 @@ struct PreCallTests {
         #expect(try client.exchange(Gateway.text("GET", "/api/m")).text == "hello")
     }
 
+    @Test("timeoutMs is one time for everything: a head that trickles in for ever, and a handshake that never comes, end with it")
+    func oneTime() throws {
+        let trickling = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 200 OK\r\nX-Long: ")
+            while true {
+                try call.send("x")
+                pause(0.05)
+            }
+        }
+        // Accepts in the kernel's queue, and says nothing.
+        let deaf = try RawSocket.listen()
+        try LoopbackScope.onEnd { deaf.close() }
+        let gateway = try Gateway(
+            configuration([
+                EndpointText("/trickling", "\(helloMock), preCall: {method: GET, url: \"\(trickling.url)/\", timeoutMs: 300}"),
+                EndpointText("/deaf", "\(helloMock), preCall: {method: GET, url: \"https://127.0.0.1:\(deaf.localPort)/\", timeoutMs: 300}"),
+            ]), environment: ["SLUICE_UPSTREAM_CONNECT_TIMEOUT_MS": "600000"])
+        expect(try gateway.get("/api/trickling"), is: .preCall)
+        expect(try gateway.get("/api/deaf"), is: .preCall)
+    }
+
     @Test("a 200 whose body never ends: the request goes on at once, and the connection is given up after two seconds")
     func stalledBody() throws {
         let ended = Flag()

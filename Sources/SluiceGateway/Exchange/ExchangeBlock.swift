@@ -98,6 +98,8 @@ struct TransferState {
     var keepsAlive = true
     /// Whether the response at hand is the answer of a pre-call API.
     var isPreCall = false
+    /// When a pre-call API must have answered, in milliseconds of the worker's clock; means nothing unless `isPreCall`.
+    var preCallUntil: UInt64 = 0
 
     // MARK: Attempts
 
