@@ -72,6 +72,21 @@ struct PreCallTests {
         expect(try gateway.get("/api/deaf"), is: .preCall)
     }
 
+    @Test("the call and the request are one trace, of which each is a span; the client's own trace goes to both", arguments: [[], ["X-Request-Id: given"]])
+    func oneTrace(fields: [String]) throws {
+        let authoriser = try ScriptedUpstream()
+        let upstream = try ScriptedUpstream()
+        let gateway = try Gateway(configuration(upstream: upstream.url, [EndpointText("/**", "preCall: {method: GET, url: \"\(authoriser.url)/\"}")]))
+        #expect(try gateway.get("/api/x", fields).status == 200)
+        let traces = try [authoriser, upstream].map { try #require($0.request(0)["traceparent"]).split(separator: "-") }
+        #expect(traces[0].count == 4 && traces[0][1].count == 32 && traces[0][1] == traces[1][1], "\(traces)")
+        #expect(traces[0][2] != traces[1][2])
+        #expect(try authoriser.request(0)["X-Request-Id"] == upstream.request(0)["X-Request-Id"])
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        #expect(try gateway.get("/api/x", fields + ["traceparent: \(given)"]).status == 200)
+        for service in [authoriser, upstream] { #expect(try service.request(1)["traceparent"] == given) }
+    }
+
     @Test("a 200 whose body never ends: the request goes on at once, and the connection is given up after two seconds")
     func stalledBody() throws {
         let ended = Flag()
