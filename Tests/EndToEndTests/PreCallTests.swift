@@ -87,6 +87,19 @@ struct PreCallTests {
         for service in [authoriser, upstream] { #expect(try service.request(1)["traceparent"] == given) }
     }
 
+    @Test("an answer to a request whose body has come already keeps the connection; one whose body is still to come ends it")
+    func answerToBody() throws {
+        let authoriser = try ScriptedUpstream { try $0.reply(403, body: "no") }
+        let gateway = try Gateway(
+            configuration([EndpointText("/x", "\(helloMock), preCall: {method: GET, url: \"\(authoriser.url)/\"}"), EndpointText("/m", helloMock)]))
+        let client = try gateway.client()
+        try client.send(Gateway.text("POST", "/api/x", body: "a body") + Gateway.text("GET", "/api/m"))
+        #expect(try client.response().text == "no")
+        #expect(try client.response().text == "hello")
+        let partial = try client.exchange("POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+        #expect(partial.status == 403 && partial.saysClose)
+    }
+
     @Test("a 200 whose body never ends: the request goes on at once, and the connection is given up after two seconds")
     func stalledBody() throws {
         let ended = Flag()

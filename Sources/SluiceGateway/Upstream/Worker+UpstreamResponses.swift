@@ -125,6 +125,9 @@ extension Worker {
             transfer.pointee.responseIsChunked = isHTTP11
             if !isHTTP11 { transfer.pointee.keepsAlive = false }
         }
+        // A body that a pre-call's answer makes useless costs nothing if it has come already. Not a chunked one: its trailers would be
+        // read into the slots of this response's fields.
+        if transfer.pointee.isPreCall, case .length = transfer.pointee.requestFraming { settleRequestBody(connection, block) }
         // The service has answered before it had the whole request: what is left of it cannot be told from the next.
         if transfer.pointee.requestBody != .complete || isDraining { transfer.pointee.keepsAlive = false }
 
