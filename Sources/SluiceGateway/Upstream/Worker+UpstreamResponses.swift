@@ -144,6 +144,10 @@ extension Worker {
             if transfer.pointee.responseIsChunked { writer.write("Transfer-Encoding: chunked\r\n") }
         case .none: break
         }
+        // RFC 9110, 6.6.1: whoever passes on a response without Date says when it was received.
+        if head.fields.present & KnownField.date.bit == 0, !(headers?.pointee.response.drops(.date) ?? false) {
+            writer.write(date.line(at: context.pointee.wallSeconds))
+        }
         if let headers { writer.write(headers.pointee.response.setLines) }
         writeCORS(&writer, block)
         writeLimits(&writer, block)
