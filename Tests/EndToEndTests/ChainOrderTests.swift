@@ -27,6 +27,20 @@ struct ChainOrderTests {
         expect(try gateway.get("/api/known"), is: .ceiling)
     }
 
+    @Test("a path that is unsafe in a domain that is known counts against the ceiling, and browsers can read its 400", arguments: [
+        ("gateway.test", "/api/a%2Fb"), ("host.test", "/a%2fb"), ("host.test", "/%zz"), ("host.test", "/../.."), ("host.test", "/%00"),
+    ])
+    func unsafePathOfDomain(host: String, target: String) throws {
+        let gateway = try Gateway(
+            configuration(ceiling: 2, policies: "\(cors), \(hmac)", domain: ["hosts: [host.test]"], [EndpointText("/**", helloMock)]))
+        for _ in 0..<2 {
+            let response = try gateway.get(target, ["Host: \(host)", origin])
+            expect(response, is: .target)
+            #expect(response.values("Access-Control-Allow-Origin") == ["https://app.test"])
+        }
+        expect(try gateway.get(target, ["Host: \(host)"]), is: .ceiling)
+    }
+
     @Test("the IP ACL comes before a CORS preflight's answer")
     func aclBeforePreflight() throws {
         let gateway = try Gateway(configuration(policies: "\(denyAll), \(cors)", [EndpointText("/**", helloMock)]))

@@ -87,7 +87,8 @@ struct SnapshotCompiler {
             key: arena.bytes(domain.key.value), counter: registries.metrics.domain(domain.key.value),
             unmatchedCounter: registries.metrics.endpoint(.init(domain: domain.key.value, endpoint: "")),
             keepsEncodedSlashes: domain.keepsEncodedSlashes, endpoints: table, compiledEndpoints: arena.store(endpoints),
-            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), into: arena)), cors: corsPlace, upstream: upstream)
+            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), into: arena)),
+            unsafeTargetSteps: arena.store([.ceiling(parts.ceiling), .unsafeTarget]), cors: corsPlace, upstream: upstream)
     }
 
     /// What a domain's policies contribute to every chain of it.
