@@ -57,6 +57,7 @@ struct JWTTests {
             (#"{"exp":\#(now - 20)}"#, nil), (#"{"exp":\#(now - 40)}"#, .jwtExpired), (#"{"exp":\#(now + 60).5}"#, nil),
             (#"{}"#, .jwtInvalid), (#"{"exp":"\#(now + 60)"}"#, .jwtInvalid), (#"{"exp":null}"#, .jwtInvalid),
             (#"{\#(soon),"nbf":\#(now + 20)}"#, nil), (#"{\#(soon),"nbf":\#(now + 60)}"#, .jwtInvalid), (#"{\#(soon),"nbf":"x"}"#, .jwtInvalid),
+            (#"{\#(soon),"iat":\#(now + 600)}"#, nil), (#"{\#(soon),"iat":"\#(now)"}"#, .jwtInvalid), (#"{\#(soon),"iat":null}"#, .jwtInvalid),
         ]
         for (payload, row) in cases { try expectVerdict(gateway, Signing.hs256(payload, secret: "s3cret"), row) }
         let optional = try self.gateway("algorithm: HS256, secret: s3cret, expiry: optional")
