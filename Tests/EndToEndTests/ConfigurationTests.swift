@@ -207,6 +207,18 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("the user information of a URL is in no message")
+    func userInformation() throws {
+        let url = "http://user:hunter2@upstream.test"
+        let (result, _) = try check(
+            configuration(
+                upstream: url, policies: "jwt: {algorithm: RS256, jwks: \"\(url)/keys\"}",
+                [EndpointText("/x", "\(helloMock), preCall: {method: GET, url: \"\(url)/\"}")]))
+        #expect(result.code == 1 && result.everything.contains("http://***@upstream.test"), "\(result.everything)")
+        #expect(result.everything.split(separator: "\n").count == 3)
+        #expect(!result.everything.contains("hunter2"), "\(result.everything)")
+    }
+
     @Test("configuration errors of the policies: each alone is found", arguments: [
         "hmac: {secret: s, clockSkew: 0, replayProtection: true}", "hmac: {clockSkew: 300}", "hmac: {secret: s, clockSkew: 300, algorithms: [HmacMD5]}",
         "usageQuota: [{limit: 1}]", "usageQuota: [{limit: 1, perSeconds: 0}]", "ipAcl: {addresses: [10.0.0.1]}", "ipAcl: {permit: yes please, addresses: []}",

@@ -118,7 +118,7 @@ extension GatewayConfiguration {
                 }
                 return text.map { _ in url }
             } catch {
-                reader.problems.add(at: text, found: Quoting.quoted(text.value), allowed: error.allowed)
+                reader.problems.add(at: text, found: Quoting.quotedURL(text.value), allowed: error.allowed)
                 return nil
             }
         }

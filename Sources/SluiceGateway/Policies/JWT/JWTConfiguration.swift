@@ -112,7 +112,7 @@ extension JWT {
         guard let text = reader.string("jwks") else { return nil }
         guard var location = KeySetLocation(text.value, resolve: problems.references.resolve) else {
             problems.add(
-                at: text, found: Quoting.quoted(text.value), allowed: "the path of a file, or an http or https URL without fragment")
+                at: text, found: Quoting.quotedURL(text.value), allowed: "the path of a file, or an http or https URL without user information and fragment")
             return nil
         }
         if let authorities {
