@@ -207,6 +207,30 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("what would pass and never do what it says is an error", arguments: [
+        ("methods: [\"*\"]", "no `methods` for all but OPTIONS"), ("methods: [CONNECT]", "CONNECT"),
+        ("policies: {mock: {status: 304, body: b}}", "no body with 204"),
+    ])
+    func uselessEndpoints(line: String, hint: String) throws {
+        let (result, _) = try check("domains:\n  - key: a\n    endpoints:\n      - path: /x\n        \(line)\n        \(line.hasPrefix("m") ? "policies: {\(helloMock)}" : "")\n")
+        #expect(result.code == 1 && result.everything.contains(hint), "\(result.everything)")
+        #expect(result.everything.split(separator: "\n").count == 1, "one mistake, one line: \(result.everything)")
+    }
+
+    @Test("a listener whose list of certificates is empty does not become one without TLS")
+    func emptyCertificates() throws {
+        let (result, file) = try check(configuration(top: ["listeners: [{address: \"127.0.0.1:1\", tls: []}]"]))
+        #expect(result.code == 1 && result.everything.contains("\(file):1:42: listeners[0].tls"), "\(result.everything)")
+    }
+
+    @Test("one fault of a policy does not hide its others")
+    func faultsSideBySide() throws {
+        let (result, _) = try check(configuration(policies: "ipAcl: {permit: yes, addresses: [10.0.0.0/33, somewhere]}, cors: {origins: [], methods: [get]}"))
+        for place in ["ipAcl.permit", "addresses[0]", "addresses[1]", "cors.origins", "cors.methods[0]"] {
+            #expect(result.everything.contains(place), "\(place) in \(result.everything)")
+        }
+    }
+
     @Test("the user information of a URL is in no message")
     func userInformation() throws {
         let url = "http://user:hunter2@upstream.test"
@@ -217,6 +241,12 @@ struct ConfigurationTests {
         #expect(result.code == 1 && result.everything.contains("http://***@upstream.test"), "\(result.everything)")
         #expect(result.everything.split(separator: "\n").count == 3)
         #expect(!result.everything.contains("hunter2"), "\(result.everything)")
+    }
+
+    @Test("a document of OpenAPI 3 is told from a configuration")
+    func openAPI3() throws {
+        let (result, file) = try check(#"{"openapi": "3.0.0", "info": {}, "paths": {}}"#)
+        #expect(result.code == 1 && result.everything.contains("\(file):1:13: openapi: found an OpenAPI 3 document"), "\(result.everything)")
     }
 
     @Test("configuration errors of the policies: each alone is found", arguments: [

@@ -5,6 +5,10 @@ extension GatewayConfiguration {
     /// Reads a configuration tree, a Swagger document included. Every problem of the file is reported, whatever the others are.
     package static func read(_ tree: ConfigurationNode, problems: Problems) -> GatewayConfiguration {
         var configuration = GatewayConfiguration()
+        if let version = tree["openapi"], tree["domains"] == nil {
+            problems.add(at: version, found: "an OpenAPI 3 document", allowed: "a configuration, or a Swagger 2.0 document")
+            return configuration
+        }
         let tree = SwaggerImport.isSwagger(tree) ? SwaggerImport.convert(tree, problems) : tree
         guard let reader = MappingReader(tree, problems) else { return configuration }
         configuration.listeners = reader.mappings("listeners").compactMap { readListener($0) }
@@ -36,7 +40,11 @@ extension GatewayConfiguration {
     }
 
     private static func readCertificates(_ reader: MappingReader) -> [Certificate] {
-        reader.mappings("tls", allowSingle: true).compactMap { tls in
+        if case .sequence(let elements)? = reader.node("tls")?.content, elements.isEmpty, let node = reader.node("tls") {
+            reader.problems.add(
+                at: node, found: "an empty list, which would be a listener without TLS", allowed: "at least one certificate, or no `tls`")
+        }
+        return reader.mappings("tls", allowSingle: true).compactMap { tls in
             let chain = tls.path("certificate")
             if chain == nil, !tls.has("certificate") { tls.missing("certificate", allowed: "the path of a PEM file") }
             let key = tls.requiredSecret("key")
@@ -95,7 +103,7 @@ extension GatewayConfiguration {
         reader.finish()
         guard let key else { return nil }
         if upstreams.isEmpty, !reader.has("upstream") {
-            let needs = endpoints.first { $0.policies.mock == nil }
+            let needs = endpoints.first { !$0.hasMock }
             if let needs {
                 reader.problems.add(
                     at: needs.path, found: "an endpoint without a mock in a domain without an upstream",
@@ -152,7 +160,9 @@ extension GatewayConfiguration {
         let path = reader.requiredString("path", allowed: "a path pattern, for example /v1.0/members/{memberId}")
         let methods = reader.strings("methods", allowSingle: true)
         var policies = EndpointPolicies()
+        var hasMock = false
         if let list = reader.mapping("policies") {
+            hasMock = list.has(Mock.key)
             policies.usageQuota = read(UsageQuota.self, list)
             policies.preCall = read(PreCall.self, list)
             policies.rewrite = read(Rewrite.self, list)
@@ -163,7 +173,7 @@ extension GatewayConfiguration {
         reader.ignore("swagger")
         reader.finish()
         guard let path else { return nil }
-        return EndpointConfiguration(path: path, methods: methods, policies: policies)
+        return EndpointConfiguration(path: path, methods: methods, policies: policies, hasMock: hasMock)
     }
 
     private static func read<Kind: ConfigurablePolicy>(_ policy: Kind.Type, _ reader: MappingReader) -> Kind.Configuration? {

@@ -55,6 +55,8 @@ package struct GatewayConfiguration: Sendable {
         var path: Located<String>
         var methods: Located<[Located<String>]>?
         var policies: EndpointPolicies
+        /// Whether a mock is written, good or not.
+        var hasMock = false
     }
 
     struct EndpointPolicies: Sendable {
