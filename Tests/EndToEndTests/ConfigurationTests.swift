@@ -220,7 +220,7 @@ struct ConfigurationTests {
     @Test("a listener whose list of certificates is empty does not become one without TLS")
     func emptyCertificates() throws {
         let (result, file) = try check(configuration(top: ["listeners: [{address: \"127.0.0.1:1\", tls: []}]"]))
-        #expect(result.code == 1 && result.everything.contains("\(file):1:42: listeners[0].tls"), "\(result.everything)")
+        #expect(result.code == 1 && result.everything.contains("\(file):1:43: listeners[0].tls"), "\(result.everything)")
     }
 
     @Test("one fault of a policy does not hide its others")
@@ -229,6 +229,43 @@ struct ConfigurationTests {
         for place in ["ipAcl.permit", "addresses[0]", "addresses[1]", "cors.origins", "cors.methods[0]"] {
             #expect(result.everything.contains(place), "\(place) in \(result.everything)")
         }
+    }
+
+    @Test("what lacks its key, its path or a readable file is looked at all the same: every line has its problem")
+    func incomplete() throws {
+        let text = """
+            listeners:
+              - address: "127.0.0.1:1"
+                tls:
+                  - certificate: absent-1.pem
+                    key: {file: absent.key}
+              - address: "127.0.0.1:2"
+                tls:
+                  - {certificate: absent-2.pem, key: k}
+                  - {certificate: absent-3.pem, key: k}
+            domains:
+              - upstream: nowhere
+                hosts: ["a b"]
+                endpoints:
+                  - methods: [get]
+                    policies:
+                      rewrite:
+                        pattern: "/("
+                        to: 5
+              - key: jwt
+                upstream: []
+                policies:
+                  jwt:
+                    publicKey: rubbish
+                    clockSkew: -1
+            """
+        let (result, file) = try check(text)
+        let lines = Set(result.everything.split(separator: "\n").compactMap { line in
+            line.hasPrefix(file + ":") ? Int(line.dropFirst(file.count + 1).prefix { $0 != ":" }) : nil
+        })
+        #expect(lines == [4, 5, 8, 9, 11, 12, 14, 17, 18, 20, 23, 24], "\(result.everything)")
+        // The key that is missing has its problem where the mapping begins, and so has the path.
+        for word in ["domains[0].key: found nothing", "endpoints[0].path: found nothing"] { #expect(result.everything.contains(word)) }
     }
 
     @Test("the user information of a URL is in no message")

@@ -14,7 +14,7 @@ extension GatewayConfiguration {
         configuration.listeners = reader.mappings("listeners").compactMap { readListener($0) }
         configuration.trustedProxies = readBlocks("trustedProxies", reader)
         configuration.projects = readProjects(reader)
-        configuration.domains = reader.mappings("domains").compactMap { readDomain($0) }
+        configuration.domains = reader.mappings("domains").map { readDomain($0) }
         if !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }
         reader.finish()
         checkReferences(configuration, problems)
@@ -49,8 +49,20 @@ extension GatewayConfiguration {
             if chain == nil, !tls.has("certificate") { tls.missing("certificate", allowed: "the path of a PEM file") }
             let key = tls.requiredSecret("key")
             tls.finish()
-            guard let chain, let key else { return nil }
+            guard let chain, let key else {
+                // Without a key nothing tries the chain.
+                if let chain { checkReadable(chain, tls.problems) }
+                return nil
+            }
             return Certificate(chainFile: chain, key: key)
+        }
+    }
+
+    private static func checkReadable(_ file: Located<String>, _ problems: Problems) {
+        do throws(BoundedFile.Fault) {
+            _ = try BoundedFile.read(file.value, bytesMax: 1 << 20)
+        } catch {
+            problems.add(at: file, found: "a file that cannot be read (\(error.found))", allowed: "a readable PEM certificate chain")
         }
     }
 
@@ -88,7 +100,7 @@ extension GatewayConfiguration {
 
     // MARK: Domains
 
-    private static func readDomain(_ reader: MappingReader) -> DomainConfiguration? {
+    private static func readDomain(_ reader: MappingReader) -> DomainConfiguration {
         let key = reader.requiredString("key")
         let hosts = reader.strings("hosts", allowSingle: true)?.value ?? []
         let project = reader.string("project")
@@ -97,11 +109,13 @@ extension GatewayConfiguration {
         let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
         let policies = readDomainPolicies(reader)
-        let endpoints = reader.mappings("endpoints").compactMap { readEndpoint($0) }
+        let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
         // What a Swagger document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")
         reader.finish()
-        guard let key else { return nil }
+        if let upstream = reader.node("upstream"), upstream.elements?.isEmpty == true {
+            reader.problems.add(at: upstream, found: "an empty list", allowed: "at least one URL, or no `upstream`")
+        }
         if upstreams.isEmpty, !reader.has("upstream") {
             let needs = endpoints.first { !$0.hasMock }
             if let needs {
@@ -110,8 +124,9 @@ extension GatewayConfiguration {
                     allowed: "`upstream` in the domain, or `mock` in each of its endpoints")
             }
         }
+        // Also without a key: its other problems are found where it is compiled.
         return DomainConfiguration(
-            key: key, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
+            key: key ?? reader.located(""), hasKey: key != nil, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
             timeoutMilliseconds: timeout?.value, keepsEncodedSlashes: slashes?.value == "keep", policies: policies,
             endpoints: endpoints)
     }
@@ -156,7 +171,7 @@ extension GatewayConfiguration {
         return policies
     }
 
-    private static func readEndpoint(_ reader: MappingReader) -> EndpointConfiguration? {
+    private static func readEndpoint(_ reader: MappingReader) -> EndpointConfiguration {
         let path = reader.requiredString("path", allowed: "a path pattern, for example /v1.0/members/{memberId}")
         let methods = reader.strings("methods", allowSingle: true)
         var policies = EndpointPolicies()
@@ -172,8 +187,7 @@ extension GatewayConfiguration {
         }
         reader.ignore("swagger")
         reader.finish()
-        guard let path else { return nil }
-        return EndpointConfiguration(path: path, methods: methods, policies: policies, hasMock: hasMock)
+        return EndpointConfiguration(path: path ?? reader.located(""), hasPath: path != nil, methods: methods, policies: policies, hasMock: hasMock)
     }
 
     private static func read<Kind: ConfigurablePolicy>(_ policy: Kind.Type, _ reader: MappingReader) -> Kind.Configuration? {

@@ -36,7 +36,7 @@ struct SnapshotCompiler {
             uniquingKeysWith: { first, _ in first })
         let domains = configuration.domains.map { compile($0, ceilings: ceilings) }
         let table = DomainTable.compile(
-            configuration.domains.map { DomainSource(key: $0.key, hosts: $0.hosts) }, into: builder.arena, problems: problems)
+            configuration.domains.map { DomainSource(key: $0.hasKey ? $0.key : nil, hosts: $0.hosts) }, into: builder.arena, problems: problems)
         guard !problems.refuseConfiguration else { return nil }
         let compiled = domains.compactMap { $0 }
         let memory = compiled.map(\.endpoints.memoryCapacity).max() ?? 0
@@ -80,7 +80,7 @@ struct SnapshotCompiler {
             jwt: domain.policies.jwt.flatMap { JWT.compile($0, into: builder) }.map { arena.store($0) })
         let endpoints = domain.endpoints.map { compile($0, of: domain.key.value, parts) }
         let table = EndpointTable.compile(
-            domain.endpoints.map { EndpointSource(pattern: $0.path, methods: $0.methods) }, registry: methods, into: arena,
+            domain.endpoints.map { EndpointSource(pattern: $0.hasPath ? $0.path : nil, methods: $0.methods) }, registry: methods, into: arena,
             problems: problems)
         let upstream = compileUpstream(domain)
         return CompiledDomain(
