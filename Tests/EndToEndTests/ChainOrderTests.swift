@@ -183,6 +183,37 @@ struct ChainOrderTests {
         }
     }
 
+    @Test("the CORS fields are on what comes after the chain too: 400, 408 and 413 of a body, 500, 502, 503, 504, a pre-call's answer; once each")
+    func corsOnLateRefusals() throws {
+        let silent = try ScriptedUpstream { call in
+            pause(1)
+            call.close()
+        }
+        let refusing = "http://127.0.0.1:\(try Ports.free())"
+        let authoriser = try ScriptedUpstream { try $0.reply(403, ["Access-Control-Allow-Origin: *"], body: "no") }
+        let preCall = { (url: String) in "\(helloMock), preCall: {method: GET, url: \"\(url)/\"}" }
+        let endpoints = [
+            EndpointText("/pattern", "\(helloMock), rewrite: {pattern: \"/(\", to: /x}"), EndpointText("/unreachable", preCall(refusing)),
+            EndpointText("/answer", preCall(authoriser.url)), EndpointText("/**"),
+        ]
+        var lines = configuration(upstream: silent.url, policies: cors, domain: ["upstreamTimeoutMs: 200"], endpoints)
+        lines += domainLines(key: "nowhere", upstream: "http://no-such-name.invalid", policies: cors).joined(separator: "\n") + "\n"
+        let gateway = try Gateway(lines, environment: ["SLUICE_MAX_BODY_BYTES": "1000", "SLUICE_BODY_TIMEOUT_MS": "150"])
+        let chunked = ["Transfer-Encoding: chunked"]
+        let cases: [(target: String, fields: [String], body: String, status: Int)] = [
+            ("/api/x", ["Content-Length: 1001"], "", 413), ("/api/x", chunked, "3e9\r\n" + String(repeating: "x", count: 1001), 413),
+            ("/api/x", chunked, "zz\r\n", 400), ("/api/x", ["Content-Length: 10"], "half", 408), ("/api/x", [], "", 504),
+            ("/api/pattern", [], "", 500), ("/api/unreachable", [], "", 502), ("/api/answer", [], "", 403), ("/nowhere/x", [], "", 503),
+        ]
+        for (target, fields, body, status) in cases {
+            let response = try gateway.request("POST", target, fields + [origin], framedBody: { body })
+            #expect(response.status == status, "\(target) \(fields): \(response.headText)")
+            #expect(response.values("Access-Control-Allow-Origin") == ["https://app.test"], "\(target) \(fields)")
+            #expect(response.values("Access-Control-Allow-Credentials") == ["true"])
+            #expect((response["Vary"] ?? "").lowercased().contains("origin"))
+        }
+    }
+
     @Test("a request that the endpoint's quota rejects has been charged to the domain")
     func endpointRejectionChargesTheDomain() throws {
         let gateway = try Gateway(
