@@ -139,7 +139,9 @@ struct SnapshotCompiler {
         let name = "\(methods) \(endpoint.path.value)"
         let quota = UsageQuota.compile(
             endpoint.policies.usageQuota, owner: "\(domain) \(name)", counts: registries.counts, into: builder)
-        let headers = endpoint.policies.headers.flatMap { HeaderChanges.compile($0, into: builder) }
+        let headers = endpoint.policies.headers.flatMap {
+            HeaderChanges.compile($0.leavingOut(cors: parts.cors != nil, date: endpoint.policies.mock != nil), into: builder)
+        }
         var steps = parts.steps(endpointQuota: quota, into: arena)
         steps.append(.bodyLimit(UInt64(settings.maxBodyBytes)))
         if let preCall = endpoint.policies.preCall.flatMap({ PreCall.compile($0, into: builder) }) {
