@@ -52,7 +52,13 @@ package final class Gateway: @unchecked Sendable {
         sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
         countSource = counts
         registries = SnapshotCompiler.Registries(workers: settings.workers, sharesCeilings: counts.isShared)
-        keySets = KeySetRefresher(intervalNanoseconds: UInt64(settings.keySetRefreshSeconds) * 1_000_000_000)
+        keySets = KeySetRefresher(intervalNanoseconds: UInt64(settings.keySetRefreshSeconds) * 1_000_000_000) { location, fault in
+            if let fault {
+                log.error("a key set cannot be fetched; the one before it, if any, stays in use: \(fault)", metadata: ["jwks": "\(location)"])
+            } else {
+                log.notice("a key set can be fetched again", metadata: ["jwks": "\(location)"])
+            }
+        }
         JWT.Settings.cacheEntries.store(settings.jwtCacheEntries, ordering: .relaxed)
         JWT.Settings.fetchTimeoutMilliseconds.store(settings.keySetFetchTimeoutMs, ordering: .relaxed)
     }

@@ -27,6 +27,20 @@ struct ChainOrderTests {
         expect(try gateway.get("/api/known"), is: .ceiling)
     }
 
+    @Test("a path that is unsafe in a domain that is known counts against the ceiling, and browsers can read its 400", arguments: [
+        ("gateway.test", "/api/a%2Fb"), ("host.test", "/a%2fb"), ("host.test", "/%zz"), ("host.test", "/../.."), ("host.test", "/%00"),
+    ])
+    func unsafePathOfDomain(host: String, target: String) throws {
+        let gateway = try Gateway(
+            configuration(ceiling: 2, policies: "\(cors), \(hmac)", domain: ["hosts: [host.test]"], [EndpointText("/**", helloMock)]))
+        for _ in 0..<2 {
+            let response = try gateway.get(target, ["Host: \(host)", origin])
+            expect(response, is: .target)
+            #expect(response.values("Access-Control-Allow-Origin") == ["https://app.test"])
+        }
+        expect(try gateway.get(target, ["Host: \(host)"]), is: .ceiling)
+    }
+
     @Test("the IP ACL comes before a CORS preflight's answer")
     func aclBeforePreflight() throws {
         let gateway = try Gateway(configuration(policies: "\(denyAll), \(cors)", [EndpointText("/**", helloMock)]))
@@ -166,6 +180,37 @@ struct ChainOrderTests {
             #expect(response["Access-Control-Allow-Credentials"] == "true")
             #expect((response["Vary"] ?? "").lowercased().contains("origin"))
             #expect(try gateway.get(target, ["Origin: https://evil.test"])["Access-Control-Allow-Origin"] == nil)
+        }
+    }
+
+    @Test("the CORS fields are on what comes after the chain too: 400, 408 and 413 of a body, 500, 502, 503, 504, a pre-call's answer; once each")
+    func corsOnLateRefusals() throws {
+        let silent = try ScriptedUpstream { call in
+            pause(1)
+            call.close()
+        }
+        let refusing = "http://127.0.0.1:\(try Ports.free())"
+        let authoriser = try ScriptedUpstream { try $0.reply(403, ["Access-Control-Allow-Origin: *"], body: "no") }
+        let preCall = { (url: String) in "\(helloMock), preCall: {method: GET, url: \"\(url)/\"}" }
+        let endpoints = [
+            EndpointText("/pattern", "\(helloMock), rewrite: {pattern: \"/(\", to: /x}"), EndpointText("/unreachable", preCall(refusing)),
+            EndpointText("/answer", preCall(authoriser.url)), EndpointText("/**"),
+        ]
+        var lines = configuration(upstream: silent.url, policies: cors, domain: ["upstreamTimeoutMs: 200"], endpoints)
+        lines += domainLines(key: "nowhere", upstream: "http://no-such-name.invalid", policies: cors).joined(separator: "\n") + "\n"
+        let gateway = try Gateway(lines, environment: ["SLUICE_MAX_BODY_BYTES": "1000", "SLUICE_BODY_TIMEOUT_MS": "150"])
+        let chunked = ["Transfer-Encoding: chunked"]
+        let cases: [(target: String, fields: [String], body: String, status: Int)] = [
+            ("/api/x", ["Content-Length: 1001"], "", 413), ("/api/x", chunked, "3e9\r\n" + String(repeating: "x", count: 1001), 413),
+            ("/api/x", chunked, "zz\r\n", 400), ("/api/x", ["Content-Length: 10"], "half", 408), ("/api/x", [], "", 504),
+            ("/api/pattern", [], "", 500), ("/api/unreachable", [], "", 502), ("/api/answer", [], "", 403), ("/nowhere/x", [], "", 503),
+        ]
+        for (target, fields, body, status) in cases {
+            let response = try gateway.request("POST", target, fields + [origin], framedBody: { body })
+            #expect(response.status == status, "\(target) \(fields): \(response.headText)")
+            #expect(response.values("Access-Control-Allow-Origin") == ["https://app.test"], "\(target) \(fields)")
+            #expect(response.values("Access-Control-Allow-Credentials") == ["true"])
+            #expect((response["Vary"] ?? "").lowercased().contains("origin"))
         }
     }
 

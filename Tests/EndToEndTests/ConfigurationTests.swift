@@ -207,6 +207,85 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("what would pass and never do what it says is an error", arguments: [
+        ("methods: [\"*\"]", "no `methods` for all but OPTIONS"), ("methods: [CONNECT]", "CONNECT"),
+        ("policies: {mock: {status: 304, body: b}}", "no body with 204"),
+    ])
+    func uselessEndpoints(line: String, hint: String) throws {
+        let (result, _) = try check("domains:\n  - key: a\n    endpoints:\n      - path: /x\n        \(line)\n        \(line.hasPrefix("m") ? "policies: {\(helloMock)}" : "")\n")
+        #expect(result.code == 1 && result.everything.contains(hint), "\(result.everything)")
+        #expect(result.everything.split(separator: "\n").count == 1, "one mistake, one line: \(result.everything)")
+    }
+
+    @Test("a listener whose list of certificates is empty does not become one without TLS")
+    func emptyCertificates() throws {
+        let (result, file) = try check(configuration(top: ["listeners: [{address: \"127.0.0.1:1\", tls: []}]"]))
+        #expect(result.code == 1 && result.everything.contains("\(file):1:43: listeners[0].tls"), "\(result.everything)")
+    }
+
+    @Test("one fault of a policy does not hide its others")
+    func faultsSideBySide() throws {
+        let (result, _) = try check(configuration(policies: "ipAcl: {permit: yes, addresses: [10.0.0.0/33, somewhere]}, cors: {origins: [], methods: [get]}"))
+        for place in ["ipAcl.permit", "addresses[0]", "addresses[1]", "cors.origins", "cors.methods[0]"] {
+            #expect(result.everything.contains(place), "\(place) in \(result.everything)")
+        }
+    }
+
+    @Test("what lacks its key, its path or a readable file is looked at all the same: every line has its problem")
+    func incomplete() throws {
+        let text = """
+            listeners:
+              - address: "127.0.0.1:1"
+                tls:
+                  - certificate: absent-1.pem
+                    key: {file: absent.key}
+              - address: "127.0.0.1:2"
+                tls:
+                  - {certificate: absent-2.pem, key: k}
+                  - {certificate: absent-3.pem, key: k}
+            domains:
+              - upstream: nowhere
+                hosts: ["a b"]
+                endpoints:
+                  - methods: [get]
+                    policies:
+                      rewrite:
+                        pattern: "/("
+                        to: 5
+              - key: jwt
+                upstream: []
+                policies:
+                  jwt:
+                    publicKey: rubbish
+                    clockSkew: -1
+            """
+        let (result, file) = try check(text)
+        let lines = Set(result.everything.split(separator: "\n").compactMap { line in
+            line.hasPrefix(file + ":") ? Int(line.dropFirst(file.count + 1).prefix { $0 != ":" }) : nil
+        })
+        #expect(lines == [4, 5, 8, 9, 11, 12, 14, 17, 18, 20, 23, 24], "\(result.everything)")
+        // The key that is missing has its problem where the mapping begins, and so has the path.
+        for word in ["domains[0].key: found nothing", "endpoints[0].path: found nothing"] { #expect(result.everything.contains(word)) }
+    }
+
+    @Test("the user information of a URL is in no message")
+    func userInformation() throws {
+        let url = "http://user:hunter2@upstream.test"
+        let (result, _) = try check(
+            configuration(
+                upstream: url, policies: "jwt: {algorithm: RS256, jwks: \"\(url)/keys\"}",
+                [EndpointText("/x", "\(helloMock), preCall: {method: GET, url: \"\(url)/\"}")]))
+        #expect(result.code == 1 && result.everything.contains("http://***@upstream.test"), "\(result.everything)")
+        #expect(result.everything.split(separator: "\n").count == 3)
+        #expect(!result.everything.contains("hunter2"), "\(result.everything)")
+    }
+
+    @Test("a document of OpenAPI 3 is told from a configuration")
+    func openAPI3() throws {
+        let (result, file) = try check(#"{"openapi": "3.0.0", "info": {}, "paths": {}}"#)
+        #expect(result.code == 1 && result.everything.contains("\(file):1:13: openapi: found an OpenAPI 3 document"), "\(result.everything)")
+    }
+
     @Test("configuration errors of the policies: each alone is found", arguments: [
         "hmac: {secret: s, clockSkew: 0, replayProtection: true}", "hmac: {clockSkew: 300}", "hmac: {secret: s, clockSkew: 300, algorithms: [HmacMD5]}",
         "usageQuota: [{limit: 1}]", "usageQuota: [{limit: 1, perSeconds: 0}]", "ipAcl: {addresses: [10.0.0.1]}", "ipAcl: {permit: yes please, addresses: []}",

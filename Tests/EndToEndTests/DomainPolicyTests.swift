@@ -62,6 +62,21 @@ struct DomainPolicyTests {
         #expect(try gateway.get("/api/x", ["Origin: https://evil.test"]).values("Access-Control-Allow-Origin") == [])
     }
 
+    @Test("an endpoint's own Access-Control fields and a mock's Date give way too: each is there once")
+    func configuredFieldsGiveWay() throws {
+        let upstream = try ScriptedUpstream()
+        let set = "headers: {response: {set: {Access-Control-Allow-Origin: \"*\", Access-Control-Max-Age: \"5\", Date: mine, X-Set: a}}}"
+        let endpoints = [EndpointText("/mock", "\(helloMock), \(set)"), EndpointText("/**", set)]
+        let with = try Gateway(configuration(upstream: upstream.url, policies: "cors: {origins: [\"https://app.test\"]}", endpoints))
+        for target in ["/api/mock", "/api/x"] {
+            let response = try with.get(target, ["Origin: https://app.test"])
+            #expect(response.values("Access-Control-Allow-Origin") == ["https://app.test"] && response["Access-Control-Max-Age"] == nil)
+            #expect(response["X-Set"] == "a" && response.values("Date").count == 1, "\(response.headText)")
+        }
+        let without = try Gateway(configuration(upstream: upstream.url, endpoints))
+        #expect(try without.get("/api/x").values("Access-Control-Allow-Origin") == ["*"])
+    }
+
     @Test("maintenance: status, fields and body for every request, an unmatched path and HEAD too; not enabled: nothing")
     func maintenance() throws {
         let policy = { (enabled: Bool) in "maintenance: {enabled: \(enabled), status: 599, headers: {Retry-After: \"120\", Content-Type: text/html}, body: \"<b>soon</b>\"}" }

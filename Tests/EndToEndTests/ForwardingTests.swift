@@ -34,6 +34,26 @@ struct ForwardingTests {
         #expect(request.values("Content-Length") == [] && request.values("Transfer-Encoding") == [])
     }
 
+    @Test("a response without Date gets one, unless the endpoint sets or removes it; the upstream's own stays")
+    func date() throws {
+        let upstream = try ScriptedUpstream { call in
+            let date = call.request.target == "/dated" ? "date: Tue, 15 Nov 1994 08:12:31 GMT\r\n" : ""
+            try call.send("HTTP/1.1 200 OK\r\n\(date)Content-Length: 0\r\n\r\n")
+        }
+        let gateway = try Gateway(
+            configuration(
+                upstream: upstream.url,
+                [
+                    EndpointText("/set", "headers: {response: {set: {Date: mine}}}"), EndpointText("/removed", "headers: {response: {remove: [Date]}}"),
+                    EndpointText("/**"),
+                ]))
+        let added = try gateway.get("/api/x").values("Date")
+        #expect(added.count == 1 && added[0].hasSuffix(" GMT"), "\(added)")
+        #expect(try gateway.get("/api/dated").values("Date") == ["Tue, 15 Nov 1994 08:12:31 GMT"])
+        #expect(try gateway.get("/api/set").values("Date") == ["mine"])
+        #expect(try gateway.get("/api/removed").values("Date") == [])
+    }
+
     @Test("header changes replace or remove what the gateway itself would add")
     func changedForwarding() throws {
         let upstream = try ScriptedUpstream()

@@ -57,6 +57,7 @@ struct JWTTests {
             (#"{"exp":\#(now - 20)}"#, nil), (#"{"exp":\#(now - 40)}"#, .jwtExpired), (#"{"exp":\#(now + 60).5}"#, nil),
             (#"{}"#, .jwtInvalid), (#"{"exp":"\#(now + 60)"}"#, .jwtInvalid), (#"{"exp":null}"#, .jwtInvalid),
             (#"{\#(soon),"nbf":\#(now + 20)}"#, nil), (#"{\#(soon),"nbf":\#(now + 60)}"#, .jwtInvalid), (#"{\#(soon),"nbf":"x"}"#, .jwtInvalid),
+            (#"{\#(soon),"iat":\#(now + 600)}"#, nil), (#"{\#(soon),"iat":"\#(now)"}"#, .jwtInvalid), (#"{\#(soon),"iat":null}"#, .jwtInvalid),
         ]
         for (payload, row) in cases { try expectVerdict(gateway, Signing.hs256(payload, secret: "s3cret"), row) }
         let optional = try self.gateway("algorithm: HS256, secret: s3cret, expiry: optional")
@@ -161,13 +162,14 @@ struct JWTTests {
         try expectVerdict(gateway, new, nil)
     }
 
-    @Test("a gateway starts while the JWKS URI is down, refuses, and accepts once it is up")
+    @Test("a gateway starts while the JWKS URI is down, says so in its log, refuses, and accepts once it is up")
     func jwksURILate() throws {
         let key = try OpenSSL.rsaKey()
         let port = try Ports.free()
-        let gateway = try gateway("algorithm: RS256, jwks: \"http://127.0.0.1:\(port)/jwks.json\"")
+        let gateway = try gateway("algorithm: RS256, jwks: \"http://127.0.0.1:\(port)/jwks.json?key=hunter2\"")
         let token = try Signing.rs256("{\(soon)}", privateKey: key, kid: "one")
         try expectVerdict(gateway, token, .jwtInvalid)
+        #expect(eventually { gateway.log.contains("jwks=http://127.0.0.1:\(port)/jwks.json [") && gateway.log.contains("cannot be fetched") }, "\(gateway.log)")
         let document = try Signing.jwks([("one", key)])
         let provider = try ScriptedUpstream(port: port) { try $0.reply(200, body: document) }
         #expect(try eventually(within: 14) {
@@ -175,6 +177,7 @@ struct JWTTests {
             return try gateway.get("/api/x", ["Authorization: Bearer \(token)"]).status == 200
         })
         #expect(provider.requests.count >= 1)
+        #expect(eventually { gateway.log.contains("can be fetched again") } && !gateway.log.contains("hunter2"), "\(gateway.log)")
     }
 
     @Test("sluice token prints a token that the gateway accepts: HS256, and RS256 with the private key")

@@ -51,6 +51,55 @@ struct PreCallTests {
         #expect(try client.exchange(Gateway.text("GET", "/api/m")).text == "hello")
     }
 
+    @Test("timeoutMs is one time for everything: a head that trickles in for ever, and a handshake that never comes, end with it")
+    func oneTime() throws {
+        let trickling = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 200 OK\r\nX-Long: ")
+            while true {
+                try call.send("x")
+                pause(0.05)
+            }
+        }
+        // Accepts in the kernel's queue, and says nothing.
+        let deaf = try RawSocket.listen()
+        try LoopbackScope.onEnd { deaf.close() }
+        let gateway = try Gateway(
+            configuration([
+                EndpointText("/trickling", "\(helloMock), preCall: {method: GET, url: \"\(trickling.url)/\", timeoutMs: 300}"),
+                EndpointText("/deaf", "\(helloMock), preCall: {method: GET, url: \"https://127.0.0.1:\(deaf.localPort)/\", timeoutMs: 300}"),
+            ]), environment: ["SLUICE_UPSTREAM_CONNECT_TIMEOUT_MS": "600000"])
+        expect(try gateway.get("/api/trickling"), is: .preCall)
+        expect(try gateway.get("/api/deaf"), is: .preCall)
+    }
+
+    @Test("the call and the request are one trace, of which each is a span; the client's own trace goes to both", arguments: [[], ["X-Request-Id: given"]])
+    func oneTrace(fields: [String]) throws {
+        let authoriser = try ScriptedUpstream()
+        let upstream = try ScriptedUpstream()
+        let gateway = try Gateway(configuration(upstream: upstream.url, [EndpointText("/**", "preCall: {method: GET, url: \"\(authoriser.url)/\"}")]))
+        #expect(try gateway.get("/api/x", fields).status == 200)
+        let traces = try [authoriser, upstream].map { try #require($0.request(0)["traceparent"]).split(separator: "-") }
+        #expect(traces[0].count == 4 && traces[0][1].count == 32 && traces[0][1] == traces[1][1], "\(traces)")
+        #expect(traces[0][2] != traces[1][2])
+        #expect(try authoriser.request(0)["X-Request-Id"] == upstream.request(0)["X-Request-Id"])
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        #expect(try gateway.get("/api/x", fields + ["traceparent: \(given)"]).status == 200)
+        for service in [authoriser, upstream] { #expect(try service.request(1)["traceparent"] == given) }
+    }
+
+    @Test("an answer to a request whose body has come already keeps the connection; one whose body is still to come ends it")
+    func answerToBody() throws {
+        let authoriser = try ScriptedUpstream { try $0.reply(403, body: "no") }
+        let gateway = try Gateway(
+            configuration([EndpointText("/x", "\(helloMock), preCall: {method: GET, url: \"\(authoriser.url)/\"}"), EndpointText("/m", helloMock)]))
+        let client = try gateway.client()
+        try client.send(Gateway.text("POST", "/api/x", body: "a body") + Gateway.text("GET", "/api/m"))
+        #expect(try client.response().text == "no")
+        #expect(try client.response().text == "hello")
+        let partial = try client.exchange("POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+        #expect(partial.status == 403 && partial.saysClose)
+    }
+
     @Test("a 200 whose body never ends: the request goes on at once, and the connection is given up after two seconds")
     func stalledBody() throws {
         let ended = Flag()

@@ -23,7 +23,7 @@ extension ConfigurationNode {
             return load(text: text, problems: problems)
         } catch {
             problems.add(
-                at: .start, keyPath: "", found: "\(error.found)",
+                at: .start, keyPath: "", found: "a file that cannot be read (\(error.found))",
                 allowed: "a readable file of at most \(fileBytesMax) bytes")
             return nil
         }

@@ -27,6 +27,13 @@ package enum Quoting {
         return result + "\""
     }
 
+    /// As `quoted`, without the user information of a URL, which is a secret in the wrong place.
+    package static func quotedURL(_ text: String, charactersMax: Int = 100) -> String {
+        let start = text.firstRange(of: "://")?.upperBound ?? text.startIndex
+        guard let end = text[start...].lastIndex(of: "@") else { return quoted(text, charactersMax: charactersMax) }
+        return quoted(text[..<start] + "***" + text[end...], charactersMax: charactersMax)
+    }
+
     /// Whether `text` can be shown as it is: not empty, and only letters, digits, `_`, `-` and `$`.
     package static func isPlain(_ text: String) -> Bool {
         !text.isEmpty

@@ -99,8 +99,24 @@ final class YAMLEvents {
             let begun = position(of: state.context_mark)
             let place = context.map { " (\($0) that begins at \(begun.line):\(begun.column))" } ?? ""
             return Fault(
-                position: position(of: state.problem_mark), found: problem + place,
+                position: position(of: state.problem_mark), found: Self.description(problem) + place,
                 isSurrogatePair: problem == "found invalid Unicode character escape code")
+        }
+    }
+
+    /// The parser's words so that they can stand behind "found".
+    private static func description(_ problem: String) -> String {
+        switch problem {
+        case "found character that cannot start any token":
+            // Nearly always a tab: the others (`@`, a back quote, `%`) are rarely the first of a value.
+            "a character that cannot begin anything here, such as a tab (YAML is indented with spaces) or an @ without quotes"
+        case "mapping values are not allowed in this context": "a colon and a blank in a value, which needs quotes"
+        case _ where problem.hasPrefix("found "): String(problem.dropFirst("found ".count))
+        case _ where problem.hasPrefix("did not find expected "):
+            "something else than the expected \(problem.dropFirst("did not find expected ".count))"
+        case _ where problem.hasPrefix("could not find expected "):
+            "no expected \(problem.dropFirst("could not find expected ".count))"
+        default: problem
         }
     }
 

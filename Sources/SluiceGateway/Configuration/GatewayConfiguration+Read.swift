@@ -5,12 +5,16 @@ extension GatewayConfiguration {
     /// Reads a configuration tree, a Swagger document included. Every problem of the file is reported, whatever the others are.
     package static func read(_ tree: ConfigurationNode, problems: Problems) -> GatewayConfiguration {
         var configuration = GatewayConfiguration()
+        if let version = tree["openapi"], tree["domains"] == nil {
+            problems.add(at: version, found: "an OpenAPI 3 document", allowed: "a configuration, or a Swagger 2.0 document")
+            return configuration
+        }
         let tree = SwaggerImport.isSwagger(tree) ? SwaggerImport.convert(tree, problems) : tree
         guard let reader = MappingReader(tree, problems) else { return configuration }
         configuration.listeners = reader.mappings("listeners").compactMap { readListener($0) }
         configuration.trustedProxies = readBlocks("trustedProxies", reader)
         configuration.projects = readProjects(reader)
-        configuration.domains = reader.mappings("domains").compactMap { readDomain($0) }
+        configuration.domains = reader.mappings("domains").map { readDomain($0) }
         if !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }
         reader.finish()
         checkReferences(configuration, problems)
@@ -36,13 +40,29 @@ extension GatewayConfiguration {
     }
 
     private static func readCertificates(_ reader: MappingReader) -> [Certificate] {
-        reader.mappings("tls", allowSingle: true).compactMap { tls in
+        if case .sequence(let elements)? = reader.node("tls")?.content, elements.isEmpty, let node = reader.node("tls") {
+            reader.problems.add(
+                at: node, found: "an empty list, which would be a listener without TLS", allowed: "at least one certificate, or no `tls`")
+        }
+        return reader.mappings("tls", allowSingle: true).compactMap { tls in
             let chain = tls.path("certificate")
             if chain == nil, !tls.has("certificate") { tls.missing("certificate", allowed: "the path of a PEM file") }
             let key = tls.requiredSecret("key")
             tls.finish()
-            guard let chain, let key else { return nil }
+            guard let chain, let key else {
+                // Without a key nothing tries the chain.
+                if let chain { checkReadable(chain, tls.problems) }
+                return nil
+            }
             return Certificate(chainFile: chain, key: key)
+        }
+    }
+
+    private static func checkReadable(_ file: Located<String>, _ problems: Problems) {
+        do throws(BoundedFile.Fault) {
+            _ = try BoundedFile.read(file.value, bytesMax: 1 << 20)
+        } catch {
+            problems.add(at: file, found: "a file that cannot be read (\(error.found))", allowed: "a readable PEM certificate chain")
         }
     }
 
@@ -80,7 +100,7 @@ extension GatewayConfiguration {
 
     // MARK: Domains
 
-    private static func readDomain(_ reader: MappingReader) -> DomainConfiguration? {
+    private static func readDomain(_ reader: MappingReader) -> DomainConfiguration {
         let key = reader.requiredString("key")
         let hosts = reader.strings("hosts", allowSingle: true)?.value ?? []
         let project = reader.string("project")
@@ -89,21 +109,24 @@ extension GatewayConfiguration {
         let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
         let policies = readDomainPolicies(reader)
-        let endpoints = reader.mappings("endpoints").compactMap { readEndpoint($0) }
+        let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
         // What a Swagger document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")
         reader.finish()
-        guard let key else { return nil }
+        if let upstream = reader.node("upstream"), upstream.elements?.isEmpty == true {
+            reader.problems.add(at: upstream, found: "an empty list", allowed: "at least one URL, or no `upstream`")
+        }
         if upstreams.isEmpty, !reader.has("upstream") {
-            let needs = endpoints.first { $0.policies.mock == nil }
+            let needs = endpoints.first { !$0.hasMock }
             if let needs {
                 reader.problems.add(
                     at: needs.path, found: "an endpoint without a mock in a domain without an upstream",
                     allowed: "`upstream` in the domain, or `mock` in each of its endpoints")
             }
         }
+        // Also without a key: its other problems are found where it is compiled.
         return DomainConfiguration(
-            key: key, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
+            key: key ?? reader.located(""), hasKey: key != nil, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
             timeoutMilliseconds: timeout?.value, keepsEncodedSlashes: slashes?.value == "keep", policies: policies,
             endpoints: endpoints)
     }
@@ -118,7 +141,7 @@ extension GatewayConfiguration {
                 }
                 return text.map { _ in url }
             } catch {
-                reader.problems.add(at: text, found: Quoting.quoted(text.value), allowed: error.allowed)
+                reader.problems.add(at: text, found: Quoting.quotedURL(text.value), allowed: error.allowed)
                 return nil
             }
         }
@@ -148,11 +171,13 @@ extension GatewayConfiguration {
         return policies
     }
 
-    private static func readEndpoint(_ reader: MappingReader) -> EndpointConfiguration? {
+    private static func readEndpoint(_ reader: MappingReader) -> EndpointConfiguration {
         let path = reader.requiredString("path", allowed: "a path pattern, for example /v1.0/members/{memberId}")
         let methods = reader.strings("methods", allowSingle: true)
         var policies = EndpointPolicies()
+        var hasMock = false
         if let list = reader.mapping("policies") {
+            hasMock = list.has(Mock.key)
             policies.usageQuota = read(UsageQuota.self, list)
             policies.preCall = read(PreCall.self, list)
             policies.rewrite = read(Rewrite.self, list)
@@ -162,8 +187,7 @@ extension GatewayConfiguration {
         }
         reader.ignore("swagger")
         reader.finish()
-        guard let path else { return nil }
-        return EndpointConfiguration(path: path, methods: methods, policies: policies)
+        return EndpointConfiguration(path: path ?? reader.located(""), hasPath: path != nil, methods: methods, policies: policies, hasMock: hasMock)
     }
 
     private static func read<Kind: ConfigurablePolicy>(_ policy: Kind.Type, _ reader: MappingReader) -> Kind.Configuration? {

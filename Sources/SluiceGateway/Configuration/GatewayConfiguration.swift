@@ -29,6 +29,8 @@ package struct GatewayConfiguration: Sendable {
 
     struct DomainConfiguration: Sendable {
         var key: Located<String>
+        /// False: it was left out, which is a problem that was reported; `key` is empty then.
+        var hasKey = true
         var hosts: [Located<String>]
         /// Nil: the project named `default`.
         var project: Located<String>?
@@ -53,8 +55,12 @@ package struct GatewayConfiguration: Sendable {
 
     struct EndpointConfiguration: Sendable {
         var path: Located<String>
+        /// False: it was left out, which is a problem that was reported; `path` is empty then.
+        var hasPath = true
         var methods: Located<[Located<String>]>?
         var policies: EndpointPolicies
+        /// Whether a mock is written, good or not.
+        var hasMock = false
     }
 
     struct EndpointPolicies: Sendable {

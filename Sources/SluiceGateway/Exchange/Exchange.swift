@@ -30,6 +30,8 @@ struct Exchange: BitwiseCopyable {
     var query: ByteView?
     var domain: UnsafePointer<CompiledDomain>?
     var endpoint: UnsafePointer<CompiledEndpoint>?
+    /// Whether the domain is known although the path cannot be matched: the request counts, and is then an invalid target.
+    var hasUnsafeTarget = false
 
     // MARK: What the chain decides
 

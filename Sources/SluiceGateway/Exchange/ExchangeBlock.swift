@@ -98,6 +98,8 @@ struct TransferState {
     var keepsAlive = true
     /// Whether the response at hand is the answer of a pre-call API.
     var isPreCall = false
+    /// When a pre-call API must have answered, in milliseconds of the worker's clock; means nothing unless `isPreCall`.
+    var preCallUntil: UInt64 = 0
 
     // MARK: Attempts
 
@@ -111,8 +113,10 @@ struct TransferState {
 
     /// The request id, once it was asked for.
     var requestID: ByteView?
-    /// Where one that was made here stands: beside what every request touches, not in the block's storage, whose page is
-    /// mostly not touched at all.
+    /// Whether `madeRequestID` holds an id.
+    var hasMadeRequestID = false
+    /// Where one that was made here stands, which is also the id of a trace that begins here: beside what every request touches, not
+    /// in the block's storage, whose page is mostly not touched at all.
     var madeRequestID = InlineArray<32, UInt8>(repeating: 0)
     var startedAt: UInt64 = 0
     var upstreamStartedAt: UInt64 = 0

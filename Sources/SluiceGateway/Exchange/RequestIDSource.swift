@@ -34,9 +34,9 @@ struct RequestIDSource {
         return result
     }
 
-    /// Writes a new id of `byteCount` bytes.
+    /// Writes a new id of `byteCount` bytes, which is never all zero: a trace id must not be (W3C Trace Context, 3.2.2.3).
     mutating func write(into memory: UnsafeMutablePointer<UInt8>) {
-        Hexadecimal.write(next(), into: memory)
+        Hexadecimal.write(next() | 1, into: memory)
         Hexadecimal.write(next(), into: memory + Hexadecimal.digitCount)
     }
 

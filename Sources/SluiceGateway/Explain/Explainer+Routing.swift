@@ -21,6 +21,10 @@ extension Explainer {
             return
         }
         explanation.facts.append(.init(label: "domain", lines: ["\(domain.pointee.key.string), \(rule(exchange))"]))
+        guard !exchange.hasUnsafeTarget else {
+            explanation.facts.append(.init(label: "path", lines: ["unsafe: it cannot be matched"]))
+            return
+        }
         explanation.facts.append(.init(label: "path", lines: [exchange.path.string]))
         guard let configured = configured(exchange) else { return }
         let index = chosen(exchange, domain)
@@ -50,7 +54,7 @@ extension Explainer {
             switch NormalisedPath.normalise(path, into: memory) {
             case .unchanged: return domains.lookUp(host: host, path: path)
             case .changed(let count, _): return domains.lookUp(host: host, path: ByteView(base: memory, count: count))
-            case .malformed: return nil
+            case .malformed: return domains.lookUp(host: host, path: ByteView("/" as StaticString))
             }
         }
         let name = host?.string ?? ""

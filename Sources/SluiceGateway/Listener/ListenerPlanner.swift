@@ -52,7 +52,7 @@ struct ListenerPlanner {
     private func loadCertificates(
         of listener: GatewayConfiguration.ListenerConfiguration, named name: String, problems: Problems, into outcome: inout Outcome
     ) -> TLSServerContext? {
-        guard let first = listener.certificates.first else { return nil }
+        guard !listener.certificates.isEmpty else { return nil }
         let sources = listener.certificates.map { certificate in
             TLSCertificateSource(chainFile: certificate.chainFile.value, key: .pem(certificate.key.value.bytes))
         }
@@ -63,8 +63,26 @@ struct ListenerPlanner {
             outcome.warnings += context.warnings
             return context
         } catch {
-            problems.add(at: first.chainFile, found: error.message, allowed: "a readable PEM certificate chain and its private key")
+            reportFaults(of: listener.certificates, error, problems)
             return nil
         }
+    }
+
+    /// Reports each certificate that cannot be used by itself; where each can, what is wrong with them together.
+    private func reportFaults(
+        of certificates: [GatewayConfiguration.Certificate], _ together: CryptoError, _ problems: Problems
+    ) {
+        let allowed = "a readable PEM certificate chain and its private key"
+        let before = problems.count
+        for certificate in certificates {
+            let source = TLSCertificateSource(chainFile: certificate.chainFile.value, key: .pem(certificate.key.value.bytes))
+            do throws(CryptoError) {
+                _ = try TLSServerContext([source], now: 0)
+            } catch {
+                problems.add(at: certificate.chainFile, found: error.message, allowed: allowed)
+            }
+        }
+        guard problems.count == before, let first = certificates.first else { return }
+        problems.add(at: first.chainFile, found: together.message, allowed: allowed)
     }
 }

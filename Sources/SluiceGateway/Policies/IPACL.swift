@@ -56,7 +56,11 @@ enum IPACL: Policy {
         let permit = reader.requiredBool("permit")
         let addresses = reader.requiredStrings("addresses")
         reader.finish()
-        guard let permit, let addresses, problems.count == before else { return nil }
+        guard let permit, let addresses, problems.count == before else {
+            // Not compiled then, and a run tells of every problem.
+            for address in addresses?.value ?? [] { _ = blocks(address, problems) }
+            return nil
+        }
         return Configuration(permit: permit.value, addresses: addresses.value)
     }
 

@@ -6,6 +6,8 @@ import SluiceHTTP
 enum Step: BitwiseCopyable {
     /// First: whatever becomes of the request later, it counts.
     case ceiling(ProjectCeiling.Compiled)
+    /// Right after it, in a chain of these two: a path that nothing can be matched with.
+    case unsafeTarget
     /// Before anything is answered or spent for an address that may not come in.
     case ipACL(UnsafePointer<IPACL.Compiled>)
     /// Before maintenance and credentials: a browser sends neither with a preflight.
@@ -33,6 +35,7 @@ extension Step {
     func evaluate(_ exchange: inout Exchange) -> Verdict {
         switch self {
         case .ceiling(let ceiling): ceiling.evaluate(&exchange)
+        case .unsafeTarget: .refuse(.invalidTarget)
         case .ipACL(let acl): acl.pointee.evaluate(&exchange)
         case .cors(let cors): cors.pointee.evaluate(&exchange)
         case .maintenance(let response): .respond(response)
@@ -50,6 +53,7 @@ extension Step {
     var name: StaticString {
         switch self {
         case .ceiling: "ceiling"
+        case .unsafeTarget: "target"
         case .ipACL: "ipAcl"
         case .cors: "cors"
         case .maintenance: "maintenance"
@@ -69,8 +73,8 @@ enum PolicyChain {
     /// The steps that hold for the exchange: its endpoint's, or, where none matches, its domain's own.
     static func steps(of exchange: borrowing Exchange) -> ArenaSlice<Step> {
         if let endpoint = exchange.endpoint { return endpoint.pointee.steps }
-        if let domain = exchange.domain { return domain.pointee.ownSteps }
-        return ArenaSlice()
+        guard let domain = exchange.domain else { return ArenaSlice() }
+        return exchange.hasUnsafeTarget ? domain.pointee.unsafeTargetSteps : domain.pointee.ownSteps
     }
 
     /// The step that was evaluated last: the one that suspended or refused the exchange.

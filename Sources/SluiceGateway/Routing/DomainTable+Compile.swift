@@ -3,7 +3,8 @@ import SluiceHTTP
 
 /// What the configuration says about where a domain is.
 struct DomainSource {
-    var key: Located<String>
+    /// Nil if it was left out, which is a problem of its own.
+    var key: Located<String>?
     var hosts: [Located<String>]
 }
 
@@ -16,8 +17,8 @@ extension DomainTable {
         var wildcards = Claims(noun: "host")
         var anyHost = Claims(noun: "host")
         for (index, source) in sources.enumerated() {
-            if isKey(source.key, problems: problems) {
-                keys.claim(source.key.value, for: index, at: source.key, problems: problems)
+            if let key = source.key, isKey(key, problems: problems) {
+                keys.claim(key.value, for: index, at: key, problems: problems)
             }
             for host in source.hosts {
                 switch HostPattern(host, problems: problems) {

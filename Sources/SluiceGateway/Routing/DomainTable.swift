@@ -46,12 +46,17 @@ struct DomainTable: BitwiseCopyable {
     ///   - hostName: the host of the authority, without its port, in any case, with or without a final dot; empty if there was none.
     ///   - path: the whole path, normalised.
     func lookUp(hostName: ByteView, path: ByteView) -> DomainMatch? {
-        if let match = lookUp(hostName: Self.withoutFinalDot(hostName)) { return match }
+        if let match = match(hostName: Self.withoutFinalDot(hostName)) { return match }
         if let match = lookUp(keyOf: path) { return match }
         return anyHost >= 0 ? DomainMatch(domain: anyHost, rule: .anyHost, restStart: 0) : nil
     }
 
-    private func lookUp(hostName name: ByteView) -> DomainMatch? {
+    /// The domain that has this host by name or wildcard, whatever the path; nil if none has.
+    func lookUp(hostName: ByteView) -> Int? {
+        match(hostName: Self.withoutFinalDot(hostName))?.domain
+    }
+
+    private func match(hostName name: ByteView) -> DomainMatch? {
         guard !name.isEmpty, name.count <= Self.hostBytesMax else { return nil }
         if let domain = hosts.value(ofAnyCase: name) {
             return DomainMatch(domain: Int(domain), rule: .host, restStart: 0)

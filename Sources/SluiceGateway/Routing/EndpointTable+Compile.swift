@@ -4,7 +4,8 @@ import SluicePattern
 
 /// What the configuration says about where an endpoint is.
 struct EndpointSource {
-    var pattern: Located<String>
+    /// Nil if it was left out, which is a problem of its own.
+    var pattern: Located<String>?
     /// Nil where the endpoint does not say: every method but OPTIONS.
     var methods: Located<[Located<String>]>?
 }
@@ -20,7 +21,7 @@ extension EndpointTable {
         var compiler = EndpointTableCompiler()
         for (index, source) in sources.enumerated() {
             let methods = registry.methods(source.methods, problems: problems)
-            let pattern = PathPattern(source.pattern, problems: problems)
+            let pattern = source.pattern.flatMap { PathPattern($0, problems: problems) }
             guard let methods, let pattern else { continue }
             compiler.add(pattern, methods: methods, index: index, registry: registry, problems: problems)
         }

@@ -41,8 +41,18 @@ final class MethodRegistry {
         ("PATCH", .patch), ("CONNECT", .connect), ("TRACE", .trace),
     ]
 
+    /// Tokens that would pass as methods, and never match a request.
+    private static let unusable = [
+        "*": "methods, or no `methods` for all but OPTIONS",
+        "CONNECT": "a method that a path can be asked with: tunnels are not for a gateway",
+    ]
+
     private func bit(named name: Located<String>, problems: Problems) -> MethodSet? {
         let token = name.value
+        if let hint = Self.unusable[token] {
+            problems.add(at: name, found: Quoting.quoted(token), allowed: hint)
+            return nil
+        }
         if let known = Self.standard.first(where: { $0.name == token }) { return MethodSet(known.method) }
         let upperCase = token.uppercased()
         if Self.standard.contains(where: { $0.name == upperCase }) {

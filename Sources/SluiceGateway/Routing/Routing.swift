@@ -3,7 +3,8 @@ import SluiceHTTP
 /// Finds where a request leads: its normal path, its domain, its endpoint, its client's address. The same for a worker and for
 /// `sluice explain`.
 enum Routing {
-    /// Fills the exchange's routing. A refusal if the request leads nowhere, before any step of a chain.
+    /// Fills the exchange's routing. A refusal if the request leads nowhere, before any step of a chain. One whose path is unsafe but
+    /// whose domain is known leads to that domain, which counts it and answers in a way that browsers can read: see `hasUnsafeTarget`.
     static func resolve(
         _ exchange: inout Exchange, in snapshot: UnsafePointer<SnapshotTables>, trusted: TrustedProxies
     ) -> Refusal? {
@@ -15,13 +16,22 @@ enum Routing {
         exchange.upstreamQuery = exchange.query
         // `OPTIONS *` asks about the gateway itself, which has no path to match.
         guard exchange.head.form != .asterisk else { return .notFound }
-        guard let whole = normalise(exchange.head.path(in: bytes), in: &exchange) else { return .invalidTarget }
+        guard let whole = normalise(exchange.head.path(in: bytes), in: &exchange) else {
+            // The host alone may name the domain; a key is the beginning of a path, and this is none.
+            guard let index = snapshot.pointee.domains.lookUp(hostName: bytes[exchange.head.hostName.range]) else { return .invalidTarget }
+            exchange.domain = snapshot.pointee.compiledDomains.pointer(at: index)
+            exchange.hasUnsafeTarget = true
+            return nil
+        }
         guard let match = snapshot.pointee.domains.lookUp(hostName: bytes[exchange.head.hostName.range], path: whole.path) else {
             return whole.hasEncodedSlash ? .invalidTarget : .notFound
         }
         let domain = snapshot.pointee.compiledDomains.pointer(at: match.domain)
-        if whole.hasEncodedSlash, !domain.pointee.keepsEncodedSlashes { return .invalidTarget }
         exchange.domain = domain
+        if whole.hasEncodedSlash, !domain.pointee.keepsEncodedSlashes {
+            exchange.hasUnsafeTarget = true
+            return nil
+        }
         exchange.path = match.restStart < whole.path.count ? whole.path[match.restStart...] : ByteView("/" as StaticString)
         exchange.upstreamPath = exchange.path
         let method = snapshot.pointee.methods.bit(for: exchange.head.method, token: exchange.method)

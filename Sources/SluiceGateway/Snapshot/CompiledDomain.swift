@@ -15,6 +15,8 @@ struct CompiledDomain {
     let compiledEndpoints: ArenaSlice<CompiledEndpoint>
     /// The domain's own steps: for a request that no endpoint matches, which is then not found.
     let ownSteps: ArenaSlice<Step>
+    /// For a request whose path cannot be matched: it counts, and goes no further.
+    let unsafeTargetSteps: ArenaSlice<Step>
     /// Applied to every response, refusals too.
     let cors: UnsafePointer<CORS.Compiled>?
     let upstream: UnsafePointer<CompiledUpstream>?

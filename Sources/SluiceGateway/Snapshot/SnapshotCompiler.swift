@@ -36,7 +36,7 @@ struct SnapshotCompiler {
             uniquingKeysWith: { first, _ in first })
         let domains = configuration.domains.map { compile($0, ceilings: ceilings) }
         let table = DomainTable.compile(
-            configuration.domains.map { DomainSource(key: $0.key, hosts: $0.hosts) }, into: builder.arena, problems: problems)
+            configuration.domains.map { DomainSource(key: $0.hasKey ? $0.key : nil, hosts: $0.hosts) }, into: builder.arena, problems: problems)
         guard !problems.refuseConfiguration else { return nil }
         let compiled = domains.compactMap { $0 }
         let memory = compiled.map(\.endpoints.memoryCapacity).max() ?? 0
@@ -80,14 +80,15 @@ struct SnapshotCompiler {
             jwt: domain.policies.jwt.flatMap { JWT.compile($0, into: builder) }.map { arena.store($0) })
         let endpoints = domain.endpoints.map { compile($0, of: domain.key.value, parts) }
         let table = EndpointTable.compile(
-            domain.endpoints.map { EndpointSource(pattern: $0.path, methods: $0.methods) }, registry: methods, into: arena,
+            domain.endpoints.map { EndpointSource(pattern: $0.hasPath ? $0.path : nil, methods: $0.methods) }, registry: methods, into: arena,
             problems: problems)
         let upstream = compileUpstream(domain)
         return CompiledDomain(
             key: arena.bytes(domain.key.value), counter: registries.metrics.domain(domain.key.value),
             unmatchedCounter: registries.metrics.endpoint(.init(domain: domain.key.value, endpoint: "")),
             keepsEncodedSlashes: domain.keepsEncodedSlashes, endpoints: table, compiledEndpoints: arena.store(endpoints),
-            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), into: arena)), cors: corsPlace, upstream: upstream)
+            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), into: arena)),
+            unsafeTargetSteps: arena.store([.ceiling(parts.ceiling), .unsafeTarget]), cors: corsPlace, upstream: upstream)
     }
 
     /// What a domain's policies contribute to every chain of it.
@@ -138,7 +139,9 @@ struct SnapshotCompiler {
         let name = "\(methods) \(endpoint.path.value)"
         let quota = UsageQuota.compile(
             endpoint.policies.usageQuota, owner: "\(domain) \(name)", counts: registries.counts, into: builder)
-        let headers = endpoint.policies.headers.flatMap { HeaderChanges.compile($0, into: builder) }
+        let headers = endpoint.policies.headers.flatMap {
+            HeaderChanges.compile($0.leavingOut(cors: parts.cors != nil, date: endpoint.policies.mock != nil), into: builder)
+        }
         var steps = parts.steps(endpointQuota: quota, into: arena)
         steps.append(.bodyLimit(UInt64(settings.maxBodyBytes)))
         if let preCall = endpoint.policies.preCall.flatMap({ PreCall.compile($0, into: builder) }) {

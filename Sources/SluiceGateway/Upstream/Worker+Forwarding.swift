@@ -32,9 +32,10 @@ extension Worker {
     /// The chain waits for an answer from elsewhere.
     func suspend(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         switch PolicyChain.latestStep(of: block.pointee.exchange) {
-        case .preCall:
+        case .preCall(let preCall):
             block.pointee.transfer.isPreCall = true
             block.pointee.transfer.attempts = 0
+            block.pointee.transfer.preCallUntil = nowMilliseconds + preCall.pointee.timeoutMilliseconds
             attempt(connection, block, freshOnly: false)
         case .jwt: awaitKeySet(connection, block)
         case .ceiling, .usageQuota: awaitAllowance(connection, block)
@@ -209,12 +210,26 @@ extension Worker {
         limit(upstream, to: answerTimeout(block))
     }
 
-    /// Milliseconds in which the service has to begin, and to go on, answering.
+    /// Milliseconds in which the service has to begin, and to go on, answering. Never 0, which would be no limit.
     func answerTimeout(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
         if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
-            return preCall.pointee.timeoutMilliseconds
+            // Only what is passed on as the client's answer may take its time, piece by piece.
+            return block.pointee.transfer.upstreamHeadAt == 0 ? preCallTime(block) : preCall.pointee.timeoutMilliseconds
         }
         return block.pointee.exchange.domain?.pointee.upstream?.pointee.timeoutMilliseconds ?? limits.connectTimeout
+    }
+
+    /// What is left of a pre-call's time, in milliseconds: one for everything from the decision to ask to the end of the answer's head,
+    /// however many attempts and pieces that takes.
+    private func preCallTime(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
+        let until = block.pointee.transfer.preCallUntil
+        return until > nowMilliseconds ? until - nowMilliseconds : 1
+    }
+
+    /// Milliseconds in which a connection for the exchange has to stand, TLS included.
+    func connectTimeout(_ downstream: Downstream) -> UInt64 {
+        guard let block = downstream.pointee.block, block.pointee.transfer.isPreCall else { return limits.connectTimeout }
+        return min(limits.connectTimeout, preCallTime(block))
     }
 
     // MARK: Failures
@@ -269,7 +284,8 @@ extension Worker {
         freshOnly: Bool = false
     ) {
         guard block.pointee.transfer.attempts <= limits.retriesMax, block.pointee.transfer.isReplayable,
-            !block.pointee.transfer.isHeadSent
+            !block.pointee.transfer.isHeadSent,
+            !block.pointee.transfer.isPreCall || block.pointee.transfer.preCallUntil > nowMilliseconds
         else { return fail(connection, refusal) }
         if let origin, !origins.pointee[origin].pointee.retryBudget.takeRetry(
             at: nowMilliseconds / 1000, percent: limits.retryPercent, minimum: limits.retriesPerSecondMin)

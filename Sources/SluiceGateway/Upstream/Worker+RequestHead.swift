@@ -148,12 +148,13 @@ extension Worker {
     private func writeTrace(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         if let trace = validTraceparent(block) { return writer.writeField("traceparent: ", trace) }
         writer.write("traceparent: 00-")
-        if let ids = writer.take(49) {
-            // Neither id may be all zero.
-            Hexadecimal.write(random.pointee.next() | 1, into: ids)
-            Hexadecimal.write(random.pointee.next(), into: ids + 16)
-            ids[32] = UInt8(ascii: "-")
-            Hexadecimal.write(random.pointee.next() | 1, into: ids + 33)
+        // A pre-call, the request and its retries are one trace: its id is the one that was made for the exchange, which is the request
+        // id unless the client has given that.
+        writer.write(madeID(block))
+        if let span = writer.take(1 + Hexadecimal.digitCount) {
+            span[0] = UInt8(ascii: "-")
+            // No id may be all zero.
+            Hexadecimal.write(random.pointee.next() | 1, into: span + 1)
         }
         writer.write("-00\r\n")
     }
@@ -184,7 +185,15 @@ extension Worker {
 
     private func chooseRequestID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
         if let given = block.pointee.exchange.value(of: .xRequestID), RequestIDSource.isAcceptable(given) { return given }
-        random.pointee.write(into: block.madeRequestID)
+        return madeID(block)
+    }
+
+    /// An id of 32 hexadecimal digits that is the exchange's own, made when it is first asked for.
+    private func madeID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
+        if !block.pointee.transfer.hasMadeRequestID {
+            random.pointee.write(into: block.madeRequestID)
+            block.pointee.transfer.hasMadeRequestID = true
+        }
         return ByteView(base: block.madeRequestID, count: RequestIDSource.byteCount)
     }
 

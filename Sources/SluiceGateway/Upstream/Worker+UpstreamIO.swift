@@ -61,7 +61,7 @@ extension Worker {
                 close(connection)
                 return .outOfMemory
             }
-            limit(connection, to: limits.connectTimeout)
+            limit(connection, to: connectTimeout(downstream))
             return nil
         }
     }

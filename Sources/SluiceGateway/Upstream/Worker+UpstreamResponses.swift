@@ -125,6 +125,9 @@ extension Worker {
             transfer.pointee.responseIsChunked = isHTTP11
             if !isHTTP11 { transfer.pointee.keepsAlive = false }
         }
+        // A body that a pre-call's answer makes useless costs nothing if it has come already. Not a chunked one: its trailers would be
+        // read into the slots of this response's fields.
+        if transfer.pointee.isPreCall, case .length = transfer.pointee.requestFraming { settleRequestBody(connection, block) }
         // The service has answered before it had the whole request: what is left of it cannot be told from the next.
         if transfer.pointee.requestBody != .complete || isDraining { transfer.pointee.keepsAlive = false }
 
@@ -140,6 +143,10 @@ extension Worker {
         case .chunked, .untilClose:
             if transfer.pointee.responseIsChunked { writer.write("Transfer-Encoding: chunked\r\n") }
         case .none: break
+        }
+        // RFC 9110, 6.6.1: whoever passes on a response without Date says when it was received.
+        if head.fields.present & KnownField.date.bit == 0, !(headers?.pointee.response.drops(.date) ?? false) {
+            writer.write(date.line(at: context.pointee.wallSeconds))
         }
         if let headers { writer.write(headers.pointee.response.setLines) }
         writeCORS(&writer, block)

@@ -37,6 +37,9 @@ struct ProblemsTests {
 
     @Test("shown text: control characters escaped, long text cut")
     func quoting() {
+        #expect(Quoting.quotedURL("http://user:p@ss@host/") == "\"http://***@host/\"")
+        #expect(Quoting.quotedURL("user:pass@host") == "\"***@host\"")
+        #expect(Quoting.quotedURL("http://host/?a") == "\"http://host/?a\"")
         #expect(Quoting.quoted("a\"b\\c\n\u{1b}[31m\u{202e}é") == "\"a\\\"b\\\\c\\n\\u{1b}[31m\\u{202e}é\"")
         #expect(Quoting.quoted(String(repeating: "x", count: 100)).count == 102)
         #expect(Quoting.quoted(String(repeating: "x", count: 101)) == "\"" + String(repeating: "x", count: 100) + "...\"")

@@ -68,6 +68,23 @@ struct JWTKeySetTests {
 
     func move(seconds: UInt64) { bench.monotonicNanoseconds += seconds * 1_000_000_000 }
 
+    @Test("a fetch that fails is reported once for the same reason, and the success after it")
+    func reports() throws {
+        let location = try #require(KeySetLocation("http://idp.test/keys?secret=1", resolve: { $0 }))
+        let source = registry.source(for: location)
+        var reports: [String] = []
+        for outcome in ["up", "down", "down", "other", "up", "up"] {
+            move(seconds: 400)
+            let now = bench.monotonicNanoseconds
+            registry.fetchDue(
+                interval: 300_000_000_000, now: { now },
+                load: { _ in outcome == "up" ? .success(Self.text("first")) : .failure(KeySet.Fault(description: outcome)) },
+                report: { reports.append("\($0) \($1 ?? "up")") })
+        }
+        #expect(reports == ["http://idp.test/keys down", "http://idp.test/keys other", "http://idp.test/keys up"])
+        withExtendedLifetime(source) {}
+    }
+
     // MARK: - One public key
 
     @Test("public key: its tokens pass, whatever their kid", arguments: ["rsFirst", "rsFirstNoKid", "rsUnknownKid", "rsFirstAsSecond"])

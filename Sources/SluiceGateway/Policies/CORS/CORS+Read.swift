@@ -16,6 +16,13 @@ extension CORS {
         for method in methods?.value ?? [] where !FieldSyntax.isToken(method.value) {
             problems.add(at: method, found: Quoting.quoted(method.value), allowed: "a method, such as GET, or *")
         }
+        for method in methods?.value ?? [] where Self.standardMethods.contains(method.value.uppercased()) {
+            let upperCase = method.value.uppercased()
+            guard method.value != upperCase else { continue }
+            problems.add(
+                at: method, found: Quoting.quoted(method.value),
+                allowed: "\(upperCase), in upper-case letters: methods are case-sensitive")
+        }
         for name in (headers?.value ?? []) + (expose?.value ?? []) where !FieldSyntax.isToken(name.value) {
             problems.add(at: name, found: Quoting.quoted(name.value), allowed: "the name of a header, or *")
         }
@@ -38,6 +45,8 @@ extension CORS {
         configuration.maxAge = maxAge.map { Int($0.value) }
         return configuration
     }
+
+    private static let standardMethods: Set = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"]
 
     private static func check(origins: Located<[Located<String>]>, _ problems: Problems) {
         if origins.value.isEmpty {

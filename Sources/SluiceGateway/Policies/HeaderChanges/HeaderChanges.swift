@@ -18,6 +18,17 @@ enum HeaderChanges: Policy {
 
         var request = Direction()
         var response = Direction()
+
+        /// Without response fields that are written all the same, which would be there twice: those of the domain's CORS policy, which
+        /// give way to nothing (browsers refuse two of them), and the Date of a response of the gateway's own.
+        func leavingOut(cors hasCORS: Bool, date hasDate: Bool) -> Configuration {
+            var others = self
+            others.response.set.removeAll { field in
+                let name = field.name.value.asciiLowercased
+                return hasCORS && name.hasPrefix("access-control-") || hasDate && name == "date"
+            }
+            return others
+        }
     }
 
     struct Compiled: BitwiseCopyable {

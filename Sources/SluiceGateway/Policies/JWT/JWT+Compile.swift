@@ -47,7 +47,7 @@ extension JWT {
         case .secret(let secret):
             let bytes = secret.value
             if let reason = HMACKeys.fault(secret: bytes, algorithms: [.sha256]) {
-                snapshot.problems.add(at: secret, found: reason, allowed: "a secret that HS256 can use")
+                snapshot.problems.add(at: secret, found: reason, allowed: allowedSecret)
                 return nil
             }
             return { JWTKeys(.secret(bytes), cacheEntries: entries) }
@@ -56,20 +56,45 @@ extension JWT {
                 let key = try text.value.bytes.withByteView { pem throws(CryptoError) in try RSAPublicKey(pem: pem) }
                 return { JWTKeys(.publicKey(key), cacheEntries: entries) }
             } catch {
-                snapshot.problems.add(
-                    at: text, found: error.message, allowed: "the PEM text of an RSA public key, or {file: PATH}")
+                snapshot.problems.add(at: text, found: error.message, allowed: allowedPublicKey)
                 return nil
             }
         case .keySet(let location):
             let source = registry.source(for: location.value)
             if case .file = location.value.kind, source.current == nil, let fault = readFile(source) {
-                snapshot.problems.add(at: location, found: fault.description, allowed: "a file with a JSON Web Key Set")
+                snapshot.problems.add(at: location, found: fault.description, allowed: allowedKeySet)
                 return nil
             }
             snapshot.arena.own(source)
             return { JWTKeys(.source(source), cacheEntries: entries) }
         }
     }
+
+    /// Reports a key that cannot be used, as `keys` does, of a policy that is not compiled.
+    static func reportFault(of key: Key, _ problems: Problems) {
+        switch key {
+        case .secret(let secret):
+            guard let reason = HMACKeys.fault(secret: secret.value, algorithms: [.sha256]) else { return }
+            problems.add(at: secret, found: reason, allowed: allowedSecret)
+        case .publicKey(let text):
+            do throws(CryptoError) {
+                _ = try text.value.bytes.withByteView { pem throws(CryptoError) in try RSAPublicKey(pem: pem) }
+            } catch {
+                problems.add(at: text, found: error.message, allowed: allowedPublicKey)
+            }
+        case .keySet(let location):
+            guard case .file = location.value.kind else { return }
+            let result = KeySetFetch.load(location.value).flatMap { text in
+                Result { () throws(KeySet.Fault) in try KeySet(text) }
+            }
+            guard case .failure(let fault) = result else { return }
+            problems.add(at: location, found: fault.description, allowed: allowedKeySet)
+        }
+    }
+
+    private static let allowedSecret = "a secret that HS256 can use"
+    private static let allowedPublicKey = "the PEM text of an RSA public key, or {file: PATH}"
+    private static let allowedKeySet = "a file with a JSON Web Key Set"
 
     private static func readFile(_ source: KeySetSource) -> KeySet.Fault? {
         let result = KeySetFetch.load(source.location).flatMap { text in

@@ -92,7 +92,10 @@ enum JWT: Policy {
             let now = exchange.context.pointee.wallSeconds
             if let row = refusal(expiry: expiry, notBefore: nil, now: now) { return .refuse(Refusal(row)) }
             let notBefore = nbf.flatMap(NumericDate.read)
+            let iat = claims.value(of: ByteView("iat"))
             guard nbf == nil || notBefore != nil,
+                // When it was issued decides nothing, but a date must be one (RFC 7519, 4.1.6).
+                iat == nil || iat.flatMap(NumericDate.read) != nil,
                 refusal(expiry: nil, notBefore: notBefore, now: now) == nil,
                 issuers.isEmpty || ClaimCondition.value(claims.value(of: ByteView("iss")), is: issuers, orAnElement: false),
                 audiences.isEmpty || ClaimCondition.value(claims.value(of: ByteView("aud")), is: audiences, orAnElement: true)

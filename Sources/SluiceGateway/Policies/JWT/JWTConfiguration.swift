@@ -74,7 +74,11 @@ extension JWT {
             problems.add(at: audience, found: "an empty list", allowed: "at least one audience, or no such key")
         }
         checkForwards(forwards, problems)
-        guard let key, problems.count == problemsBefore else { return nil }
+        guard let key, problems.count == problemsBefore else {
+            // Not compiled then, and a run tells of every problem.
+            if let key { reportFault(of: key, problems) }
+            return nil
+        }
         return Configuration(
             key: key, issuer: issuer?.value, audience: audience?.value.map(\.value) ?? [], clockSkew: clockSkew?.value ?? 0,
             expiryIsRequired: expiry?.value != "optional", conditions: conditions,
@@ -92,7 +96,9 @@ extension JWT {
                 allowed: "one of secret (HS256), publicKey and jwks (RS256)")
             return nil
         }
+        var isWanted = true
         if let algorithm, (algorithm.value == .hs256) != (name == "secret") {
+            isWanted = false
             problems.add(
                 at: algorithm, found: "\(algorithm.value.rawValue) with \(name)",
                 allowed: "HS256 with secret, RS256 with publicKey or jwks")
@@ -100,11 +106,13 @@ extension JWT {
         if hasFile, name != "jwks" {
             problems.add(at: reader, found: "jwksCa without jwks", allowed: "jwksCa only beside a jwks with an https URL")
         }
-        switch name {
-        case "secret": return reader.secret("secret").map { .secret($0) }
-        case "publicKey": return reader.textOrFile("publicKey").map { .publicKey($0) }
-        default: return readKeySet(reader, problems)
-        }
+        let key: Key? =
+            switch name {
+            case "secret": reader.secret("secret").map { .secret($0) }
+            case "publicKey": reader.textOrFile("publicKey").map { .publicKey($0) }
+            default: readKeySet(reader, problems)
+            }
+        return isWanted ? key : nil
     }
 
     private static func readKeySet(_ reader: MappingReader, _ problems: Problems) -> Key? {
@@ -112,7 +120,7 @@ extension JWT {
         guard let text = reader.string("jwks") else { return nil }
         guard var location = KeySetLocation(text.value, resolve: problems.references.resolve) else {
             problems.add(
-                at: text, found: Quoting.quoted(text.value), allowed: "the path of a file, or an http or https URL without fragment")
+                at: text, found: Quoting.quotedURL(text.value), allowed: "the path of a file, or an http or https URL without user information and fragment")
             return nil
         }
         if let authorities {

@@ -1,7 +1,7 @@
 import SluiceHTTP
 
 /// Where a key set comes from.
-struct KeySetLocation: Hashable, Sendable {
+struct KeySetLocation: Hashable, Sendable, CustomStringConvertible {
     enum Kind: Hashable, Sendable {
         /// The path of a file, relative to the process or absolute.
         case file(String)
@@ -53,5 +53,13 @@ struct KeySetLocation: Hashable, Sendable {
         let host = String(decoding: written.first == UInt8(ascii: "[") ? written.dropFirst().dropLast() : written, as: UTF8.self)
         guard parsed.port != 0 else { return nil }
         return URI(isSecure: isSecure, host: host, port: parsed.port ?? (isSecure ? 443 : 80), authority: authority, target: target)
+    }
+
+    /// For logs: the path, or the URI without its query, in which some put a key.
+    var description: String {
+        switch kind {
+        case .file(let path): return path
+        case .uri(let uri): return "\(uri.isSecure ? "https" : "http")://\(uri.authority)\(uri.target.prefix { $0 != "?" })"
+        }
     }
 }

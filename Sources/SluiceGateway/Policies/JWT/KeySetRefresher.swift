@@ -15,6 +15,7 @@ final class KeySetRefresher: @unchecked Sendable {
 
     private let registry: KeySetRegistry
     private let intervalNanoseconds: UInt64
+    private let report: @Sendable (KeySetLocation, _ fault: String?) -> Void
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var thread = pthread_t()
@@ -23,9 +24,15 @@ final class KeySetRefresher: @unchecked Sendable {
     private var isStopping = false
     private var isWoken = false
 
-    /// - Parameter intervalNanoseconds: from one fetch that succeeded to the next, at least 1 s.
-    init(registry: KeySetRegistry = .shared, intervalNanoseconds: UInt64 = intervalNanosecondsDefault) {
+    /// - Parameters:
+    ///   - intervalNanoseconds: from one fetch that succeeded to the next, at least 1 s.
+    ///   - report: see `KeySetRegistry.fetchDue`; called on this thread.
+    init(
+        registry: KeySetRegistry = .shared, intervalNanoseconds: UInt64 = intervalNanosecondsDefault,
+        report: @escaping @Sendable (KeySetLocation, _ fault: String?) -> Void = { _, _ in }
+    ) {
         self.registry = registry
+        self.report = report
         self.intervalNanoseconds = max(1_000_000_000, intervalNanoseconds)
         mutex = .allocate(capacity: 1)
         condition = .allocate(capacity: 1)
@@ -86,7 +93,7 @@ final class KeySetRefresher: @unchecked Sendable {
 
     private func run() {
         while true {
-            registry.fetchDue(interval: intervalNanoseconds, now: Self.monotonicNanoseconds)
+            registry.fetchDue(interval: intervalNanoseconds, now: Self.monotonicNanoseconds, report: report)
             if !sleep(until: registry.sources.map(\.due).min()) { return }
         }
     }

@@ -58,14 +58,18 @@ final class KeySetRegistry: Sendable {
     /// - Parameters:
     ///   - load: gets the text of a set; the tests' own has no I/O.
     ///   - now: nanoseconds of the monotonic clock, asked again after each fetch.
+    ///   - report: told of the first of several failures for the same reason, and, with nil, of the success that ends them.
     func fetchDue(
-        interval: UInt64, now: () -> UInt64, load: (KeySetLocation) -> Result<[UInt8], KeySet.Fault> = KeySetFetch.load
+        interval: UInt64, now: () -> UInt64, load: (KeySetLocation) -> Result<[UInt8], KeySet.Fault> = KeySetFetch.load,
+        report: (KeySetLocation, _ fault: String?) -> Void = { _, _ in }
     ) {
         for source in sources where source.begin(now: now()) {
+            let faultBefore = source.lastFault
             let result = load(source.location).flatMap { text in
                 Result { () throws(KeySet.Fault) in try KeySet(text) }
             }
             let waiting = source.end(result, now: now(), interval: interval)
+            if source.lastFault != faultBefore { report(source.location, source.lastFault) }
             let observers = state.withLock { state in waiting.compactMap { state.observers[$0] } }
             for observer in observers { observer.keySetFetchEnded(source: source.number) }
         }

@@ -26,7 +26,7 @@ extension PreCall {
         do {
             return try UpstreamURL(url.value)
         } catch {
-            problems.add(at: url, found: Quoting.quoted(url.value), allowed: error.allowed)
+            problems.add(at: url, found: Quoting.quotedURL(url.value), allowed: error.allowed)
             return nil
         }
     }

@@ -58,7 +58,11 @@ enum Rewrite: Policy {
         let pattern = reader.requiredString("pattern")
         let replacement = reader.requiredString("to")
         reader.finish()
-        guard let pattern, let replacement, problems.count == before else { return nil }
+        guard let pattern, let replacement, problems.count == before else {
+            // Not compiled then, and a run tells of every problem.
+            if let pattern { _ = try? compile(pattern, into: Arena(), problems) }
+            return nil
+        }
         return Configuration(pattern: pattern, replacement: replacement)
     }
 
@@ -67,9 +71,8 @@ enum Rewrite: Policy {
         let matcher: Compiled.Matcher
         let references: RewriteReplacement.References
         do throws(RewriteFault) {
-            (matcher, references) = try compile(pattern: configuration.pattern.value, into: snapshot.arena)
+            (matcher, references) = try compile(configuration.pattern, into: snapshot.arena, snapshot.problems)
         } catch {
-            report(error, at: configuration.pattern, to: snapshot.problems)
             return refusing(.rewritePatternInvalid, snapshot.arena)
         }
         do throws(RewriteFault) {
@@ -78,6 +81,18 @@ enum Rewrite: Policy {
         } catch {
             report(error, at: configuration.replacement, to: snapshot.problems)
             return refusing(.rewriteReplacementInvalid, snapshot.arena)
+        }
+    }
+
+    /// The compiled pattern; a fault is reported at its place.
+    private static func compile(
+        _ pattern: Located<String>, into arena: Arena, _ problems: Problems
+    ) throws(RewriteFault) -> (Compiled.Matcher, RewriteReplacement.References) {
+        do throws(RewriteFault) {
+            return try compile(pattern: pattern.value, into: arena)
+        } catch {
+            report(error, at: pattern, to: problems)
+            throw error
         }
     }
 
