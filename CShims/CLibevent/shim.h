@@ -7,6 +7,7 @@
 // Swift's Glibc module, and the two definitions would clash.
 #include <features.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -44,6 +45,11 @@ static inline ssize_t sluice_receive(int descriptor, void *memory, size_t capaci
 
 static inline ssize_t sluice_send(int descriptor, const void *memory, size_t count, int flags) {
     return syscall(SYS_sendto, descriptor, memory, count, flags, NULL, 0);
+}
+
+// Bytes in the socket's send buffer that were not acknowledged (SIOCOUTQ, tcp(7)). 0 on success.
+static inline int sluice_unacknowledged(int descriptor, int *count) {
+    return ioctl(descriptor, TIOCOUTQ, count);
 }
 
 // A counter to wake a thread with, non-blocking and closed on exec.

@@ -73,6 +73,13 @@ public enum Socket {
         _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
 
+    /// Bytes that were handed over and that the peer's machine has not acknowledged: what shows whether a peer takes anything while the
+    /// kernel's buffer is too full to report room in it.
+    package static func unacknowledged(_ descriptor: Int32) -> Int {
+        var count: Int32 = 0
+        return sluice_unacknowledged(descriptor, &count) == 0 ? Int(count) : 0
+    }
+
     /// Sends small writes at once: a proxy must not add Nagle's delay to somebody else's latency.
     @inlinable
     package static func disableNagle(_ descriptor: Int32) {

@@ -8,6 +8,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let headTimeout: UInt64
     let bodyTimeout: UInt64
     let writeTimeout: UInt64
+    /// Bytes per second that a client has to send of a body and to take of a response; 0: no bound.
+    let rateMin: UInt64
     let idleTimeout: UInt64
     let drainIdleTimeout: UInt64
     let handshakeTimeout: UInt64
@@ -50,6 +52,7 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         headTimeout = UInt64(settings.headTimeoutMs)
         bodyTimeout = UInt64(settings.bodyTimeoutMs)
         writeTimeout = UInt64(settings.writeTimeoutMs)
+        rateMin = UInt64(settings.clientRateMin)
         idleTimeout = UInt64(settings.idleTimeoutMs)
         drainIdleTimeout = UInt64(settings.drainIdleTimeoutMs)
         listenBacklog = settings.listenBacklog
