@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -31,6 +32,11 @@ extern long syscall(long, ...);
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int malloc_trim(size_t);
 extern int pthread_setname_np(pthread_t, const char *);
+
+// Whether the loop's latest wait has something for this event whose callback has not run yet.
+static inline bool sluice_event_is_due(const struct event *event) {
+    return (event->ev_evcallback.evcb_flags & EVLIST_ACTIVE) != 0;
+}
 
 // Accepts one connection, non-blocking and closed on exec.
 static inline int sluice_accept(int listener, struct sockaddr *address, socklen_t *size) {

@@ -179,10 +179,18 @@ extension Worker {
 
     // MARK: The pool
 
-    /// An open connection that nobody uses; the one used last.
+    /// An open connection that nobody uses; the one used last. One that has something to say, which is its end or a response that nobody
+    /// asked for, is none: what it said would be taken for the response to come.
     @inline(__always)
     func takeIdle(_ address: UpstreamAddressRef) -> UpstreamLink? {
-        guard let connection = address.pointee.firstIdle else { return nil }
+        guard var connection = address.pointee.firstIdle else { return nil }
+        while connection.pointee.socket.mayRead || Readiness.isDue(connection.event) {
+            let next = connection.pointee.nextIdle
+            closeIdle(connection)
+            if connection.pointee.state == .idle { break }
+            guard let next else { return nil }
+            connection = next
+        }
         unlinkIdle(connection, address)
         connection.pointee.state = .active
         connection.pointee.isReused = true
