@@ -35,6 +35,7 @@ package final class Gateway: @unchecked Sendable {
     private var keeper: CountKeeper?
     private var opened: Set<String> = []
     private var certificates: [String: TLSServerContext] = [:]
+    private let connectionCounts = ConnectionCounts()
     let status = GatewayStatus()
 
     /// - Parameters:
@@ -152,7 +153,7 @@ package final class Gateway: @unchecked Sendable {
         let configuration = GatewayConfiguration.read(tree, problems: problems)
         let compiler = SnapshotCompiler(settings: settings, registries: .init(), problems: problems)
         _ = compiler.compile(configuration, generation: 1)
-        _ = ListenerPlanner(settings: settings, previous: [:]).plan(configuration, problems: problems)
+        _ = ListenerPlanner(settings: settings, previous: [:], counts: ConnectionCounts()).plan(configuration, problems: problems)
     }
 
     // MARK: Publication
@@ -170,7 +171,7 @@ package final class Gateway: @unchecked Sendable {
         let configuration = GatewayConfiguration.read(tree, problems: problems)
         let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
         let snapshot = compiler.compile(configuration, generation: status.generation + 1)
-        let listeners = ListenerPlanner(settings: settings, previous: certificates).plan(configuration, problems: problems)
+        let listeners = ListenerPlanner(settings: settings, previous: certificates, counts: connectionCounts).plan(configuration, problems: problems)
         guard let snapshot, !problems.refuseConfiguration else { throw Failure(lines: problems.all.map(\.description)) }
         for problem in problems.all { log.warning("\(problem)") }
         for warning in listeners.warnings { log.warning("\(warning)") }

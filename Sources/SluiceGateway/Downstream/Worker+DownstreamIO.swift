@@ -160,6 +160,7 @@ extension Worker {
         connection.pointee.isQueued = false
         connection.pointee.generation &+= 1
         counters.traffic.downstreamOpen -= 1
+        listeners[Int(connection.pointee.listener)].open.leave()
         forgetPeer(connection.pointee.acceptedFrom)
         downstreams.give(back: connection)
     }

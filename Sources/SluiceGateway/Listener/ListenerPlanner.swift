@@ -9,6 +9,7 @@ struct ListenerPlanner {
     let settings: ProcessSettings
     /// Certificates in use, whose session tickets stay good over a reload.
     let previous: [String: TLSServerContext]
+    let counts: ConnectionCounts
 
     struct Outcome {
         var plans: [ListenerPlan] = []
@@ -23,7 +24,7 @@ struct ListenerPlanner {
         guard !configuration.listeners.isEmpty else {
             if let address = socketAddress(settings.listen) {
                 outcome.plans.append(ListenerPlan(
-                    address: settings.listen.description, socketAddress: address, tls: nil, expectsProxyHeader: false))
+                    address: name, socketAddress: address, tls: nil, expectsProxyHeader: false, connectionsMax: 0, open: counts.of(name)))
             }
             return outcome
         }
@@ -40,7 +41,8 @@ struct ListenerPlanner {
             let tls = loadCertificates(of: listener, named: name, problems: problems, into: &outcome)
             if !listener.certificates.isEmpty, tls == nil { continue }
             outcome.plans.append(ListenerPlan(
-                address: name, socketAddress: address, tls: tls, expectsProxyHeader: listener.expectsProxyHeader))
+                address: name, socketAddress: address, tls: tls, expectsProxyHeader: listener.expectsProxyHeader,
+                connectionsMax: listener.connectionsMax, open: counts.of(name)))
         }
         return outcome
     }

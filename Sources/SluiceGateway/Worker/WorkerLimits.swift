@@ -1,4 +1,5 @@
 import SluiceConfiguration
+import SluiceEvent
 
 /// The process settings that a worker reads while it serves: plain numbers, in the units of its code.
 struct WorkerLimits: BitwiseCopyable, Sendable {
@@ -19,6 +20,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let listenBacklog: Int
     /// 0: no bound.
     let connectionsMax: Int
+    /// No client's connection gets a descriptor of this number or above, but for one per listener.
+    let clientDescriptorsMax: Int
     /// Of one client address; 0: no bound.
     let connectionsPerClientMax: Int
     /// Requests after which a client's connection is closed; 0: no bound.
@@ -61,6 +64,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         connectTimeout = UInt64(settings.upstreamConnectTimeoutMs)
         upstreamIdleTimeout = UInt64(settings.upstreamIdleTimeoutMs)
         connectionsMax = settings.maxConnections
+        let descriptors = Descriptors.limit
+        clientDescriptorsMax = descriptors - descriptors / Limits.descriptorReserve
         connectionsPerClientMax = settings.maxConnectionsPerClient
         requestsPerConnectionMax = UInt32(clamping: settings.requestsPerConnectionMax)
         idlePerAddressMax = settings.upstreamPoolSize
