@@ -60,6 +60,9 @@ enum Limits {
     /// Milliseconds that a start waits for a shared store of counts: as long as one that has lost its data needs to settle, and a little more.
     static let firstRoundMilliseconds = 6000
 
+    /// Names that are looked up at once.
+    static let lookUpsAtOnce = 64
+
     /// Addresses of one upstream name that are used; more are ignored.
     static let addressesPerName = 16
 
