@@ -171,6 +171,27 @@ struct TLSTests {
         #expect(result.output.components(separatedBy: line).count == 101, "\(result.output.utf8.count) bytes")
     }
 
+    @Test("a reload takes up other authorities in the file of upstreamTls.ca: the service's certificate is checked by them, in both directions")
+    func renewedAuthority() throws {
+        let (ours, theirs) = (try Folder(), try Folder())
+        for folder in [ours, theirs] { try OpenSSL.authority(in: folder) }
+        try OpenSSL.certificate("good", for: ["localhost"], in: ours)
+        let front = try Nginx(
+            listen: "ssl", "ssl_certificate \(ours.file("good.pem")); ssl_certificate_key \(ours.file("good.key")); location / { return 200; }")
+        let trusted = try Folder()
+        try trusted.write("ca.pem", theirs.read("ca.pem"))
+        let text = configuration(upstream: "https://localhost:\(front.port)", domain: ["upstreamTls: {ca: \"\(trusted.file("ca.pem"))\"}"])
+        let gateway = try Gateway(text)
+        expect(try gateway.get("/api/x"), is: .badGateway)
+        try trusted.write("ca.pem", ours.read("ca.pem"))
+        try gateway.reload(text)
+        #expect(try eventually { try gateway.get("/api/x").status == 200 })
+        // Connections that the former authorities vouched for are not used again.
+        try trusted.write("ca.pem", theirs.read("ca.pem"))
+        try gateway.reload(text)
+        #expect(try eventually { try gateway.get("/api/x").status == 502 })
+    }
+
     @Test("a reload takes up a renewed certificate")
     func renewal() throws {
         let site = try site()
