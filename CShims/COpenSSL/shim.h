@@ -152,6 +152,17 @@ static inline GENERAL_NAMES *sluice_X509_subject_alternative_names(const X509 *c
     return (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 }
 
+/* Whether the certificate says where its issuer's can be had (RFC 5280, 4.2.2.1). */
+static inline bool sluice_X509_tells_issuer(const X509 *certificate) {
+    AUTHORITY_INFO_ACCESS *places = (AUTHORITY_INFO_ACCESS *)X509_get_ext_d2i(certificate, NID_info_access, NULL, NULL);
+    bool told = false;
+    for (int index = 0; index < sk_ACCESS_DESCRIPTION_num(places); index++) {
+        if (OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(places, index)->method) == NID_ad_ca_issuers) told = true;
+    }
+    AUTHORITY_INFO_ACCESS_free(places);
+    return told;
+}
+
 static inline int sluice_GENERAL_NAMES_count(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
 
 /* The name at `index` if it is a DNS name, otherwise NULL. Owned by `names`. */

@@ -174,7 +174,6 @@ package final class Gateway: @unchecked Sendable {
         let listeners = ListenerPlanner(settings: settings, previous: certificates, counts: connectionCounts).plan(configuration, problems: problems)
         guard let snapshot, !problems.refuseConfiguration else { throw Failure(lines: problems.all.map(\.description)) }
         for problem in problems.all { log.warning("\(problem)") }
-        for warning in listeners.warnings { log.warning("\(warning)") }
         return Plan(snapshot: snapshot, listeners: listeners.plans, certificates: listeners.certificates)
     }
 

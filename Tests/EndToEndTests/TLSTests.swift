@@ -49,6 +49,50 @@ struct TLSTests {
         }
     }
 
+    @Test("an RSA and an ECDSA certificate for one name: each client is served the one that it takes, whatever their order", arguments: [
+        ["rsa", "ec", "two"], ["two", "ec", "rsa"],
+    ])
+    func bothKinds(order: [String]) throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("rsa", for: ["one.test"], in: folder, key: ["-newkey", "rsa:2048"])
+        try OpenSSL.certificate("ec", for: ["one.test"], in: folder)
+        try OpenSSL.certificate("two", for: ["two.test"], in: folder)
+        let port = try Ports.free()
+        let tls = order.map { "{certificate: \"\(folder.file($0 + ".pem"))\", key: {file: \"\(folder.file($0 + ".key"))\"}}" }
+        let gateway = try Gateway(
+            configuration(top: ["listeners:", "  - address: 127.0.0.1:\(port)", "    tls: [\(tls.joined(separator: ", "))]"], [EndpointText("/**", helloMock)]),
+            readyPort: port)
+        for version in ["-tls1_2", "-tls1_3"] {
+            for (algorithm, kind) in [("rsa_pss_rsae_sha256", "rsaEncryption"), ("ecdsa_secp256r1_sha256", "id-ecPublicKey")] {
+                let shown = try command([
+                    "sh", "-c",
+                    "openssl s_client -connect 127.0.0.1:\(port) -servername one.test \(version) -sigalgs \(algorithm) </dev/null | openssl x509 -noout -text",
+                ])
+                #expect(shown.output.contains("Public Key Algorithm: \(kind)") && shown.output.contains("CN = one.test"), "\(version) \(algorithm) \(shown.errors)")
+            }
+        }
+        #expect(gateway.process.exitCode() == nil)
+    }
+
+    @Test("check tells of a certificate that has expired; run says so, and serves it all the same")
+    func expired() throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("old", for: ["old.test"], in: folder, days: -1)
+        let port = try Ports.free()
+        let text = configuration(
+            top: ["listeners:", "  - address: 127.0.0.1:\(port)", "    tls: {certificate: \"\(folder.file("old.pem"))\", key: {file: \"\(folder.file("old.key"))\"}}"],
+            [EndpointText("/**", helloMock)])
+        let checked = try run(["check", "--config", folder.write("sluice.yaml", text)])
+        #expect(checked.code == 1 && checked.errors.contains("sluice.yaml:3:24: listeners[0].tls.certificate: found"), "\(checked.everything)")
+        #expect(checked.errors.contains("old.pem: the certificate has expired"))
+        let gateway = try Gateway(text, readyPort: port)
+        #expect(gateway.log.contains("old.pem: the certificate has expired"))
+        let result = try command(["curl", "-sSk", "-m", "10", "--noproxy", "*", "https://127.0.0.1:\(port)/api/x"])
+        #expect(result.output == "hello")
+    }
+
     @Test("TLS 1.2 and 1.3 are spoken, 1.1 and 1.0 are refused")
     func versions() throws {
         let site = try site()

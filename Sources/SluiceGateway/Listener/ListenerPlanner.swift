@@ -14,8 +14,6 @@ struct ListenerPlanner {
     struct Outcome {
         var plans: [ListenerPlan] = []
         var certificates: [String: TLSServerContext] = [:]
-        /// What an operator should know and can be served all the same: a certificate that expires soon.
-        var warnings: [String] = []
     }
 
     /// The listeners; where the file has none, the one of the process settings.
@@ -23,6 +21,7 @@ struct ListenerPlanner {
         var outcome = Outcome()
         guard !configuration.listeners.isEmpty else {
             if let address = socketAddress(settings.listen) {
+                let name = settings.listen.description
                 outcome.plans.append(ListenerPlan(
                     address: name, socketAddress: address, tls: nil, expectsProxyHeader: false, connectionsMax: 0, open: counts.of(name)))
             }
@@ -62,7 +61,12 @@ struct ListenerPlanner {
             let context = try TLSServerContext(
                 sources, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), replacing: previous[name])
             outcome.certificates[name] = context
-            outcome.warnings += context.warnings
+            for (certificate, facts) in zip(listener.certificates, context.certificates) {
+                for warning in facts.warnings {
+                    problems.add(
+                        at: certificate.chainFile, found: warning, allowed: "a certificate that is valid now, and its chain in order", scope: .notice)
+                }
+            }
             return context
         } catch {
             problems.add(at: first.chainFile, found: error.message, allowed: "a readable PEM certificate chain and its private key")
