@@ -197,7 +197,7 @@ package final class Gateway: @unchecked Sendable {
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
         registries.counts.signal.raise()
         let origins = registries.origins.all
-        resolver?.add(origins, waitingMilliseconds: 3000)
+        resolver?.resolve(origins.filter { plan.snapshot.originNumbers.contains($0.number) }, waitingMilliseconds: 3000)
         let addresses = resolver?.addresses ?? [:]
         let labels = registries.metrics.labels
         status.publishing(plan.snapshot.generation, workers: workers.count)

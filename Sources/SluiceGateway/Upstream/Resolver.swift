@@ -15,6 +15,8 @@ final class Resolver: Sendable {
         var due: UInt64
         /// Whether it is being looked up.
         var isUnderWay = false
+        /// Whether the configuration in force names it.
+        var isUsed = true
     }
 
     private struct State {
@@ -40,10 +42,16 @@ final class Resolver: Sendable {
         self.changed = changed
     }
 
-    /// Adds origins that are new, and waits until each name was tried once or the time is up. Addresses need no resolution.
-    func add(_ origins: [Origin], waitingMilliseconds: UInt64) {
+    /// Resolves the names of these origins and of no others from now on, and waits until each that is new was tried once or the time is
+    /// up. Addresses need no resolution. Names that nobody uses any more keep the addresses that they had.
+    func resolve(_ origins: [Origin], waitingMilliseconds: UInt64) {
         state.withLock { state in
-            for origin in origins where state.names[origin.number] == nil {
+            for number in state.names.keys { state.names[number]?.isUsed = false }
+            for origin in origins {
+                guard state.names[origin.number] == nil else {
+                    state.names[origin.number]?.isUsed = true
+                    continue
+                }
                 state.names[origin.number] = Name(origin: origin, addresses: origin.url.address.map { [$0] }, due: 0)
             }
         }
@@ -52,7 +60,7 @@ final class Resolver: Sendable {
         while now() < deadline, hasUntried { progress.wait(milliseconds: 20) }
     }
 
-    private var hasUntried: Bool { state.withLock { $0.names.values.contains { $0.addresses == nil && $0.due == 0 } } }
+    private var hasUntried: Bool { state.withLock { $0.names.values.contains { $0.isUsed && $0.addresses == nil && $0.due == 0 } } }
 
     /// The addresses of every origin, as far as they are known.
     var addresses: [Int: [IPAddress]] { state.withLock { $0.names.mapValues { $0.addresses ?? [] } } }
@@ -76,7 +84,7 @@ final class Resolver: Sendable {
         state.withLock { state in
             let room = Limits.lookUpsAtOnce - state.names.values.count(where: \.isUnderWay)
             let now = now()
-            let due = state.names.values.filter { $0.origin.url.address == nil && !$0.isUnderWay && $0.due <= now }
+            let due = state.names.values.filter { $0.isUsed && $0.origin.url.address == nil && !$0.isUnderWay && $0.due <= now }
                 .sorted { $0.due < $1.due }.prefix(max(0, room)).map(\.origin)
             for origin in due { state.names[origin.number]?.isUnderWay = true }
             return due

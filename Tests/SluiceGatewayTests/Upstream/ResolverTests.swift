@@ -28,9 +28,36 @@ struct ResolverTests {
             })
         let thread = Foundation.Thread { resolver.run() }
         thread.start()
-        resolver.add([try origin(0, "hangs.test"), try origin(1, "answers.test")], waitingMilliseconds: 20_000)
+        resolver.resolve([try origin(0, "hangs.test"), try origin(1, "answers.test")], waitingMilliseconds: 20_000)
         resolver.stop()
         #expect(order.withLock { $0 } == ["answers.test", "hangs.test"])
         #expect(resolver.addresses.values.allSatisfy { !$0.isEmpty })
+    }
+
+    @Test("a name that the configuration names no longer is not asked for again; named again, it is")
+    func unused() throws {
+        let asked = Mutex<[String: Int]>([:])
+        let (first, second) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let resolver = Resolver(
+            refreshSeconds: 1,
+            lookUp: { host in
+                asked.withLock { $0[host, default: 0] += 1 }
+                (host == "first.test" ? first : second).signal()
+                return []
+            },
+            changed: { _, _ in })
+        let thread = Foundation.Thread { resolver.run() }
+        thread.start()
+        let (one, other) = (try origin(0, "first.test"), try origin(1, "second.test"))
+        resolver.resolve([one], waitingMilliseconds: 20_000)
+        resolver.resolve([other], waitingMilliseconds: 20_000)
+        let before = asked.withLock { $0["first.test"] }
+        // Both would be asked for as often.
+        for _ in 0..<3 { #expect(second.wait(timeout: .now() + 20) == .success) }
+        #expect(asked.withLock { $0["first.test"] } == before)
+        while first.wait(timeout: .now()) == .success {}
+        resolver.resolve([one, other], waitingMilliseconds: 20_000)
+        #expect(first.wait(timeout: .now() + 20) == .success)
+        resolver.stop()
     }
 }
