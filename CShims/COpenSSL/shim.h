@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "ticket_keys.h"
+
 static inline void sluice_openssl_free(void *memory) { OPENSSL_free(memory); }
 
 // HMAC (RFC 2104) from the hash functions themselves. EVP_MAC in OpenSSL 3 copies two digest contexts for every message, which allocates
@@ -129,15 +131,6 @@ static inline void sluice_SSL_CTX_set_servername_callback(SSL_CTX *context, int 
                                                           void *argument) {
     SSL_CTX_set_tlsext_servername_callback(context, callback);
     SSL_CTX_set_tlsext_servername_arg(context, argument);
-}
-
-/* The keys that session tickets are sealed with; 1 on success. */
-static inline int sluice_SSL_CTX_copy_ticket_keys(SSL_CTX *from, SSL_CTX *to) {
-    unsigned char keys[80];
-    int done = SSL_CTX_get_tlsext_ticket_keys(from, keys, sizeof keys) == 1 &&
-               SSL_CTX_set_tlsext_ticket_keys(to, keys, sizeof keys) == 1;
-    OPENSSL_cleanse(keys, sizeof keys);
-    return done;
 }
 
 // Sessions.

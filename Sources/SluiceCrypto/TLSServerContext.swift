@@ -40,9 +40,7 @@ package final class TLSServerContext: @unchecked Sendable {
             let choices = try names.map { name throws(CryptoError) in
                 (name: name, context: try contexts.context(for: loaded.bearers(of: name), loaded))
             }
-            if let previous, sluice_SSL_CTX_copy_ticket_keys(previous.handle.context, contexts.made[0].context) != 1 {
-                throw CryptoError.fromQueue("session ticket keys")
-            }
+            try TicketKeys.install(in: contexts.made.map(\.context), from: previous?.handle.context)
             // Also those whose names others listed before them have taken: what is wrong with them must show.
             for index in sources.indices where !contexts.made.contains(where: { $0.bearers.contains(index) }) {
                 SSL_CTX_free(try Self.make([loaded.certificates[index]]))
@@ -113,6 +111,9 @@ package final class TLSServerContext: @unchecked Sendable {
     }
 
     deinit { SSL_CTX_free(handle.context) }
+
+    /// Makes a new key for session tickets, as happens every hour. For tests.
+    package func renewTicketKey() { TicketKeys.renew(in: handle.context) }
 
     /// A context for certificates of as many kinds. The caller frees it.
     static func make(_ certificates: [Certificate]) throws(CryptoError) -> OpaquePointer {

@@ -93,6 +93,30 @@ struct TLSTests {
         #expect(result.output == "hello")
     }
 
+    @Test("a handshake that does not end is ended after SLUICE_TLS_HANDSHAKE_TIMEOUT_MS, and counted", arguments: ["", "\u{16}\u{3}\u{1}"])
+    func slowHandshake(beginning: String) throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("one", for: ["one.test"], in: folder)
+        let port = try Ports.free()
+        let gateway = try Gateway(
+            configuration(
+                top: ["listeners:", "  - address: 127.0.0.1:\(port)", "    tls: {certificate: \"\(folder.file("one.pem"))\", key: {file: \"\(folder.file("one.key"))\"}}"],
+                [EndpointText("/**", helloMock)]),
+            environment: ["SLUICE_TLS_HANDSHAKE_TIMEOUT_MS": "200"], admin: true, readyPort: port)
+        let failures = {
+            let text = try gateway.get("/metrics", port: gateway.adminPort).text
+            return text.split(separator: "\n").first { $0.hasPrefix("sluice_tls_handshake_failures_total ") }.flatMap { Double($0.split(separator: " ")[1]) } ?? -1
+        }
+        // The harness's own look at the port ends without a handshake.
+        #expect(try eventually { try failures() >= 1 })
+        let before = try failures()
+        let client = try RawClient(port: port)
+        if !beginning.isEmpty { try client.send(beginning) }
+        #expect(client.endsQuietly())
+        #expect(try eventually { try failures() == before + 1 })
+    }
+
     @Test("TLS 1.2 and 1.3 are spoken, 1.1 and 1.0 are refused")
     func versions() throws {
         let site = try site()

@@ -184,7 +184,10 @@ extension Worker {
         }
         switch connection.pointee.state {
         case .free: break
-        case .handshaking, .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
+        case .handshaking:
+            counters.traffic.handshakeFailures &+= 1
+            abort(connection)
+        case .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
         case .readingHead: refuse(connection, .requestTimeout)
         case .exchanging:
             // Either the client does not read its response, or it does not send its body.
