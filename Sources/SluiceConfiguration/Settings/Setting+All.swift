@@ -60,7 +60,7 @@ extension Setting {
         Setting("SLUICE_MAX_CONNECTIONS", .integer(\.maxConnections, 0...10_000_000), unit: "connections per worker",
             "most client connections; 0: as many as the descriptor limit allows"),
         Setting("SLUICE_MAX_CONNECTIONS_PER_CLIENT", .integer(\.maxConnectionsPerClient, 0...10_000_000),
-            unit: "connections per worker", "most connections of one client address; 0: no cap"),
+            unit: "connections per worker", "most connections of one client address, of IPv6 of one /64 network; 0: no cap"),
         Setting("SLUICE_REQUESTS_PER_CONNECTION_MAX", .integer(\.requestsPerConnectionMax, 0...1_000_000_000),
             unit: "requests", "requests after which a client's connection is closed; 0: no cap"),
         Setting("SLUICE_LISTEN_BACKLOG", .integer(\.listenBacklog, 1...65_535), unit: "connections",

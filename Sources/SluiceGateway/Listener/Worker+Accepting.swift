@@ -93,6 +93,7 @@ extension Worker {
     /// connections of a load balancer come from one address.
     private func admits(_ peer: IPAddress) -> Bool {
         guard limits.connectionsPerClientMax > 0 else { return true }
+        let peer = peer.allotment
         let open = connectionsByPeer[peer] ?? 0
         guard open < limits.connectionsPerClientMax else {
             counters.traffic.connectionsRefused &+= 1
@@ -104,7 +105,9 @@ extension Worker {
 
     /// Counts a connection out.
     func forgetPeer(_ peer: IPAddress) {
-        guard limits.connectionsPerClientMax > 0, let open = connectionsByPeer[peer] else { return }
+        guard limits.connectionsPerClientMax > 0 else { return }
+        let peer = peer.allotment
+        guard let open = connectionsByPeer[peer] else { return }
         connectionsByPeer[peer] = open > 1 ? open - 1 : nil
     }
 
