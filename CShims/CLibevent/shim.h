@@ -7,12 +7,14 @@
 // Swift's Glibc module, and the two definitions would clash.
 #include <features.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -31,6 +33,11 @@ extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int malloc_trim(size_t);
 extern int pthread_setname_np(pthread_t, const char *);
 
+// Whether the loop's latest wait has something for this event whose callback has not run yet.
+static inline bool sluice_event_is_due(const struct event *event) {
+    return (event->ev_evcallback.evcb_flags & EVLIST_ACTIVE) != 0;
+}
+
 // Accepts one connection, non-blocking and closed on exec.
 static inline int sluice_accept(int listener, struct sockaddr *address, socklen_t *size) {
     return accept4(listener, address, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -44,6 +51,11 @@ static inline ssize_t sluice_receive(int descriptor, void *memory, size_t capaci
 
 static inline ssize_t sluice_send(int descriptor, const void *memory, size_t count, int flags) {
     return syscall(SYS_sendto, descriptor, memory, count, flags, NULL, 0);
+}
+
+// Bytes in the socket's send buffer that were not acknowledged (SIOCOUTQ, tcp(7)). 0 on success.
+static inline int sluice_unacknowledged(int descriptor, int *count) {
+    return ioctl(descriptor, TIOCOUTQ, count);
 }
 
 // A counter to wake a thread with, non-blocking and closed on exec.

@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "ticket_keys.h"
+
 static inline void sluice_openssl_free(void *memory) { OPENSSL_free(memory); }
 
 // HMAC (RFC 2104) from the hash functions themselves. EVP_MAC in OpenSSL 3 copies two digest contexts for every message, which allocates
@@ -131,15 +133,6 @@ static inline void sluice_SSL_CTX_set_servername_callback(SSL_CTX *context, int 
     SSL_CTX_set_tlsext_servername_arg(context, argument);
 }
 
-/* The keys that session tickets are sealed with; 1 on success. */
-static inline int sluice_SSL_CTX_copy_ticket_keys(SSL_CTX *from, SSL_CTX *to) {
-    unsigned char keys[80];
-    int done = SSL_CTX_get_tlsext_ticket_keys(from, keys, sizeof keys) == 1 &&
-               SSL_CTX_set_tlsext_ticket_keys(to, keys, sizeof keys) == 1;
-    OPENSSL_cleanse(keys, sizeof keys);
-    return done;
-}
-
 // Sessions.
 
 static inline int sluice_SSL_set_tlsext_host_name(SSL *session, const char *name) {
@@ -150,6 +143,17 @@ static inline int sluice_SSL_set_tlsext_host_name(SSL *session, const char *name
 
 static inline GENERAL_NAMES *sluice_X509_subject_alternative_names(const X509 *certificate) {
     return (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+}
+
+/* Whether the certificate says where its issuer's can be had (RFC 5280, 4.2.2.1). */
+static inline bool sluice_X509_tells_issuer(const X509 *certificate) {
+    AUTHORITY_INFO_ACCESS *places = (AUTHORITY_INFO_ACCESS *)X509_get_ext_d2i(certificate, NID_info_access, NULL, NULL);
+    bool told = false;
+    for (int index = 0; index < sk_ACCESS_DESCRIPTION_num(places); index++) {
+        if (OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(places, index)->method) == NID_ad_ca_issuers) told = true;
+    }
+    AUTHORITY_INFO_ACCESS_free(places);
+    return told;
 }
 
 static inline int sluice_GENERAL_NAMES_count(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }

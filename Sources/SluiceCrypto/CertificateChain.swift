@@ -51,6 +51,23 @@ final class CertificateChain {
         return nil
     }
 
+    /// What is missing at the end, if anything: the last certificate says where its issuer can be had, as those of public authorities
+    /// do, and the issuer is none of the authorities that this system trusts. Most clients do not fetch it, and refuse. Nothing is said
+    /// of certificates without such a place: the issuer may be an authority that their clients were given.
+    var endProblem: String? {
+        defer { ErrorQueue.clear() }
+        guard let last = certificates.last, X509_check_issued(last, last) != X509_V_OK, sluice_X509_tells_issuer(last) else { return nil }
+        guard let store = X509_STORE_new() else { return nil }
+        defer { X509_STORE_free(store) }
+        guard X509_STORE_set_default_paths(store) == 1, let search = X509_STORE_CTX_new() else { return nil }
+        defer { X509_STORE_CTX_free(search) }
+        var issuer: OpaquePointer?
+        guard X509_STORE_CTX_init(search, store, last, nil) == 1 else { return nil }
+        let isKnown = X509_STORE_CTX_get1_issuer(&issuer, search, last) == 1
+        X509_free(issuer)
+        return isKnown ? nil : "\(path): the issuer of the last certificate is missing: clients do not know it"
+    }
+
     /// What is wrong with the first certificate's dates at `now`, if anything. Both ends of its time are in it.
     func dateProblem(now: Int64) -> String? {
         let (notBefore, notAfter) = validity

@@ -11,7 +11,7 @@ package enum CertificateFile {
         do {
             let (chain, key) = try source.load()
             defer { EVP_PKEY_free(key) }
-            SSL_CTX_free(try TLSServerContext.make(chain, key))
+            SSL_CTX_free(try TLSServerContext.make([.init(chain: chain, key: key, names: chain.names)]))
             return warnings(chain, now: now)
         } catch {
             // The chain may be wrong in more ways than the one that was met first.
@@ -22,6 +22,6 @@ package enum CertificateFile {
 
     /// What does not keep a chain from being served.
     static func warnings(_ chain: CertificateChain, now: Int64) -> [String] {
-        [chain.dateProblem(now: now), chain.orderProblem].compactMap(\.self)
+        [chain.dateProblem(now: now), chain.orderProblem, chain.endProblem].compactMap(\.self)
     }
 }

@@ -63,4 +63,6 @@ package struct TLSCertificateFacts: Sendable, Equatable {
     /// Seconds since 1970; both ends included.
     package let notBefore: Int64
     package let notAfter: Int64
+    /// What is wrong but does not keep it from being served: dates, order and end of the chain.
+    package let warnings: [String]
 }

@@ -43,6 +43,16 @@ package final class TLSClientContext: @unchecked Sendable {
 
     deinit { SSL_CTX_free(context) }
 
+    /// What a file of authorities holds, as a digest: it may be replaced in its place. Blocks: for set-up only.
+    package static func fingerprint(ofAuthorityFile path: String) throws(CryptoError) -> [UInt8] {
+        let bytes = try PEM.contents(ofFile: path)
+        let digest = try Digest()
+        var fingerprint = [UInt8](repeating: 0, count: digest.handle.byteCount)
+        let isMade = try bytes.withView { view throws(CryptoError) in digest.handle.hash(view, into: &fingerprint) }
+        guard isMade else { throw CryptoError("\(path): no digest") }
+        return fingerprint
+    }
+
     private static func trust(_ path: String, in context: OpaquePointer) throws(CryptoError) {
         let chain = try CertificateChain(file: path)
         guard let store = SSL_CTX_get_cert_store(context) else { throw .fromQueue("certificate store") }

@@ -16,8 +16,8 @@ package final class TLSServerContext: @unchecked Sendable {
     package let handle: Handle
     /// In the order given. The first is served to clients that ask for no name or an unknown one.
     package let certificates: [TLSCertificateFacts]
-    /// What is wrong but does not keep a certificate from being served: dates, order of the chain.
-    package let warnings: [String]
+    /// What is wrong but does not keep a certificate from being served, of all of them.
+    package var warnings: [String] { certificates.flatMap(\.warnings) }
 
     /// Reads every file: for set-up only.
     ///
@@ -29,45 +29,100 @@ package final class TLSServerContext: @unchecked Sendable {
         _ sources: [TLSCertificateSource], now: Int64, replacing previous: TLSServerContext? = nil
     ) throws(CryptoError) {
         guard !sources.isEmpty else { throw CryptoError("no certificate is configured") }
-        var contexts: [OpaquePointer] = []
-        var facts: [TLSCertificateFacts] = []
-        var warnings: [String] = []
-        var names: [(name: String, context: OpaquePointer)] = []
+        var loaded = Loaded()
+        defer { loaded.free() }
+        var contexts = Contexts()
         do throws(CryptoError) {
-            for source in sources {
-                let (chain, key) = try source.load()
-                defer { EVP_PKEY_free(key) }
-                let context = try Self.make(chain, key)
-                contexts.append(context)
-                let served = chain.names
-                let (notBefore, notAfter) = chain.validity
-                facts.append(.init(chainFile: chain.path, names: served, notBefore: notBefore, notAfter: notAfter))
-                warnings += CertificateFile.warnings(chain, now: now)
-                names += served.map { ($0, context) }
+            for source in sources { try loaded.add(source) }
+            let names = loaded.names
+            // Before the others: the first is served to clients that ask for no name or an unknown one.
+            _ = try contexts.context(for: loaded.certificates[0].names.first.map { loaded.bearers(of: $0) } ?? [0], loaded)
+            let choices = try names.map { name throws(CryptoError) in
+                (name: name, context: try contexts.context(for: loaded.bearers(of: name), loaded))
             }
-            if let previous, sluice_SSL_CTX_copy_ticket_keys(previous.handle.context, contexts[0]) != 1 {
-                throw CryptoError.fromQueue("session ticket keys")
+            try TicketKeys.install(in: contexts.made.map(\.context), from: previous?.handle.context)
+            // Also those whose names others listed before them have taken: what is wrong with them must show.
+            for index in sources.indices where !contexts.made.contains(where: { $0.bearers.contains(index) }) {
+                SSL_CTX_free(try Self.make([loaded.certificates[index]]))
             }
+            handle = Handle(context: contexts.made[0].context)
+            ServerChoice.install(
+                ServerNames(choices), others: contexts.made.dropFirst().map(\.context), in: contexts.made[0].context)
         } catch {
-            for context in contexts { SSL_CTX_free(context) }
+            for made in contexts.made { SSL_CTX_free(made.context) }
             throw error
         }
-        certificates = facts
-        self.warnings = warnings
-        handle = Handle(context: contexts[0])
-        ServerChoice.install(ServerNames(names), others: Array(contexts.dropFirst()), in: contexts[0])
+        certificates = loaded.certificates.map { certificate in
+            let (notBefore, notAfter) = certificate.chain.validity
+            return TLSCertificateFacts(
+                chainFile: certificate.chain.path, names: certificate.names, notBefore: notBefore, notAfter: notAfter,
+                warnings: CertificateFile.warnings(certificate.chain, now: now))
+        }
+    }
+
+    /// A certificate with its key, as read.
+    struct Certificate {
+        let chain: CertificateChain
+        /// One reference of `Loaded`.
+        let key: OpaquePointer
+        let names: [String]
+
+        /// RSA, EC and so on: a context has room for one certificate of each kind.
+        var kind: Int32 { EVP_PKEY_get_base_id(key) }
+    }
+
+    /// All certificates, in the order given.
+    private struct Loaded {
+        private(set) var certificates: [Certificate] = []
+
+        mutating func add(_ source: TLSCertificateSource) throws(CryptoError) {
+            let (chain, key) = try source.load()
+            certificates.append(Certificate(chain: chain, key: key, names: chain.names))
+        }
+
+        func free() {
+            for certificate in certificates { EVP_PKEY_free(certificate.key) }
+        }
+
+        /// Every name once, in the order given.
+        var names: [String] {
+            var known: Set<String> = []
+            return certificates.flatMap(\.names).filter { known.insert($0).inserted }
+        }
+
+        /// The certificates that serve a name: the first that bears it, and of each other kind of key the first, so that a client
+        /// that takes only RSA and one that takes only ECDSA are both served.
+        func bearers(of name: String) -> [Int] {
+            var kinds: Set<Int32> = []
+            return certificates.indices.filter { certificates[$0].names.contains(name) && kinds.insert(certificates[$0].kind).inserted }
+        }
+    }
+
+    /// A context for each set of certificates that serves some name.
+    private struct Contexts {
+        private(set) var made: [(bearers: [Int], context: OpaquePointer)] = []
+
+        mutating func context(for bearers: [Int], _ loaded: Loaded) throws(CryptoError) -> OpaquePointer {
+            if let known = made.first(where: { $0.bearers == bearers }) { return known.context }
+            let context = try TLSServerContext.make(bearers.map { loaded.certificates[$0] })
+            made.append((bearers, context))
+            return context
+        }
     }
 
     deinit { SSL_CTX_free(handle.context) }
 
-    /// A context for one certificate. The caller frees it.
-    static func make(_ chain: CertificateChain, _ key: OpaquePointer) throws(CryptoError) -> OpaquePointer {
+    /// Makes a new key for session tickets, as happens every hour. For tests.
+    package func renewTicketKey() { TicketKeys.renew(in: handle.context) }
+
+    /// A context for certificates of as many kinds. The caller frees it.
+    static func make(_ certificates: [Certificate]) throws(CryptoError) -> OpaquePointer {
         ErrorQueue.clear()
         guard let context = SSL_CTX_new(TLS_server_method()) else { throw .fromQueue("TLS is not available") }
         do throws(CryptoError) {
             try TLSProfile.apply(to: context)
             try configure(context)
-            try install(chain, key, in: context)
+            for certificate in certificates { try install(certificate.chain, certificate.key, in: context) }
         } catch {
             SSL_CTX_free(context)
             throw error

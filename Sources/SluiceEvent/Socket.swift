@@ -73,6 +73,13 @@ public enum Socket {
         _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
 
+    /// Bytes that were handed over and that the peer's machine has not acknowledged: what shows whether a peer takes anything while the
+    /// kernel's buffer is too full to report room in it.
+    package static func unacknowledged(_ descriptor: Int32) -> Int {
+        var count: Int32 = 0
+        return sluice_unacknowledged(descriptor, &count) == 0 ? Int(count) : 0
+    }
+
     /// Sends small writes at once: a proxy must not add Nagle's delay to somebody else's latency.
     @inlinable
     package static func disableNagle(_ descriptor: Int32) {
@@ -119,7 +126,11 @@ public enum Socket {
     ///
     /// The workers of one gateway share a port (SO_REUSEPORT). Left at that, a second gateway of the same user would share it too,
     /// without a word. So the first socket is bound alone, which fails if anybody listens, and is opened to others only then.
-    package static func listen(on address: borrowing SocketAddress, backlog: Int32, isFirst: Bool) -> Result<Int32, SocketError> {
+    ///
+    /// - Parameter unsentBytes: see `limitUnsent`; nil leaves it to the kernel.
+    package static func listen(
+        on address: borrowing SocketAddress, backlog: Int32, isFirst: Bool, unsentBytes: Int? = nil
+    ) -> Result<Int32, SocketError> {
         let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return .failure(SocketError(code: errno)) }
         enable(SO_REUSEADDR, SOL_SOCKET, descriptor)
@@ -129,8 +140,16 @@ public enum Socket {
         if address.family == AF_INET6 { enable(IPV6_V6ONLY, Int32(IPPROTO_IPV6), descriptor) }
         guard address.withSockaddr({ bind(descriptor, $0, $1) }) == 0 else { return failure(closing: descriptor) }
         if isFirst { enable(SO_REUSEPORT, SOL_SOCKET, descriptor) }
+        // Before any connection can be there.
+        if let unsentBytes { limitUnsent(descriptor, bytes: unsentBytes) }
         guard Glibc.listen(descriptor, backlog) == 0 else { return failure(closing: descriptor) }
         return .success(descriptor)
+    }
+
+    /// Bounds what a socket takes before the peer's window lets it go (TCP_NOTSENT_LOWAT). Connections inherit it from their listener.
+    package static func limitUnsent(_ descriptor: Int32, bytes: Int) {
+        var size = Int32(clamping: bytes)
+        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &size, socklen_t(MemoryLayout<Int32>.size))
     }
 
     private static func enable(_ option: Int32, _ level: Int32, _ descriptor: Int32) {

@@ -22,6 +22,9 @@ package struct Thread: @unchecked Sendable {
         self.handle = handle
     }
 
+    /// Nobody will wait for it: its memory goes with its end.
+    package func detach() { pthread_detach(handle) }
+
     /// Waits for the thread to end.
     package func join() { pthread_join(handle, nil) }
 

@@ -35,6 +35,7 @@ package final class Gateway: @unchecked Sendable {
     private var keeper: CountKeeper?
     private var opened: Set<String> = []
     private var certificates: [String: TLSServerContext] = [:]
+    private let connectionCounts = ConnectionCounts()
     let status = GatewayStatus()
 
     /// - Parameters:
@@ -158,7 +159,7 @@ package final class Gateway: @unchecked Sendable {
         let configuration = GatewayConfiguration.read(tree, problems: problems)
         let compiler = SnapshotCompiler(settings: settings, registries: .init(), problems: problems)
         _ = compiler.compile(configuration, generation: 1)
-        _ = ListenerPlanner(settings: settings, previous: [:]).plan(configuration, problems: problems)
+        _ = ListenerPlanner(settings: settings, previous: [:], counts: ConnectionCounts()).plan(configuration, problems: problems)
     }
 
     // MARK: Publication
@@ -176,10 +177,9 @@ package final class Gateway: @unchecked Sendable {
         let configuration = GatewayConfiguration.read(tree, problems: problems)
         let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
         let snapshot = compiler.compile(configuration, generation: status.generation + 1)
-        let listeners = ListenerPlanner(settings: settings, previous: certificates).plan(configuration, problems: problems)
+        let listeners = ListenerPlanner(settings: settings, previous: certificates, counts: connectionCounts).plan(configuration, problems: problems)
         guard let snapshot, !problems.refuseConfiguration else { throw Failure(lines: problems.all.map(\.description)) }
         for problem in problems.all { log.warning("\(problem)") }
-        for warning in listeners.warnings { log.warning("\(warning)") }
         return Plan(snapshot: snapshot, listeners: listeners.plans, certificates: listeners.certificates)
     }
 
@@ -203,7 +203,7 @@ package final class Gateway: @unchecked Sendable {
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
         registries.counts.signal.raise()
         let origins = registries.origins.all
-        resolver?.add(origins, waitingMilliseconds: 3000)
+        resolver?.resolve(origins.filter { plan.snapshot.originNumbers.contains($0.number) }, waitingMilliseconds: 3000)
         let addresses = resolver?.addresses ?? [:]
         let labels = registries.metrics.labels
         status.publishing(plan.snapshot.generation, workers: workers.count)

@@ -60,6 +60,9 @@ enum Limits {
     /// Milliseconds that a start waits for a shared store of counts: as long as one that has lost its data needs to settle, and a little more.
     static let firstRoundMilliseconds = 6000
 
+    /// Names that are looked up at once.
+    static let lookUpsAtOnce = 64
+
     /// Addresses of one upstream name that are used; more are ignored.
     static let addressesPerName = 16
 
@@ -71,6 +74,13 @@ enum Limits {
 
     /// Connections accepted in one turn of the loop, so that a flood of them cannot starve those that are open.
     static let acceptsPerTurn = 64
+
+    /// One in so many of the process's descriptors is not given to clients: requests need connections to services, a reload files.
+    static let descriptorReserve = 4
+
+    /// Bytes that a client's socket holds unsent before it takes no more. The kernel alone would hold megabytes for each client that
+    /// reads slowly; what is under way to the client is not meant.
+    static let unsentBytes = 256 * 1024
 
     /// Milliseconds without accepting after the descriptors ran out.
     static let acceptPauseMilliseconds: UInt64 = 100

@@ -53,6 +53,10 @@ package struct IPAddress: BitwiseCopyable, Sendable, Hashable, Comparable {
     @inlinable
     package var v4: UInt32? { isV4 ? UInt32(truncatingIfNeeded: low) : nil }
 
+    /// What one customer of a network is given at least: an IPv4 address, or an IPv6 network of 64 bits (RFC 6177), in which whoever has
+    /// it can take any address.
+    package var allotment: IPAddress { isV4 ? self : IPAddress(high: high, low: 0) }
+
     /// 127.0.0.0/8 or ::1.
     @inlinable
     package var isLoopback: Bool {

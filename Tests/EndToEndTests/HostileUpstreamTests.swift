@@ -66,6 +66,29 @@ struct HostileUpstreamTests {
         for _ in 0..<3 { #expect(try gateway.get("/api/x").text == "clean") }
     }
 
+    @Test("a response that nobody asked for, read in the same turn as the next request: the connection is not taken")
+    func unsolicitedInTheSameTurn() throws {
+        let (poison, sent) = (Flag(), Flag())
+        let upstream = try ScriptedUpstream { call in
+            try call.reply(200, body: "clean")
+            guard call.request.target == "/first" else { return }
+            try poison.wait()
+            try call.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+            sent.set()
+        }
+        let gateway = try Gateway(configuration(upstream: upstream.url), environment: oneWorker)
+        let client = try gateway.client()
+        #expect(try client.exchange(Gateway.text("GET", "/api/first")).text == "clean")
+        // While it stands still both arrive, the request first.
+        gateway.process.signal(SIGSTOP)
+        #expect(eventually { gateway.process.isStopped })
+        try client.send(Gateway.text("GET", "/api/next"))
+        poison.set()
+        try sent.wait()
+        gateway.process.signal(SIGCONT)
+        #expect(try client.response().text == "clean")
+    }
+
     @Test("a flood of interim responses ends, with a refusal or with the response")
     func interimFlood() throws {
         let upstream = try ScriptedUpstream { call in

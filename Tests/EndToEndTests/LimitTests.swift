@@ -39,6 +39,33 @@ struct LimitTests {
         #expect(try second.response().status == 200)
     }
 
+    @Test("maxConnections of a listener holds over all workers: one more waits in the kernel's queue until a place is free, other listeners serve")
+    func listenerConnections() throws {
+        let (capped, open) = (try Ports.free(), try Ports.free())
+        func text(_ most: Int) -> String {
+            configuration(
+                top: ["listeners:", "  - {address: \"127.0.0.1:\(capped)\", maxConnections: \(most)}", "  - address: 127.0.0.1:\(open)"],
+                [EndpointText("/**", helloMock)])
+        }
+        let gateway = try Gateway(text(3), environment: ["SLUICE_WORKERS": "2"], readyPort: open)
+        var clients: [RawClient] = []
+        for _ in 0..<8 {
+            let client = try RawClient(port: capped, timeout: 1)
+            try client.send(Gateway.text("GET", "/api/x"))
+            clients.append(client)
+        }
+        let waiting = clients.filter { (try? $0.response().status) != 200 }
+        #expect(waiting.count == 5)
+        #expect(try gateway.get("/api/x", port: open).status == 200)
+        let served = try #require(clients.first { client in !waiting.contains { $0 === client } })
+        served.close()
+        #expect(eventually { waiting.contains { (try? $0.response().status) == 200 } })
+        // A reload may allow more.
+        try gateway.reload(text(100))
+        let last = try RawClient(port: capped)
+        #expect(try last.exchange(Gateway.text("GET", "/api/x")).status == 200)
+    }
+
     @Test("SLUICE_REQUESTS_PER_CONNECTION_MAX: the last request says close, those before it do not")
     func requestsPerConnection() throws {
         let gateway = try gateway(["SLUICE_REQUESTS_PER_CONNECTION_MAX": "3"])

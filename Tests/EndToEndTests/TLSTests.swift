@@ -49,6 +49,74 @@ struct TLSTests {
         }
     }
 
+    @Test("an RSA and an ECDSA certificate for one name: each client is served the one that it takes, whatever their order", arguments: [
+        ["rsa", "ec", "two"], ["two", "ec", "rsa"],
+    ])
+    func bothKinds(order: [String]) throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("rsa", for: ["one.test"], in: folder, key: ["-newkey", "rsa:2048"])
+        try OpenSSL.certificate("ec", for: ["one.test"], in: folder)
+        try OpenSSL.certificate("two", for: ["two.test"], in: folder)
+        let port = try Ports.free()
+        let tls = order.map { "{certificate: \"\(folder.file($0 + ".pem"))\", key: {file: \"\(folder.file($0 + ".key"))\"}}" }
+        let gateway = try Gateway(
+            configuration(top: ["listeners:", "  - address: 127.0.0.1:\(port)", "    tls: [\(tls.joined(separator: ", "))]"], [EndpointText("/**", helloMock)]),
+            readyPort: port)
+        for version in ["-tls1_2", "-tls1_3"] {
+            for (algorithm, kind) in [("rsa_pss_rsae_sha256", "rsaEncryption"), ("ecdsa_secp256r1_sha256", "id-ecPublicKey")] {
+                let shown = try command([
+                    "sh", "-c",
+                    "openssl s_client -connect 127.0.0.1:\(port) -servername one.test \(version) -sigalgs \(algorithm) </dev/null | openssl x509 -noout -text",
+                ])
+                #expect(shown.output.contains("Public Key Algorithm: \(kind)") && shown.output.contains("CN = one.test"), "\(version) \(algorithm) \(shown.errors)")
+            }
+        }
+        #expect(gateway.process.exitCode() == nil)
+    }
+
+    @Test("check tells of a certificate that has expired; run says so, and serves it all the same")
+    func expired() throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("old", for: ["old.test"], in: folder, days: -1)
+        let port = try Ports.free()
+        let text = configuration(
+            top: ["listeners:", "  - address: 127.0.0.1:\(port)", "    tls: {certificate: \"\(folder.file("old.pem"))\", key: {file: \"\(folder.file("old.key"))\"}}"],
+            [EndpointText("/**", helloMock)])
+        let checked = try run(["check", "--config", folder.write("sluice.yaml", text)])
+        #expect(checked.code == 1 && checked.errors.contains("sluice.yaml:3:24: listeners[0].tls.certificate: found"), "\(checked.everything)")
+        #expect(checked.errors.contains("old.pem: the certificate has expired"))
+        let gateway = try Gateway(text, readyPort: port)
+        #expect(gateway.log.contains("old.pem: the certificate has expired"))
+        let result = try command(["curl", "-sSk", "-m", "10", "--noproxy", "*", "https://127.0.0.1:\(port)/api/x"])
+        #expect(result.output == "hello")
+    }
+
+    @Test("a handshake that does not end is ended after SLUICE_TLS_HANDSHAKE_TIMEOUT_MS, and counted", arguments: ["", "\u{16}\u{3}\u{1}"])
+    func slowHandshake(beginning: String) throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("one", for: ["one.test"], in: folder)
+        let port = try Ports.free()
+        let gateway = try Gateway(
+            configuration(
+                top: ["listeners:", "  - address: 127.0.0.1:\(port)", "    tls: {certificate: \"\(folder.file("one.pem"))\", key: {file: \"\(folder.file("one.key"))\"}}"],
+                [EndpointText("/**", helloMock)]),
+            environment: ["SLUICE_TLS_HANDSHAKE_TIMEOUT_MS": "200"], admin: true, readyPort: port)
+        let failures = {
+            let text = try gateway.get("/metrics", port: gateway.adminPort).text
+            return text.split(separator: "\n").first { $0.hasPrefix("sluice_tls_handshake_failures_total ") }.flatMap { Double($0.split(separator: " ")[1]) } ?? -1
+        }
+        // The harness's own look at the port ends without a handshake.
+        #expect(try eventually { try failures() >= 1 })
+        let before = try failures()
+        let client = try RawClient(port: port)
+        if !beginning.isEmpty { try client.send(beginning) }
+        #expect(client.endsQuietly())
+        #expect(try eventually { try failures() == before + 1 })
+    }
+
     @Test("TLS 1.2 and 1.3 are spoken, 1.1 and 1.0 are refused")
     func versions() throws {
         let site = try site()
@@ -169,6 +237,27 @@ struct TLSTests {
         let result = try command(["sh", "-c", script], input: [UInt8](text.utf8))
         #expect(result.output.hasPrefix("HTTP/1.1 101"))
         #expect(result.output.components(separatedBy: line).count == 101, "\(result.output.utf8.count) bytes")
+    }
+
+    @Test("a reload takes up other authorities in the file of upstreamTls.ca: the service's certificate is checked by them, in both directions")
+    func renewedAuthority() throws {
+        let (ours, theirs) = (try Folder(), try Folder())
+        for folder in [ours, theirs] { try OpenSSL.authority(in: folder) }
+        try OpenSSL.certificate("good", for: ["localhost"], in: ours)
+        let front = try Nginx(
+            listen: "ssl", "ssl_certificate \(ours.file("good.pem")); ssl_certificate_key \(ours.file("good.key")); location / { return 200; }")
+        let trusted = try Folder()
+        try trusted.write("ca.pem", theirs.read("ca.pem"))
+        let text = configuration(upstream: "https://localhost:\(front.port)", domain: ["upstreamTls: {ca: \"\(trusted.file("ca.pem"))\"}"])
+        let gateway = try Gateway(text)
+        expect(try gateway.get("/api/x"), is: .badGateway)
+        try trusted.write("ca.pem", ours.read("ca.pem"))
+        try gateway.reload(text)
+        #expect(try eventually { try gateway.get("/api/x").status == 200 })
+        // Connections that the former authorities vouched for are not used again.
+        try trusted.write("ca.pem", theirs.read("ca.pem"))
+        try gateway.reload(text)
+        #expect(try eventually { try gateway.get("/api/x").status == 502 })
     }
 
     @Test("a reload takes up a renewed certificate")

@@ -102,6 +102,21 @@ struct CertificateFileTests {
         }
     }
 
+    @Test("a chain that ends before its root: told where the last certificate says that its issuer can be had, and the issuer is no authority of the system's")
+    func end() throws {
+        let authority = try Authority()
+        let openssl = authority.openssl
+        try authority.issue("middle", [], commonName: "Middle")
+        try openssl.write(Array("[e]\nsubjectAltName=DNS:a.example\nauthorityInfoAccess=caIssuers;URI:http://pki.example/middle\n".utf8), to: "e.cnf")
+        try openssl.run(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout leaf.key -CA middle.pem -CAkey middle.key -subj /CN=x -days 30 "
+                + "-config e.cnf -extensions e -out leaf.pem")
+        let leaf = authority.source("leaf")
+        #expect(Self.problems(leaf) == ["\(leaf.chainFile): the issuer of the last certificate is missing: clients do not know it"])
+        try openssl.write(openssl.bytes("leaf.pem") + openssl.bytes("middle.pem"), to: "chain.pem")
+        #expect(Self.problems(TLSCertificateSource(chainFile: openssl.path("chain.pem"), key: leaf.key)) == [])
+    }
+
     @Test("a chain out of order, or with a stranger in it")
     func order() throws {
         let authority = try Authority()

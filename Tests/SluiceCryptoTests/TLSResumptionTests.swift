@@ -74,6 +74,30 @@ struct TLSResumptionTests {
         #expect(try connect(peer, to: stranger))
     }
 
+    @Test(
+        "ticket keys are renewed: a session goes on over two renewals, over a reload too, and begins anew after a third",
+        arguments: [TLSVersion.tls12, .tls13])
+    func renewal(newest: TLSVersion) throws {
+        for (renewals, resumes) in [(1, true), (2, true), (3, false), (7, false)] {
+            let peer = try peer("a.example", newest)
+            #expect(try !connect(peer))
+            for _ in 0..<renewals { server.renewTicketKey() }
+            let heir = try TLSServerContext(sources, now: TLSServerContextTests.now, replacing: server)
+            #expect(try connect(peer, to: heir) == resumes, "\(renewals)")
+        }
+    }
+
+    // OpenSSL's client of TLS 1.2 does not pass a ticket on that came with a resumption.
+    @Test("TLS 1.3: every resumption brings a ticket of the newest key, so that a client that comes now and then never begins anew")
+    func renewedTicket() throws {
+        let peer = try peer("a.example", .tls13)
+        #expect(try !connect(peer))
+        for _ in 0..<6 {
+            server.renewTicketKey()
+            #expect(try connect(peer))
+        }
+    }
+
     @Test("contexts and peers may go while a session is open, even in its handshake")
     func lifetimes() throws {
         func open() throws -> TLSPair {

@@ -31,6 +31,14 @@ import Testing
         #expect(IPAddress(source) == nil)
     }
 
+    @Test("what one client can take: its IPv4 address, or every address of its /64", arguments: [
+        ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"), ("2001:db8:1:2::", "2001:db8:1:2::"),
+        ("2001:db8:1:3:3:4:5:6", "2001:db8:1:3::"), ("::1", "::"),
+    ])
+    func allotment(address: String, expected: String) {
+        #expect(IPAddress(address)?.allotment == IPAddress(expected))
+    }
+
     @Test("IPv4 and its mapped form are one value; order is that of the numbers")
     func valuesAndOrder() {
         #expect(IPAddress("::ffff:127.0.0.1") == IPAddress(v4: 127, 0, 0, 1))

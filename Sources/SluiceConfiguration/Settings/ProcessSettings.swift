@@ -25,6 +25,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var headTimeoutMs = 10_000
     package var bodyTimeoutMs = 30_000
     package var writeTimeoutMs = 30_000
+    /// 0: none.
+    package var clientRateMin = 64
     package var idleTimeoutMs = 75_000
     /// 0: none.
     package var totalTimeoutMs = 0

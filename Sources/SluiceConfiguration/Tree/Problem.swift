@@ -5,6 +5,8 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
         case configuration
         /// The fault of one endpoint: `check` reports it, `run` starts all the same and that endpoint answers an error.
         case endpoint
+        /// Served as it is: `check` reports it, `run` says so and starts.
+        case notice
     }
 
     package var file: String

@@ -27,6 +27,7 @@ extension GatewayConfiguration {
         let text = reader.requiredString("address", allowed: ListenAddress.allowed)
         let certificates = readCertificates(reader)
         let expectsProxyHeader = reader.bool("proxyProtocol")?.value ?? false
+        let connectionsMax = reader.integer("maxConnections", in: 1...10_000_000, unit: "connections")
         let trusted = readBlocks("trustedProxies", reader)
         reader.finish()
         guard let text else { return nil }
@@ -36,7 +37,7 @@ extension GatewayConfiguration {
         }
         return ListenerConfiguration(
             address: text.map { _ in address }, certificates: certificates, expectsProxyHeader: expectsProxyHeader,
-            trustedProxies: trusted)
+            connectionsMax: Int(connectionsMax?.value ?? 0), trustedProxies: trusted)
     }
 
     private static func readCertificates(_ reader: MappingReader) -> [Certificate] {

@@ -19,6 +19,8 @@ package struct GatewayConfiguration: Sendable {
         /// Chosen by SNI; empty for plain HTTP.
         var certificates: [Certificate]
         var expectsProxyHeader: Bool
+        /// Most connections at once, over all workers; 0: no bound.
+        var connectionsMax: Int
         var trustedProxies: [Located<CIDR>]
     }
 

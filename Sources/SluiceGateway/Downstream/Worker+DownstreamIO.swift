@@ -53,7 +53,7 @@ extension Worker {
             case .ended, .failed: return false
             }
             if sent == count { return true }
-            limit(connection, to: limits.writeTimeout)
+            awaitTaking(connection)
         }
         return connection.pointee.output.append(bytes + sent, count - sent, from: &outputs.pointee)
     }
@@ -64,12 +64,28 @@ extension Worker {
             switch connection.pointee.socket.send(front, connection.pointee.output.count) {
             case .bytes(let count):
                 connection.pointee.output.remove(count, to: &outputs.pointee)
-                limit(connection, to: limits.writeTimeout)
+                awaitTaking(connection)
             case .wouldBlock: return
             case .ended, .failed: return abort(connection)
             }
         }
         outputDrained(connection)
+    }
+
+    /// The client has its time to take some of what waits for it.
+    private func awaitTaking(_ connection: Downstream) {
+        connection.pointee.output.owed = UInt32(clamping: Socket.unacknowledged(connection.pointee.socket.descriptor))
+        limit(connection, to: limits.writeTimeout)
+    }
+
+    /// Whether the client took something in its time, and not less than it must; it has the same time again then. A large buffer of
+    /// the kernel's reports room only when a third of it is free, which slow clients that read all the time may not reach.
+    private func hasTaken(_ connection: Downstream) -> Bool {
+        let owed = Int(connection.pointee.output.owed)
+        let taken = owed - Socket.unacknowledged(connection.pointee.socket.descriptor)
+        guard taken > 0, UInt64(taken) * 1000 >= limits.rateMin * limits.writeTimeout else { return false }
+        awaitTaking(connection)
+        return true
     }
 
     private func outputDrained(_ connection: Downstream) {
@@ -144,6 +160,7 @@ extension Worker {
         connection.pointee.isQueued = false
         connection.pointee.generation &+= 1
         counters.traffic.downstreamOpen -= 1
+        listeners[Int(connection.pointee.listener)].open.leave()
         forgetPeer(connection.pointee.acceptedFrom)
         downstreams.give(back: connection)
     }
@@ -160,10 +177,17 @@ extension Worker {
 
     func downstreamExpired(_ connection: Downstream) {
         let isTotal = connection.pointee.totalUntil <= nowMilliseconds
-        if isTotal { counters.traffic.totalTimeouts &+= 1 }
+        if isTotal {
+            counters.traffic.totalTimeouts &+= 1
+        } else if !connection.pointee.output.isEmpty, hasTaken(connection) {
+            return
+        }
         switch connection.pointee.state {
         case .free: break
-        case .handshaking, .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
+        case .handshaking:
+            counters.traffic.handshakeFailures &+= 1
+            abort(connection)
+        case .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
         case .readingHead: refuse(connection, .requestTimeout)
         case .exchanging:
             // Either the client does not read its response, or it does not send its body.

@@ -42,10 +42,26 @@ extension Worker {
             }
         }
         if isReceivingRequestBody(connection), upstream.pointee.output.isEmpty {
-            limit(connection, to: limits.bodyTimeout)
-        } else if connection.pointee.output.isEmpty {
-            limit(connection, to: 0)
+            awaitBody(connection, block)
+        } else {
+            block.pointee.transfer.bodySpanAt = 0
+            if connection.pointee.output.isEmpty { limit(connection, to: 0) }
         }
+    }
+
+    /// The client is to send more of its body: something within the body's timeout, and over each such span no less than it must.
+    /// What the service does not take is no time of the client's.
+    private func awaitBody(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        limit(connection, to: limits.bodyTimeout)
+        let transfer = block.transfer
+        if transfer.pointee.bodySpanAt != 0 {
+            let span = nowMilliseconds - transfer.pointee.bodySpanAt
+            guard span >= limits.bodyTimeout else { return }
+            let bytes = transfer.pointee.requestBodyBytes - transfer.pointee.bodySpanBytes
+            if bytes * 1000 < limits.rateMin * span { return fail(connection, .requestTimeout) }
+        }
+        transfer.pointee.bodySpanAt = nowMilliseconds
+        transfer.pointee.bodySpanBytes = transfer.pointee.requestBodyBytes
     }
 
     /// A client may half-close and still wait for its response; one that has reset waits for nothing. Bytes of a next request

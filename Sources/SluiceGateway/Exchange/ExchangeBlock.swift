@@ -118,6 +118,10 @@ struct TransferState {
     /// Where one that was made here stands, which is also the id of a trace that begins here: beside what every request touches, not
     /// in the block's storage, whose page is mostly not touched at all.
     var madeRequestID = InlineArray<32, UInt8>(repeating: 0)
+    /// Milliseconds of the monotonic clock at which the present span of measuring the client's rate began; 0 while it is not waited for.
+    var bodySpanAt: UInt64 = 0
+    /// `requestBodyBytes` then.
+    var bodySpanBytes: UInt64 = 0
     var startedAt: UInt64 = 0
     var upstreamStartedAt: UInt64 = 0
     var upstreamHeadAt: UInt64 = 0

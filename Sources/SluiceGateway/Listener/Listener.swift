@@ -14,6 +14,9 @@ final class Listener {
     private(set) var tls: TLSServerContext?
     private(set) var expectsProxyHeader: Bool
     private(set) var trusted: TrustedProxies
+    /// Its connections on all workers, and how many there may be; 0: no bound.
+    let open: ConnectionCount
+    private(set) var connectionsMax: Int
     /// Keeps the memory of `trusted` alive.
     private var snapshot: Snapshot
     let event: UnsafeMutablePointer<SocketEvent>
@@ -34,6 +37,8 @@ final class Listener {
         tls = plan.tls
         expectsProxyHeader = plan.expectsProxyHeader
         trusted = snapshot.trusted[plan.address] ?? snapshot.trustedEverywhere
+        open = plan.open
+        connectionsMax = plan.connectionsMax
         event = .allocate(capacity: 1)
         event.initialize(to: SocketEvent())
     }
@@ -45,6 +50,7 @@ final class Listener {
         tls = plan.tls
         expectsProxyHeader = plan.expectsProxyHeader
         trusted = snapshot.trusted[plan.address] ?? snapshot.trustedEverywhere
+        connectionsMax = plan.connectionsMax
         self.snapshot = snapshot
     }
 
@@ -65,6 +71,9 @@ struct ListenerPlan: Sendable {
     let tls: TLSServerContext?
     /// Whether every connection begins with a PROXY header.
     let expectsProxyHeader: Bool
+    /// Most connections at once; 0: no bound.
+    let connectionsMax: Int
+    let open: ConnectionCount
 }
 
 /// A listener with the sockets that were opened for one worker.

@@ -9,12 +9,11 @@ struct ListenerPlanner {
     let settings: ProcessSettings
     /// Certificates in use, whose session tickets stay good over a reload.
     let previous: [String: TLSServerContext]
+    let counts: ConnectionCounts
 
     struct Outcome {
         var plans: [ListenerPlan] = []
         var certificates: [String: TLSServerContext] = [:]
-        /// What an operator should know and can be served all the same: a certificate that expires soon.
-        var warnings: [String] = []
     }
 
     /// The listeners; where the file has none, the one of the process settings.
@@ -22,8 +21,9 @@ struct ListenerPlanner {
         var outcome = Outcome()
         guard !configuration.listeners.isEmpty else {
             if let address = socketAddress(settings.listen) {
+                let name = settings.listen.description
                 outcome.plans.append(ListenerPlan(
-                    address: settings.listen.description, socketAddress: address, tls: nil, expectsProxyHeader: false))
+                    address: name, socketAddress: address, tls: nil, expectsProxyHeader: false, connectionsMax: 0, open: counts.of(name)))
             }
             return outcome
         }
@@ -40,7 +40,8 @@ struct ListenerPlanner {
             let tls = loadCertificates(of: listener, named: name, problems: problems, into: &outcome)
             if !listener.certificates.isEmpty, tls == nil { continue }
             outcome.plans.append(ListenerPlan(
-                address: name, socketAddress: address, tls: tls, expectsProxyHeader: listener.expectsProxyHeader))
+                address: name, socketAddress: address, tls: tls, expectsProxyHeader: listener.expectsProxyHeader,
+                connectionsMax: listener.connectionsMax, open: counts.of(name)))
         }
         return outcome
     }
@@ -60,7 +61,12 @@ struct ListenerPlanner {
             let context = try TLSServerContext(
                 sources, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), replacing: previous[name])
             outcome.certificates[name] = context
-            outcome.warnings += context.warnings
+            for (certificate, facts) in zip(listener.certificates, context.certificates) {
+                for warning in facts.warnings {
+                    problems.add(
+                        at: certificate.chainFile, found: warning, allowed: "a certificate that is valid now, and its chain in order", scope: .notice)
+                }
+            }
             return context
         } catch {
             reportFaults(of: listener.certificates, error, problems)

@@ -27,6 +27,7 @@ struct ListeningSockets {
                 Socket.close(socket.descriptor)
             } else {
                 Socket.adopt(socket.descriptor)
+                Socket.limitUnsent(socket.descriptor, bytes: Limits.unsentBytes)
                 inherited.append(socket)
             }
         }
@@ -54,7 +55,7 @@ struct ListeningSockets {
     private func openFresh(_ plan: ListenerPlan) throws(SocketError) -> [[ListeningSocket]] {
         var sockets: [[ListeningSocket]] = []
         for worker in 0..<workers {
-            switch Socket.listen(on: plan.socketAddress, backlog: backlog, isFirst: worker == 0) {
+            switch Socket.listen(on: plan.socketAddress, backlog: backlog, isFirst: worker == 0, unsentBytes: Limits.unsentBytes) {
             case .success(let descriptor): sockets.append([ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)])
             case .failure(let error):
                 for socket in sockets.joined() { Socket.close(socket.descriptor) }
@@ -97,7 +98,7 @@ struct ListeningSockets {
         guard let first = sockets.first?.first else { return }
         for worker in sockets.indices where sockets[worker].isEmpty {
             if Socket.mayHaveSiblings(first.descriptor),
-                case .success(let descriptor) = Socket.listen(on: plan.socketAddress, backlog: backlog, isFirst: false)
+                case .success(let descriptor) = Socket.listen(on: plan.socketAddress, backlog: backlog, isFirst: false, unsentBytes: Limits.unsentBytes)
             {
                 sockets[worker] = [ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)]
             } else if case .success(let descriptor) = Socket.duplicate(first.descriptor) {

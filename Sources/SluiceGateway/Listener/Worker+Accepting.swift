@@ -65,22 +65,26 @@ extension Worker {
         freshenClock()
         var accepted = 0
         while accepted < limit, !listener.isClosed {
-            guard limits.connectionsMax == 0 || downstreams.live < limits.connectionsMax else { return pause(listener) }
+            guard limits.connectionsMax == 0 || downstreams.live < limits.connectionsMax,
+                listener.open.enter(limit: listener.connectionsMax)
+            else { return pause(listener) }
             var address = SocketAddress()
             switch Socket.accept(listener.descriptor, from: &address) {
             case .bytes(let descriptor):
                 accepted += 1
                 guard admits(address.ip) else {
+                    listener.open.leave()
                     Socket.resetOnClose(Int32(descriptor))
                     Socket.close(Int32(descriptor))
                     continue
                 }
                 open(Int32(descriptor), from: address, listener)
-            case .wouldBlock, .ended: return
+                if descriptor >= limits.clientDescriptorsMax { return pauseForDescriptors(listener) }
+            case .wouldBlock, .ended: return listener.open.leave()
             case .failed:
+                listener.open.leave()
                 // Out of descriptors or memory: the readiness would be reported again at once, and the loop would spin.
-                counters.traffic.acceptFailures &+= 1
-                return pause(listener)
+                return pauseForDescriptors(listener)
             }
         }
     }
@@ -89,6 +93,7 @@ extension Worker {
     /// connections of a load balancer come from one address.
     private func admits(_ peer: IPAddress) -> Bool {
         guard limits.connectionsPerClientMax > 0 else { return true }
+        let peer = peer.allotment
         let open = connectionsByPeer[peer] ?? 0
         guard open < limits.connectionsPerClientMax else {
             counters.traffic.connectionsRefused &+= 1
@@ -100,7 +105,9 @@ extension Worker {
 
     /// Counts a connection out.
     func forgetPeer(_ peer: IPAddress) {
-        guard limits.connectionsPerClientMax > 0, let open = connectionsByPeer[peer] else { return }
+        guard limits.connectionsPerClientMax > 0 else { return }
+        let peer = peer.allotment
+        guard let open = connectionsByPeer[peer] else { return }
         connectionsByPeer[peer] = open > 1 ? open - 1 : nil
     }
 
@@ -110,9 +117,20 @@ extension Worker {
         listener.pausedUntil = nowMilliseconds + Limits.acceptPauseMilliseconds
     }
 
+    /// Descriptors are short: what is left of them is for connections to services, for files and for the admin listener, without which
+    /// the clients that are here already could not be served.
+    private func pauseForDescriptors(_ listener: Listener) {
+        counters.traffic.acceptFailures &+= 1
+        pause(listener)
+    }
+
     /// Looks at every tick whether a paused listener may go on.
     func resumeAccepting() {
         for listener in listeners where listener.pausedUntil != 0 && listener.pausedUntil <= nowMilliseconds && !listener.isClosed {
+            guard let free = Descriptors.lowestFree(listener.descriptor), Int(free) < limits.clientDescriptorsMax else {
+                listener.pausedUntil = nowMilliseconds + Limits.acceptPauseMilliseconds
+                continue
+            }
             listener.pausedUntil = 0
             _ = listener.event.rearm()
         }

@@ -14,6 +14,8 @@ final class Snapshot: @unchecked Sendable {
     /// Trusted proxies by listener address, as configured.
     let trusted: [String: TrustedProxies]
     let trustedEverywhere: TrustedProxies
+    /// Where its requests may be sent, by number in the registry.
+    let originNumbers: Set<Int>
     private let arena: Arena
 
     init(
@@ -25,6 +27,7 @@ final class Snapshot: @unchecked Sendable {
         self.trustedEverywhere = trustedEverywhere
         arena = builder.arena
         self.tables = builder.arena.store(tables)
+        originNumbers = builder.originNumbers
         resourceFactories = builder.resourceFactories
     }
 }

@@ -9,6 +9,8 @@ final class SnapshotBuilder {
     /// Bytes of each worker's memory of pre-call answers.
     let preCallCacheBytes: Int
     private let origins: OriginRegistry
+    /// Numbers of the origins that were asked for.
+    private(set) var originNumbers: Set<Int> = []
     private(set) var resourceFactories: [@Sendable () -> any WorkerResource] = []
 
     init(problems: Problems, origins: OriginRegistry = OriginRegistry(), preCallCacheBytes: Int = 8 << 20) {
@@ -27,7 +29,9 @@ final class SnapshotBuilder {
     /// The number of the origin that a URL names. Nil, with a problem, if its authorities cannot be read.
     func origin(of url: UpstreamURL, trust: Origin.Trust = Origin.Trust(), at place: some Placed) -> Int? {
         do {
-            return try origins.number(of: url, trust: trust)
+            let number = try origins.number(of: url, trust: trust)
+            originNumbers.insert(number)
+            return number
         } catch {
             problems.add(at: place, found: error.message, allowed: "certificates of authorities that can be used")
             return nil

@@ -31,6 +31,8 @@ final class OriginRegistry: Sendable {
         var host: String
         var port: UInt16
         var trust: Origin.Trust?
+        /// Of the trust's file: with other authorities it is another origin, whose connections are made and verified anew.
+        var authorities: [UInt8]?
     }
 
     private struct Table {
@@ -42,7 +44,8 @@ final class OriginRegistry: Sendable {
 
     /// The origin's number. Throws if the trust's authorities cannot be read.
     func number(of url: UpstreamURL, trust: Origin.Trust) throws(CryptoError) -> Int {
-        let key = Key(isSecure: url.isSecure, host: url.host, port: url.port, trust: url.isSecure ? trust : nil)
+        var key = Key(isSecure: url.isSecure, host: url.host, port: url.port, trust: url.isSecure ? trust : nil)
+        if url.isSecure, let file = trust.authorityFile { key.authorities = try TLSClientContext.fingerprint(ofAuthorityFile: file) }
         if let known = table.withLock({ $0.numbers[key] }) { return known }
         let tls = url.isSecure
             ? try TLSClientContext(authorityFile: trust.authorityFile, verify: trust.verifies) : nil

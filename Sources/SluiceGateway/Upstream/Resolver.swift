@@ -3,7 +3,8 @@ import SluiceEvent
 import SluiceHTTP
 import Synchronization
 
-/// Resolves the names of origins on a thread of its own, and again at an interval, so that no worker ever waits for a name server.
+/// Resolves the names of origins on threads of its own, and again at an interval, so that no worker ever waits for a name server.
+/// Each look-up has a thread, because the system's answers late where a name server does not: no name waits for another.
 ///
 /// A name that cannot be resolved keeps the addresses that it had; the next attempt comes within a second while it has none.
 final class Resolver: Sendable {
@@ -12,6 +13,10 @@ final class Resolver: Sendable {
         var addresses: [IPAddress]?
         /// Milliseconds of the monotonic clock at which it is resolved again.
         var due: UInt64
+        /// Whether it is being looked up.
+        var isUnderWay = false
+        /// Whether the configuration in force names it.
+        var isUsed = true
     }
 
     private struct State {
@@ -23,18 +28,30 @@ final class Resolver: Sendable {
     private let signal = Signal()
     private let progress = Signal()
     private let refreshMilliseconds: UInt64
+    private let lookUp: @Sendable (String) -> [IPAddress]
     /// Told of every change, on the resolver's thread.
     private let changed: @Sendable (Int, [IPAddress]) -> Void
 
-    init(refreshSeconds: Int, changed: @escaping @Sendable (Int, [IPAddress]) -> Void) {
+    /// - Parameter lookUp: the addresses of a name, none if it has none. May block.
+    init(
+        refreshSeconds: Int, lookUp: @escaping @Sendable (String) -> [IPAddress] = Resolver.ask,
+        changed: @escaping @Sendable (Int, [IPAddress]) -> Void
+    ) {
         refreshMilliseconds = UInt64(refreshSeconds) * 1000
+        self.lookUp = lookUp
         self.changed = changed
     }
 
-    /// Adds origins that are new, and waits until each name was tried once or the time is up. Addresses need no resolution.
-    func add(_ origins: [Origin], waitingMilliseconds: UInt64) {
+    /// Resolves the names of these origins and of no others from now on, and waits until each that is new was tried once or the time is
+    /// up. Addresses need no resolution. Names that nobody uses any more keep the addresses that they had.
+    func resolve(_ origins: [Origin], waitingMilliseconds: UInt64) {
         state.withLock { state in
-            for origin in origins where state.names[origin.number] == nil {
+            for number in state.names.keys { state.names[number]?.isUsed = false }
+            for origin in origins {
+                guard state.names[origin.number] == nil else {
+                    state.names[origin.number]?.isUsed = true
+                    continue
+                }
                 state.names[origin.number] = Name(origin: origin, addresses: origin.url.address.map { [$0] }, due: 0)
             }
         }
@@ -43,7 +60,7 @@ final class Resolver: Sendable {
         while now() < deadline, hasUntried { progress.wait(milliseconds: 20) }
     }
 
-    private var hasUntried: Bool { state.withLock { $0.names.values.contains { $0.addresses == nil && $0.due == 0 } } }
+    private var hasUntried: Bool { state.withLock { $0.names.values.contains { $0.isUsed && $0.addresses == nil && $0.due == 0 } } }
 
     /// The addresses of every origin, as far as they are known.
     var addresses: [Int: [IPAddress]] { state.withLock { $0.names.mapValues { $0.addresses ?? [] } } }
@@ -51,11 +68,26 @@ final class Resolver: Sendable {
     /// The thread's body; ends after `stop()`.
     func run() {
         while !state.withLock({ $0.isStopped }) {
-            let due = state.withLock { state in
-                state.names.values.filter { $0.origin.url.address == nil && $0.due <= now() }.map(\.origin)
+            for origin in takeDue() {
+                do throws(SocketError) {
+                    try Thread(name: "sluice-lookup") { self.resolve(origin) }.detach()
+                } catch {
+                    resolve(origin)
+                }
             }
-            for origin in due { resolve(origin) }
             signal.wait(milliseconds: 250)
+        }
+    }
+
+    /// The origins whose names are to be looked up now, as many as may be under way at once; those that have waited longest first.
+    private func takeDue() -> [Origin] {
+        state.withLock { state in
+            let room = Limits.lookUpsAtOnce - state.names.values.count(where: \.isUnderWay)
+            let now = now()
+            let due = state.names.values.filter { $0.isUsed && $0.origin.url.address == nil && !$0.isUnderWay && $0.due <= now }
+                .sorted { $0.due < $1.due }.prefix(max(0, room)).map(\.origin)
+            for origin in due { state.names[origin.number]?.isUnderWay = true }
+            return due
         }
     }
 
@@ -65,9 +97,10 @@ final class Resolver: Sendable {
     }
 
     private func resolve(_ origin: Origin) {
-        let found = Self.lookUp(origin.url.host)
+        let found = lookUp(origin.url.host)
         let news: [IPAddress]? = state.withLock { state in
-            guard var name = state.names[origin.number] else { return nil }
+            guard var name = state.names[origin.number], !state.isStopped else { return nil }
+            name.isUnderWay = false
             let before = name.addresses
             if !found.isEmpty { name.addresses = found } else if before == nil { name.addresses = [] }
             let retry = name.addresses?.isEmpty == false ? refreshMilliseconds : min(1000, refreshMilliseconds)
@@ -76,13 +109,16 @@ final class Resolver: Sendable {
             return name.addresses == before ? nil : name.addresses
         }
         progress.raise()
+        // There is room for another.
+        signal.raise()
         if let news { changed(origin.number, news) }
     }
 
     private func now() -> UInt64 { Clock.monotonicNanoseconds() / 1_000_000 }
 
     /// Asks the system (hosts file, name servers). Sorted, so that an answer in another order is no change. Blocks.
-    private static func lookUp(_ host: String) -> [IPAddress] {
+    @Sendable
+    static func ask(_ host: String) -> [IPAddress] {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_ADDRCONFIG

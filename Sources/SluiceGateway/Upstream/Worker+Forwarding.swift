@@ -305,6 +305,8 @@ extension Worker {
             && !block.pointee.transfer.isPreCall) {
             return limit(upstream, to: answerTimeout(block))
         }
+        // A service that reads a long request slowly has not been silent.
+        if hasTaken(upstream) { return limit(upstream, to: answerTimeout(block)) }
         if let address = upstream.pointee.address { noteFailure(address) }
         fail(connection, .upstreamTimeout("no response in time"))
     }

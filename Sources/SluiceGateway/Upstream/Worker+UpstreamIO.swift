@@ -136,6 +136,7 @@ extension Worker {
             case .ended, .failed: return false
             }
             if sent == count { return true }
+            noteOwed(connection)
         }
         return connection.pointee.output.append(bytes + sent, count - sent, from: &outputs.pointee)
     }
@@ -144,7 +145,12 @@ extension Worker {
     private func flush(_ connection: UpstreamLink) -> Bool {
         while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
             switch connection.pointee.socket.send(front, connection.pointee.output.count) {
-            case .bytes(let count): connection.pointee.output.remove(count, to: &outputs.pointee)
+            case .bytes(let count):
+                connection.pointee.output.remove(count, to: &outputs.pointee)
+                noteOwed(connection)
+                if let block = connection.pointee.downstream?.pointee.block, connection.pointee.state == .active {
+                    limit(connection, to: answerTimeout(block))
+                }
             case .wouldBlock: return true
             case .ended, .failed:
                 // It may have answered before it stopped reading; the answer is worth more than the error.
@@ -158,15 +164,37 @@ extension Worker {
         return true
     }
 
+    /// From here on the service is to take something of what waits for it.
+    private func noteOwed(_ connection: UpstreamLink) {
+        connection.pointee.output.owed = UInt32(clamping: Socket.unacknowledged(connection.pointee.socket.descriptor))
+    }
+
+    /// Whether the service took some of what waits for it in its time, although the kernel reported no room; see `hasTaken` for clients.
+    /// Always false for a request that the kernel took at once.
+    func hasTaken(_ connection: UpstreamLink) -> Bool {
+        let owed = connection.pointee.output.owed
+        noteOwed(connection)
+        return connection.pointee.output.owed < owed
+    }
+
     // MARK: The pool
 
-    /// An open connection that nobody uses; the one used last.
+    /// An open connection that nobody uses; the one used last. One that has something to say, which is its end or a response that nobody
+    /// asked for, is none: what it said would be taken for the response to come.
     @inline(__always)
     func takeIdle(_ address: UpstreamAddressRef) -> UpstreamLink? {
-        guard let connection = address.pointee.firstIdle else { return nil }
+        guard var connection = address.pointee.firstIdle else { return nil }
+        while connection.pointee.socket.mayRead || Readiness.isDue(connection.event) {
+            let next = connection.pointee.nextIdle
+            closeIdle(connection)
+            if connection.pointee.state == .idle { break }
+            guard let next else { return nil }
+            connection = next
+        }
         unlinkIdle(connection, address)
         connection.pointee.state = .active
         connection.pointee.isReused = true
+        connection.pointee.output.owed = 0
         return connection
     }
 

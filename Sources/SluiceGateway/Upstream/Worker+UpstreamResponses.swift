@@ -38,9 +38,9 @@ extension Worker {
     /// Takes `count` bytes at the receive area. True if the exchange wants more.
     private func consume(_ upstream: UpstreamLink, _ connection: Downstream, _ count: Int) -> Bool {
         guard let block = connection.pointee.block else { return false }
-        // Progress: the next piece has its own time.
-        limit(upstream, to: answerTimeout(block))
         if block.pointee.transfer.upstreamHeadAt != 0 {
+            // Progress: the next piece has its own time.
+            limit(upstream, to: answerTimeout(block))
             var writer = HeadWriter(compose, capacity: 0)
             return passBody(upstream, connection, block, receiveArea, count, head: &writer)
         }
@@ -70,6 +70,8 @@ extension Worker {
             case .malformed: return reject(upstream, connection, "malformed response")
             case .complete: break
             }
+            // A head has one time for all its pieces, an interim response and what follows it have their own.
+            limit(upstream, to: answerTimeout(block))
             upstream.pointee.address?.pointee.noteSuccess()
             if head.upgrade { return switchProtocols(upstream, connection, block, head, bytes) }
             guard head.status >= 200 else {

@@ -1,4 +1,5 @@
 import SluiceConfiguration
+import SluiceEvent
 
 /// The process settings that a worker reads while it serves: plain numbers, in the units of its code.
 struct WorkerLimits: BitwiseCopyable, Sendable {
@@ -8,6 +9,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let headTimeout: UInt64
     let bodyTimeout: UInt64
     let writeTimeout: UInt64
+    /// Bytes per second that a client has to send of a body and to take of a response; 0: no bound.
+    let rateMin: UInt64
     let idleTimeout: UInt64
     let drainIdleTimeout: UInt64
     let handshakeTimeout: UInt64
@@ -17,6 +20,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let listenBacklog: Int
     /// 0: no bound.
     let connectionsMax: Int
+    /// No client's connection gets a descriptor of this number or above, but for one per listener.
+    let clientDescriptorsMax: Int
     /// Of one client address; 0: no bound.
     let connectionsPerClientMax: Int
     /// Requests after which a client's connection is closed; 0: no bound.
@@ -50,6 +55,7 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         headTimeout = UInt64(settings.headTimeoutMs)
         bodyTimeout = UInt64(settings.bodyTimeoutMs)
         writeTimeout = UInt64(settings.writeTimeoutMs)
+        rateMin = UInt64(settings.clientRateMin)
         idleTimeout = UInt64(settings.idleTimeoutMs)
         drainIdleTimeout = UInt64(settings.drainIdleTimeoutMs)
         listenBacklog = settings.listenBacklog
@@ -58,6 +64,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         connectTimeout = UInt64(settings.upstreamConnectTimeoutMs)
         upstreamIdleTimeout = UInt64(settings.upstreamIdleTimeoutMs)
         connectionsMax = settings.maxConnections
+        let descriptors = Descriptors.limit
+        clientDescriptorsMax = descriptors - descriptors / Limits.descriptorReserve
         connectionsPerClientMax = settings.maxConnectionsPerClient
         requestsPerConnectionMax = UInt32(clamping: settings.requestsPerConnectionMax)
         idlePerAddressMax = settings.upstreamPoolSize

@@ -134,6 +134,15 @@ final class ChildProcess: Sendable {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// Whether every thread of it stands still, after SIGSTOP.
+    var isStopped: Bool {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        return !threads.isEmpty && threads.allSatisfy { thread in
+            // The state stands behind the name, which may hold anything.
+            Self.read("/proc/\(pid)/task/\(thread)/stat").split(separator: ")").last?.hasPrefix(" T") == true
+        }
+    }
+
     /// Descriptors that it has open.
     func openDescriptors() -> Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0 }
 

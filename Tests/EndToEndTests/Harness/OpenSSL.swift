@@ -49,16 +49,21 @@ enum OpenSSL {
     }
 
     /// A certificate of that authority for DNS names and addresses, in `NAME.pem`, `NAME.key`.
-    static func certificate(_ name: String, for names: [String], in folder: Folder) throws {
+    /// - Parameters:
+    ///   - key: what `openssl req` makes the key by.
+    ///   - days: until it expires; negative if it has.
+    static func certificate(
+        _ name: String, for names: [String], in folder: Folder, key: [String] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        days: Int = 2
+    ) throws {
         let alternatives = names.map { ($0.allSatisfy { $0.isNumber || $0 == "." } ? "IP:" : "DNS:") + $0 }.joined(separator: ",")
         try run([
-            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(names[0])",
-            "-keyout", folder.file(name + ".key"), "-out", folder.file(name + ".csr"),
+            "req"] + key + ["-nodes", "-subj", "/CN=\(names[0])", "-keyout", folder.file(name + ".key"), "-out", folder.file(name + ".csr"),
         ])
         try folder.write(name + ".ext", "subjectAltName=\(alternatives)\nbasicConstraints=CA:FALSE\n")
         try run([
             "x509", "-req", "-in", folder.file(name + ".csr"), "-CA", folder.file("ca.pem"), "-CAkey", folder.file("ca.key"),
-            "-CAcreateserial", "-days", "2", "-sha256", "-extfile", folder.file(name + ".ext"), "-out", folder.file(name + ".pem"),
+            "-CAcreateserial", "-days", "\(days)", "-sha256", "-extfile", folder.file(name + ".ext"), "-out", folder.file(name + ".pem"),
         ])
     }
 

@@ -3,8 +3,8 @@ final class RawClient {
     let socket: RawSocket
     private var reader: MessageReader
 
-    init(port: UInt16, timeout: Double = 10, source: String? = nil) throws {
-        socket = try RawSocket.connect(port: port, timeout: timeout, source: source)
+    init(port: UInt16, timeout: Double = 10, source: String? = nil, receiveBuffer: Int32? = nil) throws {
+        socket = try RawSocket.connect(port: port, timeout: timeout, source: source, receiveBuffer: receiveBuffer)
         reader = MessageReader(socket)
     }
 

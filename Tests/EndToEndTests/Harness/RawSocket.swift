@@ -13,12 +13,15 @@ final class RawSocket: Sendable {
     deinit { close() }
 
     /// Connects to 127.0.0.1.
-    /// - Parameter source: the local address to connect from: any of 127.0.0.0/8.
-    static func connect(port: UInt16, timeout: Double = 10, source: String? = nil) throws -> RawSocket {
+    /// - Parameters:
+    ///   - source: the local address to connect from: any of 127.0.0.0/8.
+    ///   - receiveBuffer: what the kernel holds for it, and so the window that the peer is told of from the beginning.
+    static func connect(port: UInt16, timeout: Double = 10, source: String? = nil, receiveBuffer: Int32? = nil) throws -> RawSocket {
         let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw HarnessError("socket: errno \(errno)") }
         let socket = RawSocket(fd)
         socket.setTimeout(timeout)
+        if let receiveBuffer { socket.setReceiveBuffer(receiveBuffer) }
         var one: Int32 = 1
         setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         if let source {
