@@ -65,7 +65,7 @@ final class Worker {
     private var trimDue: UInt64 = 0
     /// What makes the monotonic clock the wall clock; follows steps of the latter at every tick.
     private(set) var wallOffset: UInt64 = 0
-    var date = DateField()
+    let date = DateField()
     private var ticker: IntervalTimer?
     private var isStopped = false
     /// Set when draining has begun: no connection is kept after its response.

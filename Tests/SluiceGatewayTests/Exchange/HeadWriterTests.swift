@@ -84,7 +84,7 @@ struct HeadWriterTests {
 
     @Test("the Date line follows the second")
     func date() {
-        var field = DateField()
+        let field = DateField()
         #expect(field.line(at: 784_111_777).string == "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
         #expect(field.line(at: 784_111_778).string == "Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n")
     }
