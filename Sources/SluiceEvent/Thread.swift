@@ -22,6 +22,9 @@ package struct Thread: @unchecked Sendable {
         self.handle = handle
     }
 
+    /// Lets the thread end whenever it does, without anybody waiting for it.
+    package func detach() { pthread_detach(handle) }
+
     /// Waits for the thread to end.
     package func join() { pthread_join(handle, nil) }
 
