@@ -13,8 +13,8 @@ final class FuzzGateway {
         let descriptor: Int32
         var isOpen = true
         var received: [UInt8] = []
-        /// Where in `received` each read began, and which of all reads it was.
-        var reads: [(start: Int, number: Int)] = []
+        /// Where in `received` each read began, which of all reads it was, and how much had been sent by then.
+        var reads: [(start: Int, number: Int, sent: Int)] = []
         var sent: [UInt8] = []
         /// Whether the service has ended its side in order behind what it sent.
         var isFinished = false
@@ -228,7 +228,7 @@ final class FuzzGateway {
         while true {
             let count = recv(services[index].descriptor, buffer, Self.bufferBytes, 0)
             guard count > 0 else { return }
-            services[index].reads.append((services[index].received.count, readCount))
+            services[index].reads.append((services[index].received.count, readCount, services[index].sent.count))
             readCount += 1
             services[index].received += UnsafeRawBufferPointer(start: buffer, count: count)
         }

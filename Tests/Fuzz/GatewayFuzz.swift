@@ -95,9 +95,10 @@ enum GatewayFuzz: FuzzTarget {
                 require(index <= answers.count, "a request before the response to the one in front of it has ended")
                 require(index == 0 || answers[index - 1].isComplete, "a request behind a response that has not ended")
                 checkRequest(request, gateway)
-                let read = service.reads.last { $0.start <= request.start }
+                guard let read = service.reads.last(where: { $0.start <= request.start }) else { continue }
+                if index < answers.count { require(answers[index].start >= read.sent, "a request behind what could be taken for its response") }
                 all.append(Served(
-                    number: read?.number ?? 0, request: request, response: index < answers.count ? answers[index] : nil,
+                    number: read.number, request: request, response: index < answers.count ? answers[index] : nil,
                     isFinished: service.isFinished && index == answers.count - 1))
             }
         }
@@ -121,11 +122,21 @@ enum GatewayFuzz: FuzzTarget {
         return all
     }
 
+    /// Whether it came by the domain that changes nothing.
+    private static func isPlain(_ request: MessageReading.Message) -> Bool { request.path.starts(with: "/base/".utf8) }
+
+    /// Fields of a request that the gateway writes itself, or passes only from trusted proxies.
+    private static let writtenAnew: UInt64 = [
+        KnownField.host, .contentLength, .expect, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xRequestID, .traceparent, .tracestate, .via,
+        .forwarded, .xRealIP,
+    ].reduce(0) { $0 | $1.bit }
+
     /// Whether the service's request can be this one of the client's. Its path may have been rewritten.
     private static func isSame(_ served: MessageReading.Message, _ wanted: MessageReading.Message) -> Bool {
         guard served.method == wanted.method, served.framing == wanted.framing, wanted.content.starts(with: served.content) else {
             return false
         }
+        if isPlain(served), served.endToEnd(writtenAnew) != wanted.endToEnd(writtenAnew) { return false }
         return !served.isComplete || wanted.isComplete && served.content == wanted.content
     }
 
@@ -148,6 +159,13 @@ enum GatewayFuzz: FuzzTarget {
         for name in ["x-request-id", "traceparent", "x-forwarded-for", "x-forwarded-proto"] {
             require(request.values(name).count == 1, "\(request.values(name).count) of \(name)")
         }
+        let trace = String(decoding: request.values("traceparent")[0], as: UTF8.self).split(separator: "-", omittingEmptySubsequences: false)
+        require(trace.count >= 4 && trace[1].utf8.count == 32 && trace[2].utf8.count == 16, "traceparent is \(trace)")
+        let id = request.values("x-request-id")[0]
+        require((1...128).contains(id.count) && id.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 }, "X-Request-Id")
+        let hops = request.values("x-forwarded-for")[0].split(separator: 0x2C)
+        let last = withCopy(hops.last?.drop { $0 == 0x20 } ?? []) { _, view in IPAddress(view) }
+        require(last != nil, "X-Forwarded-For does not end with an address")
         require(request.values("x-forwarded-host").count <= 1 && request.values("via").count == 1, "X-Forwarded-Host or Via")
     }
 
@@ -183,6 +201,8 @@ enum GatewayFuzz: FuzzTarget {
     private static func isAnswer(_ response: MessageReading.Message, isWhole: Bool, of served: Served) -> Bool {
         guard let given = served.response, given.status == response.status else { return false }
         if served.isPreCall, given.status == 200 { return false }
+        let written = KnownField.contentLength.bit
+        if isPlain(served.request), given.endToEnd(written) != response.endToEnd(written) { return false }
         // To HEAD, also of what a pre-call API has said to its own method.
         if response.content.isEmpty, response.framing == .none { return true }
         guard given.content.starts(with: response.content) else { return false }

@@ -21,6 +21,18 @@ struct MessageReading {
         var isComplete = false
 
         func values(_ name: String) -> [[UInt8]] { fields.filter { $0.name.elementsEqual(name.utf8) }.map(\.value) }
+
+        /// Name, value, name, value: what is to be passed on as it is. `written` are fields that are written anew.
+        func endToEnd(_ written: UInt64) -> [[UInt8]] {
+            let nominated = values("connection").flatMap { $0.split(separator: 0x2C) }.map { option in
+                option.filter { $0 != 0x20 && $0 != 0x09 }.map(\.asciiLowercased)
+            }
+            return fields.flatMap { field in
+                let known = withCopy(field.name) { _, view in KnownField(name: view) }
+                if (written | HopByHop.mask) & known.bit != 0 || known == .other && nominated.contains(field.name) { return [[UInt8]]() }
+                return [field.name, field.value]
+            }
+        }
     }
 
     /// Also a last one whose body is not whole.
