@@ -134,5 +134,5 @@ if Context.environment["SLUICE_FUZZ"] != nil {
         .executableTarget(
             name: "SluiceFuzz",
             dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluicePattern"],
-            path: "Tests/Fuzz", exclude: ["Corpora", "make_corpora.py"] + dictionaries, swiftSettings: swift))
+            path: "Tests/Fuzz", exclude: ["Corpora", "README.md", "make_corpora.py"] + dictionaries, swiftSettings: swift))
 }
