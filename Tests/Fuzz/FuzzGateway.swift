@@ -136,7 +136,13 @@ final class FuzzGateway {
         let status = withUnsafePointer(to: address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
-        require(client >= 0 && status == 0, "the client cannot connect: \(errno)")
+        if status != 0, errno == EINTR {
+            // libFuzzer's alarm; the attempt goes on by itself.
+            var entry = pollfd(fd: client, events: Int16(POLLOUT), revents: 0)
+            while poll(&entry, 1, -1) < 0 {}
+        } else {
+            require(client >= 0 && status == 0, "the client cannot connect: \(errno)")
+        }
         makeNonBlocking(client)
         settle()
     }
