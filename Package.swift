@@ -129,10 +129,10 @@ let package = Package(
 
 // Built by scripts/fuzz alone: libFuzzer's main would be in every build's way.
 if Context.environment["SLUICE_FUZZ"] != nil {
-    let dictionaries = ["chunked-body", "configuration", "request-head", "response-head", "swagger"].map { "\($0).dict" }
+    let dictionaries = ["chunked-body", "configuration", "gateway", "request-head", "response-head", "swagger"].map { "\($0).dict" }
     package.targets.append(
         .executableTarget(
             name: "SluiceFuzz",
-            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceGateway", "SluiceHTTP", "SluicePattern"],
-            path: "Tests/Fuzz", exclude: ["Corpora", "make_corpora.py"] + dictionaries, swiftSettings: swift))
+            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluicePattern"],
+            path: "Tests/Fuzz", exclude: ["Corpora", "README.md", "make_corpora.py"] + dictionaries, swiftSettings: swift))
 }

@@ -135,7 +135,7 @@ struct BodyTests {
     @Test("an upgrade passes through: the handshake's fields, then raw bytes both ways")
     func upgrade() throws {
         let upstream = try ScriptedUpstream { call in
-            try call.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nX-Accept: yes\r\n\r\nfirst")
+            try call.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade, X-Hop\r\nX-Hop: 1\r\nX-Accept: yes\r\n\r\nfirst")
             while true {
                 let bytes = try call.some()
                 if bytes.isEmpty { break }
@@ -147,6 +147,7 @@ struct BodyTests {
         let client = try gateway.client()
         let response = try client.exchange(Gateway.text("GET", "/api/ws", ["Connection: Upgrade", "Upgrade: echo"]))
         #expect(response.status == 101 && response["X-Accept"] == "yes" && response["Upgrade"] == "echo")
+        #expect(response["X-Hop"] == nil, "the service's connection ends here")
         #expect((response["Connection"] ?? "").lowercased() == "upgrade")
         #expect(try client.bytes(5) == [UInt8]("first".utf8))
         let raw: [UInt8] = [0, 255, 13, 10, 13, 10, 1]

@@ -10,6 +10,9 @@ struct QuotaDurabilityTests {
             ceiling: 1_000_000, policies: "usageQuota: [{limit: \(limit), perSeconds: \(perSeconds)}]", [EndpointText("/**", helloMock)])
     }
 
+    /// A disk that is slow to synchronise must not look like a quota that is used up.
+    private let patient = ["SLUICE_COUNT_WAIT_MS": "10000"]
+
     /// Sends on several connections until the gateway is gone; counts what was admitted, seen or not: a request without an
     /// answer may have been.
     private final class Load: Sendable {
@@ -46,7 +49,7 @@ struct QuotaDurabilityTests {
         let folder = try Folder()
         var (admitted, lost) = (0, 0)
         for turn in 1...10 {
-            let gateway = try Gateway(text(limit: limit), folder: folder)
+            let gateway = try Gateway(text(limit: limit), folder: folder, environment: patient)
             let load = Load(gateway, clients: 4)
             // Each life spends about a tenth of what is there.
             _ = eventually(within: 10) { load.count >= limit / 12 || turn == 10 && load.count > 0 }
@@ -55,7 +58,7 @@ struct QuotaDurabilityTests {
             admitted += load.count
             lost += load.lost
         }
-        let gateway = try Gateway(text(limit: limit), folder: folder)
+        let gateway = try Gateway(text(limit: limit), folder: folder, environment: patient)
         while try gateway.get("/api/x").status == 200 { admitted += 1 }
         #expect(admitted <= limit, "\(admitted) of \(limit)")
         // A life wastes at most its two purses, one block of 1 % each; a request without an answer may have been admitted.
@@ -67,7 +70,7 @@ struct QuotaDurabilityTests {
     func orderlyEnd() throws {
         let folder = try Folder()
         for turn in 0..<4 {
-            let gateway = try Gateway(text(limit: 400), folder: folder)
+            let gateway = try Gateway(text(limit: 400), folder: folder, environment: patient)
             for _ in 0..<100 { #expect(try gateway.get("/api/x").status == 200) }
             if turn == 3 { expect(try gateway.get("/api/x"), is: .quota) }
             gateway.process.signal(SIGTERM)

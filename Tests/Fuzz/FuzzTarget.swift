@@ -36,9 +36,9 @@ extension ByteView {
 }
 
 nonisolated(unsafe) private let targets: [any FuzzTarget.Type] = [
-    AddressFuzz.self, ChunkedBodyFuzz.self, ConfigurationFuzz.self, HMACAuthorizationFuzz.self, JSONFuzz.self, JWTFuzz.self,
-    KeySetFuzz.self, PathFuzz.self, ProxyHeaderFuzz.self, RequestHeadFuzz.self, ResponseHeadFuzz.self, RewriteFuzz.self, SwaggerFuzz.self,
-    TimestampFuzz.self,
+    AddressFuzz.self, ChunkedBodyFuzz.self, ConfigurationFuzz.self, ForwardedForFuzz.self, GatewayFuzz.self, HMACAuthorizationFuzz.self,
+    JSONFuzz.self, JWTFuzz.self, KeySetFuzz.self, PathFuzz.self, ProxyHeaderFuzz.self, RequestHeadFuzz.self, ResponseHeadFuzz.self, RewriteFuzz.self,
+    SwaggerFuzz.self, TimestampFuzz.self,
 ]
 
 /// The target that the environment names; one binary holds all.

@@ -33,6 +33,36 @@ def swift_texts(path):
         yield "\n".join(l[indent:] for l in lines)
 
 
+def gateway_seeds(requests, responses):
+    """Scripts of GatewayFuzz: client and service in turns."""
+    answer = b"\xfesHTTP/1.1 200 OK\r\nContent-Length: 2\r\nServer: s\r\n\r\nok"
+    ask = b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n"
+    for request in requests:
+        if b"\xfe" not in request:
+            yield "gateway", b"\0" + request + answer + answer
+    for response in responses:
+        if b"\xfe" not in response:
+            yield "gateway", b"\0" + ask + b"\xfes" + response + b"\xfez\xfec" + ask + answer
+    for line in [b"GET /mock", b"GET /w/a%2Fb?c=d", b"POST /t/a/b", b"PURGE /12/n", b"HEAD /ask/x", b"PUT /set/x", b"OPTIONS /x", b"GET /api/a?b", b"POST /ask/x"]:
+        for fields in [b"", b"X-Forwarded-For: 192.0.2.66, 198.51.100.1:80\r\nX-Forwarded-Host: a\r\nForwarded: for=a\r\n", b"Connection: upgrade\r\nUpgrade: w\r\n",
+                       b"Origin: https://app.example.com\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: x-a\r\n",
+                       b"traceparent: 00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01\r\ntracestate: a=b\r\nX-Request-Id: a\r\nVia: 1.0 a\r\n",
+                       b"Transfer-Encoding: chunked\r\nTE: trailers\r\nConnection: X-A\r\nX-A: a\r\nX-Gone: a\r\n", b"Content-Length: 3\r\nExpect: 100-continue\r\n"]:
+            head = line + b" HTTP/1.1\r\nHost: a.test\r\n" + fields + b"\r\n"
+            body = b"1\r\na\r\n0\r\nX-T: a\r\nX-A: b\r\n\r\n" if b"chunked" in fields else b"abc" if b"Length" in fields else b""
+            yield "gateway", b"\0" + head + body + answer + answer
+            yield "gateway", b"\1PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + head + b"\xfec" + body + answer + b"\xfex"
+    for response in [b"HTTP/1.1 200 OK\r\n\r\nabc\xfesdef\xfez", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 3\r\nConnection: X-B\r\nX-B: b\r\n\r\na\xfetbc",
+                     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3\r\nabc\r\n0\r\nX-T: a\r\n\r\n", b"HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n",
+                     b"HTTP/1.0 200\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab\xfex"]:
+        yield "gateway", b"\0" + ask + ask + b"\xfes" + response + answer
+        yield "gateway", b"\0GET /api/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\xfee\xfes" + response
+        yield "gateway", b"\0HEAD /set/a HTTP/1.1\r\nHost: h\r\n\r\n\xfes" + response + b"\xfec" + ask + b"\xfex" + answer
+    switched = b"\xfesHTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\nabc\xfecdef\xfesghi"
+    for end in [b"\xfee\xfez", b"\xfez\xfee", b"\xfex", b""]:
+        yield "gateway", b"\0GET /api/a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\nearly" + switched + end
+
+
 def seeds():
     requests = [bytes_of(case) for case in compare.corpus("requests")]
     responses = [bytes_of(case) for case in compare.corpus("responses")]
@@ -52,10 +82,13 @@ def seeds():
         if response.count(b"\r\n\r\n") and b"chunked" in response.lower():
             yield "chunked-body", b"\x05" + response.partition(b"\r\n\r\n")[2]
     yield "response-head", b"HHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    yield from gateway_seeds(requests[::5], responses[::3])
 
     for address in ["192.0.2.1", "::1", "2001:db8::1", "::ffff:192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "[::1]:80", "a.test:8080", "1::2:3",
                     "1:2:3:4:5:6:7:8", "::", "0.0.0.0/0", "255.255.255.255", "Zm9v", "Zm9vYg==", "-_-_", "+/+/", "1:2:3:4:5:6:1.2.3.4"]:
         yield "address", address.encode()
+    for lines in ["192.0.2.1", "192.0.2.1, 198.51.100.2:80", "[2001:db8::1]:443,2001:db8::2 , ", "::ffff:192.0.2.1\n192.0.2.3,,\n\t192.0.2.4", "unknown, 192.0.2.1"]:
+        yield "forwarded-for", b"\1" + lines.encode()
     for stamp in ["2027-01-15T08:00:00Z", "2027-01-15T17:00:00+09:00", "2027-01-15T17:00:00+0900", "2024-02-29T23:59:59-18:00",
                   "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2100-02-29T00:00:00Z", "2027-01-15T08:00:60Z"]:
         yield "timestamp", stamp.encode()

@@ -185,7 +185,10 @@ extension Worker {
         case .bytes(let count):
             switch ProxyHeader.parse(ByteView(base: receiveArea, count: count)) {
             case .incomplete:
-                guard count < ProxyHeader.bytesMax, !connection.pointee.socket.isPeerClosed else { return abort(connection) }
+                // A reset comes behind the bytes that are still there, and does not count as the peer's end.
+                guard count < ProxyHeader.bytesMax, !connection.pointee.socket.isPeerClosed,
+                    Socket.pendingError(connection.pointee.socket.descriptor) == 0
+                else { return abort(connection) }
                 // The bytes stay in the socket; the next ones are reported.
                 connection.pointee.socket.mayRead = false
             case .malformed: abort(connection)

@@ -26,6 +26,7 @@ extension Worker {
         for index in 0..<head.fields.count {
             let slot = head.fields[index]
             if HopByHop.isHopByHop(slot.known), slot.known != .upgrade { continue }
+            if head.hasConnectionOptions, ConnectionOptions.nominates(slot, fields: head.fields, in: bytes) { continue }
             writer.write(bytes[slot.name])
             writer.write(": ")
             writer.write(bytes[slot.value])

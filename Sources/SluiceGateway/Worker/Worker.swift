@@ -151,15 +151,19 @@ final class Worker {
             guard let owner else { return }
             Unmanaged<Worker>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.tick() }
         }
-        while !isStopped {
-            loop.turn(polling: !queue.isEmpty)
-            sendOn()
-            workOffQueue()
-            sendOn()
-            isClockFresh = false
-        }
+        while !isStopped { turn() }
         ticker = nil
         closeEverything()
+    }
+
+    /// One turn of the loop. Waits for events unless something is queued or `polling`.
+    @inline(__always)
+    func turn(polling: Bool = false) {
+        loop.turn(polling: polling || !queue.isEmpty)
+        sendOn()
+        workOffQueue()
+        sendOn()
+        isClockFresh = false
     }
 
     /// Ends the loop after this turn; every connection is closed as it is. On the worker's thread.

@@ -23,7 +23,8 @@ final class TakeOverServer: Sendable {
         self.admin = admin
         self.log = log
         do throws(SocketError) {
-            _ = try SluiceEvent.Thread(name: "sluice-takeover") { self.run() }
+            // In the midst of handing over it may wait for a minute, which the end of the process must not.
+            try SluiceEvent.Thread(name: "sluice-takeover") { self.run() }.detach()
         } catch {
             throw TakeOver.Failure(message: "\(error)")
         }

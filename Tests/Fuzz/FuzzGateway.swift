@@ -1,0 +1,280 @@
+import Glibc
+import SluiceConfiguration
+import SluiceEvent
+
+@testable import SluiceGateway
+@testable import SluiceHTTP
+
+/// A whole worker with sockets on loopback: one client, a service that accepts whatever is asked of it, and nobody's clock. The worker's
+/// loop is turned by hand until nothing moves any more, so that one input always has one course.
+final class FuzzGateway {
+    /// A connection that the gateway has opened to the service.
+    struct ServiceConnection {
+        let descriptor: Int32
+        var isOpen = true
+        var received: [UInt8] = []
+        /// Where in `received` each read began, which of all reads it was, and how much had been sent by then.
+        var reads: [(start: Int, number: Int, sent: Int)] = []
+        var sent: [UInt8] = []
+        /// Whether the service has ended its side in order behind what it sent.
+        var isFinished = false
+    }
+
+    enum ClientEnd {
+        case open, ended, reset
+    }
+
+    /// What the service is called in `Host`, and the path in front of every path of the domain `api`.
+    let authority: String
+    private(set) var services: [ServiceConnection] = []
+    private(set) var received: [UInt8] = []
+    private(set) var clientEnd = ClientEnd.open
+
+    private let worker: Worker
+    private let snapshot: Snapshot
+    private let serviceListener: Int32
+    private let ports: [UInt16]
+    private var client: Int32 = -1
+    private var readCount = 0
+    private let buffer = UnsafeMutableRawPointer.allocate(byteCount: bufferBytes, alignment: 16)
+    private static let bufferBytes = 1 << 16
+    /// Turns in which one event may be dealt with; more are a worker that spins.
+    private static let turnsMax = 2000
+
+    init?() {
+        let loopback = SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: 0)
+        guard case .success(let service) = Socket.listen(on: loopback, backlog: 64, isFirst: true),
+            let servicePort = Socket.listeningAddress(service)?.port
+        else { return nil }
+        serviceListener = service
+        authority = "127.0.0.1:\(servicePort)"
+
+        var settings = ProcessSettings()
+        settings.projectCeiling = 10_000_000
+        // What happened to earlier inputs must not matter.
+        settings.ejectAfterFailures = 0
+        settings.circuitAfterFailures = 0
+        settings.retryBudgetMin = 1000
+        settings.rateLimitFields = .off
+        let problems = Problems(file: "fuzz.yaml", environment: [:])
+        guard let tree = ConfigurationNode.load(text: Self.configuration(authority), problems: problems) else { return nil }
+        let configuration = GatewayConfiguration.read(tree, problems: problems)
+        let registries = SnapshotCompiler.Registries()
+        let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
+        let snapshot = compiler.compile(configuration, generation: 1)
+        require(problems.isEmpty, "the configuration has problems: \(problems.all.map(\.description))")
+        guard let snapshot,
+            let worker = try? Worker(
+                number: 0, limits: WorkerLimits(settings), workerCount: 1, counts: registries.counts, accessLog: nil)
+        else { return nil }
+        self.worker = worker
+        self.snapshot = snapshot
+
+        var ports: [UInt16] = []
+        var listeners: [OpenedListener] = []
+        for plan in ListenerPlanner(settings: settings, previous: [:]).plan(configuration, problems: problems).plans {
+            guard case .success(let descriptor) = Socket.listen(on: loopback, backlog: 16, isFirst: true),
+                let port = Socket.listeningAddress(descriptor)?.port
+            else { return nil }
+            ports.append(port)
+            listeners.append(OpenedListener(plan: plan, sockets: [ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)]))
+        }
+        self.ports = ports
+        let origins = registries.origins.all
+        let labels = registries.metrics.labels
+        worker.take(Worker.Publication(
+            snapshot: snapshot, listeners: listeners, origins: origins,
+            addresses: Dictionary(uniqueKeysWithValues: origins.map { ($0.number, [IPAddress(v4: 127, 0, 0, 1)]) }),
+            projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
+        registries.counts.fillAll(seconds: worker.context.pointee.countSeconds)
+    }
+
+    /// Two listeners, the second with PROXY headers from trusted peers. `api` passes everything on as it is.
+    private static func configuration(_ authority: String) -> String {
+        """
+        listeners:
+          - {address: "127.0.0.1:1"}
+          - {address: "127.0.0.1:2", proxyProtocol: true, trustedProxies: [127.0.0.0/8, 192.0.2.0/24]}
+        domains:
+          - {key: api, upstream: "http://\(authority)/base", endpoints: [{path: "/**"}]}
+          - key: all
+            hosts: ["*"]
+            encodedSlashes: keep
+            upstream: "http://\(authority)"
+            policies:
+              cors: {origins: ["https://app.example.com"], methods: [GET, PUT], headers: [X-A], expose: [X-B], credentials: true}
+              ipAcl: {permit: false, addresses: [192.0.2.66]}
+            endpoints:
+              - {path: "/**"}
+              - {path: "/pre", policies: {mock: {status: 200, headers: {X-Mock: "1"}, body: mocked}}}
+              - {path: "/mock", policies: {mock: {status: 200, headers: {X-Mock: "1"}, body: mocked}}}
+              - {path: "/w/**", policies: {rewrite: {pattern: "/w/(.*)", to: "/x/%1"}}}
+              - {path: "/t/{a}/{b}", policies: {rewrite: {pattern: "/t/{a}/{b}", to: "/y/{b}/{a}?k=v"}}}
+              - {path: "/{id:[0-9]+}/n", methods: [GET, POST, PURGE]}
+              - {path: "/ask/**", policies: {preCall: {method: GET, url: "http://\(authority)/pre"}}}
+              - path: "/set/**"
+                policies:
+                  headers:
+                    request: {set: {X-Set: a, Via: b}, remove: [X-Gone, X-Forwarded-Host]}
+                    response: {set: {X-Set: c}, remove: [Server]}
+        """
+    }
+
+    // MARK: One input
+
+    /// Opens the client's connection.
+    func begin(listener: Int) {
+        services = []
+        received = []
+        clientEnd = .open
+        readCount = 0
+        client = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = ports[listener % ports.count].bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let status = withUnsafePointer(to: address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+        if status != 0, errno == EINTR {
+            // libFuzzer's alarm; the attempt goes on by itself.
+            var entry = pollfd(fd: client, events: Int16(POLLOUT), revents: 0)
+            while poll(&entry, 1, -1) < 0 {}
+        } else {
+            require(client >= 0 && status == 0, "the client cannot connect: \(errno)")
+        }
+        makeNonBlocking(client)
+        settle()
+    }
+
+    func clientSends(_ bytes: some Collection<UInt8>) {
+        if clientEnd != .reset { send(client, Array(bytes)) }
+        settle()
+    }
+
+    func clientEnds() {
+        _ = shutdown(client, Int32(SHUT_WR))
+        settle()
+    }
+
+    /// On the connection that was opened last.
+    func serviceSends(_ bytes: some Collection<UInt8>) {
+        guard let index = services.lastIndex(where: { $0.isOpen && !$0.isFinished }) else { return }
+        send(services[index].descriptor, Array(bytes))
+        services[index].sent += bytes
+        settle()
+    }
+
+    func serviceEnds() {
+        guard let index = services.lastIndex(where: { $0.isOpen && !$0.isFinished }) else { return }
+        _ = shutdown(services[index].descriptor, Int32(SHUT_WR))
+        services[index].isFinished = true
+        settle()
+    }
+
+    func serviceResets() {
+        guard let index = services.lastIndex(where: \.isOpen) else { return }
+        resetService(index)
+        settle()
+    }
+
+    /// Breaks every connection; nothing of them may be left then.
+    func end() {
+        // The first is repeated at most once per request.
+        for _ in 0..<100 {
+            guard services.contains(where: \.isOpen) else { break }
+            for index in services.indices where services[index].isOpen { resetService(index) }
+            settle()
+        }
+        reset(client)
+        client = -1
+        settle()
+        for index in services.indices where services[index].isOpen { resetService(index) }
+        settle()
+        let traffic = worker.counters.traffic
+        require(traffic.downstreamOpen == 0 && worker.downstreams.live == 0, "the client's connection is still there")
+        require(traffic.upstreamOpen == 0, "\(traffic.upstreamOpen) connections to the service are still there")
+        require(worker.blocks.pointee.taken == 0 && worker.outputs.pointee.taken == 0, "blocks are not given back")
+    }
+
+    // MARK: Turning
+
+    private var progress: [Int] {
+        let traffic = worker.counters.traffic
+        return [
+            Int(traffic.downstreamAccepted), Int(traffic.downstreamBytesReceived), Int(traffic.upstreamBytesReceived), Int(traffic.upstreamOpened),
+            traffic.downstreamOpen, traffic.upstreamOpen, received.count, readCount, services.count,
+        ]
+    }
+
+    /// Turns the loop until nothing moves.
+    private func settle() {
+        var turns = 0
+        var quiet = 0
+        while quiet < 2 {
+            turns += 1
+            require(turns < Self.turnsMax, "the worker spins")
+            let before = progress
+            worker.turn(polling: true)
+            acceptServices()
+            for index in services.indices where services[index].isOpen { drain(index) }
+            drainClient()
+            quiet = worker.queue.isEmpty && progress == before ? quiet + 1 : 0
+        }
+    }
+
+    private func acceptServices() {
+        var address = SocketAddress()
+        while case .bytes(let descriptor) = Socket.accept(serviceListener, from: &address) {
+            services.append(ServiceConnection(descriptor: Int32(descriptor)))
+        }
+    }
+
+    private func drain(_ index: Int) {
+        while true {
+            let count = recv(services[index].descriptor, buffer, Self.bufferBytes, 0)
+            guard count > 0 else { return }
+            services[index].reads.append((services[index].received.count, readCount, services[index].sent.count))
+            readCount += 1
+            services[index].received += UnsafeRawBufferPointer(start: buffer, count: count)
+        }
+    }
+
+    private func drainClient() {
+        guard client >= 0 else { return }
+        while clientEnd == .open {
+            let count = recv(client, buffer, Self.bufferBytes, 0)
+            if count > 0 {
+                received += UnsafeRawBufferPointer(start: buffer, count: count)
+            } else if count == 0 {
+                clientEnd = .ended
+            } else {
+                if errno != EAGAIN { clientEnd = .reset }
+                return
+            }
+        }
+    }
+
+    // MARK: Sockets
+
+    private func send(_ descriptor: Int32, _ bytes: [UInt8]) {
+        let sent = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        require(sent == bytes.count || sent < 0 && errno != EAGAIN, "a socket takes \(sent) of \(bytes.count) bytes")
+    }
+
+    private func resetService(_ index: Int) {
+        services[index].isOpen = false
+        reset(services[index].descriptor)
+    }
+
+    /// Nothing is left in the kernel of a connection that ends so.
+    private func reset(_ descriptor: Int32) {
+        Socket.resetOnClose(descriptor)
+        Socket.close(descriptor)
+    }
+
+    private func makeNonBlocking(_ descriptor: Int32) {
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        Socket.disableNagle(descriptor)
+    }
+}

@@ -1,0 +1,225 @@
+import Glibc
+
+@testable import SluiceGateway
+@testable import SluiceHTTP
+
+/// A client, the gateway and a service, over sockets. The input is a script: its first byte chooses the listener (odd: the one with
+/// PROXY headers), the rest is cut at every 0xFE, and the byte behind that says what the piece is.
+///
+///     c or none   the client sends it        e   the client ends its side     t   the service sends it, byte by byte
+///     s           the service sends it       z   the service ends its side    x   the service resets the connection
+///
+/// Whatever either side sends: the service gets well-formed requests only, one at a time, each of which the client has sent, in
+/// their order and with their content; the client gets well-formed responses only, no more than it sent requests, each of them the
+/// gateway's own or one that the service gave to a request, in their order and with their content; the worker comes to rest; and
+/// nothing is left when both have gone.
+enum GatewayFuzz: FuzzTarget {
+    static let name = "gateway"
+    private static let piecesMax = 24
+    private static let mark: UInt8 = 0xFE
+
+    nonisolated(unsafe) private static let gateway = FuzzGateway()
+
+    static func run(_ input: ByteView) {
+        guard let gateway else { return require(false, "no gateway") }
+        guard input.count > 1, input.count <= 4096 else { return }
+        let hasProxyHeader = input[0] & 1 == 1
+        gateway.begin(listener: hasProxyHeader ? 1 : 0)
+        let sent = play(input[1...].array, gateway)
+        check(gateway, sent, hasProxyHeader: hasProxyHeader)
+        gateway.end()
+    }
+
+    /// Returns what the client sent.
+    private static func play(_ script: [UInt8], _ gateway: FuzzGateway) -> [UInt8] {
+        var sent: [UInt8] = []
+        var hasEnded = false
+        for (index, piece) in script.split(separator: mark, maxSplits: piecesMax, omittingEmptySubsequences: false).enumerated() {
+            switch index == 0 ? nil : piece.first {
+            case UInt8(ascii: "s"): gateway.serviceSends(piece.dropFirst())
+            case UInt8(ascii: "t"): for byte in piece.dropFirst().prefix(64) { gateway.serviceSends([byte]) }
+            case UInt8(ascii: "z"): gateway.serviceEnds()
+            case UInt8(ascii: "x"): gateway.serviceResets()
+            case UInt8(ascii: "e"):
+                gateway.clientEnds()
+                hasEnded = true
+            case UInt8(ascii: "c") where index > 0, _ where index == 0:
+                let bytes = index == 0 ? piece : piece.dropFirst()
+                guard !hasEnded, !bytes.isEmpty else { continue }
+                sent += bytes
+                gateway.clientSends(bytes)
+            default: continue
+            }
+        }
+        return sent
+    }
+
+    // MARK: What must hold
+
+    private static func check(_ gateway: FuzzGateway, _ sent: [UInt8], hasProxyHeader: Bool) {
+        var sent = sent
+        if hasProxyHeader {
+            let header = withCopy(sent.prefix(ProxyHeader.bytesMax)) { _, view in ProxyHeader.parse(view) }
+            guard case .complete(let header) = header else {
+                return require(gateway.received.isEmpty && gateway.services.isEmpty, "something without a PROXY header")
+            }
+            sent.removeFirst(header.length)
+        }
+        var wanted = MessageReading(requests: sent)
+        let got = responses(gateway, to: wanted, sent)
+        wanted.endAtUpgrade(got.finalMessages)
+        require(!got.isMalformed, "the client gets what is no response: \(text(gateway.received))")
+        let served = checkServices(gateway, wanted)
+        checkClient(gateway, got.finalMessages, wanted, served, hasRest: wanted.position < sent.count)
+    }
+
+    /// A request that reached the service, and what it said to it.
+    private struct Served {
+        let number: Int
+        let request: MessageReading.Message
+        let response: MessageReading.Message?
+        /// Whether the service ended its side behind the response.
+        let isFinished: Bool
+
+        var isPreCall: Bool { request.path.elementsEqual("/pre".utf8) }
+    }
+
+    private static func checkServices(_ gateway: FuzzGateway, _ wanted: MessageReading) -> [Served] {
+        var all: [Served] = []
+        for service in gateway.services {
+            var requests = MessageReading(requests: service.received)
+            let answers = MessageReading(responses: service.sent, to: requests.messages.map(\.knownMethod)).finalMessages
+            requests.endAtUpgrade(answers)
+            require(!requests.isMalformed, "the service gets what is no request: \(text(service.received))")
+            for (index, request) in requests.messages.enumerated() {
+                require(index <= answers.count, "a request before the response to the one in front of it has ended")
+                require(index == 0 || answers[index - 1].isComplete, "a request behind a response that has not ended")
+                checkRequest(request, gateway)
+                guard let read = service.reads.last(where: { $0.start <= request.start }) else { continue }
+                if index < answers.count { require(answers[index].start >= read.sent, "a request behind what could be taken for its response") }
+                all.append(Served(
+                    number: read.number, request: request, response: index < answers.count ? answers[index] : nil,
+                    isFinished: service.isFinished && index == answers.count - 1))
+            }
+        }
+        all.sort { $0.number < $1.number }
+        var next = 0
+        var repeated = 0
+        for served in all where !served.isPreCall {
+            while next < wanted.messages.count, !isSame(served.request, wanted.messages[next]) {
+                next += 1
+                repeated = 0
+            }
+            require(next < wanted.messages.count, "the service gets what the client did not send: \(served.request)")
+            repeated += 1
+            // One that is like the one before it is taken for its repetition.
+            if repeated > 1, next + 1 < wanted.messages.count, isSame(served.request, wanted.messages[next + 1]) {
+                next += 1
+                repeated = 1
+            }
+            require(repeated <= 2, "a request is sent \(repeated) times")
+        }
+        return all
+    }
+
+    /// Whether it came by the domain that changes nothing.
+    private static func isPlain(_ request: MessageReading.Message) -> Bool { request.path.starts(with: "/base/".utf8) }
+
+    /// Fields of a request that the gateway writes itself, or passes only from trusted proxies.
+    private static let writtenAnew: UInt64 = [
+        KnownField.host, .contentLength, .expect, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xRequestID, .traceparent, .tracestate, .via,
+        .forwarded, .xRealIP,
+    ].reduce(0) { $0 | $1.bit }
+
+    /// Whether the service's request can be this one of the client's. Its path may have been rewritten.
+    private static func isSame(_ served: MessageReading.Message, _ wanted: MessageReading.Message) -> Bool {
+        guard served.method == wanted.method, served.framing == wanted.framing, wanted.content.starts(with: served.content) else {
+            return false
+        }
+        if isPlain(served), served.endToEnd(writtenAnew) != wanted.endToEnd(writtenAnew) { return false }
+        return !served.isComplete || wanted.isComplete && served.content == wanted.content
+    }
+
+    private static func checkRequest(_ request: MessageReading.Message, _ gateway: FuzzGateway) {
+        require(request.minorVersion == 1, "a request of another version")
+        require(request.values("host") == [Array(gateway.authority.utf8)], "Host is \(request.values("host"))")
+        withCopy(request.path) { _, view in
+            require(PathFuzz.normalised(view) == request.path, "a path that is not in normal form: \(view.string)")
+        }
+        let isChunked = request.framing == .chunked
+        require(request.values("transfer-encoding") == (isChunked ? [Array("chunked".utf8)] : []), "Transfer-Encoding")
+        if case .length(let length) = request.framing {
+            require(request.values("content-length") == [Array("\(length)".utf8)], "Content-Length")
+        }
+        for name in ["keep-alive", "te", "trailer", "proxy-connection", "proxy-authorization", "proxy-authenticate"] {
+            require(request.values(name).isEmpty, "the service gets \(name)")
+        }
+        require(request.values("connection") == (request.isUpgrade ? [Array("upgrade".utf8)] : []), "Connection")
+        require(request.isUpgrade || request.values("upgrade").isEmpty, "Upgrade without Connection")
+        for name in ["x-request-id", "traceparent", "x-forwarded-for", "x-forwarded-proto"] {
+            require(request.values(name).count == 1, "\(request.values(name).count) of \(name)")
+        }
+        let trace = String(decoding: request.values("traceparent")[0], as: UTF8.self).split(separator: "-", omittingEmptySubsequences: false)
+        require(trace.count >= 4 && trace[1].utf8.count == 32 && trace[2].utf8.count == 16, "traceparent is \(trace)")
+        let id = request.values("x-request-id")[0]
+        require((1...128).contains(id.count) && id.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 }, "X-Request-Id")
+        let hops = request.values("x-forwarded-for")[0].split(separator: 0x2C)
+        let last = withCopy(hops.last?.drop { $0 == 0x20 } ?? []) { _, view in IPAddress(view) }
+        require(last != nil, "X-Forwarded-For does not end with an address")
+        require(request.values("x-forwarded-host").count <= 1 && request.values("via").count == 1, "X-Forwarded-Host or Via")
+    }
+
+    /// What the client reads.
+    private static func responses(_ gateway: FuzzGateway, to wanted: MessageReading, _ sent: [UInt8]) -> MessageReading {
+        let methods = wanted.messages.map(\.knownMethod)
+        // Whether a request that was refused for its head was a HEAD request is known only if so much of it was read.
+        let rest = sent[min(wanted.position, sent.count)...].drop { $0 == 0x0D || $0 == 0x0A }
+        let got = MessageReading(responses: gateway.received, to: methods, beyond: rest.starts(with: "HEAD ".utf8) ? .head : .get)
+        return got.isMalformed ? MessageReading(responses: gateway.received, to: methods) : got
+    }
+
+    private static func checkClient(
+        _ gateway: FuzzGateway, _ responses: [MessageReading.Message], _ wanted: MessageReading, _ served: [Served], hasRest: Bool
+    ) {
+        // What is refused before it is a request gets a response too.
+        require(responses.count <= wanted.messages.count + (hasRest ? 1 : 0), "more responses than requests: \(text(gateway.received))")
+        var next = 0
+        for (index, response) in responses.enumerated() {
+            for name in ["keep-alive", "te", "trailer", "proxy-connection", "proxy-authorization", "proxy-authenticate"] {
+                require(response.values(name).isEmpty, "the client gets \(name)")
+            }
+            require(response.values("content-length").count <= 1 && response.values("transfer-encoding").count <= 1, "framing twice")
+            if isOwn(response) { continue }
+            let isWhole = response.isComplete || response.framing == .untilClose && gateway.clientEnd == .ended
+            while next < served.count, !isAnswer(response, isWhole: isWhole, of: served[next]) { next += 1 }
+            require(next < served.count, "response \(index) was given to no request: \(text(gateway.received))")
+            next += 1
+        }
+    }
+
+    /// Whether the client's response can be the one that this request got.
+    private static func isAnswer(_ response: MessageReading.Message, isWhole: Bool, of served: Served) -> Bool {
+        guard let given = served.response, given.status == response.status else { return false }
+        if served.isPreCall, given.status == 200 { return false }
+        let written = KnownField.contentLength.bit
+        if isPlain(served.request), given.endToEnd(written) != response.endToEnd(written) { return false }
+        // To HEAD, also of what a pre-call API has said to its own method.
+        if response.content.isEmpty, response.framing == .none { return true }
+        guard given.content.starts(with: response.content) else { return false }
+        guard isWhole else { return true }
+        return response.content == given.content && (given.isComplete || given.framing == .untilClose && served.isFinished)
+    }
+
+    /// Whether it is one of the gateway's own.
+    private static func isOwn(_ response: MessageReading.Message) -> Bool {
+        if response.values("content-type") == [Array("application/json; charset=utf-8".utf8)] {
+            return response.content.isEmpty || response.content.starts(with: #"{"header":{"resultCode":"#.utf8)
+        }
+        if response.status == 204 {
+            return response.values("vary") == [Array("Origin, Access-Control-Request-Method, Access-Control-Request-Headers".utf8)]
+        }
+        return response.values("x-mock") == [Array("1".utf8)]
+    }
+
+    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self).debugDescription }
+}
