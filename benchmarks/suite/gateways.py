@@ -20,7 +20,7 @@ class Setting:
     nginx: dict | None = field(default_factory=dict)    # http, location, proxied
     lua: dict | None = None    # the same as nginx
     haproxy: dict | None = field(default_factory=dict)    # frontend (lines), extra (sections), proxied
-    floor: bool = False
+    floor: bool | str = False    # "pool": clients share upstream connections
     both_cores: bool = False    # the gateways may use both cores, beside the load
     tls: bool = False
     logs: bool = False
@@ -110,7 +110,7 @@ def haproxy(setting, place, port):
 
 
 def floor(setting, place, port):
-    return Process("floor", [TOOLS / "floor", port, place.upstream], place.core, None, place.folder).wait_until_listening(port)
+    return Process("floor", [TOOLS / "floor", port, place.upstream, *(["--pool"] if setting.floor == "pool" else [])], place.core, None, place.folder).wait_until_listening(port)
 
 
 STARTERS = {"Sluice": sluice, "nginx": nginx, "HAProxy": haproxy, "nginx+Lua": lua, "floor": floor}

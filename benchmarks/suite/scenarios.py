@@ -215,7 +215,7 @@ def all_scenarios(folder):
                    targets={"nginx": 0.90, "HAProxy": 0.90})
     yield Scenario("response-chunked", "16 KiB response, chunked", Request(target="/plain/chunked"), Setting(floor=True), body=b"x" * 16384,
                    targets={"nginx": 0.90, "HAProxy": 0.90})
-    yield Scenario("connections", "a connection for every request", Request(), Setting(), close=True, targets={"nginx": 0.90, "HAProxy": 0.90})
+    yield Scenario("connections", "a connection for every request", Request(), Setting(floor="pool"), close=True, targets={"nginx": 0.90, "HAProxy": 0.90})
     yield Scenario("tls", "TLS, keep-alive", Request(), Setting(tls=True), tool="wrk", targets={"nginx": 0.90, "HAProxy": 0.90})
     yield Scenario("tls-handshakes", "TLS, a handshake for every request", Request(credentials=(("Connection", "close"),)), Setting(tls=True), tool="wrk",
                    close=True)
