@@ -82,6 +82,9 @@ struct TransferState {
     /// Whether the body is re-framed as chunks for the client.
     var responseIsChunked = false
     var responseIsReadingTrailers = false
+    /// Whether the response's head nominates fields as hop-by-hop. Its trailers are then left out, all of them, because by the time that they
+    /// come the head is gone; whoever forwards may always leave trailers out (RFC 9110, 6.5.1).
+    var dropsResponseTrailers = false
     /// Whether the upstream will take another request on its connection.
     var upstreamKeepsAlive = true
     var interimCount: UInt8 = 0

@@ -125,6 +125,7 @@ extension Worker {
         case .none, .length: transfer.pointee.responseIsChunked = false
         case .chunked, .untilClose:
             transfer.pointee.responseIsChunked = isHTTP11
+            transfer.pointee.dropsResponseTrailers = head.hasConnectionOptions
             if !isHTTP11 { transfer.pointee.keepsAlive = false }
         }
         // A body that a pre-call's answer makes useless costs nothing if it has come already. Not a chunked one: its trailers would be
@@ -216,134 +217,10 @@ extension Worker {
         writer.write("\r\n")
     }
 
-    // MARK: The body
-
-    /// Passes body bytes on, behind the head if one was composed. True if the exchange wants more.
-    private func passBody(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
-        _ start: UnsafeMutablePointer<UInt8>, _ count: Int, head: inout HeadWriter
-    ) -> Bool {
-        let piece = takeResponse(upstream, block, start, count)
-        guard piece.state != .malformed else { return reject(upstream, connection, "malformed chunk") }
-        var first = start
-        var end = start + piece.content
-        block.pointee.transfer.responseBodyBytes += UInt64(piece.content)
-        if block.pointee.transfer.responseIsChunked, block.pointee.transfer.responseFraming != .none {
-            if piece.content > 0 {
-                first -= ChunkedEncoder.writeSizeLine(piece.content, endingAt: first)
-                end = append(ChunkedEncoder.lineEnd, at: end)
-            }
-            if piece.state == .ended, !piece.hasTrailers { end = append(ChunkedEncoder.lastChunk, at: end) }
-        }
-        if head.count > 0 {
-            first -= head.count
-            first.update(from: head.start, count: head.count)
-        }
-        let length = end - first
-        counters.traffic.downstreamBytesSent &+= UInt64(length)
-        guard length == 0 || send(connection, first, length) else {
-            abort(connection)
-            return false
-        }
-        if piece.state == .ended, piece.hasTrailers, block.pointee.transfer.responseIsChunked {
-            guard sendTrailers(connection, piece) else {
-                abort(connection)
-                return false
-            }
-        }
-        guard piece.state == .ended else { return true }
-        responseReceived(upstream, connection, block, hasLeftover: piece.consumed < count)
-        return false
-    }
-
-    private func append(_ bytes: ByteView, at end: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
-        end.update(from: bytes.base, count: bytes.count)
-        return end + bytes.count
-    }
-
-    /// What became of some body bytes.
-    struct ResponsePiece {
-        enum State { case more, ended, malformed }
-        /// Bytes of content, at the start of what was given.
-        var content: Int
-        var consumed: Int
-        var state: State
-        var hasTrailers = false
-        var trailerFields: FieldTable?
-        var trailers = ByteView.empty
-    }
-
-    private func takeResponse(
-        _ upstream: UpstreamLink, _ block: UnsafeMutablePointer<ExchangeBlock>, _ start: UnsafeMutablePointer<UInt8>, _ count: Int
-    ) -> ResponsePiece {
-        switch block.pointee.transfer.responseFraming {
-        case .none: return ResponsePiece(content: 0, consumed: 0, state: .ended)
-        case .untilClose: return ResponsePiece(content: count, consumed: count, state: .more)
-        case .length:
-            let taken = Int(min(UInt64(count), block.pointee.transfer.responseRemaining))
-            block.pointee.transfer.responseRemaining -= UInt64(taken)
-            let isLast = block.pointee.transfer.responseRemaining == 0
-            return ResponsePiece(content: taken, consumed: taken, state: isLast ? .ended : .more)
-        case .chunked:
-            var content = 0
-            var consumed = 0
-            if !block.pointee.transfer.responseIsReadingTrailers {
-                let outcome = block.pointee.transfer.responseDecoder.decode(start, count: count)
-                content = outcome.content
-                consumed = outcome.consumed
-                switch outcome.state {
-                case .more: return ResponsePiece(content: content, consumed: consumed, state: .more)
-                case .malformed: return ResponsePiece(content: content, consumed: consumed, state: .malformed)
-                case .trailers: block.pointee.transfer.responseIsReadingTrailers = true
-                }
-            }
-            return takeResponseTrailers(upstream, start, count, content: content, consumed: consumed)
-        }
-    }
-
-    private func takeResponseTrailers(
-        _ upstream: UpstreamLink, _ start: UnsafeMutablePointer<UInt8>, _ count: Int, content: Int, consumed: Int
-    ) -> ResponsePiece {
-        let bytes = ByteView(base: start + consumed, count: count - consumed)
-        var fields = FieldTable(slots: responseSlots, capacity: Self.responseSlotCount)
-        switch TrailerSection.parse(bytes, slots: responseSlots, capacity: Self.responseSlotCount, into: &fields) {
-        case .incomplete:
-            guard bytes.count < Limits.responseTrailerBytes, carry(upstream, bytes.base, bytes.count) else {
-                return ResponsePiece(content: content, consumed: consumed, state: .malformed)
-            }
-            return ResponsePiece(content: content, consumed: count, state: .more)
-        case .malformed: return ResponsePiece(content: content, consumed: consumed, state: .malformed)
-        case .complete(let length):
-            guard length <= Limits.responseTrailerBytes else {
-                return ResponsePiece(content: content, consumed: consumed, state: .malformed)
-            }
-            var piece = ResponsePiece(content: content, consumed: consumed + length, state: .ended)
-            guard fields.count > 0 else { return piece }
-            // Out of the way: what is sent first is written over them.
-            let copy = compose + composeCapacity - length
-            copy.update(from: bytes.base, count: length)
-            piece.hasTrailers = true
-            piece.trailerFields = fields
-            piece.trailers = ByteView(base: copy, count: length)
-            return piece
-        }
-    }
-
-    private func sendTrailers(_ connection: Downstream, _ piece: ResponsePiece) -> Bool {
-        guard let fields = piece.trailerFields else { return true }
-        var writer = HeadWriter(receiveArea, capacity: Limits.receiveBytes)
-        writer.write(ChunkedEncoder.lastChunkLine)
-        let changes = connection.pointee.block?.pointee.exchange.endpoint?.pointee.headers
-        writer.writeTrailers(fields, in: piece.trailers) { changes?.pointee.response.drops($0, in: piece.trailers) ?? false }
-        writer.write("\r\n")
-        counters.traffic.downstreamBytesSent &+= UInt64(writer.count)
-        return writer.isComplete && send(connection, writer.start, writer.count)
-    }
-
     // MARK: The end
 
     /// The response is whole. The connection is pooled if both sides are exactly at its end.
-    private func responseReceived(
+    func responseReceived(
         _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, hasLeftover: Bool
     ) {
         // More bytes than the response has belong to nobody: the connection cannot be trusted again.
@@ -382,72 +259,9 @@ extension Worker {
     }
 
     /// What came is no response that may be passed on. Always false, for the callers to return.
-    private func reject(_ upstream: UpstreamLink, _ connection: Downstream, _ detail: StaticString) -> Bool {
+    func reject(_ upstream: UpstreamLink, _ connection: Downstream, _ detail: StaticString) -> Bool {
         if let address = upstream.pointee.address { noteFailure(address) }
         fail(connection, .upstreamFailed(detail))
         return false
-    }
-
-    // MARK: Pre-call
-
-    /// The pre-call API has said 200: its body is of no interest, and the chain goes on.
-    private func preCallPassed(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
-        _ head: ResponseHead, _ bytes: ByteView
-    ) {
-        if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
-            preCall.pointee.remember(block.pointee.exchange)
-        }
-        // Interim responses may stand before it in the receive area.
-        let start = receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length
-        detach(upstream)
-        upstream.pointee.discard = DiscardedBody(framing: head.framing)
-        if case .length(let length) = head.framing { upstream.pointee.discard.remaining = length }
-        upstream.pointee.state = .discarding
-        if !head.keepAlive || head.framing == .untilClose {
-            close(upstream)
-        } else {
-            limit(upstream, to: min(Limits.preCallBodyMilliseconds, limits.upstreamIdleTimeout))
-            discard(upstream, start, bytes.count - head.length)
-        }
-        runChain(connection, block)
-    }
-
-    /// Reads the rest of a response that nobody waits for.
-    func discardResponse(_ upstream: UpstreamLink) {
-        while upstream.pointee.socket.mayRead, upstream.pointee.state == .discarding {
-            switch upstream.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
-            case .bytes(let count):
-                upstream.pointee.socket.mayRead = true
-                discard(upstream, receiveArea, count)
-            case .wouldBlock: return
-            case .ended, .failed: return close(upstream)
-            }
-        }
-    }
-
-    private func discard(_ upstream: UpstreamLink, _ start: UnsafeMutablePointer<UInt8>, _ count: Int) {
-        upstream.pointee.discard.total += UInt64(count)
-        guard upstream.pointee.discard.total <= Limits.preCallBodyBytes else { return close(upstream) }
-        switch upstream.pointee.discard.framing {
-        case .none:
-            release(upstream, isReusable: count == 0)
-        case .length:
-            let remaining = upstream.pointee.discard.remaining
-            guard UInt64(count) <= remaining else { return close(upstream) }
-            upstream.pointee.discard.remaining = remaining - UInt64(count)
-            if upstream.pointee.discard.remaining == 0 { release(upstream, isReusable: true) }
-        case .chunked:
-            let outcome = upstream.pointee.discard.decoder.decode(start, count: count)
-            switch outcome.state {
-            case .more: break
-            case .malformed: close(upstream)
-            case .trailers:
-                // Only an empty trailer section that is there already keeps the connection.
-                let rest = ByteView(base: start + outcome.consumed, count: count - outcome.consumed)
-                release(upstream, isReusable: rest == "\r\n")
-            }
-        case .untilClose: close(upstream)
-        }
     }
 }
