@@ -12,6 +12,7 @@ extension Worker {
     }
 
     /// Sends on what has passed. The clock is this turn's: only a callback can have let something pass.
+    @inline(never)
     func sendOn() {
         while let exchange = forwards.next() {
             if let block = exchange.block { forward(exchange.connection, block) }
