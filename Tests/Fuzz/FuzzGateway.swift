@@ -72,7 +72,7 @@ final class FuzzGateway {
 
         var ports: [UInt16] = []
         var listeners: [OpenedListener] = []
-        for plan in ListenerPlanner(settings: settings, previous: [:]).plan(configuration, problems: problems).plans {
+        for plan in ListenerPlanner(settings: settings, previous: [:], counts: ConnectionCounts()).plan(configuration, problems: problems).plans {
             guard case .success(let descriptor) = Socket.listen(on: loopback, backlog: 16, isFirst: true),
                 let port = Socket.listeningAddress(descriptor)?.port
             else { return nil }
