@@ -117,6 +117,11 @@ enum GatewayFuzz: FuzzTarget {
                 next += 1
                 repeated = 1
             }
+            // Another like it may stand behind some that were refused.
+            if repeated > 2, let later = wanted.messages.indices.first(where: { $0 > next && isSame(served.request, wanted.messages[$0]) }) {
+                next = later
+                repeated = 1
+            }
             require(repeated <= 2, "a request is sent \(repeated) times")
         }
         return all
