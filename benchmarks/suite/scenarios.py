@@ -149,8 +149,8 @@ def all_scenarios(folder):
     yield Scenario("fields-40", "plain proxy, 40 fields", Request(fields=40), Setting(floor=True), targets={})
     yield Scenario("plain-wrk", "plain proxy, 10 fields, wrk, nginx as upstream", Request(), Setting(floor=True), tool="wrk", upstream="nginx",
                    targets={"nginx": 0.85, "HAProxy": 0.85})
-    yield Scenario("rate", "plain proxy, 10 fields, 64 connections, 30,000 requests/s", Request(), Setting(floor=True), rate=30_000, tail=1.0)
-    yield Scenario("rate-low", "plain proxy, 10 fields, 64 connections, 2,000 requests/s", Request(), Setting(floor=True), rate=2_000)
+    yield Scenario("rate", "plain proxy at 30,000 requests/s, 64 connections", Request(), Setting(floor=True), rate=30_000, tail=1.0)
+    yield Scenario("rate-low", "plain proxy at 2,000 requests/s, 64 connections", Request(), Setting(floor=True), rate=2_000)
     yield Scenario("logs", "plain proxy, 10 fields, access logs on", Request(), Setting(logs=True), targets={})
     yield Scenario("ceiling", "ceiling that is not reached", Request(),
                    Setting(sluice={"ceiling": MANY}, nginx=nginx_rate(MANY, MANY), haproxy={"frontend": haproxy_rate(MANY, 429)},
