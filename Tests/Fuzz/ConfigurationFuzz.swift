@@ -1,5 +1,5 @@
 import Glibc
-import SluiceConfiguration
+@testable import SluiceConfiguration
 
 @testable import SluiceGateway
 @testable import SluiceHTTP
@@ -24,11 +24,23 @@ enum ConfigurationFuzz: FuzzTarget {
     }
 
     static func checkWritten(_ tree: ConfigurationNode) {
-        for text in [ConfigurationWriter.yaml(tree), ConfigurationWriter.json(tree)] {
+        // A reader of YAML takes longer keys only in a form that JSON does not have (YAML 1.2, 7.4.3).
+        let isJSON = longestKey(tree) < 1000
+        for text in [ConfigurationWriter.yaml(tree)] + (isJSON ? [ConfigurationWriter.json(tree)] : []) {
             let problems = Problems(file: "written.yaml", environment: [:])
             let again = ConfigurationNode.load(text: text, problems: problems)
             require(problems.isEmpty, "what was written has problems: \(problems.all.map(\.description)) in \(text)")
             require(again?.hasSameContent(as: tree) == true, "what was written reads differently: \(text)")
+        }
+    }
+
+    /// Characters of the longest key, with quotes and escapes.
+    private static func longestKey(_ tree: ConfigurationNode) -> Int {
+        switch tree.content {
+        case .mapping(let entries):
+            entries.map { max(ConfigurationWriter.quoted($0.key).unicodeScalars.count, longestKey($0.value)) }.max() ?? 0
+        case .sequence(let elements): elements.map(longestKey).max() ?? 0
+        default: 0
         }
     }
 
