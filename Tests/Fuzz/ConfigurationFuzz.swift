@@ -1,6 +1,6 @@
 import Glibc
-@testable import SluiceConfiguration
 
+@testable import SluiceConfiguration
 @testable import SluiceGateway
 @testable import SluiceHTTP
 
