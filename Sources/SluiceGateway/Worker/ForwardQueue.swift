@@ -14,6 +14,7 @@ struct ForwardQueue {
     private var first = 0
     private var count = 0
 
+    var isEmpty: Bool { count == 0 }
     var isFull: Bool { count == Self.capacity }
 
     /// There must be room; else the first entry would be lost.

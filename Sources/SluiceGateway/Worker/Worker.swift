@@ -215,7 +215,7 @@ final class Worker {
         var hasFreed = blocks.pointee.trim()
         if outputs.pointee.trim() { hasFreed = true }
         // Queues may hold pointers to places that are free by now.
-        if queue.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty {
+        if queue.isEmpty, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty {
             if downstreams.trim() { hasFreed = true }
             if upstreams.trim() { hasFreed = true }
         }

@@ -56,12 +56,14 @@ struct ForwardQueueTests {
         let benches = try (0..<ForwardQueue.capacity).map { _ in try Bench() }
         var queue = ForwardQueue()
         defer { queue.deallocate() }
+        #expect(queue.isEmpty)
         #expect(queue.next() == nil)
         for count in 1...ForwardQueue.capacity {
             for index in 0..<count {
                 #expect(!queue.isFull)
                 queue.append(WaitingExchange(benches[index].connection))
             }
+            #expect(!queue.isEmpty)
             #expect(queue.isFull == (count == ForwardQueue.capacity))
             for index in 0..<count { #expect(queue.next()?.connection == benches[index].connection) }
             #expect(queue.next() == nil)
