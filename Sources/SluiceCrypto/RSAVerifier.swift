@@ -97,19 +97,15 @@ package final class RSAVerifier {
 
     package let handle: Handle
     private let digest: Digest
-    private let numbers: UnsafeMutablePointer<Numbers>
 
     package init(_ key: RSAPublicKey) throws(CryptoError) {
         let digest = try Digest(.sha256)
         let (modulus, exponent) = try key.numbers()
         defer { BN_free(exponent) }
-        // A word holds it: the key has been checked.
         let context = BN_CTX_new()
         let montgomery = BN_MONT_CTX_new()
         let made = [BN_new(), BN_new(), BN_new()].compactMap { $0 }
-        guard let context, let montgomery, made.count == 3, BN_MONT_CTX_set(montgomery, modulus, context) == 1,
-            let exponentValue = UInt64(exactly: BN_get_word(exponent))
-        else {
+        guard let context, let montgomery, made.count == 3, BN_MONT_CTX_set(montgomery, modulus, context) == 1 else {
             made.forEach(BN_free)
             BN_MONT_CTX_free(montgomery)
             BN_CTX_free(context)
@@ -119,20 +115,21 @@ package final class RSAVerifier {
         let count = (key.bits + 7) / 8
         let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: 2 * count)
         Encoding.write(to: memory + count, count: count)
-        numbers = .allocate(capacity: 1)
+        let numbers = UnsafeMutablePointer<Numbers>.allocate(capacity: 1)
+        // A word holds the exponent: the key has been checked.
         numbers.initialize(to: Numbers(
-            context: context, montgomery: montgomery, modulus: modulus, exponent: exponentValue, modulusBytes: count,
+            context: context, montgomery: montgomery, modulus: modulus, exponent: UInt64(BN_get_word(exponent)), modulusBytes: count,
             signature: made[0], base: made[1], power: made[2], decrypted: memory, expected: memory + count))
         self.digest = digest
         handle = Handle(numbers: numbers, digest: digest.handle)
     }
 
     deinit {
-        let numbers = numbers.pointee
+        let numbers = handle.numbers.pointee
         for number in [numbers.modulus, numbers.signature, numbers.base, numbers.power] { BN_free(number) }
         BN_MONT_CTX_free(numbers.montgomery)
         BN_CTX_free(numbers.context)
         numbers.decrypted.deallocate()
-        self.numbers.deallocate()
+        handle.numbers.deallocate()
     }
 }

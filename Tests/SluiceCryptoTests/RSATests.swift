@@ -18,6 +18,13 @@ struct RSATests {
         return openssl
     }
 
+    /// The modulus of `rsa.pem`.
+    static func modulus(_ openssl: OpenSSLCommand) throws -> [UInt8] {
+        try openssl.run("rsa -in rsa.pem -noout -modulus -out modulus")
+        let line = try #require(String(bytes: try openssl.bytes("modulus"), encoding: .utf8))
+        return unhex(line.dropFirst("Modulus=".count).prefix(512))
+    }
+
     static func verify(_ key: RSAPublicKey, _ message: [UInt8], _ signature: [UInt8]) throws -> Bool {
         let verifier = try RSAVerifier(key)
         return with(message) { message in with(signature) { verifier.handle.verify(message, signature: $0) } }
@@ -111,9 +118,7 @@ struct RSATests {
     @Test("the number of a signature is less than the modulus: the modulus, more, zero and one are refused")
     func range() throws {
         let openssl = try Self.made()
-        try openssl.run("rsa -in rsa.pem -noout -modulus -out modulus")
-        let line = try #require(String(bytes: try openssl.bytes("modulus"), encoding: .utf8))
-        let modulus = unhex(line.dropFirst("Modulus=".count).prefix(512))
+        let modulus = try Self.modulus(openssl)
         let key = try with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) }
         #expect(try !Self.verify(key, Self.message, modulus))
         #expect(try !Self.verify(key, Self.message, [UInt8](repeating: 0xFF, count: 256)))
@@ -178,9 +183,7 @@ struct RSATests {
     @Test("modulus and exponent, as a JSON Web Key has them, make the same key, with or without leading zeros")
     func fromNumbers() throws {
         let openssl = try Self.made()
-        try openssl.run("rsa -in rsa.pem -noout -modulus -out modulus")
-        let line = try #require(String(bytes: try openssl.bytes("modulus"), encoding: .utf8))
-        let modulus = unhex(line.dropFirst("Modulus=".count).prefix(512))
+        let modulus = try Self.modulus(openssl)
         #expect(modulus.count == 256)
         let signature = try openssl.bytes("signature")
         for (n, e) in [(modulus, [1, 0, 1]), ([0] + modulus, [0, 1, 0, 1] as [UInt8])] {
