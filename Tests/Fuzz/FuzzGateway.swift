@@ -83,7 +83,8 @@ final class FuzzGateway {
         require(problems.isEmpty, "the configuration has problems: \(problems.all.map(\.description))")
         guard
             let worker = try? Worker(
-                number: 0, limits: WorkerLimits(settings), workerCount: 1, counts: registries.counts, accessLog: nil)
+                number: 0, limits: WorkerLimits(settings), workerCount: 1, bounds: ConnectionBounds(settings, descriptors: 0),
+                counts: registries.counts, accessLog: nil)
         else { return nil }
         self.worker = worker
 

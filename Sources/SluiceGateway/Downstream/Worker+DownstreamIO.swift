@@ -165,8 +165,7 @@ extension Worker {
         connection.pointee.isQueued = false
         connection.pointee.generation &+= 1
         counters.traffic.downstreamOpen -= 1
-        listeners[Int(connection.pointee.listener)].open.leave()
-        forgetPeer(connection.pointee.acceptedFrom)
+        forget(connection)
         downstreams.give(back: connection)
     }
 
