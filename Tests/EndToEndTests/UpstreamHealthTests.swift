@@ -123,4 +123,19 @@ struct UpstreamHealthTests {
         expect(try trickling.response(), is: .timeout)
         #expect(monotonicSeconds() - start < 1.2)
     }
+
+    @Test("SLUICE_TOTAL_TIMEOUT_MS: the time of a client that left in the middle of its request is not that of the next one")
+    func totalOfAnother() throws {
+        let upstream = try ScriptedUpstream()
+        let gateway = try Gateway(configuration(upstream: upstream.url), environment: ["SLUICE_WORKERS": "1", "SLUICE_TOTAL_TIMEOUT_MS": "700"], admin: true)
+        let first = try gateway.client()
+        try first.send("GET /api/x HTTP/1.1\r\n")
+        pause(0.1)
+        first.socket.reset()
+        pause(0.1)
+        let second = try gateway.client()
+        pause(0.8)
+        #expect(try second.exchange(Gateway.text("GET", "/api/x")).status == 200)
+        #expect(try metric("sluice_total_timeouts_total", of: gateway) == 0)
+    }
 }

@@ -140,6 +140,7 @@ extension Worker {
         connection.pointee.deadline = Deadline(owner: connection, kind: .downstream)
         connection.pointee.socket = PeerSocket(descriptor: descriptor, mayRead: true)
         connection.pointee.requests = 0
+        connection.pointee.totalUntil = Deadline.never
         connection.pointee.listener = listener.number
         connection.pointee.isSecure = listener.tls != nil
         connection.pointee.peer = address.ip
