@@ -45,6 +45,32 @@ struct PaceTests {
         #expect(try client.response().text == "whole")
     }
 
+    @Test("what one service had not taken when its connection broke gives the next one, which is silent, no time")
+    func timeOfAnother() throws {
+        let listener = try RawSocket.listen()
+        listener.setReceiveBuffer(16_384)
+        Thread.detachNewThread {
+            guard let first = listener.accept() else { return }
+            _ = try? first.receive(atMost: 10_000)
+            pause(0.3)
+            first.reset()
+            guard let second = listener.accept() else { return }
+            while (try? second.receive()) != nil {}
+        }
+        let gateway = try Gateway(
+            configuration(upstream: "http://127.0.0.1:\(listener.localPort)", domain: ["upstreamTimeoutMs: 2000"]),
+            environment: ["SLUICE_WORKERS": "1", "SLUICE_RETRY_MAX": "0"])
+        let client = try gateway.client()
+        let size = 6_000_000
+        try client.send("POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n")
+        // The gateway stops reading when the service has broken the connection.
+        try? client.send([UInt8](repeating: UInt8(ascii: "x"), count: size))
+        expect(try client.response(), is: .badGateway)
+        let start = monotonicSeconds()
+        expect(try gateway.get("/api/x"), is: .upstreamTimeout)
+        #expect(monotonicSeconds() - start < 3.5)
+    }
+
     @Test("a service that sends its head in drops: 504 when the time for a head is over, however often a drop falls")
     func drippedHead() throws {
         let upstream = try ScriptedUpstream { call in

@@ -69,6 +69,7 @@ extension Worker {
     private func takePlace() -> UpstreamLink {
         let connection = upstreams.take(UpstreamConnection(worker: Unmanaged.passUnretained(self)))
         connection.pointee.deadline = Deadline(owner: connection, kind: .upstream)
+        connection.pointee.output.owed = 0
         return connection
     }
 
