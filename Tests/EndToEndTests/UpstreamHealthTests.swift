@@ -66,6 +66,21 @@ struct UpstreamHealthTests {
         expect(try gateway.get("/api/x"), is: .unavailable)
     }
 
+    @Test("several addresses: one that has recovered gets its turn as soon as its time is up, whoever's turn it was before", arguments: [1, 2])
+    func recovered(requests: Int) throws {
+        let port = try Ports.free()
+        let steady = try ScriptedUpstream { try $0.reply(200, body: "steady") }
+        let gateway = try Gateway(
+            configuration(upstream: "[\"http://127.0.0.1:\(port)\", \"\(steady.url)\"]"),
+            environment: ["SLUICE_WORKERS": "1", "SLUICE_EJECT_AFTER_FAILURES": "1", "SLUICE_EJECT_MS": "2000"])
+        for _ in 0..<requests { #expect(try gateway.get("/api/x").text == "steady") }
+        let recovered = try ScriptedUpstream(port: port) { try $0.reply(200, body: "recovered") }
+        pause(2.1)
+        let texts = try (0..<2).map { _ in try gateway.get("/api/x").text }
+        #expect(texts.contains("recovered"))
+        #expect(recovered.requests.count == 1)
+    }
+
     @Test("two URLs of which one leads nowhere: the address that is left is an only one, and has a circuit")
     func onlyOne() throws {
         let gateway = try Gateway(

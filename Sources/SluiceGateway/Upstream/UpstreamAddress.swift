@@ -26,21 +26,21 @@ struct UpstreamAddress {
 }
 
 extension UpstreamAddress {
-    /// Whether it may be chosen among others. Once its time is up, one exchange finds out whether it has recovered; the others wait
-    /// for that, or for another such time.
-    mutating func isUsable(at now: UInt64, sparedFor milliseconds: UInt64) -> Bool {
-        Self.passes(&ejectedUntil, now, milliseconds)
+    /// Whether it may be chosen among others.
+    func isUsable(at now: UInt64) -> Bool { ejectedUntil <= now }
+
+    /// It was chosen among others. If it had been spared, this exchange finds out whether it has recovered; the others wait for
+    /// that, or for another such time.
+    @inline(__always)
+    mutating func noteChoice(at now: UInt64, sparedFor milliseconds: UInt64) {
+        if ejectedUntil > 0 { ejectedUntil = now + milliseconds }
     }
 
     /// Whether it may be used although there is no other: its circuit is closed, or half open and this the exchange that finds out.
     mutating func isAdmitted(at now: UInt64, openFor milliseconds: UInt64) -> Bool {
-        Self.passes(&circuitOpenUntil, now, milliseconds)
-    }
-
-    private static func passes(_ until: inout UInt64, _ now: UInt64, _ milliseconds: UInt64) -> Bool {
-        guard until > 0 else { return true }
-        guard until <= now else { return false }
-        until = now + milliseconds
+        guard circuitOpenUntil > 0 else { return true }
+        guard circuitOpenUntil <= now else { return false }
+        circuitOpenUntil = now + milliseconds
         return true
     }
 

@@ -85,7 +85,7 @@ extension Worker {
             if origin.pointee.count == 1 { return only(origin.pointee.addresses[0]) }
             var best: UpstreamAddressRef?
             consider(preCall.pointee.origin, &best)
-            return best
+            return taken(best)
         }
         guard let upstream = block.pointee.exchange.domain?.pointee.upstream else { return nil }
         let targets = upstream.pointee.targets
@@ -108,7 +108,7 @@ extension Worker {
             if best != before { block.pointee.transfer.target = target }
         }
         rotation &+= 1
-        return best
+        return taken(best)
     }
 
     /// The target that has an address, where the whole list has but one.
@@ -133,14 +133,16 @@ extension Worker {
         origin.pointee.rotation = (first + 1) % count
         for offset in 0..<count {
             let address = origin.pointee.addresses[(first + offset) % count]
-            guard isUsable(address) else { continue }
+            guard address.pointee.isUsable(at: nowMilliseconds) else { continue }
             if let chosen = best, chosen.pointee.outstanding <= address.pointee.outstanding { continue }
             best = address
         }
     }
 
-    private func isUsable(_ address: UpstreamAddressRef) -> Bool {
-        address.pointee.isUsable(at: nowMilliseconds, sparedFor: limits.ejectionMilliseconds)
+    /// The address of several that was chosen.
+    private func taken(_ address: UpstreamAddressRef?) -> UpstreamAddressRef? {
+        address?.pointee.noteChoice(at: nowMilliseconds, sparedFor: limits.ejectionMilliseconds)
+        return address
     }
 
     /// An only address is tried even when it has failed a few times: there is none to spare it for. When it keeps failing, its

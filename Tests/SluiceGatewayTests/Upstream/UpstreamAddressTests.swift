@@ -19,7 +19,8 @@ struct UpstreamAddressTests {
 
     private final class Bench {
         var address = UpstreamAddress(address: SocketAddress(IPAddress(v4: 1), port: 80), ip: IPAddress(v4: 1), origin: 0)
-        func isUsable(at now: UInt64, sparedFor milliseconds: UInt64) -> Bool { address.isUsable(at: now, sparedFor: milliseconds) }
+        func isUsable(at now: UInt64) -> Bool { address.isUsable(at: now) }
+        func noteChoice(at now: UInt64, sparedFor milliseconds: UInt64) { address.noteChoice(at: now, sparedFor: milliseconds) }
         func isAdmitted(at now: UInt64, openFor milliseconds: UInt64) -> Bool { address.isAdmitted(at: now, openFor: milliseconds) }
         func noteFailure(at now: UInt64, _ limits: WorkerLimits) { address.noteFailure(at: now, limits) }
         func noteSuccess() { address.noteSuccess() }
@@ -34,10 +35,22 @@ struct UpstreamAddressTests {
     @Test("among others: the last failure that is borne, and the one that is not")
     func ejection() {
         let borne = address(failures: 2, limits())
-        #expect(borne.isUsable(at: 10_000, sparedFor: 1000))
+        #expect(borne.isUsable(at: 10_000))
         let spared = address(failures: 3, limits())
-        #expect(!spared.isUsable(at: 10_999, sparedFor: 1000))
+        #expect(!spared.isUsable(at: 10_999))
         #expect(spared.isAdmitted(at: 10_000, openFor: 200), "its circuit is not open yet")
+    }
+
+    @Test("spared: to be looked at uses nothing up, to be chosen does, until the exchange has shown how it is")
+    func probe() {
+        let address = address(failures: 3, limits())
+        for _ in 0..<3 { #expect(address.isUsable(at: 11_000)) }
+        address.noteChoice(at: 11_000, sparedFor: 1000)
+        #expect(!address.isUsable(at: 11_999))
+        #expect(address.isUsable(at: 12_000))
+        address.noteSuccess()
+        address.noteChoice(at: 12_000, sparedFor: 1000)
+        #expect(address.isUsable(at: 12_000))
     }
 
     @Test("alone: the circuit is closed up to the last failure that is borne, and open after the next")
@@ -61,7 +74,7 @@ struct UpstreamAddressTests {
         #expect(address.isAdmitted(at: 10_700, openFor: 200))
         address.noteSuccess()
         for _ in 0..<3 { #expect(address.isAdmitted(at: 10_700, openFor: 200)) }
-        #expect(address.address.failures == 0 && address.isUsable(at: 10_700, sparedFor: 1000))
+        #expect(address.address.failures == 0 && address.isUsable(at: 10_700))
     }
 
     @Test("a success in between begins the count anew")
@@ -69,12 +82,12 @@ struct UpstreamAddressTests {
         let address = address(failures: 4, limits())
         address.noteSuccess()
         address.noteFailure(at: 10_000, limits())
-        #expect(address.isAdmitted(at: 10_000, openFor: 200) && address.isUsable(at: 10_000, sparedFor: 1000))
+        #expect(address.isAdmitted(at: 10_000, openFor: 200) && address.isUsable(at: 10_000))
     }
 
     @Test("0 failures: never")
     func never() {
         let address = address(failures: 1000, limits(eject: 0, circuit: 0))
-        #expect(address.isAdmitted(at: 10_000, openFor: 200) && address.isUsable(at: 10_000, sparedFor: 1000))
+        #expect(address.isAdmitted(at: 10_000, openFor: 200) && address.isUsable(at: 10_000))
     }
 }
