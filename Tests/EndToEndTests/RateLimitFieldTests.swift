@@ -65,4 +65,17 @@ struct RateLimitFieldTests {
         expect(refused, is: .quota)
         #expect(refused["RateLimit"] == nil && refused["Retry-After"] == nil)
     }
+
+    @Test("with more limits than a response's head has room for, the service's response is given up, and the gateway goes on")
+    func tooMany() throws {
+        let upstream = try ScriptedUpstream()
+        let quota = (1...2600).map { "{limit: 1000000, perSeconds: \(100_000 + $0)}" }.joined(separator: ", ")
+        let gateway = try Gateway(
+            configuration(upstream: upstream.url, [EndpointText("/few"), EndpointText("/many", "usageQuota: [\(quota)]")]),
+            environment: ["SLUICE_RATE_LIMIT_FIELDS": "all"])
+        for _ in 0..<2 {
+            expect(try gateway.get("/api/many"), is: .badGateway)
+            #expect(try gateway.get("/api/few").text == "upstream")
+        }
+    }
 }

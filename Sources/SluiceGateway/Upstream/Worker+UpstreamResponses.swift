@@ -134,7 +134,8 @@ extension Worker {
         // The service has answered before it had the whole request: what is left of it cannot be told from the next.
         if transfer.pointee.requestBody != .complete || isDraining { transfer.pointee.keepsAlive = false }
 
-        var writer = HeadWriter(compose, capacity: composeCapacity)
+        // No more than there is room for in front of the body: see `passBody`.
+        var writer = HeadWriter(compose, capacity: Limits.receiveHeadroom - ChunkedEncoder.sizeLineBytesMax)
         let headers = transfer.pointee.isPreCall ? nil : block.pointee.exchange.endpoint?.pointee.headers
         let hasLength = writeResponseHead(&writer, block, head, bytes, changes: headers)
         switch head.framing {
