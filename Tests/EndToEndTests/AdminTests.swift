@@ -175,4 +175,27 @@ struct AdminTests {
         #expect(unmatched["domain"] as? String == "api" && unmatched["endpoint"] as? String == "")
         #expect(!folder.read("access.log").contains("quoted"), "queries and fields that clients send hold what no log should keep")
     }
+
+    @Test("a tunnel is logged and counted with its bytes, however it ends", arguments: ["service", "client", "idle", "stop"])
+    func tunnel(end: String) throws {
+        let folder = try Folder()
+        let upstream = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nhello")
+            if end == "service" { return call.close() }
+            _ = try call.some()
+            call.close()
+        }
+        let gateway = try Gateway(
+            configuration(upstream: upstream.url),
+            environment: [
+                "SLUICE_ACCESS_LOG": folder.file("access.log"), "SLUICE_TUNNEL_IDLE_TIMEOUT_MS": end == "idle" ? "200" : "60000",
+                "SLUICE_DRAIN_TIMEOUT_MS": "100",
+            ])
+        let client = try gateway.client()
+        #expect(try client.exchange(Gateway.text("GET", "/api/ws", ["Connection: Upgrade", "Upgrade: echo"])).status == 101)
+        #expect(try client.bytes(5) == [UInt8]("hello".utf8))
+        if end == "client" || end == "service" { client.halfClose() }
+        if end == "stop" { gateway.process.signal(SIGTERM) }
+        #expect(eventually { folder.read("access.log").contains(#""status":101,"requestBytes":0,"responseBytes":5,"#) }, "\(folder.read("access.log"))")
+    }
 }

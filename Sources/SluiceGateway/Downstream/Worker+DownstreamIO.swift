@@ -135,13 +135,16 @@ extension Worker {
     /// Ends the exchange and the connection at once, with a reset if a response was under way: the client must not take
     /// what it has for the whole.
     func abort(_ connection: Downstream) {
-        if connection.pointee.state == .exchanging || connection.pointee.state == .flushing {
+        switch connection.pointee.state {
+        case .exchanging, .flushing:
             if let block = connection.pointee.block {
                 if block.pointee.transfer.isHeadSent { Socket.resetOnClose(connection.pointee.socket.descriptor) }
                 record(connection, block, aborted: true)
             }
+            close(connection)
+        case .tunnelling: endTunnel(connection)
+        default: close(connection)
         }
-        close(connection)
     }
 
     /// Gives everything back and closes the descriptor.

@@ -34,6 +34,8 @@ extension Worker {
         }
         writer.write("Connection: upgrade\r\n\r\n")
         let rest = bytes[head.length...]
+        counters.traffic.downstreamBytesSent &+= UInt64(writer.count + rest.count)
+        block.pointee.transfer.responseBodyBytes += UInt64(rest.count)
         guard writer.isComplete, send(connection, writer.start, writer.count),
             rest.isEmpty || send(connection, rest.base, rest.count)
         else {
@@ -47,6 +49,7 @@ extension Worker {
         // What the client sent behind its request belongs to the tunnel.
         let early = block.pointee.inputCount - block.pointee.inputUsed
         let input = block.pointee.exchange.bytes + block.pointee.inputUsed
+        block.pointee.transfer.requestBodyBytes += UInt64(early)
         if early > 0, !send(upstream, input, early) {
             abort(connection)
             return false
@@ -108,11 +111,8 @@ extension Worker {
         }
     }
 
-    private func endTunnel(_ connection: Downstream) {
-        if let upstream = connection.pointee.upstream {
-            detach(upstream)
-            close(upstream)
-        }
+    /// Both connections end, whatever the reason. What is the whole of a tunnel only its ends can say: it is not called aborted.
+    func endTunnel(_ connection: Downstream) {
         if let block = connection.pointee.block { record(connection, block, aborted: false) }
         close(connection)
     }
