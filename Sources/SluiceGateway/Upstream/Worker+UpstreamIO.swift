@@ -232,11 +232,8 @@ extension Worker {
 
     /// Anything that an idle connection has to say means that it is no good: its end, or a response that nobody asked for.
     private func closeIdle(_ connection: UpstreamLink) {
-        if connection.pointee.socket.tls != nil {
-            // TLS sends session tickets and key updates of its own accord: they are no data.
-            var byte: UInt8 = 0
-            if case .wouldBlock = connection.pointee.socket.receive(into: &byte, capacity: 1) { return }
-        } else if !connection.pointee.socket.isPeerClosed {
+        // TLS sends session tickets and key updates of its own accord: they are no data.
+        if connection.pointee.socket.tls != nil || !connection.pointee.socket.isPeerClosed {
             var byte: UInt8 = 0
             if case .wouldBlock = connection.pointee.socket.receive(into: &byte, capacity: 1) { return }
         }
