@@ -10,6 +10,7 @@ final class Listener {
     /// The address as configured: its identity over reloads.
     let address: String
     let socket: ListeningSocket
+    /// Its place among the worker's listeners, by which connections know it.
     let number: UInt16
     private(set) var tls: TLSServerContext?
     private(set) var expectsProxyHeader: Bool
@@ -17,14 +18,16 @@ final class Listener {
     /// Its connections on all workers, and how many there may be; 0: no bound.
     let open: ConnectionCount
     private(set) var connectionsMax: Int
-    /// Keeps the memory of `trusted` alive.
-    private var snapshot: Snapshot
+    /// Keeps the memory of `trusted` alive; nil when nothing asks for that any more.
+    private var snapshot: Snapshot?
     let event: UnsafeMutablePointer<SocketEvent>
     unowned let worker: Worker
     /// Until then nothing is accepted, in milliseconds of the monotonic clock; 0: accepting.
     var pausedUntil: UInt64 = 0
-    /// Closed: connections that it accepted still refer to it.
+    /// Closed: connections that it accepted may still refer to it.
     private(set) var isClosed = false
+    /// Those of them that are open.
+    private var connections = 0
 
     var descriptor: Int32 { socket.descriptor }
 
@@ -59,6 +62,26 @@ final class Listener {
         isClosed = true
         if pausedUntil == 0 { event.disarm() }
         Socket.close(descriptor)
+        if isGone { letGo() }
+    }
+
+    /// Whether it is closed and its last connection too: its place may be given to another.
+    var isGone: Bool { isClosed && connections == 0 }
+
+    /// A connection that it accepted refers to it from here on.
+    func connectionOpened() { connections += 1 }
+
+    /// A connection that it accepted is closed.
+    func connectionClosed() {
+        connections -= 1
+        if isGone { letGo() }
+    }
+
+    /// A configuration that is gone takes its memory along, certificates included.
+    private func letGo() {
+        tls = nil
+        trusted = TrustedProxies(blocks: ArenaSlice())
+        snapshot = nil
     }
 }
 

@@ -20,12 +20,14 @@ extension Worker {
                 known.update(opened.plan, snapshot: snapshot)
             }
             for socket in opened.sockets {
-                let listener = Listener(
-                    opened.plan, socket: socket, number: UInt16(clamping: listeners.count), snapshot: snapshot, worker: self)
-                listeners.append(listener)
-                _ = listener.event.armForReading(
+                let number = listeners.firstIndex(where: \.isGone) ?? listeners.count
+                let listener = Listener(opened.plan, socket: socket, number: UInt16(clamping: number), snapshot: snapshot, worker: self)
+                if number < listeners.count { listeners[number] = listener } else { listeners.append(listener) }
+                let isArmed = listener.event.armForReading(
                     loop, descriptor: socket.descriptor, owner: Unmanaged.passUnretained(listener).toOpaque(),
                     callback: listenerCallback)
+                // Without memory or watches for now: a tick tries again.
+                if !isArmed { listener.pausedUntil = nowMilliseconds + Limits.acceptPauseMilliseconds }
             }
         }
         for listener in listeners where !wanted.contains(where: { $0.plan.address == listener.address }) { listener.close() }
@@ -105,7 +107,9 @@ extension Worker {
     /// Counts out a connection that was accepted.
     func forget(_ connection: Downstream) {
         bounds.forget(connection.pointee.acceptedFrom)
-        leave(listeners[Int(connection.pointee.listener)])
+        let listener = listeners[Int(connection.pointee.listener)]
+        leave(listener)
+        listener.connectionClosed()
     }
 
     private func pause(_ listener: Listener) {
@@ -128,8 +132,7 @@ extension Worker {
                 listener.pausedUntil = nowMilliseconds + Limits.acceptPauseMilliseconds
                 continue
             }
-            listener.pausedUntil = 0
-            _ = listener.event.rearm()
+            listener.pausedUntil = listener.event.rearm() ? 0 : nowMilliseconds + Limits.acceptPauseMilliseconds
         }
     }
 
@@ -142,6 +145,7 @@ extension Worker {
         connection.pointee.requests = 0
         connection.pointee.totalUntil = Deadline.never
         connection.pointee.listener = listener.number
+        listener.connectionOpened()
         connection.pointee.isSecure = listener.tls != nil
         connection.pointee.peer = address.ip
         connection.pointee.acceptedFrom = address.ip

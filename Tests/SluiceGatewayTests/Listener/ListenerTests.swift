@@ -1,0 +1,83 @@
+import SluiceConfiguration
+import SluiceEvent
+import SluiceHTTP
+import Testing
+
+@testable import SluiceGateway
+
+/// What a worker keeps of listeners that a reload has taken away.
+@Suite("Listener", .timeLimit(.minutes(1)))
+struct ListenerTests {
+    /// A worker whose loop the tests turn by hand, with listeners on loopback.
+    private final class Bench {
+        let settings = ProcessSettings()
+        let registries = SnapshotCompiler.Registries()
+        let counts = ConnectionCounts()
+        let worker: Worker
+        private(set) var ports: [String: UInt16] = [:]
+
+        init() throws {
+            worker = try Worker(
+                number: 0, limits: WorkerLimits(settings), workerCount: 1, bounds: ConnectionBounds(settings, descriptors: 0),
+                counts: registries.counts, accessLog: nil)
+        }
+
+        /// Publishes a configuration with these listeners, whose names are the addresses that are configured.
+        /// - Returns: its snapshot, not kept alive.
+        func publish(_ addresses: [String], generation: Int) throws -> () -> Snapshot? {
+            let problems = Problems(file: "sluice.yaml", environment: [:])
+            let listeners = addresses.map { "  - {address: \"\($0)\"}\n" }.joined()
+            let tree = try #require(ConfigurationNode.load(text: "listeners:\n\(listeners)domains: []\n", problems: problems))
+            let configuration = GatewayConfiguration.read(tree, problems: problems)
+            let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
+            let snapshot = try #require(compiler.compile(configuration, generation: generation), "\(problems.all.map(\.description))")
+            let plans = ListenerPlanner(settings: settings, previous: [:], counts: counts).plan(configuration, problems: problems).plans
+            let opened = try plans.map { plan in
+                guard ports[plan.address] == nil else { return OpenedListener(plan: plan, sockets: []) }
+                let descriptor = try Socket.listen(on: SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: 0), backlog: 4, isFirst: true).get()
+                ports[plan.address] = try #require(Socket.listeningAddress(descriptor)).port
+                return OpenedListener(plan: plan, sockets: [ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)])
+            }
+            for address in ports.keys where !addresses.contains(address) { ports[address] = nil }
+            worker.take(Worker.Publication(
+                snapshot: snapshot, listeners: opened, origins: [], addresses: [:], projectCount: registries.counts.projectCount,
+                endpointRows: 1, domainRows: 1))
+            return { [weak snapshot] in snapshot }
+        }
+
+        func connect(_ address: String) throws -> Int32 {
+            let port = try #require(ports[address])
+            return try Socket.startConnecting(to: SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: port)).get()
+        }
+
+        /// Turns the loop until so many connections are open.
+        func turn(until open: Int) {
+            while worker.downstreams.live != open { worker.turn() }
+        }
+    }
+
+    @Test("a listener that is gone keeps nothing of the configuration that it had, and its place is given to the next")
+    func gone() throws {
+        let bench = try Bench()
+        let first = try bench.publish(["127.0.0.1:1", "127.0.0.1:2"], generation: 1)
+        _ = try bench.publish(["127.0.0.1:1"], generation: 2)
+        #expect(first() == nil)
+        for generation in 0..<6 { _ = try bench.publish(["127.0.0.1:1", "127.0.0.1:\(3 + generation)"], generation: 3 + generation) }
+        // The one that stays, the one that is there, and the one that was there when it came.
+        #expect(bench.worker.listeners.count <= 3)
+    }
+
+    @Test("a connection outlives its listener: what it refers to stays for as long, and no longer")
+    func outlived() throws {
+        let bench = try Bench()
+        let first = try bench.publish(["127.0.0.1:1", "127.0.0.1:2"], generation: 1)
+        let client = try bench.connect("127.0.0.1:2")
+        bench.turn(until: 1)
+        _ = try bench.publish(["127.0.0.1:1"], generation: 2)
+        _ = try bench.publish(["127.0.0.1:1", "127.0.0.1:3"], generation: 3)
+        #expect(first() != nil)
+        Socket.close(client)
+        bench.turn(until: 0)
+        #expect(first() == nil)
+    }
+}
