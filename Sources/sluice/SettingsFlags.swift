@@ -14,7 +14,7 @@ enum SettingsFlags {
     static let discussion =
         "Process settings are taken as flags too, by the names that `sluice env` prints: `--workers 2` for SLUICE_WORKERS=2."
 
-    private static let commands: Set<String> = ["run", "check", "explain", "env", "demo"]
+    private static let commands: Set<String> = ["run", "check", "explain", "quota", "env", "demo"]
 
     /// The arguments without the settings, and the settings. All arguments are left to commands that take no settings.
     static func split(_ arguments: [String]) throws -> (rest: [String], flags: [String: String]) {

@@ -23,7 +23,7 @@ struct CommandTests {
 
     @Test("every command has a help text and exits 0 with it")
     func help() throws {
-        for name in ["run", "check", "explain", "sign", "token", "import", "export", "env", "demo"] {
+        for name in ["run", "check", "explain", "sign", "token", "import", "export", "quota", "env", "demo"] {
             let result = try run([name, "--help"])
             #expect(result.code == 0 && result.output.contains("OVERVIEW"), "\(name): \(result.everything)")
             #expect(try run(["--help"]).output.contains("  \(name) "), "\(name)")
