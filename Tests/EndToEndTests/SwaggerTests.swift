@@ -126,6 +126,42 @@ struct SwaggerTests {
         #expect(try gateway.get("/orders/hello", signed("/orders/hello")).text == "hello world")
     }
 
+    @Test("a plugin that lacks a field: the faults of its other fields are told of in the same run")
+    func allProblems() throws {
+        let text = """
+            swagger: "2.0"
+            info: {title: a, version: "1.0"}
+            basePath: /a
+            x-toastcloud-apigw:
+              plugins:
+                HTTP_PROXY: {url: 5}
+                IPACL: {ipList: [{ip: 10.0.0.0/33}]}
+                MAINTENANCE: {isUse: maybe, statusCode: 99}
+                HMAC: {clockSkew: 86401}
+            paths:
+              /x:
+                get:
+                  x-toastcloud-apigw:
+                    plugins:
+                      PRE_API: {method: "B R E W"}
+                      URI_REWRITE: {uriPattern: "/x/("}
+                      MOCK: {headers: {"not a name": x}}
+              /y: {get: {}}
+            """
+        let file = try Folder().write("swagger.yaml", text)
+        let result = try run(["check", "--config", file])
+        let lines = result.everything.split(separator: "\n").map(String.init)
+        let expected: [(place: String, word: String)] = [
+            ("6:23:", "HTTP_PROXY.url"), ("7:12:", "isPermit"), ("7:27:", "10.0.0.0/33"), ("8:26:", "isUse"), ("8:45:", "99"), ("9:11:", "secretKey"),
+            ("9:23:", "86401"), ("15:20:", "PRE_API.url"), ("15:29:", "B R E W"), ("16:24:", "rewriteUri"), ("16:37:", "uriPattern"),
+            ("17:17:", "statusCode"), ("17:28:", "not a name"),
+        ]
+        for (place, word) in expected {
+            #expect(lines.contains { $0.contains("\(file):\(place)") && $0.contains(word) }, "nothing at \(place) with \(word) in\n\(result.everything)")
+        }
+        #expect(lines.count == expected.count, "one problem for each fault, and none that follows from another:\n\(result.everything)")
+    }
+
     @Test("a problem in a document names its line and the key path")
     func problems() throws {
         let text = document(upstream: "http://127.0.0.1:9", authoriser: "http://127.0.0.1:9").replacingOccurrences(

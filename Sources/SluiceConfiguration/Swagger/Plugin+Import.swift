@@ -1,5 +1,6 @@
 extension Plugin {
-    /// The policy that the plugin's object stands for, at the object's place; nil, and problems, if it is unusable.
+    /// The policy that the plugin's object stands for, at the object's place; nil, and problems, if it is unusable. With problems
+    /// it may be given all the same, so that the readers of policies can tell of theirs.
     func policy(from object: ConfigurationNode, _ problems: Problems) -> ConfigurationNode? {
         guard let reader = MappingReader(object, problems) else { return nil }
         var policy = ConfigurationNode.mapping([], at: object)
@@ -9,8 +10,12 @@ extension Plugin {
             if let converted = value.flatMap({ field.form.imported($0, reader) }) {
                 policy.set(field.way, converted)
             } else if field.isRequired {
-                isComplete = false
                 if value == nil { reader.missing(field.name, allowed: field.form.description) }
+                guard let standIn = field.standIn else {
+                    isComplete = false
+                    continue
+                }
+                policy.set(field.way, ConfigurationNode(standIn, position: (value ?? object).position, path: (value ?? object).path))
             }
         }
         reader.finish()

@@ -29,12 +29,17 @@ struct Plugin: Sendable {
         let way: [String]
         let form: Form
         let isRequired: Bool
+        /// What the policy is read with if this required field is missing or unusable, so that the faults of its other fields are
+        /// told of in the same run; never more than that, since the problem refuses the configuration. Nil where the other fields say
+        /// nothing by themselves.
+        let standIn: ConfigurationNode.Content?
 
-        init(_ name: String, _ way: String..., form: Form, required: Bool = false) {
+        init(_ name: String, _ way: String..., form: Form, required: Bool = false, standIn: ConfigurationNode.Content? = nil) {
             self.name = name
             self.way = way
             self.form = form
             isRequired = required
+            self.standIn = standIn
         }
     }
 
@@ -54,14 +59,14 @@ struct Plugin: Sendable {
     static func of(_ level: Level) -> [Plugin] { all.filter { $0.level == level } }
 
     static let all = [
-        Plugin("HTTP_PROXY", "upstream", level: .domain, [Field("url", form: .text, required: true)]),
+        Plugin("HTTP_PROXY", "upstream", level: .domain, [Field("url", form: .text, required: true, standIn: url)]),
         Plugin("IPACL", "policies", "ipAcl", level: .domain, [
-            Field("isPermit", "permit", form: .boolean, required: true),
+            Field("isPermit", "permit", form: .boolean, required: true, standIn: .bool(true)),
             Field("ipList", "addresses", form: .addresses, required: true),
         ]),
         Plugin("USAGE_QUOTA", "policies", "usageQuota", level: .domain, quotaFields),
         Plugin("MAINTENANCE", "policies", "maintenance", level: .domain,
-            [Field("isUse", "enabled", form: .boolean, required: true)] + responseFields(statusRequired: false)),
+            [Field("isUse", "enabled", form: .boolean, required: true, standIn: .bool(false))] + responseFields(statusRequired: false)),
         Plugin("CORS", "policies", "cors", level: .domain, [
             Field("allowedOrigins", "origins", form: .texts), Field("allowedMethods", "methods", form: .texts),
             Field("allowedHeaders", "headers", form: .texts), Field("exposedHeaders", "expose", form: .texts),
@@ -69,19 +74,19 @@ struct Plugin: Sendable {
             Field("maxCredentialsAge", "maxAge", form: .integer),
         ]),
         Plugin("HMAC", "policies", "hmac", level: .domain, [
-            Field("secretKey", "secret", form: .secret, required: true), Field("clockSkew", "clockSkew", form: .integer),
+            Field("secretKey", "secret", form: .secret, required: true, standIn: secret), Field("clockSkew", "clockSkew", form: .integer),
         ]),
         Plugin("JWT", "policies", "jwt", level: .domain, [
-            Field("secretKey", "secret", form: .secret, required: true), Field("clockSkew", "clockSkew", form: .integer),
+            Field("secretKey", "secret", form: .secret, required: true, standIn: secret), Field("clockSkew", "clockSkew", form: .integer),
             Field("issuer", "issuer", form: .text),
         ]),
         Plugin("ENDPOINT_USAGE_QUOTA", "policies", "usageQuota", level: .operation, quotaFields),
         Plugin("PRE_API", "policies", "preCall", level: .operation, [
-            Field("method", "method", form: .text), Field("url", "url", form: .text, required: true),
+            Field("method", "method", form: .text), Field("url", "url", form: .text, required: true, standIn: url),
         ]),
         Plugin("URI_REWRITE", "policies", "rewrite", level: .operation, [
             Field("uriPattern", "pattern", form: .text, required: true),
-            Field("rewriteUri", "to", form: .text, required: true),
+            Field("rewriteUri", "to", form: .text, required: true, standIn: .string("/")),
         ]),
         Plugin("HEADER", "policies", "headers", level: .operation, [
             Field("requestHeaders", "request", "set", form: .headers),
@@ -90,11 +95,13 @@ struct Plugin: Sendable {
         Plugin("MOCK", "policies", "mock", level: .operation, responseFields(statusRequired: true)),
     ]
 
+    private static let url = ConfigurationNode.Content.string("http://127.0.0.1")
+    private static let secret = ConfigurationNode.Content.string("stands in for a secret of at least 32 bytes")
     private static let quotaFields = [Field("usageQuotaBeans", form: .quotas, required: true)]
 
     private static func responseFields(statusRequired: Bool) -> [Field] {
         [
-            Field("statusCode", "status", form: .integer, required: statusRequired),
+            Field("statusCode", "status", form: .integer, required: statusRequired, standIn: .integer(200)),
             Field("headers", "headers", form: .headers), Field("body", "body", form: .text),
         ]
     }
