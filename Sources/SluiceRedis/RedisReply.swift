@@ -40,6 +40,9 @@ enum RedisReply: Equatable {
         if case .integer(let number) = self { number } else { nil }
     }
 
-    /// A number that cannot be negative.
-    var amount: UInt64? { number.flatMap { UInt64(exactly: $0) } }
+    /// The largest number that scripts, which count in doubles, can give exactly. What is reckoned with it stays far from overflowing.
+    private static let amountMax = 1 << 53
+
+    /// A number as a script counts: neither negative nor larger than it can be.
+    var amount: UInt64? { number.flatMap { (0...Self.amountMax).contains($0) ? UInt64($0) : nil } }
 }

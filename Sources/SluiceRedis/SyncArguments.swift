@@ -48,11 +48,12 @@ enum SyncArguments {
             replies.ceilings.append(reply)
         }
         for row in stride(from: 0, to: quotas.count, by: 4) {
-            guard let granted = quotas[row].amount, let total = quotas[row + 1].amount, let keep = quotas[row + 2].number,
+            guard let granted = quotas[row].amount, let total = quotas[row + 1].amount, quotas[row + 2].number != nil,
                 let generation = quotas[row + 3].amount
             else { return nil }
-            replies.quotas.append(
-                AllowanceReplies.QuotaReply(granted: granted, total: total, keep: UInt64(exactly: keep), generation: generation))
+            // Below 0: nothing is asked back.
+            let keep = quotas[row + 2].amount
+            replies.quotas.append(AllowanceReplies.QuotaReply(granted: granted, total: total, keep: keep, generation: generation))
         }
         for row in stride(from: 0, to: notices.count, by: 4) {
             guard let seconds = notices[row].amount, let window = notices[row + 1].amount, let owner = notices[row + 2].text,
