@@ -105,6 +105,17 @@ struct ServiceManagerTests {
         _ = other
     }
 
+    @Test("WATCHDOG_USEC: a period beyond every clock is as good as a long one")
+    func endlessWatchdog() throws {
+        let folder = try Folder()
+        let notifications = try Notifications(folder.file("notify"))
+        let gateway = try Gateway(
+            configuration([EndpointText("/**", helloMock)]), folder: folder,
+            environment: ["NOTIFY_SOCKET": folder.file("notify"), "WATCHDOG_USEC": "\(UInt64.max)"])
+        #expect(notifications.value("WATCHDOG") == "1")
+        #expect(try gateway.get("/api/x").status == 200)
+    }
+
     @Test("socket activation: all workers serve the manager's socket, and restarts lose none of the requests", arguments: [1, 3])
     func activation(workers: Int) throws {
         let folder = try Folder()

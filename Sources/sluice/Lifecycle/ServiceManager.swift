@@ -37,7 +37,8 @@ struct ServiceManager: Sendable {
     /// Gives a sign of life twice in each period that the manager has set, as long as every worker's loop turns.
     func watch(_ gateway: Gateway) {
         guard let address, let watchdogMicroseconds else { return }
-        let half = max(1, watchdogMicroseconds / 2000)
+        // Twice an hour is often enough for the longest period.
+        let half = min(max(1, watchdogMicroseconds / 2000), 1_800_000)
         _ = try? SluiceEvent.Thread(name: "sluice-watchdog") {
             while true {
                 let began = Clock.monotonicNanoseconds() / 1_000_000
