@@ -10,9 +10,12 @@ package final class Mailbox: @unchecked Sendable {
     private let letters = Mutex<[@Sendable () -> Void]>([])
     private let descriptor: Int32
     private let event: UnsafeMutablePointer<SocketEvent>
+    /// The event is taken out of it in the end: an owner of both may let go of them in any order.
+    private let loop: EventLoop
 
     /// Attaches to the loop. Must be made and released on a thread while the loop does not run, or on the loop's own.
     package init(_ loop: EventLoop) throws(EventLoop.SetupError) {
+        self.loop = loop
         descriptor = sluice_eventfd()
         guard descriptor >= 0 else { throw EventLoop.SetupError(message: "eventfd: \(SocketError(code: errno))") }
         event = .allocate(capacity: 1)

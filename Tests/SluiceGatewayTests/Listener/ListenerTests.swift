@@ -22,6 +22,8 @@ struct ListenerTests {
                 counts: registries.counts, accessLog: nil)
         }
 
+        deinit { worker.closeEverything() }
+
         /// Publishes a configuration with these listeners, whose names are the addresses that are configured.
         /// - Returns: its snapshot, not kept alive.
         func publish(_ addresses: [String], generation: Int) throws -> () -> Snapshot? {
