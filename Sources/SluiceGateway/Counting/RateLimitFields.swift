@@ -132,14 +132,18 @@ extension UsageQuota.Compiled {
     /// and the request was refused because nothing could be reserved.
     fileprivate func secondsToWait(_ context: borrowing EvaluationContext) -> UInt64? {
         var wait: UInt64 = 0
-        for list in [domain, endpoint] {
-            for index in 0..<list.count {
-                let condition = list[index]
-                if condition.limit == 0 { return nil }
-                if condition.remaining(at: context.countSeconds) == 0 { wait = max(wait, condition.secondsLeft(at: context.countSeconds)) }
-            }
-        }
+        guard Self.extend(&wait, domain, at: context.countSeconds), Self.extend(&wait, endpoint, at: context.countSeconds) else { return nil }
         return wait > 0 ? wait : nil
+    }
+
+    /// Makes `wait` last until all conditions of the list that are used up begin a new window. False if one admits nothing ever.
+    private static func extend(_ wait: inout UInt64, _ list: ArenaSlice<Condition>, at seconds: UInt64) -> Bool {
+        for index in 0..<list.count {
+            let condition = list[index]
+            if condition.limit == 0 { return false }
+            if condition.remaining(at: seconds) == 0 { wait = max(wait, condition.secondsLeft(at: seconds)) }
+        }
+        return true
     }
 }
 
