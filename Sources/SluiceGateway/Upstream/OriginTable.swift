@@ -8,6 +8,9 @@ struct OriginTable {
     private struct Owned {
         let origin: Origin
         let peer: TLSPeer?
+
+        /// Whether TLS is wanted and could not be set up: nothing may be sent there, least of all in clear.
+        var isUnusable: Bool { origin.tls != nil && peer == nil }
     }
 
     private var places: UnsafeMutablePointer<UnsafeMutablePointer<WorkerOrigin>>
@@ -67,7 +70,7 @@ struct OriginTable {
         for index in 0..<place.pointee.count { known[place.pointee.addresses[index].pointee.ip] = place.pointee.addresses[index] }
         var orphans: [UpstreamLink] = []
         place.pointee.count = 0
-        for ip in addresses.prefix(Limits.addressesPerName) {
+        for ip in addresses.prefix(owned[number].isUnusable ? 0 : Limits.addressesPerName) {
             let address: UpstreamAddressRef
             if let kept = known.removeValue(forKey: ip) {
                 address = kept
