@@ -45,16 +45,21 @@ package final class ControlServer: @unchecked Sendable {
     private let handler: Handler
     private var thread: Thread?
 
-    /// Serves on a thread of its own until `stop()`, with a socket that listens already and is the server's from here on.
+    /// Serves on a thread of its own until `stop()`, with a socket that listens already and is the server's from here on: it is closed
+    /// also when an error is thrown, so that its port is not held by nobody.
     package init(listener: Int32, handler: @escaping Handler) throws(StartError) {
         self.listener = listener
         do throws(EventLoop.SetupError) {
             loop = try EventLoop()
             mailbox = try Mailbox(loop)
         } catch {
+            Socket.close(listener)
             throw StartError(message: error.message)
         }
-        guard let http = evhttp_new(loop.base) else { throw StartError(message: "out of memory") }
+        guard let http = evhttp_new(loop.base) else {
+            Socket.close(listener)
+            throw StartError(message: "out of memory")
+        }
         self.http = http
         self.handler = handler
         evhttp_set_max_headers_size(http, 16 * 1024)
@@ -62,6 +67,7 @@ package final class ControlServer: @unchecked Sendable {
         evhttp_set_timeout(http, 10)
         guard let bound = evhttp_accept_socket_with_handle(http, listener) else {
             evhttp_free(http)
+            Socket.close(listener)
             throw StartError(message: "the socket cannot be watched")
         }
         self.bound = bound
