@@ -23,7 +23,7 @@ package enum ControlClient {
         _ method: String, _ path: String, to address: IPAddress, port: UInt16, json: [UInt8] = []
     ) throws(Failure) -> Answer {
         let target = SocketAddress(address, port: port)
-        let descriptor = socket(target.family, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(target.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Failure(description: "\(SocketError(code: errno))", isRefused: false) }
         defer { Socket.close(descriptor) }
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
@@ -46,8 +46,8 @@ package enum ControlClient {
     private static func sendAll(_ bytes: [UInt8], _ descriptor: Int32) throws(Failure) {
         var sent = 0
         while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            guard count > 0 else { throw Failure(description: "\(SocketError(code: errno))", isRefused: false) }
+            let result = bytes.withUnsafeBytes { Socket.send(descriptor, $0.baseAddress.unsafelyUnwrapped + sent, count: $0.count - sent) }
+            guard case .bytes(let count) = result else { throw failure(result) }
             sent += count
         }
     }
@@ -56,12 +56,21 @@ package enum ControlClient {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 65_536)
         while bytes.count < answerBytesMax {
-            let count = piece.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
-            if count == 0 { return bytes }
-            guard count > 0 else { throw Failure(description: "\(SocketError(code: errno))", isRefused: false) }
+            let result = piece.withUnsafeMutableBytes {
+                Socket.receive(descriptor, into: $0.baseAddress.unsafelyUnwrapped, capacity: $0.count)
+            }
+            if case .ended = result { return bytes }
+            guard case .bytes(let count) = result else { throw failure(result) }
             bytes += piece[..<count]
         }
         throw Failure(description: "the answer is too long", isRefused: false)
+    }
+
+    private static func failure(_ result: Transfer) -> Failure {
+        switch result {
+        case .failed(let code): Failure(description: "\(SocketError(code: code))", isRefused: false)
+        default: Failure(description: "no answer in \(timeout.tv_sec) seconds", isRefused: false)
+        }
     }
 
     /// Status and body of an answer that ends with its connection.

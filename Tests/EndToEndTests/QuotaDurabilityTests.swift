@@ -154,6 +154,24 @@ struct QuotaDurabilityTests {
 
     // MARK: sluice quota
 
+    @Test("quota list: stopped and continued by its terminal while it waits, it still takes the answer")
+    func stopped() throws {
+        let listener = try RawSocket.listen()
+        let process = try ChildProcess(
+            [Gateway.binary(), "quota", "list"], environment: ["SLUICE_ADMIN_LISTEN": "127.0.0.1:\(listener.localPort)"], folder: Folder())
+        let connection = try #require(listener.accept())
+        _ = try connection.receive()
+        pause(0.1)
+        process.signal(SIGSTOP)
+        pause(0.1)
+        process.signal(SIGCONT)
+        pause(0.1)
+        try connection.send("HTTP/1.1 200 OK\r\n\r\n{\"quotas\":[]}")
+        connection.close()
+        #expect(process.waitForExit(10) == 0, "\(process.standardError)")
+        #expect(process.standardOutput == "no quotas\n")
+    }
+
     @Test("quota list and reset: of a running gateway, and of the store when none runs")
     func quotaCommand() throws {
         let folder = try Folder()
