@@ -12,6 +12,7 @@ final class WorkerCounters {
 
     /// Refusals and durations of one domain.
     struct DomainCounts: BitwiseCopyable {
+        /// By `Refusal.Row`: as many as there are, or more.
         var refusals: InlineArray<24, UInt64> = .init(repeating: 0)
         var duration = DurationHistogram()
         var upstreamDuration = DurationHistogram()
