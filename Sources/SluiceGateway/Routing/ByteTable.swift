@@ -50,27 +50,16 @@ struct ByteTable: BitwiseCopyable {
     var isEmpty: Bool { slots == nil }
 
     /// The value of a key.
-    func value(of key: ByteView) -> UInt32? {
-        guard let slots else { return nil }
-        let hash = Self.hash(key)
-        var index = hash & mask
-        var left = probes
-        while left > 0 {
-            let slot = slots + Int(index)
-            guard let text = slot.pointee.text else { return nil }
-            if slot.pointee.hash == hash, slot.pointee.count == key.count,
-                Self.isEqual(key, text)
-            {
-                return slot.pointee.value
-            }
-            index = (index &+ 1) & mask
-            left -= 1
-        }
-        return nil
-    }
+    func value(of key: ByteView) -> UInt32? { value(of: key) { Self.isEqual(key, $0) } }
 
     /// The value of the key that this is once ASCII letters are put in lower case.
     func value(ofAnyCase key: ByteView) -> UInt32? {
+        value(of: key) { key.equalsIgnoringCase(ByteView(base: $0, count: key.count)) }
+    }
+
+    /// - Parameter isKey: whether the text, which has the key's hash and length, is the key.
+    @inline(__always)
+    private func value(of key: ByteView, _ isKey: (UnsafePointer<UInt8>) -> Bool) -> UInt32? {
         guard let slots else { return nil }
         let hash = Self.hash(key)
         var index = hash & mask
@@ -78,11 +67,7 @@ struct ByteTable: BitwiseCopyable {
         while left > 0 {
             let slot = slots + Int(index)
             guard let text = slot.pointee.text else { return nil }
-            if slot.pointee.hash == hash, slot.pointee.count == key.count,
-                key.equalsIgnoringCase(ByteView(base: text, count: Int(slot.pointee.count)))
-            {
-                return slot.pointee.value
-            }
+            if slot.pointee.hash == hash, slot.pointee.count == key.count, isKey(text) { return slot.pointee.value }
             index = (index &+ 1) & mask
             left -= 1
         }
