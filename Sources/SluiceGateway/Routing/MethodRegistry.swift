@@ -61,7 +61,7 @@ final class MethodRegistry {
                 allowed: "\(upperCase), in upper-case letters: methods are case-sensitive")
             return nil
         }
-        guard !token.isEmpty, token.utf8.allSatisfy(Self.isTokenByte) else {
+        guard FieldSyntax.isToken(token) else {
             problems.add(
                 at: name, found: Quoting.quoted(token), allowed: "a method: letters, digits and !#$%&'*+-.^_`|~")
             return nil
@@ -77,15 +77,5 @@ final class MethodRegistry {
         furtherTokens.append(token)
         furtherBits[token] = bit
         return MethodSet(bits: 1 << UInt64(bit))
-    }
-
-    /// tchar of RFC 9110, 5.6.2.
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
-        }
     }
 }

@@ -67,7 +67,7 @@ extension HMAC {
 
     private static func checkRequiredHeaders(_ names: [Located<String>], _ problems: Problems) {
         for (index, name) in names.enumerated() {
-            if !Self.isFieldName(name.value) {
+            if !FieldSyntax.isToken(name.value) {
                 problems.add(at: name, found: Quoting.quoted(name.value), allowed: "the name of a header")
             } else if name.value.lowercased() == "authorization" {
                 problems.add(at: name, found: "authorization", allowed: "a header other than the one that bears the signature")
@@ -107,13 +107,5 @@ extension HMAC {
             clockSkew: configuration.clockSkew,
             requiredHeaders: snapshot.arena.store(configuration.requiredHeaders.map { snapshot.arena.bytes($0) }),
             replay: replay)
-    }
-
-    /// Whether the text is a `token` (RFC 9110, 5.6.2), and so can name a header.
-    static func isFieldName(_ name: String) -> Bool {
-        !name.isEmpty
-            && name.utf8.allSatisfy { byte in
-                byte.asciiLowercased &- 0x61 < 26 || byte &- 0x30 < 10 || "!#$%&'*+-.^_`|~".utf8.contains(byte)
-            }
     }
 }

@@ -180,7 +180,7 @@ extension JWT {
             if index == forwardsMax {
                 problems.add(at: forward.name, found: "more than \(forwardsMax) claims", allowed: "at most \(forwardsMax)")
             }
-            if !HMAC.isFieldName(header.value) {
+            if !FieldSyntax.isToken(header.value) {
                 problems.add(at: header, found: Quoting.quoted(header.value), allowed: "the name of a header")
             } else if isReserved(header.value) {
                 problems.add(
