@@ -114,7 +114,7 @@ package final class Gateway: @unchecked Sendable {
             let transferred = UncheckedTransfer(worker)
             threads.append(try Thread(name: "sluice-\(number)") { transferred.value.run() })
         }
-        guard keySets.start() else { throw Failure(lines: ["the thread that fetches key sets cannot be started"]) }
+        try keySets.start()
     }
 
     /// Opens the store of counts and starts the thread that keeps them. With a store that other nodes share, waits until it has

@@ -1,5 +1,6 @@
 import SluiceConfiguration
 import SluiceCrypto
+import SluiceEvent
 import SluiceHTTP
 import Synchronization
 
@@ -102,7 +103,7 @@ extension JWT {
         }
         switch result {
         case .success(let keys):
-            source.adopt(keys, due: KeySetRefresher.monotonicNanoseconds() + KeySetRefresher.intervalNanosecondsDefault)
+            source.adopt(keys, due: Clock.monotonicNanoseconds() + KeySetRefresher.intervalNanosecondsDefault)
             return nil
         case .failure(let fault):
             return fault
