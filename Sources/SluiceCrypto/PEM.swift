@@ -1,11 +1,6 @@
 internal import COpenSSL
+internal import Glibc
 internal import SluiceHTTP
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#endif
 
 /// PEM text (RFC 7468) in memory, and the file that it may come from.
 enum PEM {

@@ -1,14 +1,9 @@
+import Glibc
 import SluiceConfiguration
 import SluiceCrypto
 import SluiceHTTP
 import Synchronization
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 @testable import SluiceGateway
 

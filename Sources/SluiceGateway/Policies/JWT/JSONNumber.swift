@@ -1,10 +1,5 @@
+import Glibc
 import SluiceHTTP
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// A number of a scanned text. Integers of up to 18 digits are exact; all else is a double.
 enum JSONNumber: BitwiseCopyable, Sendable, Equatable {

@@ -1,11 +1,6 @@
+import Glibc
 import SluiceCrypto
 import SluiceHTTP
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// What was found in a token whose signature and claims are right.
 struct VerifiedClaims: BitwiseCopyable {
