@@ -72,21 +72,12 @@ extension HMAC {
         /// - Parameter second: seconds since the Unix epoch; the years 1970 to 9999.
         static func timestamp(at second: Int64) -> String {
             let second = min(max(second, 0), 253_402_300_799)
-            // The month a day falls in, with years that begin in March, so that the leap day is a year's last.
-            let day = second / 86_400 + 719_468
-            let era = day / 146_097
-            let dayOfEra = day % 146_097
-            let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-            let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-            let marchMonth = (5 * dayOfYear + 2) / 153
-            let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
-            let year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0)
-            let dayOfMonth = dayOfYear - (153 * marchMonth + 2) / 5 + 1
-            let time = [second % 86_400 / 3600, second % 3600 / 60, second % 60].map { digits($0, 2) }
-            return "\(digits(year, 4))-\(digits(month, 2))-\(digits(dayOfMonth, 2))T\(time.joined(separator: ":"))Z"
+            let date = CivilDate.date(days: Int(second / 86_400))
+            let time = [second % 86_400 / 3600, second % 3600 / 60, second % 60].map { digits(Int($0), 2) }
+            return "\(digits(date.year, 4))-\(digits(date.month, 2))-\(digits(date.day, 2))T\(time.joined(separator: ":"))Z"
         }
 
-        private static func digits(_ number: Int64, _ count: Int) -> String {
+        private static func digits(_ number: Int, _ count: Int) -> String {
             let text = String(number)
             return String(repeating: "0", count: max(0, count - text.count)) + text
         }
