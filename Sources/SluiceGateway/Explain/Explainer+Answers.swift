@@ -54,8 +54,7 @@ extension Explainer {
         let target = upstream.pointee.targets.pointer(at: 0)
         block.pointee.transfer.target = target
         var writer = HeadWriter(worker.compose, capacity: worker.composeCapacity)
-        let connection = worker.downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(worker)))
-        worker.writeRequest(&writer, block, connection)
+        worker.writeRequest(&writer, block)
         guard writer.isComplete else { return conclude(&explanation, block, .headTooLarge) }
         let others = upstream.pointee.targets.count - 1
         explanation.messageTitle = others == 0 ? "upstream request" : "upstream request, to one of \(others + 1) URLs"

@@ -168,7 +168,7 @@ extension Worker {
         if block.pointee.transfer.isPreCall {
             writePreCall(&writer, block)
         } else {
-            writeRequest(&writer, block, connection)
+            writeRequest(&writer, block)
             if block.pointee.transfer.requestBody != .complete {
                 // A body that is whole in the block can be sent again from there; a chunked one is decoded in place.
                 let whole = isWhole(block)

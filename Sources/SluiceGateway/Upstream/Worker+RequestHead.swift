@@ -4,7 +4,7 @@ import SluiceHTTP
 
 extension Worker {
     /// The request line, Host, the client's end-to-end fields, and what a gateway adds.
-    func writeRequest(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ connection: Downstream) {
+    func writeRequest(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         guard let target = block.pointee.transfer.target else { return }
         writer.write(block.pointee.exchange.method)
         writer.write(" ")
