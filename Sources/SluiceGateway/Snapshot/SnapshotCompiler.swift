@@ -38,10 +38,9 @@ struct SnapshotCompiler {
         let table = DomainTable.compile(
             configuration.domains.map { DomainSource(key: $0.hasKey ? $0.key : nil, hosts: $0.hosts) }, into: builder.arena, problems: problems)
         guard !problems.refuseConfiguration else { return nil }
-        let compiled = domains.compactMap { $0 }
-        let memory = compiled.map(\.endpoints.memoryCapacity).max() ?? 0
+        let memory = domains.map(\.endpoints.memoryCapacity).max() ?? 0
         let tables = SnapshotTables(
-            domains: table, compiledDomains: builder.arena.store(compiled), methods: methods.compile(into: builder.arena),
+            domains: table, compiledDomains: builder.arena.store(domains), methods: methods.compile(into: builder.arena),
             routeMemorySlot: builder.workerResource { RouteMemory(capacity: memory) })
         let everywhere = trusted(configuration.trustedProxies)
         let perListener = configuration.listeners.map { listener in
@@ -61,7 +60,7 @@ struct SnapshotCompiler {
 
     private func compile(
         _ domain: GatewayConfiguration.DomainConfiguration, ceilings: [String: UInt64]
-    ) -> CompiledDomain? {
+    ) -> CompiledDomain {
         let arena = builder.arena
         let project = domain.project?.value ?? "default"
         let limit = ceilings[project] ?? UInt64(settings.projectCeiling)
