@@ -19,9 +19,6 @@ struct RedisCommand {
         ends.append(bytes.count)
     }
 
-    /// Scripts count in doubles: beyond 2^52 a number would lose its last digits, and nothing that is counted comes near.
-    mutating func append(_ number: UInt64) { append(String(min(number, 1 << 52))) }
-
     /// The protocol's form of it; nil if there is no memory.
     var formatted: [UInt8]? {
         bytes.withUnsafeBytes { memory in
