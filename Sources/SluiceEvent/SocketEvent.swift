@@ -19,15 +19,15 @@ public struct Readiness: OptionSet, BitwiseCopyable, Sendable {
     @inlinable public static var readable: Readiness { Readiness(rawValue: 0x02) }
     /// The socket takes bytes again, or a connect has ended.
     @inlinable public static var writable: Readiness { Readiness(rawValue: 0x04) }
+    /// The peer has closed its sending side. Reported together with its last bytes, and then never again.
+    @inlinable public static var peerClosed: Readiness { Readiness(rawValue: 0x80) }
+
     /// Whether the loop has something to report of the event at this address, in this very turn: its callback has not run yet.
     @inlinable
     @inline(__always)
     public static func isDue(_ event: UnsafeRawPointer) -> Bool {
         sluice_event_is_due(event.assumingMemoryBound(to: CLibevent.event.self))
     }
-
-    /// The peer has closed its sending side. Reported together with its last bytes, and then never again.
-    @inlinable public static var peerClosed: Readiness { Readiness(rawValue: 0x80) }
 }
 
 /// A libevent event embedded in the struct of the connection that it belongs to: no allocation of its own.

@@ -112,7 +112,7 @@ struct TransferState {
     /// Whether any byte of the request was written to the upstream connection at hand.
     var isRequestSent = false
 
-    // MARK: Times, nanoseconds of the monotonic clock; 0 before the event
+    // MARK: The request id
 
     /// The request id, once it was asked for.
     var requestID: ByteView?
@@ -121,10 +121,16 @@ struct TransferState {
     /// Where one that was made here stands, which is also the id of a trace that begins here: beside what every request touches, not
     /// in the block's storage, whose page is mostly not touched at all.
     var madeRequestID = InlineArray<32, UInt8>(repeating: 0)
+
+    // MARK: The client's rate
+
     /// Milliseconds of the monotonic clock at which the present span of measuring the client's rate began; 0 while it is not waited for.
     var bodySpanAt: UInt64 = 0
     /// `requestBodyBytes` then.
     var bodySpanBytes: UInt64 = 0
+
+    // MARK: Times, nanoseconds of the monotonic clock; 0 before the event
+
     var startedAt: UInt64 = 0
     var upstreamStartedAt: UInt64 = 0
     var upstreamHeadAt: UInt64 = 0

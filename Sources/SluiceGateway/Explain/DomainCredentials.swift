@@ -94,6 +94,7 @@ package struct DomainCredentials {
             throw Fault(error.description, isOfArguments: privateKey != nil)
         }
     }
+
     /// The `kid` under which the policy knows a private key's other half, if it has one. A key whose other half the policy
     /// does not have is a fault: no token of it would be accepted.
     private static func keyID(of pem: [UInt8], in key: JWT.Key) throws(Fault) -> String? {
