@@ -24,9 +24,7 @@ extension MappingReader {
     }
 
     package func requiredStrings(_ key: String, allowSingle: Bool = false) -> Located<[Located<String>]>? {
-        let value = strings(key, allowSingle: allowSingle)
-        if value == nil && !has(key) { missing(key, allowed: "a list of texts") }
-        return value
+        required(key, strings(key, allowSingle: allowSingle), "a list of texts")
     }
 
     /// A list of words out of `words`; others are reported and left out.
@@ -39,12 +37,6 @@ extension MappingReader {
     /// A mapping.
     package func mapping(_ key: String) -> MappingReader? {
         node(key).flatMap { MappingReader($0, problems) }
-    }
-
-    package func requiredMapping(_ key: String) -> MappingReader? {
-        let value = mapping(key)
-        if value == nil && !has(key) { missing(key, allowed: "a mapping") }
-        return value
     }
 
     /// A list of mappings, empty if the key is absent; elements that are none are reported and left out. With

@@ -6,9 +6,7 @@ extension MappingReader {
     }
 
     package func requiredSecret(_ key: String) -> Located<Secret>? {
-        let value = secret(key)
-        if value == nil && !has(key) { missing(key, allowed: Self.secretForms) }
-        return value
+        required(key, secret(key), Self.secretForms)
     }
 
     /// The secret in `node`, or nil and a problem.
@@ -23,27 +21,6 @@ extension MappingReader {
             let (bytes, source) = reference(node, literal: "text", bytesMax: TextOrFile.bytesMax)
         else { return nil }
         return Located(TextOrFile(bytes: bytes, source: source), at: node)
-    }
-
-    package func requiredTextOrFile(_ key: String) -> Located<TextOrFile>? {
-        let value = textOrFile(key)
-        if value == nil && !has(key) { missing(key, allowed: Self.secretForms) }
-        return value
-    }
-
-    /// The content of the file whose path is the value: `certificate: PATH`. `{env: NAME}` and `{file: PATH}` are
-    /// accepted as well. A relative path is relative to the configuration's folder.
-    package func file(_ key: String) -> Located<TextOrFile>? {
-        guard let node = node(key) else { return nil }
-        guard case .string(let path) = node.content else { return textOrFile(key) }
-        return contents(path, at: node, bytesMax: TextOrFile.bytesMax)
-            .map { Located(TextOrFile(bytes: $0, source: .file(path)), at: node) }
-    }
-
-    package func requiredFile(_ key: String) -> Located<TextOrFile>? {
-        let value = file(key)
-        if value == nil && !has(key) { missing(key, allowed: "the path of a file") }
-        return value
     }
 
     /// A path, made absolute or relative to the process like the configuration's own; the file is not looked at.

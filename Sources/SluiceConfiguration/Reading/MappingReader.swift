@@ -82,7 +82,7 @@ package final class MappingReader: Placed {
         problems.add(at: node, found: node.found, allowed: allowed)
     }
 
-    private func required<Value>(_ key: String, _ value: Value?, _ allowed: String) -> Value? {
+    func required<Value>(_ key: String, _ value: Value?, _ allowed: String) -> Value? {
         if value == nil && !has(key) { missing(key, allowed: allowed) }
         return value
     }
@@ -122,10 +122,6 @@ package final class MappingReader: Placed {
     /// One of the given words.
     package func enumeration(_ key: String, _ words: [String]) -> Located<String>? {
         node(key).flatMap { enumeration($0, words) }
-    }
-
-    package func requiredEnumeration(_ key: String, _ words: [String]) -> Located<String>? {
-        required(key, enumeration(key, words), Quoting.alternatives(words))
     }
 
     /// One of the cases of an enumeration whose raw values are the words of the configuration.

@@ -27,7 +27,6 @@ struct MethodSet: BitwiseCopyable, Equatable, Sendable {
     func intersects(_ other: MethodSet) -> Bool { bits & other.bits != 0 }
     func union(_ other: MethodSet) -> MethodSet { MethodSet(bits: bits | other.bits) }
     func intersection(_ other: MethodSet) -> MethodSet { MethodSet(bits: bits & other.bits) }
-    func subtracting(_ other: MethodSet) -> MethodSet { MethodSet(bits: bits & ~other.bits) }
 }
 
 /// The tokens beyond `Method` that the configuration names, as workers look them up.

@@ -26,12 +26,12 @@ struct MappingReaderTests {
             #expect(reader.requiredStrings("list")?.value.map(\.value) == ["a", "b"])
             #expect(reader.strings("list")?.value.last?.keyPath == "list[1]")
             #expect(reader.strings("lone", allowSingle: true)?.value.map(\.keyPath) == ["lone"])
-            #expect(reader.requiredEnumeration("mode", ["local", "closed"])?.value == "local")
+            #expect(reader.enumeration("mode", ["local", "closed"])?.value == "local")
             #expect(reader.enumeration("mode", of: Mode.self)?.value == .local)
             #expect(reader.stringMap("set")?.map(\.name.value) == ["X-A", "X-B"])
             #expect(reader.stringMap("set")?.map(\.value.value) == ["1", "2"])
             #expect(reader.stringMap("set")?.last?.name.position == SourcePosition(line: 7, column: 17))
-            #expect(reader.requiredMapping("inner")?.integer("x", in: 1...1)?.keyPath == "inner.x")
+            #expect(reader.mapping("inner")?.integer("x", in: 1...1)?.keyPath == "inner.x")
             #expect(reader.mappings("rows").map(\.keyPath) == ["rows[0]", "rows[1]"])
             #expect(reader.mappings("inner", allowSingle: true).count == 1)
             #expect(reader.list("list")?.value.count == 2)
@@ -115,22 +115,15 @@ struct MappingReaderTests {
             _ = inner.requiredString("u", allowed: "a URL")
             _ = inner.requiredBool("b")
             _ = inner.requiredInteger("i", in: 1...2, unit: "bytes")
-            _ = inner.requiredEnumeration("e", ["p", "q"])
             _ = inner.requiredStrings("l")
-            _ = inner.requiredMapping("m")
             _ = inner.requiredSecret("k")
-            _ = inner.requiredTextOrFile("t")
-            _ = inner.requiredFile("f")
             inner.finish()
         }
         #expect(found == [
             "2:3 x.s | nothing | text (required)", "2:3 x.u | nothing | a URL (required)",
             "2:3 x.b | nothing | true or false (required)",
-            "2:3 x.i | nothing | an integer from 1 to 2 (bytes) (required)", "2:3 x.e | nothing | p or q (required)",
-            "2:3 x.l | nothing | a list of texts (required)", "2:3 x.m | nothing | a mapping (required)",
+            "2:3 x.i | nothing | an integer from 1 to 2 (bytes) (required)", "2:3 x.l | nothing | a list of texts (required)",
             "2:3 x.k | nothing | text, {env: NAME} or {file: PATH} (required)",
-            "2:3 x.t | nothing | text, {env: NAME} or {file: PATH} (required)",
-            "2:3 x.f | nothing | the path of a file (required)",
         ])
     }
 

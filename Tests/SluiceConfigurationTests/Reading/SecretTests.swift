@@ -99,23 +99,21 @@ struct SecretTests {
         #expect(Secret(bytes: [1], source: .file("a/b")).description == "a secret from the file a/b")
     }
 
-    @Test("text or file: PEM text in place, in a file, or by path")
+    @Test("text or file: PEM text in place or in a file")
     func textOrFile() throws {
         try withFolder { folder in
             try Array("PEM\n".utf8).write(to: folder + "/cert.pem")
             let problems = Problems(file: folder + "/test.yaml")
-            let text = "a: |\n  -----BEGIN\nb: {file: cert.pem}\nc: cert.pem\nd: none.pem\ne: 5\nf: {file: cert.pem}\n"
+            let text = "a: |\n  -----BEGIN\nb: {file: cert.pem}\nc: cert.pem\nd: {file: none.pem}\ne: 5\n"
             let node = try #require(ConfigurationNode.load(text: text, problems: problems))
             let reader = try #require(MappingReader(node, problems))
-            #expect(reader.requiredTextOrFile("a")?.value.text == "-----BEGIN\n")
+            #expect(reader.textOrFile("a")?.value.text == "-----BEGIN\n")
             #expect(reader.textOrFile("b")?.value == TextOrFile(bytes: Array("PEM".utf8), source: .file("cert.pem")))
-            #expect(reader.requiredFile("c")?.value == TextOrFile(bytes: Array("PEM".utf8), source: .file("cert.pem")))
             #expect(reader.path("c")?.value == folder + "/cert.pem")
-            #expect(reader.file("f")?.value.text == "PEM")
             #expect(problems.isEmpty)
-            #expect(reader.file("d") == nil && reader.textOrFile("e") == nil)
+            #expect(reader.textOrFile("d") == nil && reader.textOrFile("e") == nil)
             #expect(summaries(problems) == [
-                "5:4 d | the file \"none.pem\", which cannot be read (no such file or directory)"
+                "5:11 d.file | the file \"none.pem\", which cannot be read (no such file or directory)"
                     + " | a readable file of at most 4194304 bytes",
                 "6:4 e | an integer for text | text, {env: NAME} or {file: PATH}",
             ])
