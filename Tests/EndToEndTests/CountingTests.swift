@@ -1,47 +1,20 @@
 import Foundation
-import Synchronization
 import Testing
 
 /// Ceilings and quotas under load on several workers.
 @Suite("Counting", .loopback, .serialized, .minutes(5))
 struct CountingTests {
-    /// Sends requests on several connections until told to stop; returns when each 200 arrived, in seconds.
-    private func blast(_ gateway: Gateway, target: String, clients: Int, seconds: Double, requests: Int = .max) throws -> (admitted: [Double], refused: Int) {
-        let admitted = Mutex<[Double]>([])
-        let (refused, done, failed) = (Flag(), Flag(), Flag())
-        let end = monotonicSeconds() + seconds
-        for _ in 0..<clients {
-            Thread.detachNewThread {
-                defer { done.set() }
-                do {
-                    let client = try gateway.client()
-                    var sent = 0
-                    while monotonicSeconds() < end && sent < requests {
-                        sent += 1
-                        let response = try client.exchange(Gateway.text("GET", target))
-                        let now = monotonicSeconds()
-                        if response.status == 200 { admitted.withLock { $0.append(now) } } else { refused.set() }
-                    }
-                } catch { failed.set() }
-            }
-        }
-        guard eventually(within: seconds + 15, { done.count == clients }), !failed.isSet else { throw HarnessError("a client failed") }
-        return (admitted.withLock { $0.sorted() }, refused.count)
-    }
-
     @Test("the ceiling holds for every interval of a second, on two workers, and nearly all of it is used")
     func ceiling() throws {
         let ceiling = 200
         let gateway = try Gateway(configuration(ceiling: ceiling, [EndpointText("/**", helloMock)]))
-        let (admitted, refused) = try blast(gateway, target: "/api/x", clients: 8, seconds: 3.2)
-        #expect(refused > 0, "the load was below the ceiling: the test proves nothing")
+        let demand = Demand([gateway], clients: 8)
+        pause(3.2)
+        let admitted = demand.stop()
+        #expect(demand.unanswered == 0)
+        #expect(demand.refused > 0, "the load was below the ceiling: the test proves nothing")
         // Clients see responses a little later than the gateway admits, unevenly: a tenth more in a client's second is not an excess.
-        var first = 0
-        var most = 0
-        for last in admitted.indices {
-            while admitted[last] - admitted[first] > 1 { first += 1 }
-            most = max(most, last - first + 1)
-        }
+        let most = Demand.mostInASecond(admitted)
         #expect(most <= ceiling + ceiling / 10, "\(most) in one second")
         #expect(admitted.count <= ceiling * 4 + ceiling / 10)
         // How evenly it is used is for the simulation to show: here a loaded machine may keep the clients from asking.
@@ -52,8 +25,9 @@ struct CountingTests {
     func quota() throws {
         let gateway = try Gateway(
             configuration(ceiling: 1_000_000, policies: "usageQuota: [{limit: 100, perSeconds: 86400}]", [EndpointText("/**", helloMock)]))
-        let (admitted, refused) = try blast(gateway, target: "/api/x", clients: 8, seconds: 20, requests: 50)
-        #expect(admitted.count == 100 && refused == 300, "\(admitted.count) admitted, \(refused) refused")
+        let demand = Demand([gateway], clients: 8, requests: 50)
+        #expect(demand.hasEnded())
+        #expect(demand.admitted == 100 && demand.refused == 300, "\(demand.admitted) admitted, \(demand.refused) refused")
     }
 
     @Test("a project's domains share its ceiling; another project has its own")

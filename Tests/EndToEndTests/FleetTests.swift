@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Testing
 
 /// Two gateways and a real Redis: one count over both, whatever becomes of Redis.
@@ -17,50 +16,6 @@ struct FleetTests {
         }
     }
 
-    /// Clients that ask as fast as they are answered, until told to stop; when each 200 arrived.
-    private final class Load: Sendable {
-        private let admitted = Mutex<[Double]>([])
-        private let refused = Flag()
-        private let (stop, done) = (Flag(), Flag())
-        private let clients: Int
-
-        init(_ gateways: [Gateway], clientsEach: Int, pauseMicroseconds: UInt32 = 1000) {
-            clients = gateways.count * clientsEach
-            for gateway in gateways {
-                for _ in 0..<clientsEach {
-                    Thread.detachNewThread {
-                        defer { self.done.set() }
-                        guard let client = try? gateway.client() else { return }
-                        while !self.stop.isSet {
-                            guard let response = try? client.exchange(Gateway.text("GET", "/api/x")) else { return }
-                            let now = monotonicSeconds()
-                            if response.status == 200 { self.admitted.withLock { $0.append(now) } } else { self.refused.set() }
-                            usleep(pauseMicroseconds)
-                        }
-                    }
-                }
-            }
-        }
-
-        func end() -> [Double] {
-            stop.set()
-            _ = eventually(within: 20) { self.done.count == self.clients }
-            return admitted.withLock { $0.sorted() }
-        }
-
-        var count: Int { admitted.withLock { $0.count } }
-        var refusals: Int { refused.count }
-    }
-
-    private func mostInASecond(_ times: [Double]) -> Int {
-        var (first, most) = (0, 0)
-        for last in times.indices {
-            while times[last] - times[first] >= 1 { first += 1 }
-            most = max(most, last - first + 1)
-        }
-        return most
-    }
-
     private func ceilingText(_ ceiling: Int) -> String { configuration(ceiling: ceiling, [EndpointText("/**", helloMock)]) }
 
     private func quotaText(_ limit: Int) -> String {
@@ -73,10 +28,10 @@ struct FleetTests {
     func ceilingMoves() throws {
         let fleet = try Fleet(ceilingText(200))
         for gateway in fleet.gateways + fleet.gateways.reversed() {
-            let load = Load([gateway], clientsEach: 4)
+            let demand = Demand([gateway], clients: 4)
             // At full use that takes two seconds. How soon it moves is for the simulation to show: here the machine may be busy with other things.
-            #expect(eventually(within: 30) { load.count >= 2 * 200 && load.refusals > 0 }, "\(load.count) admitted, \(load.refusals) refused")
-            #expect(mostInASecond(load.end()) <= 220)
+            #expect(eventually(within: 30) { demand.admitted >= 2 * 200 && demand.refused > 0 }, "\(demand.admitted) admitted, \(demand.refused) refused")
+            #expect(Demand.mostInASecond(demand.stop()) <= 220)
         }
     }
 
@@ -84,19 +39,19 @@ struct FleetTests {
     func ceilingThroughFaults(away: String) throws {
         let ceiling = 200
         let fleet = try Fleet(ceilingText(ceiling), away: away)
-        let load = Load(fleet.gateways, clientsEach: 3)
+        let demand = Demand(fleet.gateways, clients: 3)
         pause(1.5)
         try fleet.redis.call("CLIENT PAUSE 500 ALL")
         pause(1.5)
         fleet.redis.freeze()
         pause(3.5)
-        let whileAway = load.count
+        let whileAway = demand.admitted
         pause(1)
         // The leases of 2.5 s have ended: closed admits nothing more, local goes on with what is fair.
         if away == "closed" {
-            #expect(load.count - whileAway <= 5)
+            #expect(demand.admitted - whileAway <= 5)
         } else {
-            #expect(eventually(within: 15) { load.count - whileAway > ceiling / 4 })
+            #expect(eventually(within: 15) { demand.admitted - whileAway > ceiling / 4 })
         }
         fleet.redis.thaw()
         pause(1.5)
@@ -104,10 +59,10 @@ struct FleetTests {
         pause(0.5)
         try fleet.redis.start()
         // It has lost everything and settles; then the nodes share the ceiling again by themselves.
-        let before = load.count
-        #expect(eventually(within: 30) { load.count - before > 2 * ceiling }, "\(load.count - before) after all is well again")
+        let before = demand.admitted
+        #expect(eventually(within: 30) { demand.admitted - before > 2 * ceiling }, "\(demand.admitted - before) after all is well again")
         // Clients see responses a little later than the gateway admits, unevenly: a tenth more in a client's second is not an excess.
-        #expect(mostInASecond(load.end()) <= ceiling + ceiling / 10)
+        #expect(Demand.mostInASecond(demand.stop()) <= ceiling + ceiling / 10)
     }
 
     @Test("Redis away at the start: closed serves nothing that is counted until it is there, then by itself")
@@ -124,10 +79,10 @@ struct FleetTests {
     @Test("two nodes under load admit a quota exactly, to the last unit")
     func quota() throws {
         let fleet = try Fleet(quotaText(700))
-        let load = Load(fleet.gateways, clientsEach: 3)
-        #expect(eventually(within: 15) { load.count >= 700 })
+        let demand = Demand(fleet.gateways, clients: 3)
+        #expect(eventually(within: 15) { demand.admitted >= 700 })
         pause(0.5)
-        #expect(load.end().count == 700)
+        #expect(demand.stop().count == 700)
         for gateway in fleet.gateways { expect(try gateway.get("/api/x"), is: .quota) }
     }
 
@@ -135,20 +90,20 @@ struct FleetTests {
     func quotaThroughFaults() throws {
         let limit = 3000
         let fleet = try Fleet(quotaText(limit))
-        let load = Load(fleet.gateways, clientsEach: 3)
-        #expect(eventually(within: 15) { load.count >= limit / 4 })
+        let demand = Demand(fleet.gateways, clients: 3)
+        #expect(eventually(within: 15) { demand.admitted >= limit / 4 })
         fleet.redis.kill()
         pause(0.3)
         try fleet.redis.start()
         // What the living nodes were granted is told to it again.
-        #expect(eventually(within: 20) { load.count >= limit / 2 })
+        #expect(eventually(within: 20) { demand.admitted >= limit / 2 })
         fleet.gateways[1].process.signal(SIGKILL)
         #expect(eventually(within: 15) {
-            let before = load.count
+            let before = demand.admitted
             pause(0.5)
-            return load.count == before
+            return demand.admitted == before
         })
-        let admitted = load.end().count
+        let admitted = demand.stop().count
         #expect(admitted <= limit)
         // A node's death wastes a block of 1 % at most, and answers under way were not counted.
         #expect(admitted >= limit - 2 * limit / 100 - 6, "\(admitted)")

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Testing
 
 /// Quotas outlive what becomes of the process and of the disk.
@@ -13,36 +12,6 @@ struct QuotaDurabilityTests {
     /// A disk that is slow to synchronise must not look like a quota that is used up.
     private let patient = ["SLUICE_COUNT_WAIT_MS": "10000"]
 
-    /// Sends on several connections until the gateway is gone; counts what was admitted, seen or not: a request without an
-    /// answer may have been.
-    private final class Load: Sendable {
-        private let admitted = Mutex(0)
-        private let unanswered = Mutex(0)
-        private let done = Flag()
-        private let clients: Int
-
-        init(_ gateway: Gateway, clients: Int) {
-            self.clients = clients
-            let port = gateway.port
-            for _ in 0..<clients {
-                Thread.detachNewThread {
-                    defer { self.done.set() }
-                    guard let client = try? RawClient(port: port, timeout: 10) else { return }
-                    while true {
-                        guard let response = try? client.exchange(Gateway.text("GET", "/api/x")) else { return self.unanswered.withLock { $0 += 1 } }
-                        if response.status == 200 { self.admitted.withLock { $0 += 1 } } else { usleep(1000) }
-                    }
-                }
-            }
-        }
-
-        var count: Int { admitted.withLock { $0 } }
-        var lost: Int { unanswered.withLock { $0 } }
-
-        /// Waits until every client has noticed the end.
-        func end() -> Bool { eventually(within: 20) { self.done.count == self.clients } }
-    }
-
     @Test("ten times kill -9 in mid-window under load: never more than the quota is admitted, and little of it is lost")
     func killed() throws {
         let limit = 3000
@@ -50,13 +19,13 @@ struct QuotaDurabilityTests {
         var (admitted, lost) = (0, 0)
         for turn in 1...10 {
             let gateway = try Gateway(text(limit: limit), folder: folder, environment: patient)
-            let load = Load(gateway, clients: 4)
+            let demand = Demand([gateway], clients: 4)
             // Each life spends about a tenth of what is there.
-            _ = eventually(within: 10) { load.count >= limit / 12 || turn == 10 && load.count > 0 }
+            _ = eventually(within: 10) { demand.admitted >= limit / 12 || turn == 10 && demand.admitted > 0 }
             gateway.process.signal(SIGKILL)
-            #expect(load.end())
-            admitted += load.count
-            lost += load.lost
+            #expect(demand.hasEnded())
+            admitted += demand.admitted
+            lost += demand.unanswered
         }
         let gateway = try Gateway(text(limit: limit), folder: folder, environment: patient)
         while try gateway.get("/api/x").status == 200 { admitted += 1 }
@@ -163,7 +132,7 @@ struct QuotaDurabilityTests {
         _ = try connection.receive()
         pause(0.1)
         process.signal(SIGSTOP)
-        pause(0.1)
+        #expect(eventually { process.isStopped })
         process.signal(SIGCONT)
         pause(0.1)
         try connection.send("HTTP/1.1 200 OK\r\n\r\n{\"quotas\":[]}")
