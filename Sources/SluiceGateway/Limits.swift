@@ -29,7 +29,8 @@ enum Limits {
     /// Bytes of an exchange block that the chain may use: normalised and rewritten paths, decoded tokens.
     static let storageBytes = 48 * 1024
 
-    /// Bytes of an output block: what one event can leave unsent at most, a head and a receive area with its framing.
+    /// Bytes of an output block, at least: what one event can leave unsent of a response, a head and a receive area with its framing. A
+    /// request may leave more where `SLUICE_MAX_HEAD_BYTES` is large: see `Worker.init`.
     static let outputBytes = receiveHeadroom + receiveBytes + receiveTailroom
 
     /// Interim (1xx) responses passed on for one request; an upstream that sends more is broken.

@@ -1,3 +1,5 @@
+import Foundation
+import Glibc
 import Testing
 
 /// Caps on connections and requests, on both sides of each.
@@ -114,5 +116,27 @@ struct LimitTests {
         #expect(try gateway.get("/api/x").status == 503)
         #expect(try slow.response().status == 200)
         #expect(try gateway.get("/api/x").status == 200)
+    }
+
+    @Test("SLUICE_MAX_HEAD_BYTES: the longest head that can be allowed reaches a service that is slow to read it")
+    func longestHead() throws {
+        let listener = try RawSocket.listen()
+        listener.setReceiveBuffer(16_384)
+        // As over a network: what the kernel holds for a sender begins with ten segments.
+        var segment: Int32 = 1400
+        #expect(setsockopt(listener.number, Int32(IPPROTO_TCP), TCP_MAXSEG, &segment, 4) == 0)
+        Thread.detachNewThread {
+            guard let connection = listener.accept() else { return }
+            pause(0.3)
+            var reader = MessageReader(connection)
+            guard let head = try? reader.head() else { return }
+            let body = "\(head.fields.values("X-Long").reduce(0) { $0 + $1.utf8.count })"
+            try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            _ = try? connection.receive()
+        }
+        let gateway = try Gateway(
+            configuration(upstream: "http://127.0.0.1:\(listener.localPort)"), environment: ["SLUICE_MAX_HEAD_BYTES": "1048576"])
+        let fields = [String](repeating: "X-Long: " + String(repeating: "a", count: 100_000), count: 10)
+        #expect(try gateway.get("/api/x", fields).text == "1000000")
     }
 }

@@ -94,7 +94,9 @@ final class Worker {
         blocks = .allocate(capacity: 1)
         blocks.initialize(to: BlockPool(blockBytes: layout.blockBytes, retained: Limits.blocksRetained))
         outputs = .allocate(capacity: 1)
-        outputs.initialize(to: BlockPool(blockBytes: Limits.outputBytes, retained: Limits.blocksRetained))
+        // A request is written from what is in its block, with a little of the operator's.
+        let outputBytes = max(Limits.outputBytes, layout.blockBytes + Limits.storageBytes)
+        outputs.initialize(to: BlockPool(blockBytes: outputBytes, retained: Limits.blocksRetained))
         counters = WorkerCounters()
         snapshots = .allocate(capacity: 1)
         snapshots.initialize(to: WorkerSnapshots())
