@@ -88,7 +88,7 @@ let package = Package(
             swiftSettings: swift),
         .target(
             name: "SluiceAdmin",
-            dependencies: ["SluiceCounting", "SluiceEvent", "SluiceGateway", "SluiceHTTP"],
+            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceEvent", "SluiceGateway", "SluiceHTTP"],
             swiftSettings: swift),
         .executableTarget(
             name: "sluice",
