@@ -111,8 +111,10 @@ extension Worker {
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writeBody(&writer, piece, block)
         guard writer.count == 0 || send(upstream, writer.start, writer.count) else {
-            // It may have answered before it stopped reading; the answer is worth more than the error (RFC 9112, 9.5).
+            // It may have answered before it stopped reading; the answer is worth more than the error (RFC 9112, 9.5). Of the body
+            // nothing may follow: with a hole in it, it would look whole.
             upstream.pointee.output.clear(to: &outputs.pointee)
+            upstream.pointee.socket.endSending()
             upstream.pointee.socket.mayRead = true
             receiveResponse(upstream)
             return false
