@@ -53,7 +53,7 @@ package final class Gateway: @unchecked Sendable {
         sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
         countSource = counts
         registries = SnapshotCompiler.Registries(workers: settings.workers, sharesCeilings: counts.isShared)
-        keySets = KeySetRefresher(intervalNanoseconds: UInt64(settings.keySetRefreshSeconds) * 1_000_000_000) { location, fault in
+        keySets = KeySetRefresher { location, fault in
             if let fault {
                 log.error("a key set cannot be fetched; the one before it, if any, stays in use: \(fault)", metadata: ["jwks": "\(location)"])
             } else {
@@ -62,6 +62,7 @@ package final class Gateway: @unchecked Sendable {
         }
         JWT.Settings.cacheEntries.store(settings.jwtCacheEntries, ordering: .relaxed)
         JWT.Settings.fetchTimeoutMilliseconds.store(settings.keySetFetchTimeoutMs, ordering: .relaxed)
+        JWT.Settings.refreshNanoseconds.store(UInt64(settings.keySetRefreshSeconds) * 1_000_000_000, ordering: .relaxed)
     }
 
     // MARK: Start

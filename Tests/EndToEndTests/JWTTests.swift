@@ -7,8 +7,12 @@ import Testing
 struct JWTTests {
     private let soon = #""exp":\#(Signing.epoch() + 3600)"#
 
-    private func gateway(_ policy: String, upstream: String = "http://127.0.0.1:9", mock: Bool = true, folder: Folder? = nil) throws -> Gateway {
-        try Gateway(configuration(upstream: upstream, policies: "jwt: {\(policy)}", [EndpointText("/**", mock ? helloMock : "")]), folder: folder)
+    private func gateway(
+        _ policy: String, upstream: String = "http://127.0.0.1:9", mock: Bool = true, folder: Folder? = nil, environment: [String: String] = [:]
+    ) throws -> Gateway {
+        try Gateway(
+            configuration(upstream: upstream, policies: "jwt: {\(policy)}", [EndpointText("/**", mock ? helloMock : "")]), folder: folder,
+            environment: environment)
     }
 
     private func expectVerdict(_ gateway: Gateway, _ token: String, _ row: RefusalRow?, sourceLocation: SourceLocation = #_sourceLocation) throws {
@@ -131,6 +135,22 @@ struct JWTTests {
         try expectVerdict(gateway, Signing.rs256("{\(soon)}", privateKey: two), nil)
         try expectVerdict(gateway, Signing.rs256("{\(soon)}", privateKey: two, kid: "one"), .jwtInvalid)
         try expectVerdict(gateway, Signing.rs256("{\(soon)}", privateKey: two, kid: "three"), .jwtInvalid)
+    }
+
+    @Test("JWKS from a file: read again after SLUICE_KEY_SET_REFRESH_SECONDS, the first time too; a key that is gone is refused then")
+    func jwksFileChanges() throws {
+        let (one, two) = (try OpenSSL.rsaKey(), try OpenSSL.rsaKey())
+        let folder = try Folder()
+        try folder.write("jwks.json", Signing.jwks([("one", one), ("two", two)]))
+        let gateway = try gateway(
+            "algorithm: RS256, jwks: \"\(folder.file("jwks.json"))\"", environment: ["SLUICE_KEY_SET_REFRESH_SECONDS": "10"])
+        let token = try Signing.rs256("{\(soon)}", privateKey: one, kid: "one")
+        try expectVerdict(gateway, token, nil)
+        try folder.write("jwks.json", Signing.jwks([("two", two)]))
+        #expect(try eventually(within: 14) {
+            pause(0.1)
+            return try gateway.get("/api/x", ["Authorization: Bearer \(token)"]).status == 401
+        })
     }
 
     @Test("JWKS from a URI: cached; an unknown kid triggers one fetch; the old set works while the URI is down")

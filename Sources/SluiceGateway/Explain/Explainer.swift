@@ -117,7 +117,7 @@ package final class Explainer {
         let result = KeySetFetch.load(wanted.value).flatMap { text in
             Result { () throws(KeySet.Fault) in try KeySet(text) }
         }
-        _ = source.end(result, now: Clock.monotonicNanoseconds(), interval: KeySetRefresher.intervalNanosecondsDefault)
+        _ = source.end(result, now: Clock.monotonicNanoseconds(), interval: JWT.Settings.refreshNanoseconds.load(ordering: .relaxed))
         let outcome = source.lastFault.map { "not available: \($0)" } ?? "fetched"
         explanation.facts.append(.init(label: "key set", lines: [outcome]))
     }

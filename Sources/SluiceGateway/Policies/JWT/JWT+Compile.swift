@@ -103,7 +103,7 @@ extension JWT {
         }
         switch result {
         case .success(let keys):
-            source.adopt(keys, due: Clock.monotonicNanoseconds() + KeySetRefresher.intervalNanosecondsDefault)
+            source.adopt(keys, due: Clock.monotonicNanoseconds() + Settings.refreshNanoseconds.load(ordering: .relaxed))
             return nil
         case .failure(let fault):
             return fault

@@ -17,8 +17,10 @@ enum JWT: Policy {
     enum Settings {
         /// Verified tokens that each worker remembers for each policy; 0: none. At most 1,048,576.
         static let cacheEntries = Atomic<Int>(1024)
-        /// Milliseconds for one fetch of a key set, besides the resolution of its name.
+        /// Milliseconds for one fetch of a key set.
         static let fetchTimeoutMilliseconds = Atomic<Int>(5000)
+        /// Nanoseconds from one fetch of a key set that succeeded to the next.
+        static let refreshNanoseconds = Atomic<UInt64>(300_000_000_000)
     }
 
     /// Keys that a token without `kid` is tried against.
