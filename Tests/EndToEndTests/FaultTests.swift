@@ -154,6 +154,30 @@ struct FaultTests {
         #expect(try eventually(within: 6) { try gateway.get("/api/x").status == 502 })
     }
 
+    @Test("a name server that does not answer holds up neither the start nor the end of a process that asks it for a JWKS",
+        .enabled(if: Mounts.areAllowed))
+    func hangingName() throws {
+        let server = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        defer { close(server) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(53).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.153")
+        try #require(withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        } == 0)
+        let folder = try Folder()
+        try folder.write("resolv.conf", "nameserver 127.0.0.153\noptions timeout:20 attempts:1\n")
+        let gateway = try Gateway(
+            configuration(policies: "jwt: {algorithm: RS256, jwks: \"http://keys.test/jwks.json\"}", [EndpointText("/**", helloMock)]),
+            folder: folder, environment: ["SLUICE_KEY_SET_FETCH_TIMEOUT_MS": "1000"],
+            mounts: "mount --bind \(folder.file("resolv.conf")) /etc/resolv.conf")
+        var query = [UInt8](repeating: 0, count: 512)
+        #expect(recv(server, &query, query.count, 0) > 0, "it was asked")
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(8) == 0)
+    }
+
     @Test("the access log's disk is full: requests pass, failures are counted, no line is torn into the next, and it goes on when there is room",
         .enabled(if: Mounts.areAllowed))
     func fullDisk() throws {

@@ -107,8 +107,7 @@ package final class Explainer {
         }
     }
 
-    /// Gets the key set that the domain's JWT policy needs. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS besides the resolution
-    /// of a name.
+    /// Gets the key set that the domain's JWT policy needs. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS.
     private func fetchKeySet(of exchange: Exchange, _ explanation: inout Explanation) {
         guard let domain = configured(exchange), case .keySet(let wanted)? = domain.policies.jwt?.key,
             let source = KeySetRegistry.shared.sources.first(where: { $0.location == wanted.value }),

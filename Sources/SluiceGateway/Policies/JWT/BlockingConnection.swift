@@ -1,8 +1,10 @@
 import Glibc
 import SluiceCrypto
 import SluiceEvent
+import SluiceHTTP
+import Synchronization
 
-/// One connection that is waited for, with one deadline for everything.
+/// One connection that is waited for, with one deadline for everything, the resolution of the name included.
 final class BlockingConnection {
     static let chunkBytes = 16_384
 
@@ -14,21 +16,11 @@ final class BlockingConnection {
     /// Connects to the first address of the name that answers.
     init(host: String, port: UInt16, deadline: UInt64) throws(KeySet.Fault) {
         self.deadline = deadline
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV
-        var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(port), &hints, &list) == 0, let list else {
-            throw KeySet.Fault(description: "a host that does not resolve")
-        }
-        defer { freeaddrinfo(list) }
-        var next: UnsafeMutablePointer<addrinfo>? = list
-        while let address = next {
-            if let descriptor = Self.connect(address.pointee, deadline) {
+        for address in try Self.lookUp(host, deadline) {
+            if let descriptor = Self.connect(to: SocketAddress(address, port: port), deadline) {
                 self.descriptor = descriptor
                 return
             }
-            next = address.pointee.ai_next
         }
         throw KeySet.Fault(description: "a host that does not answer")
     }
@@ -36,21 +28,45 @@ final class BlockingConnection {
     deinit {
         session?.closeNotify()
         session?.free()
-        close(descriptor)
+        Socket.close(descriptor)
     }
 
     var cut: KeySet.Fault { KeySet.Fault(description: "an answer that ends too soon") }
 
-    private static func connect(_ address: addrinfo, _ deadline: UInt64) -> Int32? {
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let descriptor = socket(address.ai_family, type, 0)
-        guard descriptor >= 0 else { return nil }
-        if systemConnect(descriptor, address) || errno == EINPROGRESS, wait(descriptor, Int16(POLLOUT), deadline) {
-            var fault: Int32 = 0
-            var size = socklen_t(MemoryLayout<Int32>.size)
-            if getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &fault, &size) == 0, fault == 0 { return descriptor }
+    /// The addresses of a name. Asked for on a thread of its own, because the system may take much longer than there is time.
+    private static func lookUp(_ host: String, _ deadline: UInt64) throws(KeySet.Fault) -> [IPAddress] {
+        let answer = Answer()
+        do throws(SocketError) {
+            try Thread(name: "sluice-lookup") { answer.give(Resolver.ask(host)) }.detach()
+        } catch {
+            throw KeySet.Fault(description: "no thread to resolve a host (\(error))")
         }
-        close(descriptor)
+        while true {
+            if let addresses = answer.addresses.withLock({ $0 }) {
+                guard addresses.isEmpty else { return addresses }
+                throw KeySet.Fault(description: "a host that does not resolve")
+            }
+            let now = Clock.monotonicNanoseconds()
+            guard now < deadline else { throw KeySet.Fault(description: "a host that does not resolve in time") }
+            answer.signal.wait(milliseconds: Int((deadline - now) / 1_000_000) + 1)
+        }
+    }
+
+    /// What a look-up has found. Whoever waited for it may have gone.
+    private final class Answer: Sendable {
+        let addresses = Mutex<[IPAddress]?>(nil)
+        let signal = Signal()
+
+        func give(_ found: [IPAddress]) {
+            addresses.withLock { $0 = found }
+            signal.raise()
+        }
+    }
+
+    private static func connect(to address: SocketAddress, _ deadline: UInt64) -> Int32? {
+        guard case .success(let descriptor) = Socket.startConnecting(to: address) else { return nil }
+        if wait(descriptor, Int16(POLLOUT), deadline), Socket.pendingError(descriptor) == 0 { return descriptor }
+        Socket.close(descriptor)
         return nil
     }
 
@@ -107,17 +123,21 @@ final class BlockingConnection {
 
     private func write(_ bytes: UnsafeRawPointer, _ count: Int) -> TLSResult {
         if let session { return session.write(bytes, count: count) }
-        let result = systemSend(descriptor, bytes, count)
-        if result >= 0 { return .bytes(result) }
-        return errno == EAGAIN || errno == EINTR ? .wantWrite : .failed
+        return switch Socket.send(descriptor, bytes, count: count) {
+        case .bytes(let sent): .bytes(sent)
+        case .wouldBlock: .wantWrite
+        case .ended, .failed: .failed
+        }
     }
 
     private func read(_ bytes: UnsafeMutableRawPointer, _ count: Int) -> TLSResult {
         if let session { return session.read(into: bytes, capacity: count) }
-        let result = recv(descriptor, bytes, count, 0)
-        if result > 0 { return .bytes(result) }
-        if result == 0 { return .closed }
-        return errno == EAGAIN || errno == EINTR ? .wantRead : .failed
+        return switch Socket.receive(descriptor, into: bytes, capacity: count) {
+        case .bytes(let received): .bytes(received)
+        case .wouldBlock: .wantRead
+        case .ended: .closed
+        case .failed: .failed
+        }
     }
 
     private func awaitReadiness(_ events: Int16) throws(KeySet.Fault) {
@@ -137,13 +157,4 @@ final class BlockingConnection {
             if result < 0, errno != EINTR { return false }
         }
     }
-}
-
-// Within a type that has methods of these names, the system's functions need names of their own.
-private func systemConnect(_ descriptor: Int32, _ address: addrinfo) -> Bool {
-    connect(descriptor, address.ai_addr, address.ai_addrlen) == 0
-}
-
-private func systemSend(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-    send(descriptor, bytes, count, Int32(MSG_NOSIGNAL))
 }

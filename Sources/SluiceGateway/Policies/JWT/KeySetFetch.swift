@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Only status 200 counts, and no redirect is followed: whoever can answer 302 could otherwise choose the keys' origin.
 enum KeySetFetch {
-    /// From the first attempt to connect to the last byte. The resolution of the name has the resolver's own limits.
+    /// From the resolution of the name to the last byte.
     private static var timeoutMilliseconds: Int { JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed) }
     static let bodyBytesMax = 1 << 20
     static let headBytesMax = 1 << 16
