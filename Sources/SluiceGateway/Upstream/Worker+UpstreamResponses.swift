@@ -116,18 +116,7 @@ extension Worker {
         }
         let transfer = block.transfer
         transfer.pointee.upstreamHeadAt = context.pointee.monotonicNanoseconds
-        transfer.pointee.status = head.status
-        transfer.pointee.upstreamKeepsAlive = head.keepAlive
-        transfer.pointee.responseFraming = head.framing
-        if case .length(let length) = head.framing { transfer.pointee.responseRemaining = length }
-        let isHTTP11 = block.pointee.exchange.head.minorVersion == 1
-        switch head.framing {
-        case .none, .length: transfer.pointee.responseIsChunked = false
-        case .chunked, .untilClose:
-            transfer.pointee.responseIsChunked = isHTTP11
-            transfer.pointee.dropsResponseTrailers = head.hasConnectionOptions
-            if !isHTTP11 { transfer.pointee.keepsAlive = false }
-        }
+        transfer.pointee.takeResponse(head, clientKnowsChunks: block.pointee.exchange.head.minorVersion == 1)
         // A body that a pre-call's answer makes useless costs nothing if it has come already. Not a chunked one: its trailers would be
         // read into the slots of this response's fields.
         if transfer.pointee.isPreCall, case .length = transfer.pointee.requestFraming { settleRequestBody(connection, block) }
@@ -264,5 +253,26 @@ extension Worker {
         if let address = upstream.pointee.address { noteFailure(address) }
         fail(connection, .upstreamFailed(detail))
         return false
+    }
+}
+
+extension TransferState {
+    /// Takes over what the response's head says of its body, and decides how that is framed for the client.
+    @inline(__always)
+    fileprivate mutating func takeResponse(_ head: ResponseHead, clientKnowsChunks: Bool) {
+        status = head.status
+        upstreamKeepsAlive = head.keepAlive
+        responseFraming = head.framing
+        switch head.framing {
+        case .none: responseIsChunked = false
+        case .length(let length):
+            responseRemaining = length
+            responseIsChunked = false
+        case .chunked, .untilClose:
+            responseIsChunked = clientKnowsChunks
+            dropsResponseTrailers = head.hasConnectionOptions
+            // Its end is told by the connection's.
+            if !clientKnowsChunks { keepsAlive = false }
+        }
     }
 }
