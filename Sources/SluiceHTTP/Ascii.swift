@@ -31,9 +31,10 @@ extension UInt8 {
     var isDigit: Bool { self &- Ascii.zero < 10 }
 
     /// 0 to 15, or 16 and above if this is no hexadecimal digit.
+    @inlinable
     @inline(__always)
-    var hexValue: UInt8 {
-        let digit = self &- Ascii.zero
+    public var hexValue: UInt8 {
+        let digit = self &- 0x30
         if digit < 10 { return digit }
         let letter = (self | 0x20) &- 0x61
         return letter < 6 ? letter &+ 10 : 255

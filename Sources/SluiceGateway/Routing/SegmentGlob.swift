@@ -68,9 +68,9 @@ struct SegmentGlob: BitwiseCopyable {
 
     private static func octet(in segment: ByteView, at start: Int) -> (value: UInt8, end: Int) {
         let byte = segment[start]
-        guard byte == UInt8(ascii: "%"), segment.count - start > 2,
-            let high = PathText.hexDigit(segment[start + 1]), let low = PathText.hexDigit(segment[start + 2])
-        else { return (byte, start + 1) }
+        guard byte == UInt8(ascii: "%"), segment.count - start > 2 else { return (byte, start + 1) }
+        let (high, low) = (segment[start + 1].hexValue, segment[start + 2].hexValue)
+        guard high < 16, low < 16 else { return (byte, start + 1) }
         return (high << 4 | low, start + 3)
     }
 }

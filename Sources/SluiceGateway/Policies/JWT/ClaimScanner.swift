@@ -312,7 +312,7 @@ extension ByteView {
         guard start + 4 <= count else { return nil }
         var value: UInt32 = 0
         for index in start..<start + 4 {
-            let digit = JSONStringBytes.hexDigit(self[index])
+            let digit = self[index].hexValue
             guard digit < 16 else { return nil }
             value = value << 4 | UInt32(digit)
         }

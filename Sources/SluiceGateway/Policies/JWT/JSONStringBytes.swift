@@ -54,7 +54,7 @@ struct JSONStringBytes: BitwiseCopyable {
         var value: UInt32 = 0
         var index = 0
         while index < 4, position < raw.count {
-            value = value << 4 | UInt32(Self.hexDigit(raw[position]) & 15)
+            value = value << 4 | UInt32(raw[position].hexValue & 15)
             position += 1
             index += 1
         }
@@ -72,14 +72,6 @@ struct JSONStringBytes: BitwiseCopyable {
             pendingCount -= 1
         }
         return UInt8(truncatingIfNeeded: pending)
-    }
-
-    /// 0 to 15, or 255 for what is no hexadecimal digit.
-    static func hexDigit(_ byte: UInt8) -> UInt8 {
-        let digit = byte &- UInt8(ascii: "0")
-        if digit < 10 { return digit }
-        let letter = byte.asciiLowercased &- UInt8(ascii: "a")
-        return letter < 6 ? letter + 10 : 255
     }
 }
 

@@ -62,12 +62,8 @@ struct RewriteReplacement: Equatable {
         let bytes = Array(text.utf8)
         return bytes.indices.allSatisfy { index in
             bytes[index] != UInt8(ascii: "%")
-                || index + 2 < bytes.count && isHexadecimal(bytes[index + 1]) && isHexadecimal(bytes[index + 2])
+                || index + 2 < bytes.count && bytes[index + 1].hexValue < 16 && bytes[index + 2].hexValue < 16
         }
-    }
-
-    private static func isHexadecimal(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
     }
 
     enum Normality { case unchanged, changed, malformed }
