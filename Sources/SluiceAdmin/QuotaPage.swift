@@ -5,7 +5,9 @@ import SluiceGateway
 
 /// Usage of quotas as JSON, and its reset. What `sluice quota` asks.
 package enum QuotaPage {
+    /// Of the admin listener: GET lists.
     package static let path = "/quotas"
+    /// POST clears.
     package static let resetPath = "/quotas/reset"
 
     /// The answer to a GET of `path`.
@@ -15,6 +17,7 @@ package enum QuotaPage {
         package init(quotas: [Row]) { self.quotas = quotas }
     }
 
+    /// A condition and what of it is used in its present window.
     package struct Row: Codable, Sendable {
         /// The domain's key, and for an endpoint's list its methods and pattern.
         package var owner: String

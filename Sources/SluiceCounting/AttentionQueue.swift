@@ -4,8 +4,10 @@ package import Synchronization
 ///
 /// One thread puts, one takes, neither waits. A full queue loses numbers and says so; the keeper then looks at everything.
 package enum AttentionQueue {
+    /// Where it stands, until it is freed.
     package typealias Words = UnsafeMutablePointer<Atomic<UInt64>>
 
+    /// Numbers that it holds at most.
     package static let capacity: UInt64 = 1024
 
     // Writer's and reader's words stand on lines of their own.
@@ -15,6 +17,7 @@ package enum AttentionQueue {
     private static let taken = 8
     private static let entries = 16
 
+    /// An empty queue. The caller frees it.
     package static func make() -> Words {
         let count = entries + Int(capacity)
         let words = UnsafeMutableRawPointer.allocate(byteCount: count * 8, alignment: 64).bindMemory(to: Atomic<UInt64>.self, capacity: count)
@@ -22,6 +25,7 @@ package enum AttentionQueue {
         return words
     }
 
+    /// Gives the memory back; neither side may use the queue any more.
     package static func free(_ words: Words) { UnsafeMutableRawPointer(words).deallocate() }
 
     /// Puts a number. On the worker's thread.

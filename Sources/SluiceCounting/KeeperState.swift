@@ -2,6 +2,7 @@ package import Synchronization
 
 /// What the keeper of counts tells the workers, and what they count for it: a few words, read once per turn or on rare paths.
 package enum KeeperState {
+    /// Where they stand. Any thread may read and write them, as long as nobody has freed them.
     package typealias Words = UnsafeMutablePointer<Atomic<UInt64>>
 
     private static let clockOffset = 0
@@ -18,12 +19,14 @@ package enum KeeperState {
         case admit
     }
 
+    /// Words that say: a clock that begins in 1970, a store that answers. The caller frees them.
     package static func make() -> Words {
         let words = UnsafeMutableRawPointer.allocate(byteCount: count * 8, alignment: 64).bindMemory(to: Atomic<UInt64>.self, capacity: count)
         for index in 0..<count { (words + index).initialize(to: Atomic(0)) }
         return words
     }
 
+    /// Gives the words back; nobody may use them any more.
     package static func free(_ words: Words) { UnsafeMutableRawPointer(words).deallocate() }
 
     // MARK: The clock of windows
@@ -34,6 +37,7 @@ package enum KeeperState {
         (monotonic &+ words[clockOffset].load(ordering: .relaxed)) / 1_000_000_000
     }
 
+    /// What `seconds` adds to the monotonic clock. The keeper's thread.
     package static func setClockOffset(_ words: Words, to nanoseconds: Int64) {
         words[clockOffset].store(UInt64(bitPattern: nanoseconds), ordering: .relaxed)
     }
@@ -43,6 +47,7 @@ package enum KeeperState {
     /// Whether the store does not answer: nobody need wait for it.
     package static func isAway(_ words: Words) -> Bool { words[away].load(ordering: .relaxed) & 1 != 0 }
 
+    /// Says whether the store answers. The keeper's thread.
     package static func setAway(_ words: Words, _ isAway: Bool) {
         if isAway { words[away].bitwiseOr(1, ordering: .relaxed) } else { words[away].bitwiseAnd(~1, ordering: .relaxed) }
     }
@@ -50,6 +55,7 @@ package enum KeeperState {
     /// What becomes of a request whose allowance cannot be reserved in time.
     package static func whenLate(_ words: Words) -> Away { words[away].load(ordering: .relaxed) & 2 != 0 ? .admit : .refuse }
 
+    /// Says what `whenLate` answers. Before requests come.
     package static func setWhenLate(_ words: Words, _ choice: Away) {
         if choice == .admit { words[away].bitwiseOr(2, ordering: .relaxed) } else { words[away].bitwiseAnd(~2, ordering: .relaxed) }
     }
@@ -57,6 +63,7 @@ package enum KeeperState {
     /// Whether other nodes may give back what a window has nothing left of.
     package static func isShared(_ words: Words) -> Bool { words[away].load(ordering: .relaxed) & 4 != 0 }
 
+    /// Says that the store is shared with other nodes. Before requests come.
     package static func setShared(_ words: Words) { words[away].bitwiseOr(4, ordering: .relaxed) }
 
     // MARK: Counts for metrics
@@ -73,6 +80,7 @@ package enum KeeperState {
         if hasFailed { words[failures].add(1, ordering: .relaxed) }
     }
 
+    /// How often each of the above was counted since the words were made, and whether the store is away.
     package struct Counts: Sendable {
         package var waits: UInt64
         package var late: UInt64
@@ -81,6 +89,7 @@ package enum KeeperState {
         package var isAway: Bool
     }
 
+    /// What was counted so far. Any thread.
     package static func counts(_ words: Words) -> Counts {
         Counts(
             waits: words[waits].load(ordering: .relaxed), late: words[late].load(ordering: .relaxed),

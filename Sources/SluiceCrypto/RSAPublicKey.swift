@@ -8,6 +8,7 @@ package import SluiceHTTP
 ///
 /// Immutable; any thread. Sendable, because nothing sets a member of the key once it is made, and OpenSSL counts who holds it atomically.
 package final class RSAPublicKey: @unchecked Sendable {
+    /// Bits of the shortest and of the longest modulus that is taken.
     package static let bitsMin = 2048
     package static let bitsMax = 8192
 

@@ -17,6 +17,7 @@ public enum Transfer: BitwiseCopyable, Sendable {
 
 /// Non-blocking socket calls. Every one retries on EINTR; none raises SIGPIPE.
 public enum Socket {
+    /// Reads once, at most `capacity` bytes, which is at least 1.
     @inlinable
     @inline(__always)
     public static func receive(_ descriptor: Int32, into memory: UnsafeMutableRawPointer, capacity: Int) -> Transfer {
@@ -46,6 +47,7 @@ public enum Socket {
         }
     }
 
+    /// Writes once, as many of `count` bytes, at least 1, as the kernel takes.
     @inlinable
     @inline(__always)
     public static func send(_ descriptor: Int32, _ memory: UnsafeRawPointer, count: Int) -> Transfer {

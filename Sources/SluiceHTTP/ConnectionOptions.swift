@@ -1,7 +1,10 @@
 /// What the Connection lines of a head say (RFC 9110, 7.6.1).
 package struct ConnectionOptions: BitwiseCopyable, Sendable {
+    /// Whether `close` is among them.
     package private(set) var close = false
+    /// Whether `keep-alive` is.
     package private(set) var keepAlive = false
+    /// Whether `upgrade` is.
     package private(set) var upgrade = false
     /// Some option names a field of which the gateway knows nothing: only then can `nominates` be true.
     package private(set) var namesFields = false

@@ -89,6 +89,7 @@ public enum Method: UInt8, BitwiseCopyable, Sendable, CaseIterable {
 public struct FieldTable: BitwiseCopyable {
     public let slots: UnsafeMutablePointer<FieldSlot>
     public let capacity: Int
+    /// Lines that were read: the slots from 0.
     public var count: Int
     /// One bit for every `KnownField` that occurs at least once, by raw value: an absent field costs one test.
     public var present: UInt64

@@ -50,6 +50,7 @@ package enum HeadFault: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case tooManyFields
     }
 
+    /// How the gateway answers a request that has it.
     package var kind: Kind {
         switch self {
         case .emptyTarget, .targetCharacter, .spaceInTarget, .targetForm, .targetAuthority, .userInformation, .authorityMismatch:

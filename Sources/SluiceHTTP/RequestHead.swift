@@ -30,8 +30,10 @@ public struct RequestHead: BitwiseCopyable {
     public internal(set) var teTrailers = false
     /// Whether `ConnectionOptions.nominates` can be true for any field; false for `close`, `keep-alive`, `upgrade` and the like.
     public internal(set) var hasConnectionOptions = false
+    /// Whether the target has a question mark.
     public internal(set) var hasQuery = false
 
+    /// The method as it was sent.
     public internal(set) var methodRange = HeadRange(start: 0, count: 0)
     /// The target as it was sent.
     public internal(set) var target = HeadRange(start: 0, count: 0)
@@ -51,6 +53,7 @@ public struct RequestHead: BitwiseCopyable {
 
     /// Bytes of the head, the empty line and a leading one included: the body starts there.
     public internal(set) var length = 0
+    /// How the body's end is known (RFC 9112, 6.3).
     public internal(set) var framing = BodyFraming.none
     public var fields: FieldTable
 

@@ -2,19 +2,24 @@ import Foundation
 
 /// `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://` for TLS.
 package struct RedisURL: Sendable, Equatable, CustomStringConvertible {
+    /// Whether it is `rediss`.
     package let isTLS: Bool
     /// A name or a numeric address, without brackets.
     package let host: String
     package let port: UInt16
     /// Empty for the default user.
     package let user: String
+    /// Nil: none is sent.
     package let password: Secret?
+    /// 0 unless written.
     package let database: Int
 
     /// What `init` takes, for problems.
     package static let allowed = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS"
+    /// The port of a URL without one.
     package static let defaultPort: UInt16 = 6379
 
+    /// Nil where the text is no such URL.
     package init?(_ text: String) {
         guard let separator = text.firstRange(of: "://") else { return nil }
         switch text[..<separator.lowerBound] {

@@ -4,10 +4,12 @@ extension ConfigurationNode {
         ConfigurationNode(.mapping(entries), position: place.position, path: place.path)
     }
 
+    /// A list that stands where `place` stands.
     package static func sequence(_ elements: [ConfigurationNode], at place: ConfigurationNode) -> ConfigurationNode {
         ConfigurationNode(.sequence(elements), position: place.position, path: place.path)
     }
 
+    /// Text that stands where `place` stands.
     package static func string(_ text: String, at place: ConfigurationNode) -> ConfigurationNode {
         ConfigurationNode(.string(text), position: place.position, path: place.path)
     }
@@ -19,6 +21,7 @@ extension ConfigurationNode {
         return copy
     }
 
+    /// As `setting`, in place.
     package mutating func set(_ key: String, _ value: ConfigurationNode?) {
         var entries = entries ?? []
         let index = entries.firstIndex { $0.key == key }

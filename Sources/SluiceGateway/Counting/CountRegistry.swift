@@ -181,7 +181,9 @@ final class CountRegistry: @unchecked Sendable {
 /// A quota condition and what of it is used up in its present window.
 package struct QuotaUsage: Sendable {
     package let key: QuotaKey
+    /// Requests that a window admits.
     package let limit: UInt64
+    /// Requests that this node knows to be spent of it, its own and others'.
     package let used: UInt64
     /// Seconds since the Unix epoch.
     package let windowEnd: UInt64
