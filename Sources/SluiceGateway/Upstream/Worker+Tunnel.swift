@@ -9,13 +9,10 @@ extension Worker {
     func switchProtocols(
         _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
         _ head: ResponseHead, _ bytes: ByteView
-    ) -> Bool {
+    ) {
         guard block.pointee.exchange.head.upgrade, !block.pointee.transfer.isPreCall,
             block.pointee.transfer.requestBody == .complete
-        else {
-            fail(connection, .upstreamFailed("unexpected upgrade"))
-            return false
-        }
+        else { return fail(connection, .upstreamFailed("unexpected upgrade")) }
         block.pointee.transfer.status = 101
         block.pointee.transfer.upstreamHeadAt = context.pointee.monotonicNanoseconds
         block.pointee.transfer.isHeadSent = true
@@ -38,10 +35,7 @@ extension Worker {
         block.pointee.transfer.responseBodyBytes += UInt64(rest.count)
         guard writer.isComplete, send(connection, writer.start, writer.count),
             rest.isEmpty || send(connection, rest.base, rest.count)
-        else {
-            abort(connection)
-            return false
-        }
+        else { return abort(connection) }
         connection.pointee.state = .tunnelling
         connection.pointee.totalUntil = Deadline.never
         upstream.pointee.state = .tunnelling
@@ -50,14 +44,10 @@ extension Worker {
         let early = block.pointee.inputCount - block.pointee.inputUsed
         let input = block.pointee.exchange.bytes + block.pointee.inputUsed
         block.pointee.transfer.requestBodyBytes += UInt64(early)
-        if early > 0, !send(upstream, input, early) {
-            abort(connection)
-            return false
-        }
+        if early > 0, !send(upstream, input, early) { return abort(connection) }
         limit(connection, to: limits.tunnelTimeout)
         if connection.pointee.socket.mayRead { enqueue(connection) }
         if upstream.pointee.socket.mayRead { enqueue(upstream) }
-        return false
     }
 
     func tunnelFromDownstream(_ connection: Downstream) {

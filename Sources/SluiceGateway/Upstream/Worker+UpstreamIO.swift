@@ -22,7 +22,7 @@ extension Worker {
             if connection.pointee.state == .connecting {
                 guard finishConnecting(connection) else { return }
             } else if !connection.pointee.output.isEmpty {
-                guard flush(connection) else { return }
+                flush(connection)
             }
         }
         advance(connection)
@@ -142,8 +142,8 @@ extension Worker {
         return connection.pointee.output.append(bytes + sent, count - sent, from: &outputs.pointee)
     }
 
-    /// Sends what is queued, as far as the socket takes it. False if the connection has gone.
-    private func flush(_ connection: UpstreamLink) -> Bool {
+    /// Sends what is queued, as far as the socket takes it.
+    private func flush(_ connection: UpstreamLink) {
         while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
             switch connection.pointee.socket.send(front, connection.pointee.output.count) {
             case .bytes(let count):
@@ -152,17 +152,16 @@ extension Worker {
                 if let block = connection.pointee.downstream?.pointee.block, connection.pointee.state == .active {
                     limit(connection, to: answerTimeout(block))
                 }
-            case .wouldBlock: return true
+            case .wouldBlock: return
             case .ended, .failed:
                 // It may have answered before it stopped reading; the answer is worth more than the error.
                 connection.pointee.output.clear(to: &outputs.pointee)
                 connection.pointee.socket.mayRead = true
-                return true
+                return
             }
         }
         // The client's body was held back while the upstream did not read.
         if let downstream = connection.pointee.downstream { enqueue(downstream) }
-        return true
     }
 
     /// From here on the service is to take something of what waits for it.

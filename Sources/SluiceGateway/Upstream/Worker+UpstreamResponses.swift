@@ -73,7 +73,10 @@ extension Worker {
             // A head has one time for all its pieces, an interim response and what follows it have their own.
             limit(upstream, to: answerTimeout(block))
             upstream.pointee.address?.pointee.noteSuccess()
-            if head.upgrade { return switchProtocols(upstream, connection, block, head, bytes) }
+            if head.upgrade {
+                switchProtocols(upstream, connection, block, head, bytes)
+                return false
+            }
             guard head.status >= 200 else {
                 guard passInterim(upstream, connection, block, head, bytes) else { return false }
                 start += head.length
