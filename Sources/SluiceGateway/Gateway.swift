@@ -203,6 +203,7 @@ package final class Gateway: @unchecked Sendable {
     }
 
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
+        registries.counts.putInForce()
         registries.counts.signal.raise()
         let origins = registries.origins.all
         resolver?.resolve(origins.filter { plan.snapshot.originNumbers.contains($0.number) }, waitingMilliseconds: 3000)

@@ -54,6 +54,26 @@ struct CountingTests {
         expect(try gateway.get("/api/x"), is: .ceiling)
     }
 
+    @Test("a configuration that is refused changes neither ceilings nor quotas; the one after it does")
+    func refusedReload() throws {
+        let text = { (ceiling: Int, limit: Int) in
+            configuration(ceiling: ceiling, policies: "usageQuota: [{limit: \(limit), perSeconds: 86400}]", [EndpointText("/**", helloMock)])
+        }
+        let gateway = try Gateway(text(50, 3), admin: true)
+        let ceiling = { try gateway.get("/metrics", port: gateway.adminPort).text.contains("sluice_ceiling_requests{project=\"main\"} \($0 as Int)\n") }
+        let limit = { try gateway.get("/quotas", port: gateway.adminPort).text.filter { !$0.isWhitespace }.contains("\"limit\":\($0 as Int),") }
+        #expect(try ceiling(50) && limit(3))
+        try gateway.reload(text(500, 30) + "nonsense: 1\n")
+        #expect(eventually { gateway.log.contains("nonsense") }, "\(gateway.log)")
+        #expect(try ceiling(50) && limit(3))
+        for _ in 0..<3 { #expect(try gateway.get("/api/x").status == 200) }
+        expect(try gateway.get("/api/x"), is: .quota)
+        try gateway.reload(text(400, 4))
+        #expect(try eventually { try ceiling(400) && limit(4) })
+        #expect(try eventually { try gateway.get("/api/x").status == 200 })
+        expect(try gateway.get("/api/x"), is: .quota)
+    }
+
     @Test("counts outlive a reload: neither a quota nor a ceiling begins anew")
     func reload() throws {
         let text = configuration(policies: "usageQuota: [{limit: 3, perSeconds: 86400}]", [EndpointText("/**", helloMock)])

@@ -28,7 +28,7 @@ final class CountRegistry: @unchecked Sendable {
         let pocket: UInt32
     }
 
-    /// What a compilation has added or changed, by number.
+    /// What the configuration in force has added or changed, by number.
     enum Change: Sendable {
         case ceiling(Int)
         case quota(Int)
@@ -41,6 +41,9 @@ final class CountRegistry: @unchecked Sendable {
         var ceilingNumbers: [String: Int] = [:]
         var quotaNumbers: [QuotaKey: Int] = [:]
         var changes: [Change] = []
+        /// What the latest compilation wants of ceilings and quotas that were there before, by number. See `putInForce`.
+        var wantedCeilings: [Int: (ceiling: UInt64, charged: UInt64)] = [:]
+        var wantedQuotas: [Int: UInt64] = [:]
         var queues: [AttentionQueue.Words] = []
     }
 
@@ -69,20 +72,44 @@ final class CountRegistry: @unchecked Sendable {
         KeeperState.free(state)
     }
 
-    /// The project's words, and its number: its place in every worker's leases. A new ceiling takes effect at once.
+    /// A compilation begins: what an earlier one wanted and never got is forgotten.
+    func beginCompilation() {
+        tables.withLock { tables in
+            tables.wantedCeilings = [:]
+            tables.wantedQuotas = [:]
+        }
+    }
+
+    /// The configuration that was compiled last is published: its ceilings and quotas hold from here on. Those of one that is refused
+    /// never do.
+    func putInForce() {
+        tables.withLock { tables in
+            for (number, wanted) in tables.wantedCeilings {
+                let words = tables.ceilings[number].words
+                guard CeilingMeter.ceiling(of: words) != wanted.ceiling else { continue }
+                CeilingMeter.setCeiling(words, to: wanted.ceiling)
+                if !sharesCeilings { CeilingMeter.setLimit(words, to: wanted.charged) }
+                tables.changes.append(.ceiling(number))
+            }
+            for (number, limit) in tables.wantedQuotas where tables.quotas[number].limit != limit {
+                tables.quotas[number].limit = limit
+                tables.changes.append(.quota(number))
+            }
+            tables.wantedCeilings = [:]
+            tables.wantedQuotas = [:]
+        }
+    }
+
+    /// The project's words, and its number: its place in every worker's leases. Another ceiling than it has holds once it is put in
+    /// force.
     func ceiling(project: String, limit: UInt64, now: UInt64) -> CountedCeiling {
         // The share of a node changes too often for pockets to be set aside from it.
         let pocket = sharesCeilings ? 0 : CeilingMeter.pocket(ceiling: limit, workers: workers)
         let charged = limit - UInt64(pocket > 0 ? CeilingMeter.pocketsOfAll(ceiling: limit, workers: workers) : 0)
         return tables.withLock { tables in
             if let number = tables.ceilingNumbers[project] {
-                let words = tables.ceilings[number].words
-                if CeilingMeter.ceiling(of: words) != limit {
-                    CeilingMeter.setCeiling(words, to: limit)
-                    if !sharesCeilings { CeilingMeter.setLimit(words, to: charged) }
-                    tables.changes.append(.ceiling(number))
-                }
-                return CountedCeiling(number: number, words: words, pocket: pocket)
+                tables.wantedCeilings[number] = (limit, charged)
+                return CountedCeiling(number: number, words: tables.ceilings[number].words, pocket: pocket)
             }
             let words = CeilingMeter.make(ceiling: limit, now: now)
             // In a fleet a project has nothing until the store has given it a share.
@@ -95,14 +122,11 @@ final class CountRegistry: @unchecked Sendable {
         }
     }
 
-    /// The purse of a quota condition, and its number. A new limit takes effect as soon as the keeper has seen it.
+    /// The purse of a quota condition, and its number. Another limit than it has holds once it is put in force and the keeper has seen it.
     func quota(_ key: QuotaKey, limit: UInt64) -> (number: Int, words: QuotaPurse.Words) {
         tables.withLock { tables in
             if let number = tables.quotaNumbers[key] {
-                if tables.quotas[number].limit != limit {
-                    tables.quotas[number].limit = limit
-                    tables.changes.append(.quota(number))
-                }
+                tables.wantedQuotas[number] = limit
                 return (number, tables.quotas[number].words)
             }
             let words = QuotaPurse.make()

@@ -31,6 +31,7 @@ struct SnapshotCompiler {
 
     /// The snapshot; nil if the configuration cannot be served. All problems are reported either way.
     func compile(_ configuration: GatewayConfiguration, generation: Int) -> Snapshot? {
+        registries.counts.beginCompilation()
         let ceilings = Dictionary(
             configuration.projects.map { ($0.name.value, UInt64($0.ceiling?.value ?? Int64(settings.projectCeiling))) },
             uniquingKeysWith: { first, _ in first })
