@@ -56,19 +56,22 @@ struct CountingTests {
 
     @Test("a configuration that is refused changes neither ceilings nor quotas; the one after it does")
     func refusedReload() throws {
-        let text = { (ceiling: Int, limit: Int) in
-            configuration(ceiling: ceiling, policies: "usageQuota: [{limit: \(limit), perSeconds: 86400}]", [EndpointText("/**", helloMock)])
+        let text = { (ceiling: Int, limit: Int, key: String) in
+            configuration(key: key, ceiling: ceiling, policies: "usageQuota: [{limit: \(limit), perSeconds: 86400}]", [EndpointText("/**", helloMock)])
         }
-        let gateway = try Gateway(text(50, 3), admin: true)
+        let gateway = try Gateway(text(50, 3, "api"), admin: true)
         let ceiling = { try gateway.get("/metrics", port: gateway.adminPort).text.contains("sluice_ceiling_requests{project=\"main\"} \($0 as Int)\n") }
         let limit = { try gateway.get("/quotas", port: gateway.adminPort).text.filter { !$0.isWhitespace }.contains("\"limit\":\($0 as Int),") }
         #expect(try ceiling(50) && limit(3))
-        try gateway.reload(text(500, 30) + "nonsense: 1\n")
+        try gateway.reload(text(500, 30, "api") + "nonsense: 1\n")
         #expect(eventually { gateway.log.contains("nonsense") }, "\(gateway.log)")
+        try gateway.reload(text(500, 30, "ghost") + "rubbish: 1\n")
+        #expect(eventually { gateway.log.contains("rubbish") }, "\(gateway.log)")
+        for page in ["/metrics", "/quotas"] { #expect(try !gateway.get(page, port: gateway.adminPort).text.contains("ghost"), "\(page)") }
         #expect(try ceiling(50) && limit(3))
         for _ in 0..<3 { #expect(try gateway.get("/api/x").status == 200) }
         expect(try gateway.get("/api/x"), is: .quota)
-        try gateway.reload(text(400, 4))
+        try gateway.reload(text(400, 4, "api"))
         #expect(try eventually { try ceiling(400) && limit(4) })
         #expect(try eventually { try gateway.get("/api/x").status == 200 })
         expect(try gateway.get("/api/x"), is: .quota)

@@ -11,6 +11,8 @@ final class CountRegistry: @unchecked Sendable {
     struct Ceiling: @unchecked Sendable {
         let project: String
         let words: CeilingMeter.Words
+        /// Whether any configuration that named it was published.
+        var wasInForce = false
     }
 
     /// A condition and its words, which are atomic: hence Sendable.
@@ -18,6 +20,8 @@ final class CountRegistry: @unchecked Sendable {
         let key: QuotaKey
         let words: QuotaPurse.Words
         var limit: UInt64
+        /// Whether any configuration that named it was published.
+        var wasInForce = false
     }
 
     /// A project as the chain's first step needs it.
@@ -41,7 +45,7 @@ final class CountRegistry: @unchecked Sendable {
         var ceilingNumbers: [String: Int] = [:]
         var quotaNumbers: [QuotaKey: Int] = [:]
         var changes: [Change] = []
-        /// What the latest compilation wants of ceilings and quotas that were there before, by number. See `putInForce`.
+        /// What the latest compilation wants of ceilings and quotas, by number. See `putInForce`.
         var wantedCeilings: [Int: (ceiling: UInt64, charged: UInt64)] = [:]
         var wantedQuotas: [Int: UInt64] = [:]
         var queues: [AttentionQueue.Words] = []
@@ -85,13 +89,16 @@ final class CountRegistry: @unchecked Sendable {
     func putInForce() {
         tables.withLock { tables in
             for (number, wanted) in tables.wantedCeilings {
+                tables.ceilings[number].wasInForce = true
                 let words = tables.ceilings[number].words
                 guard CeilingMeter.ceiling(of: words) != wanted.ceiling else { continue }
                 CeilingMeter.setCeiling(words, to: wanted.ceiling)
                 if !sharesCeilings { CeilingMeter.setLimit(words, to: wanted.charged) }
                 tables.changes.append(.ceiling(number))
             }
-            for (number, limit) in tables.wantedQuotas where tables.quotas[number].limit != limit {
+            for (number, limit) in tables.wantedQuotas {
+                tables.quotas[number].wasInForce = true
+                guard tables.quotas[number].limit != limit else { continue }
                 tables.quotas[number].limit = limit
                 tables.changes.append(.quota(number))
             }
@@ -117,6 +124,7 @@ final class CountRegistry: @unchecked Sendable {
             let number = tables.ceilings.count
             tables.ceilings.append(Ceiling(project: project, words: words))
             tables.ceilingNumbers[project] = number
+            tables.wantedCeilings[number] = (limit, charged)
             tables.changes.append(.ceiling(number))
             return CountedCeiling(number: number, words: words, pocket: pocket)
         }
@@ -133,6 +141,7 @@ final class CountRegistry: @unchecked Sendable {
             let number = tables.quotas.count
             tables.quotas.append(Quota(key: key, words: words, limit: limit))
             tables.quotaNumbers[key] = number
+            tables.wantedQuotas[number] = limit
             tables.changes.append(.quota(number))
             return (number, words)
         }
@@ -180,19 +189,19 @@ final class CountRegistry: @unchecked Sendable {
 
     // MARK: Usage
 
-    /// Every project with its ceiling and its usage in the last second, on this node.
+    /// Every project that was ever in force, with its ceiling and its usage in the last second, on this node.
     func ceilings(now: UInt64) -> [(project: String, ceiling: UInt64, used: UInt64)] {
         tables.withLock { tables in
-            tables.ceilings.map { ($0.project, CeilingMeter.ceiling(of: $0.words), CeilingMeter.usage(of: $0.words, now: now)) }
+            tables.ceilings.filter(\.wasInForce).map { ($0.project, CeilingMeter.ceiling(of: $0.words), CeilingMeter.usage(of: $0.words, now: now)) }
                 .sorted { $0.project < $1.project }
         }
     }
 
-    /// Every quota condition with its usage in the present window; of other nodes, what they have reserved.
+    /// Every quota condition that was ever in force, with its usage in the present window; of other nodes, what they have reserved.
     func quotas(now: UInt64) -> [QuotaUsage] {
         let seconds = KeeperState.seconds(state, at: now)
         return tables.withLock { tables in
-            tables.quotas.map { quota in
+            tables.quotas.filter(\.wasInForce).map { quota in
                 let window = seconds / quota.key.perSeconds
                 return QuotaUsage(
                     key: quota.key, limit: quota.limit, used: QuotaPurse.usage(quota.words, window: window),
