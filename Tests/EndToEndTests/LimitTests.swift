@@ -139,4 +139,12 @@ struct LimitTests {
         let fields = [String](repeating: "X-Long: " + String(repeating: "a", count: 100_000), count: 10)
         #expect(try gateway.get("/api/x", fields).text == "1000000")
     }
+
+    @Test("SLUICE_MAX_HEAD_BYTES: with the smallest value, the longest configured body is sent with the fields beside it")
+    func smallestHead() throws {
+        let mock = "mock: {status: 200, headers: {X-Long: \"\(String(repeating: "a", count: 8000))\"}, body: \"\(String(repeating: "b", count: 131_072))\"}"
+        let gateway = try Gateway(configuration([EndpointText("/**", mock)]), environment: ["SLUICE_MAX_HEAD_BYTES": "1024"])
+        let response = try gateway.get("/api/x")
+        #expect(response.body.count == 131_072 && response["X-Long"]?.count == 8000)
+    }
 }

@@ -107,7 +107,9 @@ final class Worker {
         let room = Limits.receiveHeadroom + Limits.receiveBytes + Limits.receiveTailroom
         receiveArea = .allocate(capacity: room) + Limits.receiveHeadroom
         // Room for the largest head with everything that is added to it, and for the body bytes that came with it.
-        composeCapacity = 2 * layout.headBytesMax + Limits.responseHeadBytes + layout.inputCapacity + Limits.storageBytes
+        // Never less than a configured response has, or a service's head with the trailers of its body behind it.
+        composeCapacity = max(
+            2 * layout.headBytesMax + Limits.responseHeadBytes + layout.inputCapacity + Limits.storageBytes, Limits.outputBytes)
         compose = .allocate(capacity: composeCapacity)
         responseSlots = .allocate(capacity: Self.responseSlotCount)
         context = .allocate(capacity: 1)
