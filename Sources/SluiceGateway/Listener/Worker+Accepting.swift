@@ -30,18 +30,22 @@ extension Worker {
                 if !isArmed { listener.pausedUntil = nowMilliseconds + Limits.acceptPauseMilliseconds }
             }
         }
-        for listener in listeners where !wanted.contains(where: { $0.plan.address == listener.address }) { listener.close() }
+        for listener in listeners where !wanted.contains(where: { $0.plan.address == listener.address }) { close(listener) }
     }
 
-    /// Accepts no more. Connections in the kernel's queue are taken first: they were promised a server, and closing the socket
-    /// would reset them.
+    /// Accepts no more.
     ///
     /// - Parameter left: identities of sockets that another process serves from now on, their queues included.
     func closeListeners(leaving left: Set<UInt64>) {
-        for listener in listeners where !listener.isClosed {
-            if listener.pausedUntil == 0, left.isEmpty || !left.contains(listener.socket.identity) { acceptAll(listener) }
-            listener.close()
+        for listener in listeners {
+            if left.isEmpty || !left.contains(listener.socket.identity) { close(listener) } else { listener.close() }
         }
+    }
+
+    /// Closes the socket. Connections in the kernel's queue are taken first: they were promised a server, and would be reset.
+    private func close(_ listener: Listener) {
+        if !listener.isClosed, listener.pausedUntil == 0 { acceptAll(listener) }
+        listener.close()
     }
 
     /// Copies of the descriptors that this worker listens with.

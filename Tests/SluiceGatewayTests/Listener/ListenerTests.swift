@@ -82,4 +82,15 @@ struct ListenerTests {
         bench.turn(until: 0)
         #expect(first() == nil)
     }
+
+    @Test("what waits in the queue of a listener that is taken away is served, not reset")
+    func queued() throws {
+        let bench = try Bench()
+        _ = try bench.publish(["127.0.0.1:1", "127.0.0.1:2"], generation: 1)
+        let client = try bench.connect("127.0.0.1:2")
+        _ = try bench.publish(["127.0.0.1:1"], generation: 2)
+        #expect(bench.worker.downstreams.live == 1)
+        Socket.close(client)
+        if bench.worker.downstreams.live == 1 { bench.turn(until: 0) }
+    }
 }
