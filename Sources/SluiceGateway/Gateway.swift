@@ -207,6 +207,7 @@ package final class Gateway: @unchecked Sendable {
         resolver?.resolve(origins.filter { plan.snapshot.originNumbers.contains($0.number) }, waitingMilliseconds: 3000)
         let addresses = resolver?.addresses ?? [:]
         let labels = registries.metrics.labels
+        let releasedRows = registries.metrics.takeReleased()
         status.publishing(plan.snapshot.generation, workers: workers.count)
         for (number, worker) in workers.enumerated() {
             let listeners = plan.listeners.map { listener in
@@ -215,13 +216,14 @@ package final class Gateway: @unchecked Sendable {
             let publication = Worker.Publication(
                 snapshot: plan.snapshot, listeners: listeners, origins: origins, addresses: addresses,
                 projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count,
-                domainRows: labels.domains.count)
+                domainRows: labels.domains.count, releasedRows: releasedRows)
             let status = status
             worker.post { worker in
                 worker.take(publication)
                 status.taken(publication.snapshot.generation)
             }
         }
+        registries.metrics.reuse(releasedRows)
         opened = Set(plan.listeners.map(\.address))
         certificates = plan.certificates
         status.awaitTaken(milliseconds: 5000)
@@ -302,11 +304,13 @@ package final class Gateway: @unchecked Sendable {
 
     /// The counters of all workers, summed. Any thread; waits for the workers, at most two seconds.
     package func metrics() -> MetricsReport {
+        // Before the counters: a row that is given to another meanwhile is not shown under its name with what it counted before.
+        let labels = registries.metrics.labels
         let collector = MetricsCollector(count: workers.count)
         for worker in workers { worker.post { collector.add($0) } }
         collector.wait(milliseconds: 2000)
         return MetricsReport(
-            totals: collector.totals, labels: registries.metrics.labels,
+            totals: collector.totals, labels: labels,
             ceilings: registries.counts.ceilings(now: Clock.monotonicNanoseconds()),
             quotas: registries.counts.quotas(now: Clock.monotonicNanoseconds()), store: KeeperState.counts(registries.counts.state),
             status: status, workers: workers.count, droppedLines: accessLog?.dropped ?? 0,
