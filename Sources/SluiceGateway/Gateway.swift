@@ -91,7 +91,7 @@ package final class Gateway: @unchecked Sendable {
         publish(plan, opened)
         releaseUnusedSockets(plan.listeners)
         log.notice("serving", metadata: [
-            "listeners": "\(plan.listeners.map(\.address).joined(separator: ", "))", "workers": "\(settings.workers)",
+            "listeners": "\(plan.listeners.map { $0.name(opened[$0.address]) }.joined(separator: ", "))", "workers": "\(settings.workers)",
             "configuration": "\(configurationFile)",
         ])
     }
@@ -189,8 +189,7 @@ package final class Gateway: @unchecked Sendable {
         do throws(ListeningSockets.OpenError) {
             return try sockets.open(plans.filter { !opened.contains($0.address) })
         } catch {
-            let hint = error.error.code == EADDRINUSE ? "; stop the other program, or change `address` or SLUICE_LISTEN" : ""
-            throw Failure(lines: ["cannot listen on \(error.address): \(error.error)\(hint)"])
+            throw Failure(lines: [error.description])
         }
     }
 

@@ -182,6 +182,36 @@ struct ConfigurationTests {
         #expect(second.code != 0 && second.code < 128, "two gateways must not share a port silently: \(second.everything)")
     }
 
+    @Test("port 0: the system chooses one for all workers, and the log says which")
+    func chosenPort() throws {
+        let folder = try Folder()
+        let file = try folder.write("sluice.yaml", configuration([EndpointText("/**", helloMock)]))
+        var environment = Gateway.environment(folder: folder, port: 0)
+        environment["SLUICE_WORKERS"] = "3"
+        let process = try ChildProcess([Gateway.binary(), "run", "--config", file], environment: environment, folder: folder)
+        #expect(eventually { process.standardError.contains("serving") }, "\(process.standardError)")
+        let chosen = try #require(process.standardError.firstMatch(of: #/listeners=127\.0\.0\.1:([0-9]+) /#).flatMap { UInt16($0.1) })
+        #expect(chosen != 0)
+        let client = try RawClient(port: chosen)
+        #expect(try client.exchange(Gateway.text("GET", "/api/x")).text == "hello")
+        client.close()
+        #expect(try Self.listeningPorts(of: process) == [chosen, chosen, chosen])
+    }
+
+    /// The ports that a process listens on, one for each socket.
+    private static func listeningPorts(of process: ChildProcess) throws -> [UInt16] {
+        let descriptors = "/proc/\(process.pid)/fd"
+        let sockets = try FileManager.default.contentsOfDirectory(atPath: descriptors).compactMap {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\($0)"))?.firstMatch(of: #/^socket:\[([0-9]+)\]$/#)?.1
+        }
+        return try command(["cat", "/proc/net/tcp"]).output.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            // Local address, state and inode (proc_net_tcp in the kernel's documentation); 0A is LISTEN.
+            guard words.count > 9, words[3] == "0A", sockets.contains(words[9]) else { return nil }
+            return words[1].split(separator: ":").last.flatMap { UInt16($0, radix: 16) }
+        }
+    }
+
     @Test("an admin port in use: an error if it was asked for")
     func adminPortInUse() throws {
         let taken = try RawSocket.listen(port: try Ports.free())
