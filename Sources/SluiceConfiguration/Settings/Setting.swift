@@ -42,10 +42,10 @@ package struct Setting: Sendable {
         name.dropFirst(Self.prefix.count).lowercased().replacing("_", with: "-")
     }
 
-    /// What may be written, for example `an integer from 1 to 1024`.
+    /// What may be written, for example `an integer from 1 to 1024 (threads)`.
     package var allowed: String {
         switch kind {
-        case .integer(_, let range): "an integer from \(range.lowerBound) to \(range.upperBound)"
+        case .integer(_, let range): "an integer from \(range.lowerBound) to \(range.upperBound)" + (unit.map { " (\($0))" } ?? "")
         case .address: ListenAddress.allowed
         case .optionalAddress: "\(ListenAddress.allowed), or off"
         case .redis: RedisURL.allowed

@@ -76,7 +76,7 @@ struct ProcessSettingsTests {
     @Test("integers are decimal digits and nothing else", arguments: ["", " 3", "3 ", "+3", "0x3", "3.0", "1e1", "٣", "99999999999999999999"])
     func integerForms(text: String) {
         let found = text.isEmpty ? "empty text" : "\"\(text)\""
-        #expect(problems(["SLUICE_WORKERS": text]) == ["SLUICE_WORKERS: found \(found), allowed an integer from 1 to 1024"])
+        #expect(problems(["SLUICE_WORKERS": text]) == ["SLUICE_WORKERS: found \(found), allowed an integer from 1 to 1024 (threads)"])
     }
 
     @Test("switches are on or off and nothing else; a path that may be missing is off")
@@ -101,7 +101,7 @@ struct ProcessSettingsTests {
             "SLUICE_LISTEN: found \"8080\", allowed ADDRESS:PORT, [IPv6 ADDRESS]:PORT or :PORT",
             "SLUICE_ADMIN_LISTEN: found \"none\", allowed ADDRESS:PORT, [IPv6 ADDRESS]:PORT or :PORT, or off",
             "SLUICE_REDIS_AWAY: found \"open\", allowed local or closed",
-            "--retry-max: found \"11\", allowed an integer from 0 to 10",
+            "--retry-max: found \"11\", allowed an integer from 0 to 10 (attempts)",
             "SLUICE_LOG_LEVEL: found \"loud\", allowed trace, debug, info, notice, warning, error or critical",
             "SLUICE_ACCESS_LOG: found empty text, allowed off, - for standard output, or the path of a file",
             "SLUICE_: found an unknown name, allowed the names that `sluice env` prints",
