@@ -266,6 +266,6 @@ struct CommandTests {
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
         #expect(Set(names) == ["out.yaml", "bad.json", "sluice.yaml"], "no temporary file is left: \(names)")
         let nowhere = try run(["export", "--config", config, "--domain", "api", "-o", "/nonexistent/out.json"])
-        #expect(nowhere.code == 1 && nowhere.errors.contains("/nonexistent/out.json"), "\(nowhere.everything)")
+        #expect(nowhere.code == 1 && nowhere.errors == "/nonexistent/out.json: cannot be written: no such file or directory\n")
     }
 }
