@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import SluiceConfiguration
@@ -52,6 +53,34 @@ struct ProcessSettingsTests {
         #expect(settings.workers == 5 && settings.retryMax == 2 && settings.idleTimeoutMs == 7)
     }
 
+    @Test("every default may be written itself")
+    func defaultsAreAllowed() throws {
+        for setting in Setting.all {
+            let text = setting.text(in: ProcessSettings())
+            guard text != "none" else { continue }
+            #expect(try ProcessSettings(environment: [setting.name: text]) == ProcessSettings(), "\(setting.name)")
+        }
+    }
+
+    @Test("README's table names settings that there are, with their defaults")
+    func readme() throws {
+        let file = URL(fileURLWithPath: #filePath).appending(path: "../../../../README.md").standardized
+        var count = 0
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") where line.hasPrefix("| `SLUICE_") {
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces).replacing("`", with: "") }
+            let names = cells[0].split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            // What stands in brackets explains.
+            let values = cells[1].split(separator: ",").map { $0.split(separator: " ").first.map(String.init) }
+            try #require(names.count == values.count, "\(line)")
+            for (name, value) in zip(names, values) {
+                let setting = try #require(Setting.all.first { $0.name == name }, "\(name)")
+                #expect(value == (name == "SLUICE_WORKERS" ? "processors" : setting.text(in: ProcessSettings())), "\(name)")
+                count += 1
+            }
+        }
+        #expect(count > 30)
+    }
+
     @Test("every integer: both ends of its range are allowed, their neighbours are not")
     func integerRanges() throws {
         var count = 0
@@ -73,7 +102,7 @@ struct ProcessSettingsTests {
         #expect(count == 38)
     }
 
-    @Test("integers are decimal digits and nothing else", arguments: ["", " 3", "3 ", "+3", "0x3", "3.0", "1e1", "٣", "99999999999999999999"])
+    @Test("integers are decimal digits and nothing else", arguments: ["", " 3", "3 ", "+3", "0x3", "3.0", "1e1", "٣", "99999999999999999999", "-1", "10k", "5s", "1_000"])
     func integerForms(text: String) {
         let found = text.isEmpty ? "empty text" : "\"\(text)\""
         #expect(problems(["SLUICE_WORKERS": text]) == ["SLUICE_WORKERS: found \(found), allowed an integer from 1 to 1024 (threads)"])
