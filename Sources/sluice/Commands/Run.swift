@@ -79,6 +79,9 @@ struct Run: ParsableCommand {
     /// The process that this one is to replace; nil if there is none.
     private static func predecessor(_ settings: ProcessSettings) throws -> TakeOverClient? {
         guard let path = settings.takeoverSocket else { return nil }
+        if let obstacle = DescriptorChannel.obstacle(at: path) {
+            throw Report.problems(["SLUICE_TAKEOVER_SOCKET: \(path): \(obstacle)"])
+        }
         do throws(TakeOver.Failure) {
             return try TakeOverClient(path)
         } catch {
