@@ -296,6 +296,9 @@ package final class Gateway: @unchecked Sendable {
 
     // MARK: Eyes
 
+    /// Whether one of its listeners has this address. For the controlling thread.
+    package func listens(on address: ListenAddress) -> Bool { opened.contains(address.description) }
+
     /// Whether every worker serves the current snapshot and none drains. Any thread.
     package var isReady: Bool { status.isReady }
 

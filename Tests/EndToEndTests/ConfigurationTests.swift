@@ -198,6 +198,22 @@ struct ConfigurationTests {
         #expect(try Self.listeningPorts(of: process) == [chosen, chosen, chosen])
     }
 
+    @Test("--listen has no effect where the file names listeners, and the log says so; where it names none, or this one, there is nothing to say")
+    func listenFlag() throws {
+        let port = try Ports.free()
+        let named = "listeners: [{address: \"127.0.0.1:\(port)\"}]"
+        for (top, flag, isTold) in [([named], "127.0.0.1:0", true), ([named], "127.0.0.1:\(port)", false), ([], "127.0.0.1:0", false)] {
+            let folder = try Folder()
+            let file = try folder.write("sluice.yaml", configuration(top: top, [EndpointText("/**", helloMock)]))
+            let process = try ChildProcess(
+                [Gateway.binary(), "run", "--config", file, "--listen", flag], environment: Gateway.environment(folder: folder, port: 0), folder: folder)
+            #expect(eventually { process.standardError.contains("serving") }, "\(process.standardError)")
+            process.signal(SIGTERM)
+            #expect(process.waitForExit(5) == 0)
+            #expect(process.standardError.contains("--listen has no effect: the configuration names the listeners") == isTold)
+        }
+    }
+
     /// The ports that a process listens on, one for each socket.
     private static func listeningPorts(of process: ChildProcess) throws -> [UInt16] {
         let descriptors = "/proc/\(process.pid)/fd"

@@ -28,6 +28,9 @@ struct Run: ParsableCommand {
         }
         let admin = try Self.start(gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []))
         defer { admin?.stop() }
+        if SettingsFlags.isFlag("SLUICE_LISTEN"), !gateway.listens(on: settings.listen) {
+            log.warning("--listen has no effect: the configuration names the listeners")
+        }
         let takeOver = Self.takeOver(from: predecessor, gateway, admin, settings, log)
         defer { takeOver?.stop() }
         manager.ready("serving")
