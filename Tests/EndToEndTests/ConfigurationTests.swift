@@ -253,6 +253,19 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("a path where a key's text belongs: one problem, which says how a path is written")
+    func keyPath() throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("one", for: ["one.test"], in: folder)
+        let listener = "listeners: [{address: \"127.0.0.1:1\", tls: {certificate: \"\(folder.file("one.pem"))\", key: \"\(folder.file("one.key"))\"}}]"
+        let (result, file) = try check(configuration(top: [listener], [EndpointText("/**", helloMock)]))
+        let column = listener.count - folder.file("one.key").count - 4
+        #expect(result.errors
+            == "\(file):1:\(column): listeners[0].tls.key: found text that is no PEM, allowed {file: PATH}, {env: NAME}, or the PEM text of a private key\n")
+        #expect(result.code == 1)
+    }
+
     @Test("what would pass and never do what it says is an error", arguments: [
         ("methods: [\"*\"]", "no `methods` for all but OPTIONS"), ("methods: [CONNECT]", "CONNECT"),
         ("policies: {mock: {status: 304, body: b}}", "no body with 204"),
