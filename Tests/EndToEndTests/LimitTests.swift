@@ -136,6 +136,19 @@ struct LimitTests {
         }
     }
 
+    @Test("the rest of a refused body has one SLUICE_BODY_TIMEOUT_MS, however often a byte comes", arguments: [(20_000, true), (600, false)])
+    func slowRefusedBody(timeout: Int, isKept: Bool) throws {
+        let gateway = try gateway(["SLUICE_BODY_TIMEOUT_MS": "\(timeout)"])
+        let client = try gateway.client()
+        let response = try client.exchange("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\n\r\n")
+        #expect(response.status == 404 && !response.saysClose)
+        for _ in 0..<15 {
+            try? client.send("x")
+            pause(0.1)
+        }
+        #expect(((try? client.exchange(Gateway.text("GET", "/api/x")).text) == "hello") == isKept)
+    }
+
     @Test("a connection that was closed with a refusal takes what the client still sends for two seconds, so that the refusal is read, and no longer")
     func lingering() throws {
         let gateway = try gateway([:])

@@ -14,11 +14,17 @@ struct SettingTests {
     @Test("SLUICE_WORKERS: as many threads that serve")
     func workers() throws {
         let gateway = try gateway(mock, ["SLUICE_WORKERS": "3"])
-        let tasks = "/proc/\(gateway.process.pid)/task"
-        let names = try FileManager.default.contentsOfDirectory(atPath: tasks).compactMap {
-            try? String(contentsOfFile: "\(tasks)/\($0)/comm", encoding: .utf8).trimmingCharacters(in: .newlines)
-        }
+        let names = try tasks(of: gateway).compactMap { $0.split(separator: ")").first }
         #expect(names.filter { $0.wholeMatch(of: #/sluice-[0-9]+/#) != nil }.sorted() == ["sluice-0", "sluice-1", "sluice-2"])
+    }
+
+    /// Name and state of each thread, such as `sluice-0) S`.
+    private func tasks(of gateway: Gateway) throws -> [String] {
+        let folder = "/proc/\(gateway.process.pid)/task"
+        return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { task in
+            let line = try? String(contentsOfFile: "\(folder)/\(task)/stat", encoding: .utf8)
+            return line?.firstMatch(of: #/\((.*\) [A-Z])/#).map { String($0.1) }
+        }
     }
 
     @Test("SLUICE_LISTEN_BACKLOG: while nobody accepts, one more than the backlog gets a connection and the next does not")
@@ -28,6 +34,7 @@ struct SettingTests {
             // The connections by which the harness saw that it listens are out of the queue then.
             #expect(try gateway.get("/api/x").status == 200)
             gateway.process.signal(SIGSTOP)
+            #expect(try eventually { try tasks(of: gateway).allSatisfy { $0.hasSuffix("T") } })
             defer { gateway.process.signal(SIGCONT) }
             var waiting: [RawSocket] = []
             for _ in 0..<3 { waiting.append(try RawSocket.connect(port: gateway.port, timeout: 1)) }
@@ -162,6 +169,22 @@ struct SettingTests {
             ["SLUICE_PRE_CALL_CACHE_BYTES": "\(bytes)"])
         for _ in 0..<3 { #expect(try gateway.get("/api/x").text == "hello") }
         #expect(authoriser.requests.count == calls)
+    }
+
+    @Test("SLUICE_JWT_CACHE_ENTRIES: memory is set aside for so many tokens, none with 0")
+    func tokenCache() throws {
+        /// The process's address space in MiB: memory that is set aside counts there before it is touched.
+        func size(_ entries: Int) throws -> Int {
+            let gateway = try gateway(
+                configuration(policies: "jwt: {algorithm: HS256, secret: s}", [EndpointText("/**", helloMock)]), ["SLUICE_JWT_CACHE_ENTRIES": "\(entries)"])
+            let token = try Signing.hs256("{\"exp\":4000000000}", secret: "s")
+            for _ in 0..<2 { #expect(try gateway.get("/api/x", ["Authorization: Bearer \(token)"]).status == 200) }
+            let status = try String(contentsOfFile: "/proc/\(gateway.process.pid)/status", encoding: .utf8)
+            return (status.firstMatch(of: #/VmSize:\s+([0-9]+) kB/#).flatMap { Int($0.1) } ?? 0) / 1024
+        }
+        // 1 KiB and a little for each.
+        let none = try size(0)
+        #expect((1024..<1200).contains(try size(1_048_576) - none))
     }
 
     // MARK: Key sets
