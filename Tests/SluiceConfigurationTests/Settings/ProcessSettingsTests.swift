@@ -140,6 +140,22 @@ struct ProcessSettingsTests {
         ])
     }
 
+    @Test("what Kubernetes sets for a service of the gateway's name is passed over")
+    func serviceLinks() {
+        #expect(problems([
+            "SLUICE_SERVICE_HOST": "10.0.0.1", "SLUICE_SERVICE_PORT": "8080", "SLUICE_SERVICE_PORT_HTTP": "8080", "SLUICE_PORT": "tcp://10.0.0.1:8080",
+            "SLUICE_PORT_8080_TCP": "tcp://10.0.0.1:8080", "SLUICE_PORT_8080_TCP_ADDR": "10.0.0.1", "SLUICE_PORT_8080_TCP_PORT": "8080",
+            "SLUICE_PORT_8080_TCP_PROTO": "tcp", "SLUICE_ADMIN_SERVICE_HOST": "10.0.0.2", "SLUICE_ADMIN_PORT": "udp://10.0.0.2:9901",
+        ]) == [])
+    }
+
+    @Test("names that only look like those of a service are unknown all the same", arguments: [
+        ("SLUICE_PORT", "8080"), ("SLUICE_PORT_8080", "x"), ("SLUICE_PORT_HTTP_TCP", "x"), ("SLUICE_SERVICE", "x"), ("SLUICE_SERVICE_HOST_NAME", "x"), ("SLUICE_HOST", "x"),
+    ])
+    func noServiceLinks(name: String, value: String) {
+        #expect(problems([name: value]).count == 1)
+    }
+
     @Test("a bad Redis URL is reported without its text")
     func redisProblem() {
         let found = problems(["SLUICE_REDIS_URL": "redis//:hunter2@host"])
