@@ -108,11 +108,13 @@ package struct Setting: Sendable {
         case .flag(let path): return set(path, ["on": true, "off": false][text], &settings)
         case .path(let path): return set(path, text.utf8.contains(0) ? nil : text, &settings)
         case .optionalPath(let path):
-            return set(path, text == "off" ? .some(nil) : text.utf8.contains(0) ? nil : .some(text), &settings)
+            return set(path, text == "off" ? .some(nil) : text.utf8.contains(0) || text == "on" ? nil : .some(text), &settings)
         case .accessLog(let path):
-            let target: ProcessSettings.AccessLogTarget =
+            let target: ProcessSettings.AccessLogTarget? =
                 switch text {
                 case "off": .off
+                // Whoever writes these does not mean a file of that name, for which there is ./on.
+                case "on", "stdout": nil
                 case "-": .standardOutput
                 default: .file(text)
                 }

@@ -117,6 +117,11 @@ struct ProcessSettingsTests {
         }
         #expect(try ProcessSettings(environment: ["SLUICE_TAKEOVER_SOCKET": "/run/s.sock"]).takeoverSocket == "/run/s.sock")
         #expect(try ProcessSettings(environment: ["SLUICE_TAKEOVER_SOCKET": "off"]).takeoverSocket == nil)
+        for text in ["on", "stdout"] {
+            #expect(problems(["SLUICE_ACCESS_LOG": text])
+                == ["SLUICE_ACCESS_LOG: found \"\(text)\", allowed off, - for standard output, or the path of a file"])
+        }
+        #expect(problems(["SLUICE_TAKEOVER_SOCKET": "on"]) == ["SLUICE_TAKEOVER_SOCKET: found \"on\", allowed a path, or off"])
         #expect(problems(["SLUICE_TAKEOVER_SOCKET": ""]) == ["SLUICE_TAKEOVER_SOCKET: found empty text, allowed a path, or off"])
     }
 
