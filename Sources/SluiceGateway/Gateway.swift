@@ -254,15 +254,17 @@ package final class Gateway: @unchecked Sendable {
 
     /// Takes no new connection and lets those under way end, for as long as the drain timeout allows.
     ///
-    /// - Parameter identities: of listening sockets that another process serves from now on, with what waits in them.
-    package func drain(leaving identities: Set<UInt64> = []) {
+    /// - Parameters:
+    ///   - identities: of listening sockets that another process serves from now on, with what waits in them.
+    ///   - isHurried: whether to wait no longer; asked ten times a second.
+    package func drain(leaving identities: Set<UInt64> = [], unless isHurried: () -> Bool = { false }) {
         status.draining()
         log.notice("draining", metadata: ["timeoutMs": "\(settings.drainTimeoutMs)"])
         let left = Countdown(workers.count)
         for worker in workers {
             worker.post { $0.drain(leaving: identities) { left.oneDone() } }
         }
-        _ = left.wait(milliseconds: UInt64(settings.drainTimeoutMs))
+        _ = left.wait(milliseconds: UInt64(settings.drainTimeoutMs), unless: isHurried)
         stop()
     }
 

@@ -134,11 +134,11 @@ struct Run: ParsableCommand {
             case .drain:
                 if let successor = takeOver?.successor {
                     manager.replaced(by: successor.process)
-                    return gateway.drain(leaving: successor.identities)
+                    return gateway.drain(leaving: successor.identities, unless: signals.isHurried)
                 }
                 manager.stopping("draining")
                 takeOver?.stop()
-                return gateway.drain()
+                return gateway.drain(unless: signals.isHurried)
             case .exit:
                 manager.stopping("ending at once")
                 return gateway.stop()
