@@ -91,7 +91,7 @@ package final class Gateway: @unchecked Sendable {
         publish(plan, opened)
         releaseUnusedSockets(plan.listeners)
         log.notice("serving", metadata: [
-            "listeners": "\(plan.listeners.map(\.address).joined(separator: ", "))", "workers": "\(settings.workers)",
+            "listeners": "\(plan.listeners.map { $0.name(opened[$0.address]) }.joined(separator: ", "))", "workers": "\(settings.workers)",
             "configuration": "\(configurationFile)",
         ])
     }
@@ -189,8 +189,7 @@ package final class Gateway: @unchecked Sendable {
         do throws(ListeningSockets.OpenError) {
             return try sockets.open(plans.filter { !opened.contains($0.address) })
         } catch {
-            let hint = error.error.code == EADDRINUSE ? "; stop the other program, or change `address` or SLUICE_LISTEN" : ""
-            throw Failure(lines: ["cannot listen on \(error.address): \(error.error)\(hint)"])
+            throw Failure(lines: [error.description])
         }
     }
 
@@ -257,15 +256,17 @@ package final class Gateway: @unchecked Sendable {
 
     /// Takes no new connection and lets those under way end, for as long as the drain timeout allows.
     ///
-    /// - Parameter identities: of listening sockets that another process serves from now on, with what waits in them.
-    package func drain(leaving identities: Set<UInt64> = []) {
+    /// - Parameters:
+    ///   - identities: of listening sockets that another process serves from now on, with what waits in them.
+    ///   - isHurried: whether to wait no longer; asked ten times a second.
+    package func drain(leaving identities: Set<UInt64> = [], unless isHurried: () -> Bool = { false }) {
         status.draining()
         log.notice("draining", metadata: ["timeoutMs": "\(settings.drainTimeoutMs)"])
         let left = Countdown(workers.count)
         for worker in workers {
             worker.post { $0.drain(leaving: identities) { left.oneDone() } }
         }
-        _ = left.wait(milliseconds: UInt64(settings.drainTimeoutMs))
+        _ = left.wait(milliseconds: UInt64(settings.drainTimeoutMs), unless: isHurried)
         stop()
     }
 
@@ -298,6 +299,9 @@ package final class Gateway: @unchecked Sendable {
     package var quotaUsage: [QuotaUsage] { registries.counts.quotas(now: Clock.monotonicNanoseconds()) }
 
     // MARK: Eyes
+
+    /// Whether one of its listeners has this address. For the controlling thread.
+    package func listens(on address: ListenAddress) -> Bool { opened.contains(address.description) }
 
     /// Whether every worker serves the current snapshot and none drains. Any thread.
     package var isReady: Bool { status.isReady }

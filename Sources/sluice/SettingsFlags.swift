@@ -14,7 +14,7 @@ enum SettingsFlags {
     static let discussion =
         "Process settings are taken as flags too, by the names that `sluice env` prints: `--workers 2` for SLUICE_WORKERS=2."
 
-    private static let commands: Set<String> = ["run", "check", "explain", "env", "demo"]
+    private static let commands: Set<String> = ["run", "check", "explain", "quota", "env", "demo"]
 
     /// The arguments without the settings, and the settings. All arguments are left to commands that take no settings.
     static func split(_ arguments: [String]) throws -> (rest: [String], flags: [String: String]) {
@@ -47,9 +47,13 @@ enum SettingsFlags {
         }
     }
 
+    /// Whether a setting was given as a flag, for example `SLUICE_LISTEN` as `--listen`.
+    static func isFlag(_ name: String) -> Bool {
+        Setting.all.contains { $0.name == name && given["--" + $0.flag] != nil }
+    }
+
     /// Whether the operator has said anything about a setting, for example `SLUICE_LISTEN`.
     static func isGiven(_ name: String) -> Bool {
-        guard let setting = Setting.all.first(where: { $0.name == name }) else { return false }
-        return given["--" + setting.flag] != nil || ProcessInfo.processInfo.environment[name] != nil
+        isFlag(name) || ProcessInfo.processInfo.environment[name] != nil
     }
 }
