@@ -80,6 +80,18 @@ package final class DescriptorChannel: @unchecked Sendable {
 
     // MARK: Listening
 
+    /// What keeps a door from being put at `path`, whoever may stand there now: a file that would be lost, or a missing folder.
+    package static func obstacle(at path: String) -> String? {
+        var status = Glibc.stat()
+        if stat(path, &status) == 0 {
+            return status.st_mode & S_IFMT == S_IFSOCK ? nil : "a file that is no socket stands there, and is not replaced"
+        }
+        guard errno == ENOENT else { return String(cString: strerror(errno)) }
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        return stat(folder, &status) == 0 ? nil : "its folder: \(String(cString: strerror(errno)))"
+    }
+
     /// A place in the file system where other processes of this user find this one. Mode 0600.
     ///
     /// It is bound under a name of its own and renamed to `path`, so that there is never a moment without anybody behind it,
@@ -100,6 +112,10 @@ package final class DescriptorChannel: @unchecked Sendable {
             // On Linux the file takes over the mode that the socket has when it is bound.
             _ = fchmod(listener, 0o600)
             _ = unlink(temporary)
+            guard obstacle(at: path) == nil else {
+                Socket.close(listener)
+                throw SocketError(code: ENOTSOCK)
+            }
             var status = stat()
             guard address.withSockaddr({ bind(listener, $0, $1) }) == 0, chmod(temporary, 0o600) == 0,
                 Glibc.listen(listener, 4) == 0, lstat(temporary, &status) == 0, rename(temporary, path) == 0

@@ -92,7 +92,7 @@ package final class Gateway: @unchecked Sendable {
         publish(plan, opened)
         releaseUnusedSockets(plan.listeners)
         log.notice("serving", metadata: [
-            "listeners": "\(plan.listeners.map(\.address).joined(separator: ", "))", "workers": "\(settings.workers)",
+            "listeners": "\(plan.listeners.map { $0.name(opened[$0.address]) }.joined(separator: ", "))", "workers": "\(settings.workers)",
             "configuration": "\(configurationFile)",
         ])
     }
@@ -190,8 +190,7 @@ package final class Gateway: @unchecked Sendable {
         do throws(ListeningSockets.OpenError) {
             return try sockets.open(plans.filter { !opened.contains($0.address) })
         } catch {
-            let hint = error.error.code == EADDRINUSE ? "; stop the other program, or change `address` or SLUICE_LISTEN" : ""
-            throw Failure(lines: ["cannot listen on \(error.address): \(error.error)\(hint)"])
+            throw Failure(lines: [error.description])
         }
     }
 
@@ -209,6 +208,7 @@ package final class Gateway: @unchecked Sendable {
         resolver?.resolve(origins.filter { plan.snapshot.originNumbers.contains($0.number) }, waitingMilliseconds: 3000)
         let addresses = resolver?.addresses ?? [:]
         let labels = registries.metrics.labels
+        let releasedRows = registries.metrics.takeReleased()
         status.publishing(plan.snapshot.generation, workers: workers.count)
         for (number, worker) in workers.enumerated() {
             let listeners = plan.listeners.map { listener in
@@ -217,13 +217,14 @@ package final class Gateway: @unchecked Sendable {
             let publication = Worker.Publication(
                 snapshot: plan.snapshot, listeners: listeners, origins: origins, addresses: addresses,
                 projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count,
-                domainRows: labels.domains.count)
+                domainRows: labels.domains.count, releasedRows: releasedRows)
             let status = status
             worker.post { worker in
                 worker.take(publication)
                 status.taken(publication.snapshot.generation)
             }
         }
+        registries.metrics.reuse(releasedRows)
         opened = Set(plan.listeners.map(\.address))
         certificates = plan.certificates
         status.awaitTaken(milliseconds: 5000)
@@ -257,15 +258,17 @@ package final class Gateway: @unchecked Sendable {
 
     /// Takes no new connection and lets those under way end, for as long as the drain timeout allows.
     ///
-    /// - Parameter identities: of listening sockets that another process serves from now on, with what waits in them.
-    package func drain(leaving identities: Set<UInt64> = []) {
+    /// - Parameters:
+    ///   - identities: of listening sockets that another process serves from now on, with what waits in them.
+    ///   - isHurried: whether to wait no longer; asked ten times a second.
+    package func drain(leaving identities: Set<UInt64> = [], unless isHurried: () -> Bool = { false }) {
         status.draining()
         log.notice("draining", metadata: ["timeoutMs": "\(settings.drainTimeoutMs)"])
         let left = Countdown(workers.count)
         for worker in workers {
             worker.post { $0.drain(leaving: identities) { left.oneDone() } }
         }
-        _ = left.wait(milliseconds: UInt64(settings.drainTimeoutMs))
+        _ = left.wait(milliseconds: UInt64(settings.drainTimeoutMs), unless: isHurried)
         stop()
     }
 
@@ -299,16 +302,21 @@ package final class Gateway: @unchecked Sendable {
 
     // MARK: Eyes
 
+    /// Whether one of its listeners has this address. For the controlling thread.
+    package func listens(on address: ListenAddress) -> Bool { opened.contains(address.description) }
+
     /// Whether every worker serves the current snapshot and none drains. Any thread.
     package var isReady: Bool { status.isReady }
 
     /// The counters of all workers, summed. Any thread; waits for the workers, at most two seconds.
     package func metrics() -> MetricsReport {
+        // Before the counters: a row that is given to another meanwhile is not shown under its name with what it counted before.
+        let labels = registries.metrics.labels
         let collector = MetricsCollector(count: workers.count)
         for worker in workers { worker.post { collector.add($0) } }
         collector.wait(milliseconds: 2000)
         return MetricsReport(
-            totals: collector.totals, labels: registries.metrics.labels,
+            totals: collector.totals, labels: labels,
             ceilings: registries.counts.ceilings(now: Clock.monotonicNanoseconds()),
             quotas: registries.counts.quotas(now: Clock.monotonicNanoseconds()), store: KeeperState.counts(registries.counts.state),
             status: status, workers: workers.count, droppedLines: accessLog?.dropped ?? 0,

@@ -19,7 +19,7 @@ struct OutputFile: ParsableArguments {
 
     private static func reason(_ error: any Error) -> String {
         let error = error as NSError
-        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-        return cause.domain == NSPOSIXErrorDomain ? String(cString: strerror(Int32(cause.code))).lowercased() : error.localizedDescription
+        guard let cause = error.userInfo[NSUnderlyingErrorKey] as? POSIXError else { return error.localizedDescription }
+        return String(cString: strerror(cause.code.rawValue)).lowercased()
     }
 }

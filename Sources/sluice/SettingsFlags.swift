@@ -47,9 +47,13 @@ enum SettingsFlags {
         }
     }
 
+    /// Whether a setting was given as a flag, for example `SLUICE_LISTEN` as `--listen`.
+    static func isFlag(_ name: String) -> Bool {
+        Setting.all.contains { $0.name == name && given["--" + $0.flag] != nil }
+    }
+
     /// Whether the operator has said anything about a setting, for example `SLUICE_LISTEN`.
     static func isGiven(_ name: String) -> Bool {
-        guard let setting = Setting.all.first(where: { $0.name == name }) else { return false }
-        return given["--" + setting.flag] != nil || ProcessInfo.processInfo.environment[name] != nil
+        isFlag(name) || ProcessInfo.processInfo.environment[name] != nil
     }
 }

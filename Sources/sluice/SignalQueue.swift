@@ -21,6 +21,16 @@ struct SignalQueue {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Whether a drain under way is to end at once: SIGQUIT has come, or SIGINT, which is then the second time that somebody at a
+    /// terminal asks. A further SIGTERM changes nothing: service managers may send more than one.
+    func isHurried() -> Bool {
+        var hurry = sigset_t()
+        sigemptyset(&hurry)
+        for signal in [SIGINT, SIGQUIT] { sigaddset(&hurry, signal) }
+        var none = timespec()
+        return sigtimedwait(&hurry, nil, &none) > 0
+    }
+
     /// Waits for the next signal.
     func next() -> Request {
         var set = set

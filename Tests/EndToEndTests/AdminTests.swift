@@ -141,6 +141,26 @@ struct AdminTests {
         #expect(try gateway.get("/readyz", port: gateway.adminPort).status == 200)
     }
 
+    @Test("an endpoint that is configured no more is shown no more, and what takes its place begins at zero")
+    func countersOfOthers() throws {
+        func text(_ paths: [String]) -> String { configuration(paths.map { EndpointText($0, helloMock) }) }
+        let gateway = try Gateway(text(["/kept", "/a"]), admin: true)
+        func counts() throws -> [String: Double] {
+            let samples = try parse(gateway.get("/metrics", port: gateway.adminPort).text).samples
+            return Dictionary(samples.filter { $0.name == "sluice_requests_total" && $0.labels["class"] == "2xx" }.map {
+                ($0.labels["endpoint"]?.split(separator: "/").last.map(String.init) ?? "", $0.value)
+            }) { $0 + $1 }
+        }
+        for _ in 0..<3 { for path in ["/api/kept", "/api/a"] { #expect(try gateway.get(path).status == 200) } }
+        #expect(try counts() == ["kept": 3, "a": 3])
+        for (number, path) in ["b", "c", "d"].enumerated() {
+            try gateway.reload(text(["/kept", "/" + path]))
+            #expect(try eventually { try gateway.get("/api/" + path).status == 200 })
+            #expect(try gateway.get("/api/kept").status == 200)
+            #expect(try eventually { try counts() == ["kept": Double(4 + number), path: 1] })
+        }
+    }
+
     @Test("the access log: one JSON line per request with its id, client, domain, endpoint, status, bytes, durations and refusal")
     func accessLog() throws {
         let folder = try Folder()

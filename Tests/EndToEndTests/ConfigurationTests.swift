@@ -193,6 +193,52 @@ struct ConfigurationTests {
         #expect(second.code != 0 && second.code < 128, "two gateways must not share a port silently: \(second.everything)")
     }
 
+    @Test("port 0: the system chooses one for all workers, and the log says which")
+    func chosenPort() throws {
+        let folder = try Folder()
+        let file = try folder.write("sluice.yaml", configuration([EndpointText("/**", helloMock)]))
+        var environment = Gateway.environment(folder: folder, port: 0)
+        environment["SLUICE_WORKERS"] = "3"
+        let process = try ChildProcess([Gateway.binary(), "run", "--config", file], environment: environment, folder: folder)
+        #expect(eventually { process.standardError.contains("serving") }, "\(process.standardError)")
+        let chosen = try #require(process.standardError.firstMatch(of: #/listeners=127\.0\.0\.1:([0-9]+) /#).flatMap { UInt16($0.1) })
+        #expect(chosen != 0)
+        let client = try RawClient(port: chosen)
+        #expect(try client.exchange(Gateway.text("GET", "/api/x")).text == "hello")
+        client.close()
+        #expect(try Self.listeningPorts(of: process) == [chosen, chosen, chosen])
+    }
+
+    @Test("--listen has no effect where the file names listeners, and the log says so; where it names none, or this one, there is nothing to say")
+    func listenFlag() throws {
+        let port = try Ports.free()
+        let named = "listeners: [{address: \"127.0.0.1:\(port)\"}]"
+        for (top, flag, isTold) in [([named], "127.0.0.1:0", true), ([named], "127.0.0.1:\(port)", false), ([], "127.0.0.1:0", false)] {
+            let folder = try Folder()
+            let file = try folder.write("sluice.yaml", configuration(top: top, [EndpointText("/**", helloMock)]))
+            let process = try ChildProcess(
+                [Gateway.binary(), "run", "--config", file, "--listen", flag], environment: Gateway.environment(folder: folder, port: 0), folder: folder)
+            #expect(eventually { process.standardError.contains("serving") }, "\(process.standardError)")
+            process.signal(SIGTERM)
+            #expect(process.waitForExit(5) == 0)
+            #expect(process.standardError.contains("--listen has no effect: the configuration names the listeners") == isTold)
+        }
+    }
+
+    /// The ports that a process listens on, one for each socket.
+    private static func listeningPorts(of process: ChildProcess) throws -> [UInt16] {
+        let descriptors = "/proc/\(process.pid)/fd"
+        let sockets = try FileManager.default.contentsOfDirectory(atPath: descriptors).compactMap {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\($0)"))?.firstMatch(of: #/^socket:\[([0-9]+)\]$/#)?.1
+        }
+        return try command(["cat", "/proc/net/tcp"]).output.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            // Local address, state and inode (proc_net_tcp in the kernel's documentation); 0A is LISTEN.
+            guard words.count > 9, words[3] == "0A", sockets.contains(words[9]) else { return nil }
+            return words[1].split(separator: ":").last.flatMap { UInt16($0, radix: 16) }
+        }
+    }
+
     @Test("an admin port in use: an error if it was asked for")
     func adminPortInUse() throws {
         let taken = try RawSocket.listen(port: try Ports.free())
@@ -216,6 +262,19 @@ struct ConfigurationTests {
             #expect(result.code != 0 && result.code < 128, "\(certificate) \(key)")
             #expect(result.everything.contains(certificate) || result.everything.contains(key), "\(result.everything)")
         }
+    }
+
+    @Test("a path where a key's text belongs: one problem, which says how a path is written")
+    func keyPath() throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("one", for: ["one.test"], in: folder)
+        let listener = "listeners: [{address: \"127.0.0.1:1\", tls: {certificate: \"\(folder.file("one.pem"))\", key: \"\(folder.file("one.key"))\"}}]"
+        let (result, file) = try check(configuration(top: [listener], [EndpointText("/**", helloMock)]))
+        let column = listener.count - folder.file("one.key").count - 4
+        #expect(result.errors
+            == "\(file):1:\(column): listeners[0].tls.key: found text that is no PEM, allowed {file: PATH}, {env: NAME}, or the PEM text of a private key\n")
+        #expect(result.code == 1)
     }
 
     @Test("what would pass and never do what it says is an error", arguments: [

@@ -57,6 +57,25 @@ struct LifecycleTests {
         #expect(monotonicSeconds() - start > 0.3 && monotonicSeconds() - start < 3)
     }
 
+    @Test("while it drains, SIGQUIT and a second SIGINT end it at once; a second SIGTERM changes nothing", arguments: [
+        (SIGTERM, SIGQUIT, true), (SIGINT, SIGINT, true), (SIGTERM, SIGTERM, false),
+    ])
+    func hurriedDrain(first: Int32, second: Int32, isOver: Bool) throws {
+        let upstream = try ScriptedUpstream { call in
+            pause(2.5)
+            try call.reply(200, body: "late")
+        }
+        let gateway = try Gateway(configuration(upstream: upstream.url))
+        let client = try gateway.client()
+        try client.send(Gateway.text("GET", "/api/x"))
+        #expect(eventually { !upstream.requests.isEmpty })
+        gateway.process.signal(first)
+        #expect(eventually { gateway.log.contains("draining") })
+        gateway.process.signal(second)
+        #expect((try? client.response().text) == (isOver ? nil : "late"))
+        #expect(gateway.process.waitForExit(5) == 0)
+    }
+
     @Test("SIGQUIT: exit at once, a response in flight is cut")
     func quit() throws {
         let upstream = try ScriptedUpstream { call in

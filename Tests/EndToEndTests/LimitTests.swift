@@ -34,9 +34,10 @@ struct LimitTests {
         let gateway = try gateway(["SLUICE_MAX_CONNECTIONS": "1"])
         let first = try gateway.client()
         #expect(try first.exchange(Gateway.text("GET", "/api/x")).status == 200)
-        let second = try gateway.client()
+        let second = try gateway.client(timeout: 0.5)
         try second.send(Gateway.text("GET", "/api/x"))
-        pause(0.3)
+        #expect((try? second.response()) == nil)
+        second.socket.setTimeout(10)
         first.close()
         #expect(try second.response().status == 200)
     }
@@ -146,5 +147,77 @@ struct LimitTests {
         let gateway = try Gateway(configuration([EndpointText("/**", mock)]), environment: ["SLUICE_MAX_HEAD_BYTES": "1024"])
         let response = try gateway.get("/api/x")
         #expect(response.body.count == 131_072 && response["X-Long"]?.count == 8000)
+    }
+
+    // MARK: Fixed bounds
+
+    @Test("a refused body of 64 KiB is read to keep the connection, a longer one ends it")
+    func refusedBody() throws {
+        let gateway = try gateway([:])
+        for (length, isKept) in [(65_536, true), (65_537, false)] {
+            let client = try gateway.client()
+            let response = try client.exchange("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n")
+            expect(response, is: .notFound)
+            #expect(response.saysClose != isKept)
+            if isKept {
+                try client.send([UInt8](repeating: UInt8(ascii: "x"), count: length))
+                #expect(try client.exchange(Gateway.text("GET", "/api/x")).text == "hello")
+            } else {
+                #expect(client.endsQuietly())
+            }
+        }
+    }
+
+    @Test("the rest of a refused body has one SLUICE_BODY_TIMEOUT_MS, however often a byte comes", arguments: [(20_000, true), (600, false)])
+    func slowRefusedBody(timeout: Int, isKept: Bool) throws {
+        let gateway = try gateway(["SLUICE_BODY_TIMEOUT_MS": "\(timeout)"])
+        let client = try gateway.client()
+        let response = try client.exchange("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\n\r\n")
+        #expect(response.status == 404 && !response.saysClose)
+        for _ in 0..<15 {
+            try? client.send("x")
+            pause(0.1)
+        }
+        #expect(((try? client.exchange(Gateway.text("GET", "/api/x")).text) == "hello") == isKept)
+    }
+
+    @Test("a connection that was closed with a refusal takes what the client still sends for two seconds, so that the refusal is read, and no longer")
+    func lingering() throws {
+        let gateway = try gateway([:])
+        let client = try gateway.client()
+        try client.send("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+        expect(try client.response(), is: .notFound)
+        #expect(client.endsQuietly())
+        for _ in 0..<3 {
+            pause(0.4)
+            try client.send("still sending")
+        }
+        pause(1.8)
+        // The first byte is answered with a reset, which the next one meets.
+        #expect(throws: HarnessError.self) {
+            for _ in 0..<5 {
+                try client.send("too late")
+                pause(0.1)
+            }
+        }
+    }
+
+    @Test("a pre-call API's 200 with a body of 1 MiB keeps its connection, a longer one does not", arguments: [(1 << 20, true), (1 << 20 + 1, false)])
+    func preCallBody(size: Int, isKept: Bool) throws {
+        let authoriser = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
+            try call.send([UInt8](repeating: UInt8(ascii: "x"), count: size))
+        }
+        let gateway = try Gateway(
+            configuration([EndpointText("/**", "\(helloMock), preCall: {method: GET, url: \"\(authoriser.url)/\"}")]),
+            environment: ["SLUICE_WORKERS": "1"])
+        // The body is read while nobody waits for it: a request that comes too early needs a connection of its own.
+        let hasKept = try eventually(within: isKept ? 5 : 2) {
+            let before = authoriser.acceptedConnections
+            guard try gateway.get("/api/x").text == "hello" else { throw HarnessError("the pre-call API's 200 did not let the request pass") }
+            pause(0.2)
+            return authoriser.acceptedConnections == before && before > 0
+        }
+        #expect(hasKept == isKept)
     }
 }

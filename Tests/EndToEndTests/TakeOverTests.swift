@@ -155,6 +155,19 @@ struct TakeOverTests {
         #expect(eventually(within: 10) { succession.isReady() }, "\(second.standardError)")
     }
 
+    @Test("a take-over socket where a file stands, or in no folder: an error, and the file stays", arguments: [
+        ("sluice.yaml", "a file that is no socket stands there, and is not replaced"), ("", "a file that is no socket stands there, and is not replaced"),
+        ("none/sluice.sock", "its folder: No such file or directory"), ("sluice.yaml/sluice.sock", "Not a directory"),
+    ])
+    func unusablePath(name: String, reason: String) throws {
+        let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
+        let path = succession.folder.file(name)
+        let process = try succession.start(workers: 1, ["SLUICE_TAKEOVER_SOCKET": path])
+        #expect(process.waitForExit(10) == 1)
+        #expect(process.standardError == "SLUICE_TAKEOVER_SOCKET: \(path): \(reason)\n")
+        #expect(succession.folder.read("sluice.yaml").contains("domains:"))
+    }
+
     @Test("SIGTERM: what waits in the accept queue is answered, and so is the next request of a kept connection, which says close")
     func drainAnswersTheQueue() throws {
         let gateway = try Gateway(

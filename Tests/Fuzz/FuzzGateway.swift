@@ -128,10 +128,13 @@ final class FuzzGateway {
         }
         let origins = registries.origins.all
         let labels = registries.metrics.labels
+        let releasedRows = registries.metrics.takeReleased()
         worker.take(Worker.Publication(
             snapshot: snapshot, listeners: listeners, origins: origins,
             addresses: Dictionary(uniqueKeysWithValues: origins.map { ($0.number, [IPAddress(v4: 127, 0, 0, 1)]) }),
-            projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
+            projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count,
+            releasedRows: releasedRows))
+        registries.metrics.reuse(releasedRows)
     }
 
     /// Three listeners, the second with PROXY headers from trusted peers, the third with TLS. `api` and `tls` pass everything on as it is.

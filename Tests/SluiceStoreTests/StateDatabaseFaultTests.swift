@@ -72,10 +72,10 @@ struct StateDatabaseFaultTests {
         #expect(message { _ = try StateDatabase(directory: folder.path) }.contains("counts.sqlite: damaged ("))
     }
 
-    @Test("a state directory that cannot be made is named")
+    @Test("a state directory that cannot be made is named, with the system's reason")
     func noDirectory() throws {
         let text = message { _ = try StateDatabase(directory: "/proc/sluice/state") }
-        #expect(text.hasPrefix("/proc/sluice/state: the state directory cannot be made ("))
+        #expect(text == "/proc/sluice/state: the state directory cannot be made (No such file or directory)")
         let folder = try TemporaryFolder()
         try Data().write(to: URL(fileURLWithPath: folder["file"]))
         #expect(message { _ = try StateDatabase(directory: folder["file"]) }.contains("cannot be made"))

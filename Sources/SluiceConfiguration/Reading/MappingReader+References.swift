@@ -58,7 +58,7 @@ extension MappingReader {
     }
 
     private func variable(_ name: Located<String>) -> [UInt8]? {
-        let value = problems.references.variable(name.value)
+        let value = problems.references.variable(name.value).map { Self.withoutLineBreak(Array($0.utf8)) }
         guard let value, !value.isEmpty else {
             let fault = value == nil ? "is not set" : "is empty"
             problems.add(
@@ -66,17 +66,20 @@ extension MappingReader {
                 allowed: "a variable that is set")
             return nil
         }
-        return Array(value.utf8)
+        return value
     }
 
-    /// One line break at the end is not part of the content: editors and `echo` put it there.
+    /// One line break at the end of a file or a variable is not part of the content: editors and `echo` put it there, and what
+    /// stores secrets passes it on.
+    private static func withoutLineBreak(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.last == UInt8(ascii: "\n") else { return bytes }
+        let line = bytes.dropLast()
+        return Array(line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
+    }
+
     private func contents(_ path: String, at node: ConfigurationNode, bytesMax: Int) -> [UInt8]? {
         do {
-            var bytes = try BoundedFile.read(problems.references.resolve(path), bytesMax: bytesMax)
-            if bytes.last == UInt8(ascii: "\n") {
-                bytes.removeLast()
-                if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-            }
+            let bytes = Self.withoutLineBreak(try BoundedFile.read(problems.references.resolve(path), bytesMax: bytesMax))
             if !bytes.isEmpty { return bytes }
             problems.add(at: node, found: "the empty file \(Quoting.quoted(path))", allowed: "a file with content")
         } catch {

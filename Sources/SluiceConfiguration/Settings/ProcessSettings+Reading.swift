@@ -55,9 +55,24 @@ extension ProcessSettings {
                 problems.append(Problem(name: name, found: setting.shown(text), allowed: setting.allowed))
             }
         }
-        problems += Self.unknown(environment.keys.filter { $0.hasPrefix(Setting.prefix) }, in: Setting.all.map(\.name))
+        let named = environment.filter { $0.key.hasPrefix(Setting.prefix) && !Self.isServiceLink($0.key, $0.value) }
+        problems += Self.unknown(Array(named.keys), in: Setting.all.map(\.name))
         problems += Self.unknown(flags.keys.map { "--" + $0 }, in: Setting.all.map { "--" + $0.flag })
         if !problems.isEmpty { throw Problems(all: problems) }
+    }
+
+    /// Whether a variable is one of those that Kubernetes, and container links before it, put into every container for a service of the
+    /// name `sluice` or `sluice-...`: nobody has mistyped them. `SLUICE_PORT=8080` is none.
+    private static func isServiceLink(_ name: String, _ value: String) -> Bool {
+        let words = name.split(separator: "_")
+        if words.last == "PORT", ["tcp://", "udp://", "sctp://"].contains(where: value.hasPrefix) { return true }
+        for (index, word) in words.enumerated().dropFirst() where index + 1 < words.count {
+            let next = words[index + 1]
+            if word == "SERVICE", (next == "HOST" && index + 2 == words.count) || next == "PORT" { return true }
+            // SLUICE_PORT_8080_TCP, with or without _ADDR, _PORT or _PROTO behind it.
+            if word == "PORT", UInt16(next) != nil, index + 2 < words.count, ["TCP", "UDP", "SCTP"].contains(words[index + 2]) { return true }
+        }
+        return false
     }
 
     private static func unknown(_ names: [String], in known: [String]) -> [Problem] {

@@ -55,7 +55,7 @@ extension Setting {
         Setting("SLUICE_MAX_HEAD_BYTES", .integer(\.maxHeadBytes, 1024...1_048_576), unit: bytes,
             "longest head of a request"),
         Setting("SLUICE_MAX_BODY_BYTES", .integer(\.maxBodyBytes, 0...(1 << 40)), unit: bytes,
-            "longest body of a request"),
+            "longest body of a request; 0: none may have one"),
         Setting("SLUICE_MAX_FIELDS", .integer(\.maxFields, 8...1000), unit: "fields", "most header fields of a request"),
         Setting("SLUICE_MAX_CONNECTIONS", .integer(\.maxConnections, 0...10_000_000), unit: "connections",
             "most client connections, over all workers; 0: as many as the descriptor limit allows"),
@@ -97,9 +97,9 @@ extension Setting {
     ]
 
     private static let policies = [
-        Setting("SLUICE_PRE_CALL_CACHE_BYTES", .integer(\.preCallCacheBytes, 0...(1 << 36)), unit: bytes,
+        Setting("SLUICE_PRE_CALL_CACHE_BYTES", .integer(\.preCallCacheBytes, 0...(1 << 36)), unit: "bytes per worker",
             "memory for remembered answers of pre-call APIs; 0: none are remembered"),
-        Setting("SLUICE_JWT_CACHE_ENTRIES", .integer(\.jwtCacheEntries, 0...1_048_576), unit: "tokens",
+        Setting("SLUICE_JWT_CACHE_ENTRIES", .integer(\.jwtCacheEntries, 0...1_048_576), unit: "tokens per policy and worker",
             "verified tokens that are remembered; 0: none"),
         Setting("SLUICE_REGEX_MATCH_LIMIT", .integer(\.regexMatchLimit, 1000...10_000_000), unit: "steps",
             "most work for one match of a regular expression"),

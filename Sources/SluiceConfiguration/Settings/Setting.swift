@@ -42,10 +42,10 @@ package struct Setting: Sendable {
         name.dropFirst(Self.prefix.count).lowercased().replacing("_", with: "-")
     }
 
-    /// What may be written, for example `an integer from 1 to 1024`.
+    /// What may be written, for example `an integer from 1 to 1024 (threads)`.
     package var allowed: String {
         switch kind {
-        case .integer(_, let range): "an integer from \(range.lowerBound) to \(range.upperBound)"
+        case .integer(_, let range): "an integer from \(range.lowerBound) to \(range.upperBound)" + (unit.map { " (\($0))" } ?? "")
         case .address: ListenAddress.allowed
         case .optionalAddress: "\(ListenAddress.allowed), or off"
         case .redis: RedisURL.allowed
@@ -108,11 +108,13 @@ package struct Setting: Sendable {
         case .flag(let path): return set(path, ["on": true, "off": false][text], &settings)
         case .path(let path): return set(path, text.utf8.contains(0) ? nil : text, &settings)
         case .optionalPath(let path):
-            return set(path, text == "off" ? .some(nil) : text.utf8.contains(0) ? nil : .some(text), &settings)
+            return set(path, text == "off" ? .some(nil) : text.utf8.contains(0) || text == "on" ? nil : .some(text), &settings)
         case .accessLog(let path):
-            let target: ProcessSettings.AccessLogTarget =
+            let target: ProcessSettings.AccessLogTarget? =
                 switch text {
                 case "off": .off
+                // Whoever writes these does not mean a file of that name, for which there is ./on.
+                case "on", "stdout": nil
                 case "-": .standardOutput
                 default: .file(text)
                 }

@@ -48,7 +48,7 @@ extension GatewayConfiguration {
         return reader.mappings("tls", allowSingle: true).compactMap { tls in
             let chain = tls.path("certificate")
             if chain == nil, !tls.has("certificate") { tls.missing("certificate", allowed: "the path of a PEM file") }
-            let key = tls.requiredSecret("key")
+            let key = tls.requiredSecret("key").flatMap { pem($0, tls.problems) }
             tls.finish()
             guard let chain, let key else {
                 // Without a key nothing tries the chain.
@@ -57,6 +57,13 @@ extension GatewayConfiguration {
             }
             return Certificate(chainFile: chain, key: key)
         }
+    }
+
+    /// Nil, with a problem, for a key in the configuration that is none: most likely a path, as `certificate` takes one.
+    private static func pem(_ key: Located<Secret>, _ problems: Problems) -> Located<Secret>? {
+        guard key.value.source == .literal, !String(decoding: key.value.bytes, as: UTF8.self).contains("-----BEGIN ") else { return key }
+        problems.add(at: key, found: "text that is no PEM", allowed: "{file: PATH}, {env: NAME}, or the PEM text of a private key")
+        return nil
     }
 
     private static func checkReadable(_ file: Located<String>, _ problems: Problems) {

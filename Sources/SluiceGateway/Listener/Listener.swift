@@ -97,6 +97,12 @@ struct ListenerPlan: Sendable {
     /// Most connections at once; 0: no bound.
     let connectionsMax: Int
     let open: ConnectionCount
+
+    /// `host:port` as it is listened on: with the port that the system chose where 0 is configured.
+    func name(_ sockets: [[ListeningSocket]]?) -> String {
+        guard socketAddress.port == 0, let chosen = sockets?.first?.first?.address else { return address }
+        return address.dropLast() + "\(chosen.port)"
+    }
 }
 
 /// A listener with the sockets that were opened for one worker.

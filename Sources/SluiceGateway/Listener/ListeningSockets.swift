@@ -1,3 +1,4 @@
+import Glibc
 import SluiceEvent
 
 /// Opens the sockets of listeners, and shares out those that were inherited. For the controlling thread.
@@ -8,9 +9,21 @@ import SluiceEvent
 /// the workers: what waits in them survives this process, what would wait beside them would not.
 struct ListeningSockets {
     /// A listener's address cannot be listened on.
-    struct OpenError: Error {
+    struct OpenError: Error, CustomStringConvertible {
         let address: String
+        let port: UInt16
         let error: SocketError
+
+        /// With what helps, where that can be told.
+        var description: String {
+            let hint = switch error.code {
+            case EADDRINUSE: "; stop the other program, or change `address` or SLUICE_LISTEN"
+            case EACCES where port < 1024: "; a port below 1024 needs root or CAP_NET_BIND_SERVICE"
+            case EADDRNOTAVAIL: "; this machine has no such address"
+            default: ""
+            }
+            return "cannot listen on \(address): \(error)\(hint)"
+        }
     }
 
     let workers: Int
@@ -44,19 +57,23 @@ struct ListeningSockets {
                 opened[plan.address] = known.isEmpty ? try openFresh(plan) : try duplicate(known)
             } catch {
                 for socket in opened.values.joined().joined() { Socket.close(socket.descriptor) }
-                throw OpenError(address: plan.address, error: error)
+                throw OpenError(address: plan.address, port: plan.socketAddress.port, error: error)
             }
         }
         for plan in plans { openMissing(plan, &opened[plan.address, default: []]) }
         return opened
     }
 
-    /// One socket per worker.
+    /// One socket per worker. Where the system chooses the port, it does so once for all of them.
     private func openFresh(_ plan: ListenerPlan) throws(SocketError) -> [[ListeningSocket]] {
         var sockets: [[ListeningSocket]] = []
+        var address = plan.socketAddress
         for worker in 0..<workers {
-            switch Socket.listen(on: plan.socketAddress, backlog: backlog, isFirst: worker == 0, unsentBytes: Limits.unsentBytes) {
-            case .success(let descriptor): sockets.append([ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)])
+            switch Socket.listen(on: address, backlog: backlog, isFirst: worker == 0, unsentBytes: Limits.unsentBytes) {
+            case .success(let descriptor):
+                let socket = ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)
+                sockets.append([socket])
+                if address.port == 0, let chosen = socket.address { address = chosen }
             case .failure(let error):
                 for socket in sockets.joined() { Socket.close(socket.descriptor) }
                 throw error

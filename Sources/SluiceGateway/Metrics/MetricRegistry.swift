@@ -1,7 +1,10 @@
 import Synchronization
 
-/// Gives every domain and endpoint that was ever configured its row in the workers' counters; the same for the same labels
-/// over every reload, so that counters never go back.
+/// Gives every domain and endpoint of a snapshot its row in the workers' counters. What is configured again keeps its row over every
+/// reload, so that counters never go back; the row of what no snapshot names any more is given to another, so that memory is that of what
+/// is configured, however often that changes.
+///
+/// A row is given anew only after every worker has set it to zero, which the publication behind its release asks of them.
 final class MetricRegistry: Sendable {
     /// The labels of an endpoint's row.
     struct EndpointLabels: Hashable, Sendable {
@@ -10,33 +13,65 @@ final class MetricRegistry: Sendable {
         var endpoint: String
     }
 
-    private struct Rows {
-        var domains: [String] = [""]
-        var domainNumbers: [String: Int] = ["": 0]
-        var endpoints: [EndpointLabels] = [EndpointLabels(domain: "", endpoint: "")]
-        var endpointNumbers: [EndpointLabels: Int] = [EndpointLabels(domain: "", endpoint: ""): 0]
+    /// Rows by what they count.
+    struct RowNumbers: Sendable {
+        var domains: [Int] = []
+        var endpoints: [Int] = []
+    }
+
+    private struct Rows: Sendable {
+        var domains = MetricRows("")
+        var endpoints = MetricRows(EndpointLabels(domain: "", endpoint: ""))
     }
 
     private let rows = Mutex(Rows())
 
-    func domain(_ key: String) -> Int {
+    /// The rows of one snapshot, which it keeps for as long as it lives.
+    func makeHold() -> Hold { Hold(self) }
+
+    /// The labels of all rows, by number; nil where nothing is counted.
+    var labels: (domains: [String?], endpoints: [EndpointLabels?]) { rows.withLock { ($0.domains.labels, $0.endpoints.labels) } }
+
+    /// Rows that have been released since the last call: for workers to set to zero.
+    func takeReleased() -> RowNumbers {
+        rows.withLock { RowNumbers(domains: $0.domains.takeReleased(), endpoints: $0.endpoints.takeReleased()) }
+    }
+
+    /// Every worker has been told to set these rows to zero before whatever it is told from now on.
+    func reuse(_ numbers: RowNumbers) {
         rows.withLock { rows in
-            if let known = rows.domainNumbers[key] { return known }
-            rows.domains.append(key)
-            rows.domainNumbers[key] = rows.domains.count - 1
-            return rows.domains.count - 1
+            rows.domains.reuse(numbers.domains)
+            rows.endpoints.reuse(numbers.endpoints)
         }
     }
 
-    func endpoint(_ labels: EndpointLabels) -> Int {
-        rows.withLock { rows in
-            if let known = rows.endpointNumbers[labels] { return known }
-            rows.endpoints.append(labels)
-            rows.endpointNumbers[labels] = rows.endpoints.count - 1
-            return rows.endpoints.count - 1
+    /// Keeps rows for a snapshot. Filled while it is compiled; given up on whichever thread lets the snapshot go last.
+    final class Hold: Sendable {
+        private let registry: MetricRegistry
+        private let held = Mutex(RowNumbers())
+
+        fileprivate init(_ registry: MetricRegistry) { self.registry = registry }
+
+        deinit {
+            let numbers = held.withLock { $0 }
+            registry.rows.withLock { rows in
+                rows.domains.release(numbers.domains)
+                rows.endpoints.release(numbers.endpoints)
+            }
+        }
+
+        /// The row of a domain.
+        func domain(_ key: String) -> Int {
+            let number = registry.rows.withLock { $0.domains.take(key) }
+            held.withLock { $0.domains.append(number) }
+            return number
+        }
+
+        /// The row of an endpoint.
+        func endpoint(_ labels: EndpointLabels) -> Int {
+            let number = registry.rows.withLock { $0.endpoints.take(labels) }
+            held.withLock { $0.endpoints.append(number) }
+            return number
         }
     }
-
-    /// The labels of all rows, in their order.
-    var labels: (domains: [String], endpoints: [EndpointLabels]) { rows.withLock { ($0.domains, $0.endpoints) } }
 }

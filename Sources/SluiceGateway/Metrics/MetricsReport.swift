@@ -3,7 +3,7 @@ import SluiceCounting
 /// All counters at one moment, and their text for Prometheus.
 package struct MetricsReport: Sendable {
     let totals: CounterTotals
-    let labels: (domains: [String], endpoints: [MetricRegistry.EndpointLabels])
+    let labels: (domains: [String?], endpoints: [MetricRegistry.EndpointLabels?])
     let ceilings: [(project: String, ceiling: UInt64, used: UInt64)]
     let quotas: [QuotaUsage]
     let store: KeeperState.Counts
@@ -25,18 +25,17 @@ package struct MetricsReport: Sendable {
 
     private func writeRequests(_ page: inout MetricsPage) {
         page.begin("sluice_requests_total", .counter, "Responses sent, by domain, endpoint and status class.")
-        for (row, counts) in totals.endpoints.enumerated() where row < labels.endpoints.count {
+        for case (let counts, let labels?) in zip(totals.endpoints, labels.endpoints) {
             for (index, count) in counts.enumerated() where count > 0 {
-                page.add(
-                    count, ["domain": labels.endpoints[row].domain, "endpoint": labels.endpoints[row].endpoint, "class": "\(index + 1)xx"])
+                page.add(count, ["domain": labels.domain, "endpoint": labels.endpoint, "class": "\(index + 1)xx"])
             }
         }
         page.begin("sluice_refusals_total", .counter, "Errors answered by the gateway itself, by domain and reason.")
-        for (row, counts) in totals.refusals.enumerated() where row < labels.domains.count {
+        for case (let counts, let domain?) in zip(totals.refusals, labels.domains) {
             for (index, count) in counts.enumerated() where count > 0 {
                 let refusal = Refusal.Row.allCases[index]
                 page.add(count, [
-                    "domain": labels.domains[row], "policy": "\(refusal.policy)", "refusal": "\(refusal.label)",
+                    "domain": domain, "policy": "\(refusal.policy)", "refusal": "\(refusal.label)",
                 ])
             }
         }
@@ -47,12 +46,12 @@ package struct MetricsReport: Sendable {
 
     private func writeDurations(_ page: inout MetricsPage) {
         page.begin("sluice_request_duration_seconds", .histogram, "From the last byte of a request's head to the last of its response.")
-        for (row, histogram) in totals.durations.enumerated() where row < labels.domains.count {
-            page.add(histogram, ["domain": labels.domains[row]])
+        for case (let histogram, let domain?) in zip(totals.durations, labels.domains) {
+            page.add(histogram, ["domain": domain])
         }
         page.begin("sluice_upstream_duration_seconds", .histogram, "From the decision to forward to the head of the upstream's response.")
-        for (row, histogram) in totals.upstreamDurations.enumerated() where row < labels.domains.count {
-            page.add(histogram, ["domain": labels.domains[row]])
+        for case (let histogram, let domain?) in zip(totals.upstreamDurations, labels.domains) {
+            page.add(histogram, ["domain": domain])
         }
     }
 

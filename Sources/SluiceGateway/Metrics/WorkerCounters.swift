@@ -49,6 +49,12 @@ final class WorkerCounters {
         }
     }
 
+    /// Sets rows to zero that are somebody else's from now on.
+    func clear(_ rows: MetricRegistry.RowNumbers) {
+        for row in rows.endpoints where row < endpointCount { endpoints[row] = StatusCounts() }
+        for row in rows.domains where row < domainCount { domains[row] = DomainCounts() }
+    }
+
     private static func grow<Row: BitwiseCopyable>(
         _ rows: UnsafeMutablePointer<Row>, _ count: Int, to wanted: Int, _ empty: Row
     ) -> UnsafeMutablePointer<Row> {

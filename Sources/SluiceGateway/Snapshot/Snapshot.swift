@@ -16,15 +16,18 @@ final class Snapshot: @unchecked Sendable {
     let trustedEverywhere: TrustedProxies
     /// Where its requests may be sent, by number in the registry.
     let originNumbers: Set<Int>
+    /// The rows that its exchanges are counted in.
+    private let metricRows: MetricRegistry.Hold
     private let arena: Arena
 
     init(
         generation: Int, tables: SnapshotTables, trusted: [String: TrustedProxies], trustedEverywhere: TrustedProxies,
-        builder: SnapshotBuilder
+        metricRows: MetricRegistry.Hold, builder: SnapshotBuilder
     ) {
         self.generation = generation
         self.trusted = trusted
         self.trustedEverywhere = trustedEverywhere
+        self.metricRows = metricRows
         arena = builder.arena
         self.tables = builder.arena.store(tables)
         originNumbers = builder.originNumbers

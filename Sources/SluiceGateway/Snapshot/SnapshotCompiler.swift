@@ -11,6 +11,7 @@ struct SnapshotCompiler {
     private let problems: Problems
     private let builder: SnapshotBuilder
     private let methods = MethodRegistry()
+    private let metricRows: MetricRegistry.Hold
 
     /// What outlives snapshots and gives things their numbers.
     struct Registries: Sendable {
@@ -25,6 +26,7 @@ struct SnapshotCompiler {
         self.settings = settings
         self.registries = registries
         self.problems = problems
+        metricRows = registries.metrics.makeHold()
         builder = SnapshotBuilder(
             problems: problems, origins: registries.origins, preCallCacheBytes: settings.preCallCacheBytes)
     }
@@ -50,7 +52,7 @@ struct SnapshotCompiler {
         return Snapshot(
             generation: generation, tables: tables,
             trusted: Dictionary(perListener, uniquingKeysWith: { first, _ in first }), trustedEverywhere: everywhere,
-            builder: builder)
+            metricRows: metricRows, builder: builder)
     }
 
     private func trusted(_ blocks: [Located<CIDR>]) -> TrustedProxies {
@@ -84,8 +86,8 @@ struct SnapshotCompiler {
             problems: problems)
         let upstream = compileUpstream(domain)
         return CompiledDomain(
-            key: arena.bytes(domain.key.value), counter: registries.metrics.domain(domain.key.value),
-            unmatchedCounter: registries.metrics.endpoint(.init(domain: domain.key.value, endpoint: "")),
+            key: arena.bytes(domain.key.value), counter: metricRows.domain(domain.key.value),
+            unmatchedCounter: metricRows.endpoint(.init(domain: domain.key.value, endpoint: "")),
             keepsEncodedSlashes: domain.keepsEncodedSlashes, endpoints: table, compiledEndpoints: arena.store(endpoints),
             ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), into: arena)),
             unsafeTargetSteps: arena.store([.ceiling(parts.ceiling), .unsafeTarget]), cors: corsPlace, upstream: upstream)
@@ -155,7 +157,7 @@ struct SnapshotCompiler {
         }
         return CompiledEndpoint(
             pattern: arena.bytes(endpoint.path.value),
-            counter: registries.metrics.endpoint(.init(domain: domain, endpoint: name)),
+            counter: metricRows.endpoint(.init(domain: domain, endpoint: name)),
             steps: arena.store(steps), headers: headers.map { arena.store($0) },
             forwardedClaims: parts.jwt?.pointee.forwardedHeaders ?? ArenaSlice())
     }

@@ -27,10 +27,14 @@ final class Origin: Sendable {
 /// Used where snapshots are compiled and names resolved, never by a request.
 final class OriginRegistry: Sendable {
     private struct Key: Hashable {
-        var isSecure: Bool
         var host: String
         var port: UInt16
-        var trust: Origin.Trust?
+        /// Nil for plain HTTP.
+        var verification: Verification?
+    }
+
+    private struct Verification: Hashable {
+        var trust: Origin.Trust
         /// Of the trust's file: with other authorities it is another origin, whose connections are made and verified anew.
         var authorities: [UInt8]?
     }
@@ -38,23 +42,37 @@ final class OriginRegistry: Sendable {
     private struct Table {
         var numbers: [Key: Int] = [:]
         var origins: [Origin] = []
+        /// One for all origins that are verified in the same way: the system's authorities alone take most of a megabyte.
+        var contexts: [Verification: TLSClientContext] = [:]
     }
 
     private let table = Mutex(Table())
 
     /// The origin's number. Throws if the trust's authorities cannot be read.
     func number(of url: UpstreamURL, trust: Origin.Trust) throws(CryptoError) -> Int {
-        var key = Key(isSecure: url.isSecure, host: url.host, port: url.port, trust: url.isSecure ? trust : nil)
-        if url.isSecure, let file = trust.authorityFile { key.authorities = try TLSClientContext.fingerprint(ofAuthorityFile: file) }
+        let verification = url.isSecure ? try verification(trust) : nil
+        let key = Key(host: url.host, port: url.port, verification: verification)
         if let known = table.withLock({ $0.numbers[key] }) { return known }
-        let tls = url.isSecure
-            ? try TLSClientContext(authorityFile: trust.authorityFile, verify: trust.verifies) : nil
+        let tls = try verification.map { verification throws(CryptoError) in try context(verification) }
         return table.withLock { table in
             let number = table.origins.count
             table.origins.append(Origin(number: number, url: url, tls: tls))
             table.numbers[key] = number
             return number
         }
+    }
+
+    private func verification(_ trust: Origin.Trust) throws(CryptoError) -> Verification {
+        guard let file = trust.authorityFile else { return Verification(trust: trust) }
+        return Verification(trust: trust, authorities: try TLSClientContext.fingerprint(ofAuthorityFile: file))
+    }
+
+    private func context(_ verification: Verification) throws(CryptoError) -> TLSClientContext {
+        if let known = table.withLock({ $0.contexts[verification] }) { return known }
+        let trust = verification.trust
+        let made = try TLSClientContext(authorityFile: trust.authorityFile, verify: trust.verifies)
+        table.withLock { $0.contexts[verification] = made }
+        return made
     }
 
     /// All origins, in the order of their numbers.

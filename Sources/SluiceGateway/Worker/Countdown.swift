@@ -14,10 +14,12 @@ final class Countdown: Sendable {
     }
 
     /// True if it has come to zero within the time.
-    func wait(milliseconds: UInt64) -> Bool {
+    ///
+    /// - Parameter isOver: ends the wait early; asked ten times a second.
+    func wait(milliseconds: UInt64, unless isOver: () -> Bool = { false }) -> Bool {
         let deadline = Clock.monotonicNanoseconds() + milliseconds * 1_000_000
         while left.load(ordering: .acquiring) > 0 {
-            guard Clock.monotonicNanoseconds() < deadline else { return false }
+            guard Clock.monotonicNanoseconds() < deadline, !isOver() else { return false }
             signal.wait(milliseconds: 100)
         }
         return true

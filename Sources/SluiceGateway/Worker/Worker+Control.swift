@@ -15,6 +15,8 @@ extension Worker {
         let projectCount: Int
         let endpointRows: Int
         let domainRows: Int
+        /// Rows of counters that nobody counts in any more.
+        var releasedRows = MetricRegistry.RowNumbers()
     }
 
     /// Makes a snapshot current.
@@ -23,6 +25,7 @@ extension Worker {
         for (number, addresses) in publication.addresses where number < origins.pointee.count { updateOrigin(number, addresses) }
         growLeases(to: publication.projectCount)
         counters.reserve(endpoints: publication.endpointRows, domains: publication.domainRows)
+        counters.clear(publication.releasedRows)
         snapshots.pointee.take(publication.snapshot)
         setListeners(publication.listeners, snapshot: publication.snapshot)
     }

@@ -28,6 +28,9 @@ struct Run: ParsableCommand {
         }
         let admin = try Self.start(gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []))
         defer { admin?.stop() }
+        if SettingsFlags.isFlag("SLUICE_LISTEN"), !gateway.listens(on: settings.listen) {
+            log.warning("--listen has no effect: the configuration names the listeners")
+        }
         let takeOver = Self.takeOver(from: predecessor, gateway, admin, settings, log)
         defer { takeOver?.stop() }
         manager.ready("serving")
@@ -79,6 +82,9 @@ struct Run: ParsableCommand {
     /// The process that this one is to replace; nil if there is none.
     private static func predecessor(_ settings: ProcessSettings) throws -> TakeOverClient? {
         guard let path = settings.takeoverSocket else { return nil }
+        if let obstacle = DescriptorChannel.obstacle(at: path) {
+            throw Report.problems(["SLUICE_TAKEOVER_SOCKET: \(path): \(obstacle)"])
+        }
         do throws(TakeOver.Failure) {
             return try TakeOverClient(path)
         } catch {
@@ -128,11 +134,11 @@ struct Run: ParsableCommand {
             case .drain:
                 if let successor = takeOver?.successor {
                     manager.replaced(by: successor.process)
-                    return gateway.drain(leaving: successor.identities)
+                    return gateway.drain(leaving: successor.identities, unless: signals.isHurried)
                 }
                 manager.stopping("draining")
                 takeOver?.stop()
-                return gateway.drain()
+                return gateway.drain(unless: signals.isHurried)
             case .exit:
                 manager.stopping("ending at once")
                 return gateway.stop()

@@ -25,7 +25,7 @@ struct SecretTests {
         }
     }
 
-    @Test("files: exactly one line break at the end is dropped", arguments: [
+    @Test("files and variables: exactly one line break at the end is dropped", arguments: [
         ("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), ("s\r", "s\r"), ("\ns \n", "\ns "),
     ])
     func trailingLineBreak(content: String, expected: String) throws {
@@ -33,6 +33,7 @@ struct SecretTests {
             try Array(content.utf8).write(to: folder + "/key")
             #expect(read("secret: {file: key}", folder: folder).secret?.bytes == Array(expected.utf8))
         }
+        #expect(read("secret: {env: KEY}", environment: ["KEY": content]).secret?.bytes == Array(expected.utf8))
     }
 
     @Test("files: 1 MiB is read, one byte more is refused")
@@ -51,6 +52,7 @@ struct SecretTests {
     @Test("unusable references are reported where they stand", arguments: [
         ("{env: NO}", "1:15 secret.env | the environment variable \"NO\", which is not set | a variable that is set"),
         ("{env: EMPTY}", "1:15 secret.env | the environment variable \"EMPTY\", which is empty | a variable that is set"),
+        ("{env: BREAK}", "1:15 secret.env | the environment variable \"BREAK\", which is empty | a variable that is set"),
         ("{env: 5}", "1:15 secret.env | the integer 5 | text (in quotes)"),
         (
             "{file: none}",
@@ -62,7 +64,7 @@ struct SecretTests {
         ("''", "1:9 secret | empty text | text, {env: NAME} or {file: PATH}"),
     ])
     func unusableReferences(value: String, problem: String) {
-        let (secret, problems) = read("secret: \(value)", folder: "/nowhere", environment: ["EMPTY": ""])
+        let (secret, problems) = read("secret: \(value)", folder: "/nowhere", environment: ["EMPTY": "", "BREAK": "\n"])
         #expect(secret == nil)
         #expect(problems == [problem])
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import SluiceConfiguration
@@ -52,6 +53,34 @@ struct ProcessSettingsTests {
         #expect(settings.workers == 5 && settings.retryMax == 2 && settings.idleTimeoutMs == 7)
     }
 
+    @Test("every default may be written itself")
+    func defaultsAreAllowed() throws {
+        for setting in Setting.all {
+            let text = setting.text(in: ProcessSettings())
+            guard text != "none" else { continue }
+            #expect(try ProcessSettings(environment: [setting.name: text]) == ProcessSettings(), "\(setting.name)")
+        }
+    }
+
+    @Test("README's table names settings that there are, with their defaults")
+    func readme() throws {
+        let file = URL(fileURLWithPath: #filePath).appending(path: "../../../../README.md").standardized
+        var count = 0
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") where line.hasPrefix("| `SLUICE_") {
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces).replacing("`", with: "") }
+            let names = cells[0].split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            // What stands in brackets explains.
+            let values = cells[1].split(separator: ",").map { $0.split(separator: " ").first.map(String.init) }
+            try #require(names.count == values.count, "\(line)")
+            for (name, value) in zip(names, values) {
+                let setting = try #require(Setting.all.first { $0.name == name }, "\(name)")
+                #expect(value == (name == "SLUICE_WORKERS" ? "processors" : setting.text(in: ProcessSettings())), "\(name)")
+                count += 1
+            }
+        }
+        #expect(count > 30)
+    }
+
     @Test("every integer: both ends of its range are allowed, their neighbours are not")
     func integerRanges() throws {
         var count = 0
@@ -73,10 +102,10 @@ struct ProcessSettingsTests {
         #expect(count == 38)
     }
 
-    @Test("integers are decimal digits and nothing else", arguments: ["", " 3", "3 ", "+3", "0x3", "3.0", "1e1", "٣", "99999999999999999999"])
+    @Test("integers are decimal digits and nothing else", arguments: ["", " 3", "3 ", "+3", "0x3", "3.0", "1e1", "٣", "99999999999999999999", "-1", "10k", "5s", "1_000"])
     func integerForms(text: String) {
         let found = text.isEmpty ? "empty text" : "\"\(text)\""
-        #expect(problems(["SLUICE_WORKERS": text]) == ["SLUICE_WORKERS: found \(found), allowed an integer from 1 to 1024"])
+        #expect(problems(["SLUICE_WORKERS": text]) == ["SLUICE_WORKERS: found \(found), allowed an integer from 1 to 1024 (threads)"])
     }
 
     @Test("switches are on or off and nothing else; a path that may be missing is off")
@@ -88,6 +117,11 @@ struct ProcessSettingsTests {
         }
         #expect(try ProcessSettings(environment: ["SLUICE_TAKEOVER_SOCKET": "/run/s.sock"]).takeoverSocket == "/run/s.sock")
         #expect(try ProcessSettings(environment: ["SLUICE_TAKEOVER_SOCKET": "off"]).takeoverSocket == nil)
+        for text in ["on", "stdout"] {
+            #expect(problems(["SLUICE_ACCESS_LOG": text])
+                == ["SLUICE_ACCESS_LOG: found \"\(text)\", allowed off, - for standard output, or the path of a file"])
+        }
+        #expect(problems(["SLUICE_TAKEOVER_SOCKET": "on"]) == ["SLUICE_TAKEOVER_SOCKET: found \"on\", allowed a path, or off"])
         #expect(problems(["SLUICE_TAKEOVER_SOCKET": ""]) == ["SLUICE_TAKEOVER_SOCKET: found empty text, allowed a path, or off"])
     }
 
@@ -101,7 +135,7 @@ struct ProcessSettingsTests {
             "SLUICE_LISTEN: found \"8080\", allowed ADDRESS:PORT, [IPv6 ADDRESS]:PORT or :PORT",
             "SLUICE_ADMIN_LISTEN: found \"none\", allowed ADDRESS:PORT, [IPv6 ADDRESS]:PORT or :PORT, or off",
             "SLUICE_REDIS_AWAY: found \"open\", allowed local or closed",
-            "--retry-max: found \"11\", allowed an integer from 0 to 10",
+            "--retry-max: found \"11\", allowed an integer from 0 to 10 (attempts)",
             "SLUICE_LOG_LEVEL: found \"loud\", allowed trace, debug, info, notice, warning, error or critical",
             "SLUICE_ACCESS_LOG: found empty text, allowed off, - for standard output, or the path of a file",
             "SLUICE_: found an unknown name, allowed the names that `sluice env` prints",
@@ -109,6 +143,22 @@ struct ProcessSettingsTests {
                 + " allowed the names that `sluice env` prints",
             "--drain-timeout: found an unknown name, allowed the names that `sluice env` prints",
         ])
+    }
+
+    @Test("what Kubernetes sets for a service of the gateway's name is passed over")
+    func serviceLinks() {
+        #expect(problems([
+            "SLUICE_SERVICE_HOST": "10.0.0.1", "SLUICE_SERVICE_PORT": "8080", "SLUICE_SERVICE_PORT_HTTP": "8080", "SLUICE_PORT": "tcp://10.0.0.1:8080",
+            "SLUICE_PORT_8080_TCP": "tcp://10.0.0.1:8080", "SLUICE_PORT_8080_TCP_ADDR": "10.0.0.1", "SLUICE_PORT_8080_TCP_PORT": "8080",
+            "SLUICE_PORT_8080_TCP_PROTO": "tcp", "SLUICE_ADMIN_SERVICE_HOST": "10.0.0.2", "SLUICE_ADMIN_PORT": "udp://10.0.0.2:9901",
+        ]) == [])
+    }
+
+    @Test("names that only look like those of a service are unknown all the same", arguments: [
+        ("SLUICE_PORT", "8080"), ("SLUICE_PORT_8080", "x"), ("SLUICE_PORT_HTTP_TCP", "x"), ("SLUICE_SERVICE", "x"), ("SLUICE_SERVICE_HOST_NAME", "x"), ("SLUICE_HOST", "x"),
+    ])
+    func noServiceLinks(name: String, value: String) {
+        #expect(problems([name: value]).count == 1)
     }
 
     @Test("a bad Redis URL is reported without its text")

@@ -36,6 +36,14 @@ struct HeadWriterTests {
         #expect(written { $0.writeEscaped(ByteView("a\"b\\c\nd\u{7f}\u{e9}")) }.text == #"a\"b\\c\u000ad\u007f\u00c3\u00a9"#)
     }
 
+    @Test("log text: 2,048 bytes are written, the rest is cut")
+    func longText() {
+        for count in [2048, 2049, 30_000] {
+            #expect(written(capacity: 8192) { writer in String(repeating: "\"", count: count).withByteView { writer.writeEscaped($0) } }.text.utf8.count == 2 * 2048)
+        }
+        #expect(written(capacity: 8192) { writer in String(repeating: "a", count: 2047).withByteView { writer.writeEscaped($0) } }.text.utf8.count == 2047)
+    }
+
     @Test("times are RFC 3339 with milliseconds")
     func timestamps() {
         #expect(written { $0.writeTimestamp(1_700_000_000_123_456_789) }.text == "2023-11-14T22:13:20.123Z")

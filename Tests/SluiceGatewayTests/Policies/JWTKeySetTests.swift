@@ -117,12 +117,38 @@ struct JWTKeySetTests {
         #expect(throws: KeySet.Fault.self) { try KeySet(Self.text("none")) }
     }
 
+    /// A set of so many keys, whose identifiers are their numbers, and of as many further members.
+    private func set(keys: Int, members: Int = 0) -> [UInt8] {
+        let list = (0..<keys).map { number in
+            // 2,048 bits: 342 characters of base64url, of which the last has two.
+            let modulus = "v" + String(repeating: "A", count: 337) + String(1024 + number, radix: 32) + "Q"
+            return #"{"kty":"RSA","e":"AQAB","kid":"\#(number)","n":"\#(modulus)"}"#
+        }
+        let more = stride(from: 0, to: members, by: 32).map { start in
+            "{" + (start..<min(start + 32, members)).map { "\"m\($0)\":1" }.joined(separator: ",") + "}"
+        }
+        return Array("{\"keys\":[\(list.joined(separator: ","))],\"more\":[\(more.joined(separator: ","))]}".utf8)
+    }
+
+    @Test("of a set 256 keys are taken, a further one is passed over", arguments: [(255, 255), (256, 256), (257, 256)])
+    func keysMax(given: Int, taken: Int) throws {
+        let keys = try KeySet(set(keys: given)).keys
+        #expect(keys.count == taken && keys.last?.id == Array("\(taken - 1)".utf8))
+    }
+
+    @Test("a set of 8,192 members is read, of one more it is none")
+    func membersMax() throws {
+        // The two of the set itself and the four of its key.
+        #expect(try KeySet(set(keys: 1, members: 8192 - 6)).keys.count == 1)
+        #expect(throws: KeySet.Fault.self) { try KeySet(set(keys: 1, members: 8192 - 5)) }
+    }
+
     @Test("texts that are no key set", arguments: ["", "{}", "[]", "{\"keys\":{}}", "{\"keys\":[],\"keys\":[]}", "{\"keys\":[]}", "<html>"])
     func noSets(text: String) {
         #expect(throws: KeySet.Fault.self) { try KeySet(Array(text.utf8)) }
     }
 
-    @Test("a set in a file is there as soon as the policy is compiled, and a file without a set is a problem")
+    @Test("a set in a file is there as soon as the policy is compiled; a file without a set, or of more than 1 MiB, is a problem")
     func file() throws {
         func policy(on text: [UInt8]) throws -> JWT.Compiled? {
             var name = Array("/tmp/sluice-jwks-XXXXXX".utf8CString)
@@ -139,8 +165,12 @@ struct JWTKeySetTests {
         let compiled = try #require(try policy(on: Self.text("first")))
         bench.takeOver()
         #expect(try outcome(compiled, "rsFirst") == .proceed)
+        let most = Self.text("first") + [UInt8](repeating: UInt8(ascii: " "), count: 1 << 20 - Self.text("first").count)
+        #expect(try policy(on: most) != nil)
+        #expect(bench.problems.all.isEmpty)
+        #expect(try policy(on: most + [UInt8(ascii: " ")]) == nil)
         #expect(try policy(on: Self.text("none")) == nil)
-        #expect(bench.problems.all.map(\.keyPath) == ["jwks"])
+        #expect(bench.problems.all.map(\.keyPath) == ["jwks", "jwks"])
     }
 
     @Test("kid names the key; a signature of another key of the set is invalid")

@@ -87,6 +87,19 @@ struct JWTTokenCacheTests {
         #expect(cache.handle.find(token(2, bytes: 1000), generation: generation) == nil)
     }
 
+    @Test("where the system has less memory than so many entries need, there are fewer, or none", arguments: [(1 << 20, 512), (16 * 1040, 16), (16 * 1040 - 1, 0)])
+    func lessMemory(most: Int, entries: Int) {
+        var taken = 0
+        let cache = VerifiedTokenCache(entries: 1 << 20) { bytes in
+            guard bytes <= most else { return nil }
+            taken = bytes
+            return SystemMemory.allocate(byteCount: bytes)
+        }
+        #expect(taken == entries * 1040)
+        cache.handle.insert(token(1), generation: 0, claims: claims())
+        #expect((cache.handle.find(token(1), generation: 0) != nil) == (entries > 0))
+    }
+
     @Test("no entries: nothing is found, and nothing fails")
     func off() {
         let cache = VerifiedTokenCache(entries: 0)

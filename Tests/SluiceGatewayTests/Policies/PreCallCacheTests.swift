@@ -18,6 +18,14 @@ struct PreCallCacheTests {
         #expect(PreCallCache(bytesMax: bytes).capacity == entries)
     }
 
+    @Test("where the system has less memory than it may take, it takes half of it, and half of that", arguments: [(49_152, 2048), (49_151, 1024), (192, 8), (191, 0)])
+    func lessMemory(most: Int, entries: Int) {
+        let cache = PreCallCache(bytesMax: 1 << 36) { $0 <= most ? SystemMemory.allocate(byteCount: $0) : nil }
+        #expect(cache.capacity == entries)
+        table(cache).remember(key(1), until: 100, at: 1)
+        #expect(table(cache).contains(key(1), at: 1) == (entries > 0))
+    }
+
     @Test("without memory nothing is remembered, and nothing fails")
     func withoutMemory() {
         let cache = PreCallCache(bytesMax: 0)

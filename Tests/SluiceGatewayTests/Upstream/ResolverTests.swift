@@ -34,6 +34,34 @@ struct ResolverTests {
         #expect(resolver.addresses.values.allSatisfy { !$0.isEmpty })
     }
 
+    @Test("64 names are looked up at once, the next when one of them is through")
+    func lookUpsAtOnce() throws {
+        let (begun, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let atOnce = Mutex<(now: Int, most: Int)>((0, 0))
+        let resolver = Resolver(
+            refreshSeconds: 86_400,
+            lookUp: { _ in
+                atOnce.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+                begun.signal()
+                mayEnd.wait()
+                atOnce.withLock { $0.now -= 1 }
+                return [IPAddress(v4: 0x7F00_0001)]
+            },
+            changed: { _, _ in })
+        let thread = Foundation.Thread { resolver.run() }
+        thread.start()
+        // Returns at once: no wait for any answer.
+        resolver.resolve(try (0..<70).map { try origin($0, "name\($0).test") }, waitingMilliseconds: 0)
+        for _ in 0..<64 { #expect(begun.wait(timeout: .now() + 20) == .success) }
+        for _ in 64..<70 {
+            mayEnd.signal()
+            #expect(begun.wait(timeout: .now() + 20) == .success)
+        }
+        for _ in 0..<64 { mayEnd.signal() }
+        resolver.stop()
+        #expect(atOnce.withLock { $0.most } == 64)
+    }
+
     @Test("a name that the configuration names no longer is not asked for again; named again, it is")
     func unused() throws {
         let asked = Mutex<[String: Int]>([:])

@@ -23,6 +23,8 @@ final class VerifiedTokenCache {
     /// A longer token is verified every time.
     static let tokenBytesMax = 4096
     static let ways = 4
+    private static let entriesMin = 16
+    private static let ringBytesPerEntry = 1024
 
     fileprivate struct Place: BitwiseCopyable {
         var hash: UInt64
@@ -169,34 +171,42 @@ final class VerifiedTokenCache {
 
     let handle: Handle
 
-    /// - Parameter entries: tokens, rounded up to a power of two from 16; 0 or less: none.
-    init(entries: Int) {
-        guard entries > 0 else {
+    private let memory: SystemMemory?
+
+    /// - Parameters:
+    ///   - entries: tokens, rounded up to a power of two from 16; 0 or less: none. It is fewer where the system has not so much memory.
+    ///   - allocate: memory of so many bytes, all zeros: places that hold none.
+    init(entries: Int, allocate: (Int) -> SystemMemory? = SystemMemory.allocate) {
+        let entryBytes = Self.ringBytesPerEntry + MemoryLayout<Place>.stride
+        var rounded = entries > 0 ? Self.entriesMin : 0
+        while rounded < min(entries, 1 << 20) { rounded *= 2 }
+        var memory: SystemMemory?
+        while rounded >= Self.entriesMin, memory == nil {
+            memory = allocate(rounded * entryBytes)
+            if memory == nil { rounded /= 2 }
+        }
+        self.memory = memory
+        guard let memory else {
             handle = Handle(core: nil)
             return
         }
-        var rounded = 16
-        while rounded < min(entries, 1 << 20) { rounded *= 2 }
-        let places = UnsafeMutablePointer<Place>.allocate(capacity: rounded)
-        places.initialize(repeating: Place(hash: 0, position: 0), count: rounded)
+        let ringBytes = rounded * Self.ringBytesPerEntry
+        let places = (memory.base + ringBytes).bindMemory(to: Place.self, capacity: rounded)
         var seeds: (UInt64, UInt64) = (0, 0)
         withUnsafeMutableBytes(of: &seeds) { bytes in
             // Without the generator of OpenSSL, the system's own through the standard library.
             if (try? Random.fill(bytes)) == nil { bytes.storeBytes(of: UInt64.random(in: 0...UInt64.max), as: UInt64.self) }
         }
-        let ringBytes = rounded * 1024
         let core = UnsafeMutablePointer<Core>.allocate(capacity: 1)
         core.initialize(
             to: Core(
-                ring: .allocate(byteCount: ringBytes, alignment: 8), ringBytes: UInt64(ringBytes), head: UInt64(ringBytes),
+                ring: memory.base, ringBytes: UInt64(ringBytes), head: UInt64(ringBytes),
                 index: places, setMask: UInt64(rounded / Self.ways - 1), seed: seeds.0, multiplier: seeds.1 | 1))
         handle = Handle(core: core)
     }
 
     deinit {
-        guard let core = handle.core else { return }
-        core.pointee.ring.deallocate()
-        core.pointee.index.deallocate()
-        core.deallocate()
+        memory?.deallocate()
+        handle.core?.deallocate()
     }
 }

@@ -16,7 +16,8 @@ final class PreCallCache: WorkerResource {
     private static let entriesPerBucket = 8
 
     struct Table: BitwiseCopyable {
-        fileprivate let entries: UnsafeMutablePointer<Entry>
+        /// Nil where there are no buckets.
+        fileprivate let entries: UnsafeMutablePointer<Entry>?
         /// A power of two, or 0.
         fileprivate let bucketCount: Int
 
@@ -49,27 +50,36 @@ final class PreCallCache: WorkerResource {
         }
 
         private func bucket(of key: SipHash128.Value) -> UnsafeMutablePointer<Entry>? {
-            guard bucketCount > 0 else { return nil }
+            guard let entries else { return nil }
             let index = Int(truncatingIfNeeded: key.low) & (bucketCount - 1)
             return entries + index * PreCallCache.entriesPerBucket
         }
     }
 
     private let table: UnsafeMutablePointer<Table>
+    private let memory: SystemMemory?
 
-    /// - Parameter bytesMax: bound of the entries' memory; below the size of one bucket nothing is remembered.
-    init(bytesMax: Int) {
-        let bucketsMax = max(0, bytesMax) / (MemoryLayout<Entry>.stride * Self.entriesPerBucket)
-        let bucketCount = bucketsMax == 0 ? 0 : 1 << (Int.bitWidth - 1 - bucketsMax.leadingZeroBitCount)
-        let entryCount = bucketCount * Self.entriesPerBucket
-        let entries = UnsafeMutablePointer<Entry>.allocate(capacity: entryCount)
-        entries.initialize(repeating: Entry(key: .init(low: 0, high: 0), expiry: 0), count: entryCount)
+    /// - Parameters:
+    ///   - bytesMax: bound of the entries' memory; below the size of one bucket nothing is remembered. It is less where the system
+    ///     has not so much.
+    ///   - allocate: memory of so many bytes, all zeros: places that are not in use.
+    init(bytesMax: Int, allocate: (Int) -> SystemMemory? = SystemMemory.allocate) {
+        let bucketBytes = MemoryLayout<Entry>.stride * Self.entriesPerBucket
+        let bucketsMax = max(0, bytesMax) / bucketBytes
+        var bucketCount = bucketsMax == 0 ? 0 : 1 << (Int.bitWidth - 1 - bucketsMax.leadingZeroBitCount)
+        var memory: SystemMemory?
+        while bucketCount > 0, memory == nil {
+            memory = allocate(bucketCount * bucketBytes)
+            if memory == nil { bucketCount /= 2 }
+        }
+        self.memory = memory
+        let entries = memory?.base.bindMemory(to: Entry.self, capacity: bucketCount * Self.entriesPerBucket)
         table = .allocate(capacity: 1)
         table.initialize(to: Table(entries: entries, bucketCount: bucketCount))
     }
 
     deinit {
-        table.pointee.entries.deallocate()
+        memory?.deallocate()
         table.deallocate()
     }
 

@@ -1,0 +1,32 @@
+import Testing
+
+@testable import SluiceGateway
+
+@Suite("Origins")
+struct OriginRegistryTests {
+    private func url(_ text: String) throws -> UpstreamURL { try UpstreamURL(text) }
+
+    @Test("the same place with the same trust is the same origin, whatever its path; another trust, port or scheme is another")
+    func numbers() throws {
+        let registry = OriginRegistry()
+        let first = try registry.number(of: url("https://a.test/x"), trust: .init())
+        #expect(try registry.number(of: url("https://a.test/y"), trust: .init()) == first)
+        let others = try [
+            registry.number(of: url("https://a.test/x"), trust: .init(verifies: false)), registry.number(of: url("https://a.test:444/"), trust: .init()),
+            registry.number(of: url("http://a.test/"), trust: .init()), registry.number(of: url("https://b.test/"), trust: .init()),
+        ]
+        #expect(Set(others + [first]).count == 5)
+        // How certificates would be checked makes no difference where there are none.
+        #expect(try registry.number(of: url("http://a.test/"), trust: .init(verifies: false)) == others[2])
+    }
+
+    @Test("origins that are verified in the same way share what that takes: a thousand of them are not a thousand copies of the authorities")
+    func contexts() throws {
+        let registry = OriginRegistry()
+        for text in ["https://a.test/", "https://b.test/", "http://c.test/"] { _ = try registry.number(of: url(text), trust: .init()) }
+        _ = try registry.number(of: url("https://a.test/"), trust: .init(verifies: false))
+        let contexts = registry.all.map(\.tls)
+        #expect(contexts[0] != nil && contexts[0] === contexts[1] && contexts[2] == nil)
+        #expect(contexts[3] != nil && contexts[3] !== contexts[0])
+    }
+}
