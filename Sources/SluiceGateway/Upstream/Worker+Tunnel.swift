@@ -99,8 +99,9 @@ extension Worker {
             case .wouldBlock: return
             case .ended:
                 upstream.pointee.socket.mayRead = false
-                if connection.pointee.socket.isAtEnd { return endTunnel(connection) }
-                return connection.pointee.socket.endSending()
+                connection.pointee.socket.endSending()
+                if connection.pointee.socket.isAtEnd { endTunnel(connection) }
+                return
             case .failed: return endTunnel(connection)
             }
         }
