@@ -7,18 +7,27 @@ internal import SluiceCrypto
 /// One connection to Redis, over TCP or TLS. It waits, with deadlines, and is for one thread. After any failure it is of no use any more: a
 /// reply that is still on its way must never be taken for another's.
 final class RedisConnection {
+    /// Longest reply, and most elements of all arrays in it: ten times what a batch is answered with.
+    static let replyBytesMax = 16 << 20
+    static let replyElementsMax = 1 << 18
+
     private let descriptor: Int32
     private let reader: UnsafeMutablePointer<redisReader>
+    /// The reader's; freed after it.
+    private let bounds: UnsafeMutablePointer<sluice_redis_bounds>
     private var session: TLSSession?
     private var buffer = [UInt8](repeating: 0, count: 16_384)
 
     /// Connects, within the deadline (monotonic nanoseconds).
     init(host: String, port: UInt16, tls peer: TLSPeer?, deadline: UInt64) throws(AllowanceStoreError) {
         let descriptor = try Self.open(host: host, port: port, deadline: deadline)
-        guard let reader = redisReaderCreate() else {
+        let bounds = UnsafeMutablePointer<sluice_redis_bounds>.allocate(capacity: 1)
+        guard let reader = sluice_redis_reader_create(bounds) else {
             Glibc.close(descriptor)
+            bounds.deallocate()
             throw AllowanceStoreError("no memory")
         }
+        self.bounds = bounds
         self.descriptor = descriptor
         self.reader = reader
         if let peer { try handshake(peer, deadline: deadline) }
@@ -28,6 +37,7 @@ final class RedisConnection {
         session?.closeNotify()
         session?.free()
         redisReaderFree(reader)
+        bounds.deallocate()
         Glibc.close(descriptor)
     }
 
@@ -43,7 +53,9 @@ final class RedisConnection {
     func call(_ command: RedisCommand, deadline: UInt64) throws(AllowanceStoreError) -> RedisReply {
         guard let bytes = command.formatted else { throw AllowanceStoreError("no memory") }
         try send(bytes, deadline: deadline)
-        while true {
+        var received = 0
+        bounds.pointee.elements = Self.replyElementsMax
+        while received <= Self.replyBytesMax {
             var reply: UnsafeMutableRawPointer?
             guard redisReaderGetReply(reader, &reply) == REDIS_OK else { throw AllowanceStoreError("it does not speak Redis's protocol") }
             if let reply {
@@ -51,11 +63,13 @@ final class RedisConnection {
                 return RedisReply(UnsafePointer(reply.assumingMemoryBound(to: redisReply.self)))
             }
             let count = try receive(deadline: deadline)
+            received += count
             let isFed = buffer.withUnsafeBytes { memory in
                 redisReaderFeed(reader, memory.bindMemory(to: CChar.self).baseAddress, count) == REDIS_OK
             }
             guard isFed else { throw AllowanceStoreError("it does not speak Redis's protocol") }
         }
+        throw AllowanceStoreError("its answer is too long")
     }
 
     // MARK: Bytes
