@@ -104,6 +104,21 @@ struct ConnectionTests {
         #expect(try client.response().text == "late")
     }
 
+    @Test("a client that half-closes behind bytes that nobody reads gets its response and an end in order, no reset")
+    func halfCloseBehindUnreadBytes() throws {
+        let body = String(repeating: "x", count: 200_000)
+        let upstream = try ScriptedUpstream { call in
+            pause(0.1)
+            try call.reply(200, body: body)
+        }
+        let gateway = try Gateway(configuration(upstream: upstream.url))
+        let client = try gateway.client()
+        try client.send(Gateway.text("GET", "/api/x", ["Connection: close"]) + String(repeating: "y", count: 100_000))
+        client.halfClose()
+        #expect(try client.response().text == body)
+        #expect(client.endsQuietly())
+    }
+
     @Test("a GET on a kept connection that the upstream ends without a byte is sent again")
     func staleConnection() throws {
         let upstream = try ScriptedUpstream { call in

@@ -164,18 +164,21 @@ struct FaultTests {
             configuration(ceiling: 1_000_000, upstream: upstream.url), folder: folder,
             environment: ["SLUICE_ACCESS_LOG": folder.file("disk/access.log"), "SLUICE_WORKERS": "1"], admin: true,
             mounts: "mount -t tmpfs -o size=64k none \(folder.file("disk"))")
+        // The process's own view of the file system, with something on it that an operator removes when the disk is full.
+        let disk = "/proc/\(gateway.process.pid)/root\(folder.file("disk"))"
+        let log = disk + "/access.log"
+        let ballast = disk + "/ballast"
+        try Data(count: 32 * 1024).write(to: URL(fileURLWithPath: ballast))
         let client = try gateway.client()
         let admin = try RawClient(port: gateway.adminPort)
         for number in 0..<400 { #expect(try serves(client, number)) }
         #expect(try eventually { try metric("sluice_access_log_write_failures_total", over: admin) > 0 })
         for number in 0..<50 { #expect(try serves(client, number)) }
-        // The process's own view of the file system; an operator removes old logs and asks for a new one.
-        let log = "/proc/\(gateway.process.pid)/root\(folder.file("disk/access.log"))"
-        let torn = try String(contentsOfFile: log, encoding: .utf8)
-        #expect(truncate(log, off_t(torn.utf8.count - 4000)) == 0)
+        let full = try String(contentsOfFile: log, encoding: .utf8).utf8.count
+        #expect(unlink(ballast) == 0)
         let goesOn = try eventually {
             guard try serves(client) else { throw HarnessError("not served") }
-            return try String(contentsOfFile: log, encoding: .utf8).utf8.count > torn.utf8.count - 3000
+            return try String(contentsOfFile: log, encoding: .utf8).utf8.count > full + 1000
         }
         #expect(goesOn)
         let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")

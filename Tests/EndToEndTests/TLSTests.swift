@@ -163,6 +163,65 @@ struct TLSTests {
         #expect(try curl(site, host: "one.test", []).output == "hello")
     }
 
+    @Test("every end in order is a close_notify, so that it can be told from a cut: to a client that has said its own, with a response due and without")
+    func closeNotify() throws {
+        let upstream = try ScriptedUpstream { call in
+            if call.request.target == "/kept" { return try call.reply(200, body: "kept") }
+            pause(0.1)
+            try call.send("HTTP/1.1 200 OK\r\n\r\nuntil the end")
+            call.close()
+        }
+        let site = try site(upstream: upstream.url, [EndpointText("/**")])
+        let script = """
+            import socket, ssl, sys
+            context = ssl.create_default_context(cafile=sys.argv[2])
+            class Client:
+                def __init__(self):
+                    self.socket = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+                    self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+                    self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="one.test")
+                    self.do(self.tls.do_handshake)
+                def flush(self):
+                    if self.outgoing.pending:
+                        self.socket.sendall(self.outgoing.read())
+                def do(self, action):
+                    while True:
+                        try:
+                            return action()
+                        except ssl.SSLWantReadError:
+                            self.flush()
+                            received = self.socket.recv(65536)
+                            self.incoming.write(received) if received else self.incoming.write_eof()
+                        finally:
+                            self.flush()
+                def ask(self, line):
+                    self.do(lambda: self.tls.write(line.encode() + b"\\r\\nHost: one.test\\r\\n\\r\\n"))
+                def read_until(self, end):
+                    text = b""
+                    while not text.endswith(end):
+                        text += self.do(lambda: self.tls.read(65536))
+                    return text
+            kept = Client()
+            kept.ask("GET /api/kept HTTP/1.1")
+            kept.read_until(b"kept")
+            kept.do(kept.tls.unwrap)
+            ended = Client()
+            ended.ask("GET /api/ended HTTP/1.0")
+            try:
+                ended.tls.unwrap()
+            except ssl.SSLWantReadError:
+                ended.flush()
+            ended.socket.shutdown(socket.SHUT_WR)
+            ended.read_until(b"until the end")
+            try:
+                print("then", ended.do(lambda: ended.tls.read(1)))
+            except ssl.SSLZeroReturnError:
+                print("in order")
+            """
+        let result = try command(["python3", "-c", script, "\(site.port)", site.folder.file("ca.pem")])
+        #expect(result.code == 0 && result.output == "in order\n", "\(result.everything)")
+    }
+
     @Test("upstream https: with the private authority 200; without it, and with the wrong name, 502; verify: false, 200")
     func upstreamTLS() throws {
         let folder = try Folder()

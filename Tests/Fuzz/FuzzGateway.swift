@@ -5,8 +5,8 @@ import SluiceEvent
 @testable import SluiceGateway
 @testable import SluiceHTTP
 
-/// A whole worker with sockets on loopback: one client, a service that accepts whatever is asked of it, and nobody's clock. The worker's
-/// loop is turned by hand until nothing moves any more, so that one input always has one course.
+/// A whole worker with sockets on loopback: one client, a service that accepts whatever is asked of it, and a clock that goes on when it
+/// is told to. The worker's loop is turned by hand until nothing moves any more, so that one input always has one course.
 final class FuzzGateway {
     /// A connection that the gateway has opened to the service.
     struct ServiceConnection {
@@ -29,9 +29,16 @@ final class FuzzGateway {
     private(set) var services: [ServiceConnection] = []
     private(set) var received: [UInt8] = []
     private(set) var clientEnd = ClientEnd.open
+    /// It takes no further client then.
+    private(set) var isDraining = false
 
     private let worker: Worker
-    private let snapshot: Snapshot
+    private let settings: ProcessSettings
+    private let configuration: GatewayConfiguration
+    private let registries: SnapshotCompiler.Registries
+    private var generation = 1
+    private var hasDrained = false
+    private let plans: [ListenerPlan]
     private let serviceListener: Int32
     private let ports: [UInt16]
     private var client: Int32 = -1
@@ -40,6 +47,8 @@ final class FuzzGateway {
     private static let bufferBytes = 1 << 16
     /// Turns in which one event may be dealt with; more are a worker that spins.
     private static let turnsMax = 2000
+    /// Milliseconds after which the gateway has given up on everything; the longest of its timeouts is 75 s, and some follow each other.
+    private static let patience: UInt64 = 400_000
 
     init?() {
         let loopback = SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: 0)
@@ -48,31 +57,22 @@ final class FuzzGateway {
         else { return nil }
         serviceListener = service
         authority = "127.0.0.1:\(servicePort)"
-
-        var settings = ProcessSettings()
-        settings.projectCeiling = 10_000_000
-        // What happened to earlier inputs must not matter.
-        settings.ejectAfterFailures = 0
-        settings.circuitAfterFailures = 0
-        settings.retryBudgetMin = 1000
-        settings.rateLimitFields = .off
+        settings = Self.settings()
         let problems = Problems(file: "fuzz.yaml", environment: [:])
         guard let tree = ConfigurationNode.load(text: Self.configuration(authority), problems: problems) else { return nil }
-        let configuration = GatewayConfiguration.read(tree, problems: problems)
-        let registries = SnapshotCompiler.Registries()
-        let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
-        let snapshot = compiler.compile(configuration, generation: 1)
+        configuration = GatewayConfiguration.read(tree, problems: problems)
+        registries = SnapshotCompiler.Registries()
+        plans = ListenerPlanner(settings: settings, previous: [:], counts: ConnectionCounts()).plan(configuration, problems: problems).plans
         require(problems.isEmpty, "the configuration has problems: \(problems.all.map(\.description))")
-        guard let snapshot,
+        guard
             let worker = try? Worker(
                 number: 0, limits: WorkerLimits(settings), workerCount: 1, counts: registries.counts, accessLog: nil)
         else { return nil }
         self.worker = worker
-        self.snapshot = snapshot
 
         var ports: [UInt16] = []
         var listeners: [OpenedListener] = []
-        for plan in ListenerPlanner(settings: settings, previous: [:], counts: ConnectionCounts()).plan(configuration, problems: problems).plans {
+        for plan in plans {
             guard case .success(let descriptor) = Socket.listen(on: loopback, backlog: 16, isFirst: true),
                 let port = Socket.listeningAddress(descriptor)?.port
             else { return nil }
@@ -80,13 +80,40 @@ final class FuzzGateway {
             listeners.append(OpenedListener(plan: plan, sockets: [ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)]))
         }
         self.ports = ports
+        publish(listeners)
+        registries.counts.fillAll(seconds: worker.context.pointee.countSeconds)
+    }
+
+    deinit {
+        worker.closeEverything()
+        Socket.close(serviceListener)
+        buffer.deallocate()
+    }
+
+    private static func settings() -> ProcessSettings {
+        var settings = ProcessSettings()
+        settings.projectCeiling = 10_000_000
+        // What happened to earlier inputs must not matter.
+        settings.ejectAfterFailures = 0
+        settings.circuitAfterFailures = 0
+        settings.retryBudgetMin = 1000
+        settings.rateLimitFields = .off
+        settings.tunnelIdleTimeoutMs = 60_000
+        return settings
+    }
+
+    private func publish(_ listeners: [OpenedListener]) {
+        let problems = Problems(file: "fuzz.yaml", environment: [:])
+        let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
+        guard let snapshot = compiler.compile(configuration, generation: generation) else {
+            return require(false, "no snapshot: \(problems.all.map(\.description))")
+        }
         let origins = registries.origins.all
         let labels = registries.metrics.labels
         worker.take(Worker.Publication(
             snapshot: snapshot, listeners: listeners, origins: origins,
             addresses: Dictionary(uniqueKeysWithValues: origins.map { ($0.number, [IPAddress(v4: 127, 0, 0, 1)]) }),
             projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
-        registries.counts.fillAll(seconds: worker.context.pointee.countSeconds)
     }
 
     /// Two listeners, the second with PROXY headers from trusted peers. `api` passes everything on as it is.
@@ -178,6 +205,40 @@ final class FuzzGateway {
         settle()
     }
 
+    /// Time passes in several steps, as for a process that runs.
+    func pass(milliseconds: UInt64) {
+        for _ in 0..<8 {
+            worker.pass(milliseconds: milliseconds / 8 + 1)
+            settle()
+        }
+    }
+
+    /// The same configuration anew.
+    func reload() {
+        guard !isDraining else { return }
+        generation += 1
+        publish(plans.map { OpenedListener(plan: $0, sockets: []) })
+        settle()
+    }
+
+    func drain() {
+        isDraining = true
+        worker.drain(leaving: []) { [unowned self] in hasDrained = true }
+        settle()
+    }
+
+    /// Neither side does anything any more: the gateway has to end everything by itself.
+    func endByTime() {
+        var passed: UInt64 = 0
+        while worker.counters.traffic.downstreamOpen > 0 || worker.counters.traffic.upstreamOpen > 0 {
+            require(passed < Self.patience, "the gateway waits for ever")
+            worker.pass(milliseconds: 5000)
+            settle()
+            passed += 5000
+        }
+        end()
+    }
+
     /// Breaks every connection; nothing of them may be left then.
     func end() {
         // The first is repeated at most once per request.
@@ -195,6 +256,9 @@ final class FuzzGateway {
         require(traffic.downstreamOpen == 0 && worker.downstreams.live == 0, "the client's connection is still there")
         require(traffic.upstreamOpen == 0, "\(traffic.upstreamOpen) connections to the service are still there")
         require(worker.blocks.pointee.taken == 0 && worker.outputs.pointee.taken == 0, "blocks are not given back")
+        require(worker.snapshots.pointee.count == 1, "\(worker.snapshots.pointee.count) snapshots are held")
+        worker.pass(milliseconds: 1)
+        require(hasDrained == isDraining, "draining has not ended")
     }
 
     // MARK: Turning

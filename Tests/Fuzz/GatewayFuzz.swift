@@ -4,10 +4,12 @@ import Glibc
 @testable import SluiceHTTP
 
 /// A client, the gateway and a service, over sockets. The input is a script: its first byte chooses the listener (odd: the one with
-/// PROXY headers), the rest is cut at every 0xFE, and the byte behind that says what the piece is.
+/// PROXY headers) and the end (the bit above: both sides fall silent; else both break their connections), the rest is cut at every
+/// 0xFE, and the byte behind that says what the piece is.
 ///
 ///     c or none   the client sends it        e   the client ends its side     t   the service sends it, byte by byte
 ///     s           the service sends it       z   the service ends its side    x   the service resets the connection
+///     w           time passes, some 4 ms times the square of the next byte    g   a reload             d   draining begins
 ///
 /// Whatever either side sends: the service gets well-formed requests only, one at a time, each of which the client has sent, in
 /// their order and with their content; the client gets well-formed responses only, no more than it sent requests, each of them the
@@ -18,16 +20,17 @@ enum GatewayFuzz: FuzzTarget {
     private static let piecesMax = 24
     private static let mark: UInt8 = 0xFE
 
-    nonisolated(unsafe) private static let gateway = FuzzGateway()
+    nonisolated(unsafe) private static var gateway = FuzzGateway()
 
     static func run(_ input: ByteView) {
+        if gateway?.isDraining != false { gateway = FuzzGateway() }
         guard let gateway else { return require(false, "no gateway") }
         guard input.count > 1, input.count <= 4096 else { return }
         let hasProxyHeader = input[0] & 1 == 1
         gateway.begin(listener: hasProxyHeader ? 1 : 0)
         let sent = play(input[1...].array, gateway)
         check(gateway, sent, hasProxyHeader: hasProxyHeader)
-        gateway.end()
+        if input[0] & 2 == 0 { gateway.end() } else { gateway.endByTime() }
     }
 
     /// Returns what the client sent.
@@ -40,6 +43,11 @@ enum GatewayFuzz: FuzzTarget {
             case UInt8(ascii: "t"): for byte in piece.dropFirst().prefix(64) { gateway.serviceSends([byte]) }
             case UInt8(ascii: "z"): gateway.serviceEnds()
             case UInt8(ascii: "x"): gateway.serviceResets()
+            case UInt8(ascii: "w"):
+                let byte = UInt64(piece.dropFirst().first ?? 0)
+                gateway.pass(milliseconds: 4 * byte * byte)
+            case UInt8(ascii: "g"): gateway.reload()
+            case UInt8(ascii: "d"): gateway.drain()
             case UInt8(ascii: "e"):
                 gateway.clientEnds()
                 hasEnded = true

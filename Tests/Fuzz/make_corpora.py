@@ -61,6 +61,14 @@ def gateway_seeds(requests, responses):
     switched = b"\xfesHTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\nabc\xfecdef\xfesghi"
     for end in [b"\xfee\xfez", b"\xfez\xfee", b"\xfex", b""]:
         yield "gateway", b"\0GET /api/a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\nearly" + switched + end
+    post = b"POST /api/a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc"
+    begun = b"\xfesHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok"
+    for step in [b"\xfew\x10", b"\xfewa", b"\xfew\xa0", b"\xfeg", b"\xfed", b"\xfed\xfew\x20", b"\xfeg\xfed\xfewa"]:
+        for course in [ask + step + answer, ask + answer + step + b"\xfec" + ask + answer, ask[:9] + step + b"\xfec" + ask[9:] + answer,
+                       post + step + b"\xfecdef" + answer, ask + begun + step + b"\xfesgo", b"GET /ask/x HTTP/1.1\r\nHost: h\r\n\r\n" + step + answer + answer,
+                       b"GET /api/a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\n" + switched + step + b"\xfecx", step[1:] + b"\xfec" + ask]:
+            yield "gateway", b"\0" + course
+            yield "gateway", b"\2" + course
 
 
 def seeds():

@@ -109,8 +109,8 @@ extension Worker {
     /// sending (RFC 9112, 9.6).
     func closeInOrder(_ connection: Downstream) {
         releaseBlock(connection)
-        guard !connection.pointee.socket.isPeerClosed else { return close(connection) }
         connection.pointee.socket.endSending()
+        guard !connection.pointee.socket.isAtEnd else { return close(connection) }
         connection.pointee.state = .lingering
         limit(connection, to: Limits.lingerMilliseconds)
         linger(connection)
@@ -155,6 +155,8 @@ extension Worker {
         connection.event.disarm()
         connection.pointee.output.clear(to: &outputs.pointee)
         releaseBlock(connection)
+        // In any other state an end in order would pass off for whole what was cut short (RFC 8446, 6.1).
+        if connection.pointee.state == .idle { connection.pointee.socket.tls?.closeNotify() }
         connection.pointee.socket.close()
         connection.pointee.state = .free
         connection.pointee.isQueued = false

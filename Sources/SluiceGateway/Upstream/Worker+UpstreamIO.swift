@@ -254,6 +254,7 @@ extension Worker {
         dropCarry(connection)
         if let address = connection.pointee.address {
             if connection.pointee.state == .idle {
+                connection.pointee.socket.tls?.closeNotify()
                 unlinkIdle(connection, address)
             } else {
                 address.pointee.outstanding -= 1

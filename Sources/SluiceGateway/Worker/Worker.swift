@@ -62,6 +62,8 @@ final class Worker {
     /// Milliseconds of the monotonic clock in this turn.
     var nowMilliseconds: UInt64 = 0
     private var isClockFresh = false
+    /// How far the worker's clocks are ahead of the machine's, in nanoseconds; see `pass`.
+    private var clockLead: UInt64 = 0
     private var trimDue: UInt64 = 0
     /// What makes the monotonic clock the wall clock; follows steps of the latter at every tick.
     private(set) var wallOffset: UInt64 = 0
@@ -166,6 +168,12 @@ final class Worker {
         isClockFresh = false
     }
 
+    /// Lets time pass for whoever turns the loop by hand: what is due in it happens now.
+    func pass(milliseconds: UInt64) {
+        clockLead &+= milliseconds &* 1_000_000
+        tick()
+    }
+
     /// Ends the loop after this turn; every connection is closed as it is. On the worker's thread.
     func stop() { isStopped = true }
 
@@ -176,7 +184,7 @@ final class Worker {
     }
 
     private func readClock() {
-        let now = Clock.monotonicNanoseconds()
+        let now = Clock.monotonicNanoseconds() &+ clockLead
         context.pointee.monotonicNanoseconds = now
         context.pointee.wallSeconds = Int64((now &+ wallOffset) / 1_000_000_000)
         context.pointee.countSeconds = KeeperState.seconds(context.pointee.keeper, at: now)
