@@ -29,6 +29,7 @@ package final class RedisStore: AllowanceStore {
     /// 32 hexadecimal digits.
     package let node: String
     private let url: RedisURL
+    private let name: NameLookUp
     private let peer: TLSPeer?
     private var connection: RedisConnection?
     /// Of the server that is connected; empty if it does not tell.
@@ -43,6 +44,7 @@ package final class RedisStore: AllowanceStore {
     /// - Parameter authorityFile: PEM file of the authorities that the server's certificate is checked by, in place of the system's.
     package init(_ url: RedisURL, authorityFile: String? = nil) throws(AllowanceStoreError) {
         self.url = url
+        name = NameLookUp(url.host, port: url.port)
         do throws(CryptoError) {
             peer = url.isTLS ? try TLSPeer(TLSClientContext(authorityFile: authorityFile), name: url.host) : nil
             node = try Self.makeName()
@@ -152,7 +154,7 @@ package final class RedisStore: AllowanceStore {
         let now = RedisConnection.now()
         guard now >= retryAt else { throw AllowanceStoreError(lastFailure) }
         do throws(AllowanceStoreError) {
-            let made = try RedisConnection(host: url.host, port: url.port, tls: peer, deadline: now + Self.timeout)
+            let made = try RedisConnection(name, tls: peer, deadline: now + Self.timeout)
             try introduce(made, deadline: now + Self.timeout)
             connection = made
             backoff = Self.backoffMin
