@@ -233,6 +233,28 @@ struct FaultTests {
         #expect(process.waitForExit(10) == 0)
     }
 
+    @Test("a flood of the admin listener leaves descriptors for services and reloads, and is over with its connections")
+    func adminFlood() throws {
+        let upstream = try ScriptedUpstream { call in
+            try call.reply(200, ["Connection: close"], body: "upstream")
+            call.close()
+        }
+        let text = configuration(upstream: upstream.url)
+        let gateway = try Gateway(text, admin: true, limits: "-n 128")
+        var flood: [RawSocket] = []
+        for _ in 0..<120 {
+            let socket = try RawSocket.connect(port: gateway.adminPort)
+            try socket.send("GET /healthz HTTP/1.1\r\n")
+            flood.append(socket)
+        }
+        // The flood lasts longer than this waits.
+        for _ in 0..<5 { #expect(try gateway.client(timeout: 3).exchange(Gateway.text("GET", "/api/x")).status == 200) }
+        try gateway.reload(text)
+        #expect(eventually { gateway.log.contains("reloaded") }, "\(gateway.log)")
+        for socket in flood { socket.close() }
+        #expect(try eventually { try gateway.get("/readyz", port: gateway.adminPort).status == 200 })
+    }
+
     @Test("a log that has reached the process's limit of file sizes is a failed write, and ends nothing")
     func fileSizeLimit() throws {
         let folder = try Folder()
