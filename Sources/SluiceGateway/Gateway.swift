@@ -105,10 +105,11 @@ package final class Gateway: @unchecked Sendable {
         self.resolver = resolver
         helperThreads.append(try Thread(name: "sluice-resolver") { resolver.run() })
         if let accessLog { helperThreads.append(try Thread(name: "sluice-log") { accessLog.run() }) }
+        let bounds = ConnectionBounds(settings, descriptors: Descriptors.limit)
         for number in 0..<settings.workers {
             let worker = try Worker(
-                number: number, limits: WorkerLimits(settings), workerCount: settings.workers, counts: registries.counts,
-                accessLog: accessLog?.makeBuffer())
+                number: number, limits: WorkerLimits(settings), workerCount: settings.workers, bounds: bounds,
+                counts: registries.counts, accessLog: accessLog?.makeBuffer())
             let mail = WorkerMail(worker)
             KeySetRegistry.shared.setObserver(mail, worker: number)
             workers.append(mail)

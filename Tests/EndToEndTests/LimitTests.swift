@@ -39,6 +39,28 @@ struct LimitTests {
         #expect(try second.response().status == 200)
     }
 
+    @Test("both caps hold over all workers: of eight connections three are served, and more as places are freed", arguments: [
+        "SLUICE_MAX_CONNECTIONS", "SLUICE_MAX_CONNECTIONS_PER_CLIENT",
+    ])
+    func overAllWorkers(cap: String) throws {
+        let gateway = try Gateway(configuration([EndpointText("/**", helloMock)]), environment: ["SLUICE_WORKERS": "4", cap: "3"])
+        // The connections by which the harness saw that it listens may take a moment to go.
+        var served: [RawClient] = []
+        #expect(eventually {
+            guard let client = try? gateway.client(timeout: 1), (try? client.exchange(Gateway.text("GET", "/api/x")).status) == 200 else { return false }
+            served.append(client)
+            return served.count == 3
+        })
+        let others = try (0..<5).map { _ in
+            let client = try gateway.client(timeout: 1)
+            try? client.send(Gateway.text("GET", "/api/x"))
+            return client
+        }
+        #expect(others.allSatisfy { (try? $0.response()) == nil })
+        for client in others + served { client.close() }
+        #expect(eventually { (try? gateway.client(timeout: 1).exchange(Gateway.text("GET", "/api/x")).status) == 200 })
+    }
+
     @Test("maxConnections of a listener holds over all workers: one more waits in the kernel's queue until a place is free, other listeners serve")
     func listenerConnections() throws {
         let (capped, open) = (try Ports.free(), try Ports.free())

@@ -1,34 +1,44 @@
 import Glibc
 import SluiceConfiguration
+import SluiceCrypto
 import SluiceEvent
 
 @testable import SluiceGateway
 @testable import SluiceHTTP
 
-/// A whole worker with sockets on loopback: one client, a service that accepts whatever is asked of it, and a clock that goes on when it
+/// A whole worker with sockets on loopback: one client, a service that accepts whatever is asked of it, plain and under TLS, and a clock that goes on when it
 /// is told to. The worker's loop is turned by hand until nothing moves any more, so that one input always has one course.
 final class FuzzGateway {
     /// A connection that the gateway has opened to the service.
     struct ServiceConnection {
-        let descriptor: Int32
+        var socket: FuzzSocket
+        /// What the service is called in `Host`.
+        let authority: String
         var isOpen = true
         var received: [UInt8] = []
         /// Where in `received` each read began, which of all reads it was, and how much had been sent by then.
         var reads: [(start: Int, number: Int, sent: Int)] = []
         var sent: [UInt8] = []
-        /// Whether the service has ended its side in order behind what it sent.
+        /// Whether the service has ended its side behind what it sent, and whether in order.
+        var hasEnded = false
         var isFinished = false
+    }
+
+    private struct ServiceListener {
+        let descriptor: Int32
+        let authority: String
+        let isTLS: Bool
     }
 
     enum ClientEnd {
         case open, ended, reset
     }
 
-    /// What the service is called in `Host`, and the path in front of every path of the domain `api`.
-    let authority: String
     private(set) var services: [ServiceConnection] = []
     private(set) var received: [UInt8] = []
     private(set) var clientEnd = ClientEnd.open
+    /// Whether the client is under TLS and has done nothing against it.
+    private(set) var clientKeepsTLS = false
     /// It takes no further client then.
     private(set) var isDraining = false
 
@@ -39,9 +49,11 @@ final class FuzzGateway {
     private var generation = 1
     private var hasDrained = false
     private let plans: [ListenerPlan]
-    private let serviceListener: Int32
+    private let servicesListening: [ServiceListener]
     private let ports: [UInt16]
-    private var client: Int32 = -1
+    private let tls: FuzzTLS
+    nonisolated(unsafe) private static let sharedTLS = FuzzTLS()
+    private var client: FuzzSocket?
     private var readCount = 0
     private let buffer = UnsafeMutableRawPointer.allocate(byteCount: bufferBytes, alignment: 16)
     private static let bufferBytes = 1 << 16
@@ -52,21 +64,27 @@ final class FuzzGateway {
 
     init?() {
         let loopback = SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: 0)
-        guard case .success(let service) = Socket.listen(on: loopback, backlog: 64, isFirst: true),
-            let servicePort = Socket.listeningAddress(service)?.port
-        else { return nil }
-        serviceListener = service
-        authority = "127.0.0.1:\(servicePort)"
+        guard let tls = Self.sharedTLS else { return nil }
+        self.tls = tls
+        servicesListening = [false, true].compactMap { isTLS in
+            guard case .success(let descriptor) = Socket.listen(on: loopback, backlog: 64, isFirst: true),
+                let port = Socket.listeningAddress(descriptor)?.port
+            else { return nil }
+            return ServiceListener(descriptor: descriptor, authority: "127.0.0.1:\(port)", isTLS: isTLS)
+        }
+        guard servicesListening.count == 2 else { return nil }
         settings = Self.settings()
         let problems = Problems(file: "fuzz.yaml", environment: [:])
-        guard let tree = ConfigurationNode.load(text: Self.configuration(authority), problems: problems) else { return nil }
+        let text = Self.configuration(servicesListening[0].authority, underTLS: servicesListening[1].authority, pem: tls.path)
+        guard let tree = ConfigurationNode.load(text: text, problems: problems) else { return nil }
         configuration = GatewayConfiguration.read(tree, problems: problems)
         registries = SnapshotCompiler.Registries()
         plans = ListenerPlanner(settings: settings, previous: [:], counts: ConnectionCounts()).plan(configuration, problems: problems).plans
         require(problems.isEmpty, "the configuration has problems: \(problems.all.map(\.description))")
         guard
             let worker = try? Worker(
-                number: 0, limits: WorkerLimits(settings), workerCount: 1, counts: registries.counts, accessLog: nil)
+                number: 0, limits: WorkerLimits(settings), workerCount: 1, bounds: ConnectionBounds(settings, descriptors: 0),
+                counts: registries.counts, accessLog: nil)
         else { return nil }
         self.worker = worker
 
@@ -86,7 +104,7 @@ final class FuzzGateway {
 
     deinit {
         worker.closeEverything()
-        Socket.close(serviceListener)
+        for listener in servicesListening { Socket.close(listener.descriptor) }
         buffer.deallocate()
     }
 
@@ -116,14 +134,16 @@ final class FuzzGateway {
             projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
     }
 
-    /// Two listeners, the second with PROXY headers from trusted peers. `api` passes everything on as it is.
-    private static func configuration(_ authority: String) -> String {
+    /// Three listeners, the second with PROXY headers from trusted peers, the third with TLS. `api` and `tls` pass everything on as it is.
+    private static func configuration(_ authority: String, underTLS: String, pem: String) -> String {
         """
         listeners:
           - {address: "127.0.0.1:1"}
           - {address: "127.0.0.1:2", proxyProtocol: true, trustedProxies: [127.0.0.0/8, 192.0.2.0/24]}
+          - {address: "127.0.0.1:3", tls: {certificate: "\(pem)", key: {file: "\(pem)"}}}
         domains:
           - {key: api, upstream: "http://\(authority)/base", endpoints: [{path: "/**"}]}
+          - {key: tls, upstream: "https://\(underTLS)/base", upstreamTls: {ca: "\(pem)"}, endpoints: [{path: "/**"}]}
           - key: all
             hosts: ["*"]
             encodedSlashes: keep
@@ -155,47 +175,57 @@ final class FuzzGateway {
         received = []
         clientEnd = .open
         readCount = 0
-        client = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = ports[listener % ports.count].bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         let status = withUnsafePointer(to: address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
         if status != 0, errno == EINTR {
             // libFuzzer's alarm; the attempt goes on by itself.
-            var entry = pollfd(fd: client, events: Int16(POLLOUT), revents: 0)
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             while poll(&entry, 1, -1) < 0 {}
         } else {
-            require(client >= 0 && status == 0, "the client cannot connect: \(errno)")
+            require(descriptor >= 0 && status == 0, "the client cannot connect: \(errno)")
         }
-        makeNonBlocking(client)
+        client = FuzzSocket(descriptor, plans[listener % plans.count].tls == nil ? nil : tls.clientSession(descriptor))
+        clientKeepsTLS = client?.isTLS == true
         settle()
     }
 
     func clientSends(_ bytes: some Collection<UInt8>) {
-        if clientEnd != .reset { send(client, Array(bytes)) }
+        if clientEnd != .reset { client?.send(Array(bytes)) }
         settle()
     }
 
-    func clientEnds() {
-        _ = shutdown(client, Int32(SHUT_WR))
+    /// Under TLS what is no record.
+    func clientSendsRaw(_ bytes: some Collection<UInt8>) {
+        clientKeepsTLS = false
+        if clientEnd != .reset { client?.sendRaw(Array(bytes)) }
+        settle()
+    }
+
+    func clientEnds(abruptly: Bool) {
+        if abruptly { clientKeepsTLS = false }
+        client?.finish(abruptly: abruptly)
         settle()
     }
 
     /// On the connection that was opened last.
     func serviceSends(_ bytes: some Collection<UInt8>) {
-        guard let index = services.lastIndex(where: { $0.isOpen && !$0.isFinished }) else { return }
-        send(services[index].descriptor, Array(bytes))
+        guard let index = services.lastIndex(where: { $0.isOpen && !$0.hasEnded && $0.socket.isEstablished }) else { return }
+        services[index].socket.send(Array(bytes))
         services[index].sent += bytes
         settle()
     }
 
-    func serviceEnds() {
-        guard let index = services.lastIndex(where: { $0.isOpen && !$0.isFinished }) else { return }
-        _ = shutdown(services[index].descriptor, Int32(SHUT_WR))
-        services[index].isFinished = true
+    func serviceEnds(abruptly: Bool) {
+        guard let index = services.lastIndex(where: { $0.isOpen && !$0.hasEnded }) else { return }
+        services[index].socket.finish(abruptly: abruptly)
+        services[index].hasEnded = true
+        services[index].isFinished = !abruptly || !services[index].socket.isTLS
         settle()
     }
 
@@ -247,8 +277,8 @@ final class FuzzGateway {
             for index in services.indices where services[index].isOpen { resetService(index) }
             settle()
         }
-        reset(client)
-        client = -1
+        client?.reset()
+        client = nil
         settle()
         for index in services.indices where services[index].isOpen { resetService(index) }
         settle()
@@ -289,15 +319,16 @@ final class FuzzGateway {
 
     private func acceptServices() {
         var address = SocketAddress()
-        while case .bytes(let descriptor) = Socket.accept(serviceListener, from: &address) {
-            services.append(ServiceConnection(descriptor: Int32(descriptor)))
+        for listener in servicesListening {
+            while case .bytes(let accepted) = Socket.accept(listener.descriptor, from: &address) {
+                let socket = FuzzSocket(Int32(accepted), listener.isTLS ? tls.serverSession(Int32(accepted)) : nil)
+                services.append(ServiceConnection(socket: socket, authority: listener.authority))
+            }
         }
     }
 
     private func drain(_ index: Int) {
-        while true {
-            let count = recv(services[index].descriptor, buffer, Self.bufferBytes, 0)
-            guard count > 0 else { return }
+        while case .bytes(let count) = services[index].socket.receive(into: buffer, capacity: Self.bufferBytes) {
             services[index].reads.append((services[index].received.count, readCount, services[index].sent.count))
             readCount += 1
             services[index].received += UnsafeRawBufferPointer(start: buffer, count: count)
@@ -305,40 +336,18 @@ final class FuzzGateway {
     }
 
     private func drainClient() {
-        guard client >= 0 else { return }
-        while clientEnd == .open {
-            let count = recv(client, buffer, Self.bufferBytes, 0)
-            if count > 0 {
-                received += UnsafeRawBufferPointer(start: buffer, count: count)
-            } else if count == 0 {
-                clientEnd = .ended
-            } else {
-                if errno != EAGAIN { clientEnd = .reset }
-                return
+        while clientEnd == .open, let result = client?.receive(into: buffer, capacity: Self.bufferBytes) {
+            switch result {
+            case .bytes(let count): received += UnsafeRawBufferPointer(start: buffer, count: count)
+            case .wouldBlock: return
+            case .ended: clientEnd = .ended
+            case .failed: clientEnd = .reset
             }
         }
     }
 
-    // MARK: Sockets
-
-    private func send(_ descriptor: Int32, _ bytes: [UInt8]) {
-        let sent = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        require(sent == bytes.count || sent < 0 && errno != EAGAIN, "a socket takes \(sent) of \(bytes.count) bytes")
-    }
-
     private func resetService(_ index: Int) {
         services[index].isOpen = false
-        reset(services[index].descriptor)
-    }
-
-    /// Nothing is left in the kernel of a connection that ends so.
-    private func reset(_ descriptor: Int32) {
-        Socket.resetOnClose(descriptor)
-        Socket.close(descriptor)
-    }
-
-    private func makeNonBlocking(_ descriptor: Int32) {
-        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
-        Socket.disableNagle(descriptor)
+        services[index].socket.reset()
     }
 }

@@ -3,12 +3,14 @@ import Glibc
 @testable import SluiceGateway
 @testable import SluiceHTTP
 
-/// A client, the gateway and a service, over sockets. The input is a script: its first byte chooses the listener (odd: the one with
-/// PROXY headers) and the end (the bit above: both sides fall silent; else both break their connections), the rest is cut at every
-/// 0xFE, and the byte behind that says what the piece is.
+/// A client, the gateway and a service, over sockets. The input is a script: its first byte chooses the listener (bit 0: the one with
+/// PROXY headers; bit 2: the one with TLS) and the end (bit 1: both sides fall silent; else both break their connections), the rest is cut
+/// at every 0xFE, and the byte behind that says what the piece is.
 ///
 ///     c or none   the client sends it        e   the client ends its side     t   the service sends it, byte by byte
 ///     s           the service sends it       z   the service ends its side    x   the service resets the connection
+///     r           the client sends it past   f   the same without a           y   the same without a
+///                 TLS, if it has that            close_notify                     close_notify
 ///     w           time passes, some 4 ms times the square of the next byte    g   a reload             d   draining begins
 ///
 /// Whatever either side sends: the service gets well-formed requests only, one at a time, each of which the client has sent, in
@@ -26,31 +28,34 @@ enum GatewayFuzz: FuzzTarget {
         if gateway?.isDraining != false { gateway = FuzzGateway() }
         guard let gateway else { return require(false, "no gateway") }
         guard input.count > 1, input.count <= 4096 else { return }
-        let hasProxyHeader = input[0] & 1 == 1
-        gateway.begin(listener: hasProxyHeader ? 1 : 0)
-        let sent = play(input[1...].array, gateway)
+        let isTLS = input[0] & 4 != 0
+        let hasProxyHeader = !isTLS && input[0] & 1 != 0
+        gateway.begin(listener: isTLS ? 2 : hasProxyHeader ? 1 : 0)
+        let sent = play(input[1...].array, gateway, isTLS: isTLS)
         check(gateway, sent, hasProxyHeader: hasProxyHeader)
         if input[0] & 2 == 0 { gateway.end() } else { gateway.endByTime() }
     }
 
     /// Returns what the client sent.
-    private static func play(_ script: [UInt8], _ gateway: FuzzGateway) -> [UInt8] {
+    private static func play(_ script: [UInt8], _ gateway: FuzzGateway, isTLS: Bool) -> [UInt8] {
         var sent: [UInt8] = []
         var hasEnded = false
         for (index, piece) in script.split(separator: mark, maxSplits: piecesMax, omittingEmptySubsequences: false).enumerated() {
             switch index == 0 ? nil : piece.first {
             case UInt8(ascii: "s"): gateway.serviceSends(piece.dropFirst())
             case UInt8(ascii: "t"): for byte in piece.dropFirst().prefix(64) { gateway.serviceSends([byte]) }
-            case UInt8(ascii: "z"): gateway.serviceEnds()
+            case UInt8(ascii: "z"): gateway.serviceEnds(abruptly: false)
+            case UInt8(ascii: "y"): gateway.serviceEnds(abruptly: true)
             case UInt8(ascii: "x"): gateway.serviceResets()
             case UInt8(ascii: "w"):
                 let byte = UInt64(piece.dropFirst().first ?? 0)
                 gateway.pass(milliseconds: 4 * byte * byte)
             case UInt8(ascii: "g"): gateway.reload()
             case UInt8(ascii: "d"): gateway.drain()
-            case UInt8(ascii: "e"):
-                gateway.clientEnds()
+            case UInt8(ascii: "e"), UInt8(ascii: "f"):
+                gateway.clientEnds(abruptly: piece.first == UInt8(ascii: "f"))
                 hasEnded = true
+            case UInt8(ascii: "r") where isTLS: if !hasEnded { gateway.clientSendsRaw(piece.dropFirst()) }
             case UInt8(ascii: "c") where index > 0, _ where index == 0:
                 let bytes = index == 0 ? piece : piece.dropFirst()
                 guard !hasEnded, !bytes.isEmpty else { continue }
@@ -79,6 +84,10 @@ enum GatewayFuzz: FuzzTarget {
         require(!got.isMalformed, "the client gets what is no response: \(text(gateway.received))")
         let served = checkServices(gateway, wanted)
         checkClient(gateway, got.finalMessages, wanted, served, hasRest: wanted.position < sent.count)
+        if gateway.clientKeepsTLS, gateway.clientEnd == .reset {
+            let isCut = got.finalMessages.count < wanted.messages.count || got.messages.contains { !$0.isComplete || $0.isUpgrade }
+            require(isCut, "no close_notify behind whole responses: \(text(gateway.received))")
+        }
     }
 
     /// A request that reached the service, and what it said to it.
@@ -102,7 +111,7 @@ enum GatewayFuzz: FuzzTarget {
             for (index, request) in requests.messages.enumerated() {
                 require(index <= answers.count, "a request before the response to the one in front of it has ended")
                 require(index == 0 || answers[index - 1].isComplete, "a request behind a response that has not ended")
-                checkRequest(request, gateway)
+                checkRequest(request, authority: service.authority)
                 guard let read = service.reads.last(where: { $0.start <= request.start }) else { continue }
                 if index < answers.count { require(answers[index].start >= read.sent, "a request behind what could be taken for its response") }
                 all.append(Served(
@@ -111,26 +120,19 @@ enum GatewayFuzz: FuzzTarget {
             }
         }
         all.sort { $0.number < $1.number }
-        var next = 0
+        // What the gateway sends again has the same X-Request-Id; another with the same was named by the client.
+        var next = -1
         var repeated = 0
+        var id: [UInt8]?
         for served in all where !served.isPreCall {
-            while next < wanted.messages.count, !isSame(served.request, wanted.messages[next]) {
-                next += 1
+            if next < 0 || served.request.values("x-request-id").first != id || !isSame(served.request, wanted.messages[next]) {
                 repeated = 0
+                repeat { next += 1 } while next < wanted.messages.count && !isSame(served.request, wanted.messages[next])
+                require(next < wanted.messages.count, "the service gets what the client did not send: \(served.request)")
             }
-            require(next < wanted.messages.count, "the service gets what the client did not send: \(served.request)")
+            id = served.request.values("x-request-id").first
             repeated += 1
-            // One that is like the one before it is taken for its repetition.
-            if repeated > 1, next + 1 < wanted.messages.count, isSame(served.request, wanted.messages[next + 1]) {
-                next += 1
-                repeated = 1
-            }
-            // Another like it may stand behind some that were refused.
-            if repeated > 2, let later = wanted.messages.indices.first(where: { $0 > next && isSame(served.request, wanted.messages[$0]) }) {
-                next = later
-                repeated = 1
-            }
-            require(repeated <= 2, "a request is sent \(repeated) times")
+            require(repeated <= 2 || !wanted.messages[next].values("x-request-id").isEmpty, "a request is sent \(repeated) times")
         }
         return all
     }
@@ -153,9 +155,9 @@ enum GatewayFuzz: FuzzTarget {
         return !served.isComplete || wanted.isComplete && served.content == wanted.content
     }
 
-    private static func checkRequest(_ request: MessageReading.Message, _ gateway: FuzzGateway) {
+    private static func checkRequest(_ request: MessageReading.Message, authority: String) {
         require(request.minorVersion == 1, "a request of another version")
-        require(request.values("host") == [Array(gateway.authority.utf8)], "Host is \(request.values("host"))")
+        require(request.values("host") == [Array(authority.utf8)], "Host is \(request.values("host"))")
         withCopy(request.path) { _, view in
             require(PathFuzz.normalised(view) == request.path, "a path that is not in normal form: \(view.string)")
         }

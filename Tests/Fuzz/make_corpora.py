@@ -61,8 +61,15 @@ def gateway_seeds(requests, responses):
     switched = b"\xfesHTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\nabc\xfecdef\xfesghi"
     for end in [b"\xfee\xfez", b"\xfez\xfee", b"\xfex", b""]:
         yield "gateway", b"\0GET /api/a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\nearly" + switched + end
-    post = b"POST /api/a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc"
     begun = b"\xfesHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok"
+    for path in [b"/tls/a", b"/mock", b"/ask/x"]:
+        for request in [b"GET " + path + b" HTTP/1.1\r\nHost: h\r\n\r\n", b"GET " + path + b" HTTP/1.0\r\n\r\n", b"POST " + path + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"]:
+            for course in [answer + answer, b"\xfee" + answer + answer, b"\xfef" + answer, b"\xfesHTTP/1.1 200 OK\r\n\r\nab\xfez", b"\xfesHTTP/1.1 200 OK\r\n\r\nab\xfey",
+                           b"\xfer\x15\x03\x03\x00\x02\x01\x00" + answer, begun + b"\xfew\xff\xfesgo", answer + b"\xfew\xa0\xfec" + request + answer]:
+                yield "gateway", b"\0" + request + course
+                yield "gateway", b"\4" + request + course
+                yield "gateway", b"\6" + request + request + course
+    post = b"POST /api/a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc"
     for step in [b"\xfew\x10", b"\xfewa", b"\xfew\xa0", b"\xfeg", b"\xfed", b"\xfed\xfew\x20", b"\xfeg\xfed\xfewa"]:
         for course in [ask + step + answer, ask + answer + step + b"\xfec" + ask + answer, ask[:9] + step + b"\xfec" + ask[9:] + answer,
                        post + step + b"\xfecdef" + answer, ask + begun + step + b"\xfesgo", b"GET /ask/x HTTP/1.1\r\nHost: h\r\n\r\n" + step + answer + answer,

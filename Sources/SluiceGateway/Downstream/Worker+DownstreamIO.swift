@@ -155,15 +155,17 @@ extension Worker {
         connection.event.disarm()
         connection.pointee.output.clear(to: &outputs.pointee)
         releaseBlock(connection)
-        // In any other state an end in order would pass off for whole what was cut short (RFC 8446, 6.1).
-        if connection.pointee.state == .idle { connection.pointee.socket.tls?.closeNotify() }
+        switch connection.pointee.state {
+        case .idle, .readingHead: connection.pointee.socket.tls?.closeNotify()
+        // An end in order would pass off for whole what was cut short (RFC 8446, 6.1).
+        default: break
+        }
         connection.pointee.socket.close()
         connection.pointee.state = .free
         connection.pointee.isQueued = false
         connection.pointee.generation &+= 1
         counters.traffic.downstreamOpen -= 1
-        listeners[Int(connection.pointee.listener)].open.leave()
-        forgetPeer(connection.pointee.acceptedFrom)
+        forget(connection)
         downstreams.give(back: connection)
     }
 

@@ -27,7 +27,8 @@ package final class Explainer {
         guard let snapshot = compiler.compile(configuration, generation: 1), !problems.refuseConfiguration else { return nil }
         self.snapshot = snapshot
         do throws(EventLoop.SetupError) {
-            worker = try Worker(number: 0, limits: WorkerLimits(settings), workerCount: 1, counts: registries.counts, accessLog: nil)
+            worker = try Worker(number: 0, limits: WorkerLimits(settings), workerCount: 1,
+                bounds: ConnectionBounds(settings, descriptors: 0), counts: registries.counts, accessLog: nil)
         } catch {
             throw SetupError(message: error.message)
         }

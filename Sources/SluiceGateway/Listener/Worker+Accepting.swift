@@ -65,50 +65,47 @@ extension Worker {
         freshenClock()
         var accepted = 0
         while accepted < limit, !listener.isClosed {
-            guard limits.connectionsMax == 0 || downstreams.live < limits.connectionsMax,
-                listener.open.enter(limit: listener.connectionsMax)
-            else { return pause(listener) }
+            guard enter(listener) else { return pause(listener) }
             var address = SocketAddress()
             switch Socket.accept(listener.descriptor, from: &address) {
             case .bytes(let descriptor):
                 accepted += 1
-                guard admits(address.ip) else {
-                    listener.open.leave()
+                guard bounds.admits(address.ip) else {
+                    counters.traffic.connectionsRefused &+= 1
+                    leave(listener)
                     Socket.resetOnClose(Int32(descriptor))
                     Socket.close(Int32(descriptor))
                     continue
                 }
                 open(Int32(descriptor), from: address, listener)
                 if descriptor >= limits.clientDescriptorsMax { return pauseForDescriptors(listener) }
-            case .wouldBlock, .ended: return listener.open.leave()
+            case .wouldBlock, .ended: return leave(listener)
             case .failed:
-                listener.open.leave()
+                leave(listener)
                 // Out of descriptors or memory: the readiness would be reported again at once, and the loop would spin.
                 return pauseForDescriptors(listener)
             }
         }
     }
 
-    /// Counts a connection in by its peer's address, where these are bounded. The peer of a PROXY header is not meant: all
-    /// connections of a load balancer come from one address.
-    private func admits(_ peer: IPAddress) -> Bool {
-        guard limits.connectionsPerClientMax > 0 else { return true }
-        let peer = peer.allotment
-        let open = connectionsByPeer[peer] ?? 0
-        guard open < limits.connectionsPerClientMax else {
-            counters.traffic.connectionsRefused &+= 1
-            return false
-        }
-        connectionsByPeer[peer] = open + 1
-        return true
+    /// Counts a connection in before it is accepted, of the process and of the listener.
+    private func enter(_ listener: Listener) -> Bool {
+        guard bounds.enter() else { return false }
+        if listener.open.enter(limit: listener.connectionsMax) { return true }
+        bounds.leave()
+        return false
     }
 
-    /// Counts a connection out.
-    func forgetPeer(_ peer: IPAddress) {
-        guard limits.connectionsPerClientMax > 0 else { return }
-        let peer = peer.allotment
-        guard let open = connectionsByPeer[peer] else { return }
-        connectionsByPeer[peer] = open > 1 ? open - 1 : nil
+    /// Counts it out.
+    private func leave(_ listener: Listener) {
+        listener.open.leave()
+        bounds.leave()
+    }
+
+    /// Counts out a connection that was accepted.
+    func forget(_ connection: Downstream) {
+        bounds.forget(connection.pointee.acceptedFrom)
+        leave(listeners[Int(connection.pointee.listener)])
     }
 
     private func pause(_ listener: Listener) {

@@ -74,9 +74,10 @@ extension Worker {
             case .wouldBlock: return
             case .ended:
                 connection.pointee.socket.mayRead = false
+                upstream.pointee.socket.endSending()
                 // What the upstream sent before it ended is still to be delivered.
-                if upstream.pointee.socket.isAtEnd { return endTunnel(connection) }
-                return upstream.pointee.socket.endSending()
+                if upstream.pointee.socket.isAtEnd { endTunnel(connection) }
+                return
             case .failed: return endTunnel(connection)
             }
         }

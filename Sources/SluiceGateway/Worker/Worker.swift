@@ -35,8 +35,7 @@ final class Worker {
     var wheel: DeadlineWheel
     var queue = TurnQueue()
     var forwards = ForwardQueue()
-    /// Open connections by peer address; kept only where they are bounded.
-    var connectionsByPeer: [IPAddress: Int] = [:]
+    let bounds: ConnectionBounds
     var keySetWaiters: [KeySetWaiter] = []
     var allowanceWaiters = AllowanceWaiters()
     let counts: CountRegistry
@@ -78,10 +77,11 @@ final class Worker {
     var drained: (() -> Void)?
 
     init(
-        number: Int, limits: WorkerLimits, workerCount: Int, counts: CountRegistry, accessLog: AccessLogBuffer?
+        number: Int, limits: WorkerLimits, workerCount: Int, bounds: ConnectionBounds, counts: CountRegistry, accessLog: AccessLogBuffer?
     ) throws(EventLoop.SetupError) {
         self.number = number
         self.limits = limits
+        self.bounds = bounds
         self.counts = counts
         self.accessLog = accessLog
         loop = try EventLoop()

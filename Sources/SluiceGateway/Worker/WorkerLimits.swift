@@ -18,12 +18,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let connectTimeout: UInt64
     let upstreamIdleTimeout: UInt64
     let listenBacklog: Int
-    /// 0: no bound.
-    let connectionsMax: Int
     /// No client's connection gets a descriptor of this number or above, but for one per listener.
     let clientDescriptorsMax: Int
-    /// Of one client address; 0: no bound.
-    let connectionsPerClientMax: Int
     /// Requests after which a client's connection is closed; 0: no bound.
     let requestsPerConnectionMax: UInt32
     let idlePerAddressMax: Int
@@ -63,10 +59,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         tunnelTimeout = UInt64(settings.tunnelIdleTimeoutMs)
         connectTimeout = UInt64(settings.upstreamConnectTimeoutMs)
         upstreamIdleTimeout = UInt64(settings.upstreamIdleTimeoutMs)
-        connectionsMax = settings.maxConnections
         let descriptors = Descriptors.limit
         clientDescriptorsMax = descriptors - descriptors / Limits.descriptorReserve
-        connectionsPerClientMax = settings.maxConnectionsPerClient
         requestsPerConnectionMax = UInt32(clamping: settings.requestsPerConnectionMax)
         idlePerAddressMax = settings.upstreamPoolSize
         connectionsPerAddressMax = settings.upstreamMaxConnections
