@@ -107,6 +107,23 @@ struct TLSSessionTests {
         #expect(receiver.failureReason == "too many key updates")
     }
 
+    @Test("TLS 1.2: a client that wants another handshake is at its end, whatever comes of the message; a service that does goes without")
+    func renegotiation() throws {
+        let older = try TLSPeer(TLSClientContext(authorityFile: authority.file, newest: .tls12), name: "a.example")
+        var buffer = [UInt8](repeating: 0, count: 16)
+        let asking = try TLSPair(server, older)
+        try #require(asking.shake())
+        #expect(asking.exchange())
+        #expect(asking.client.renegotiate() == .wantRead)
+        #expect(asking.server.read(into: &buffer, capacity: 16) == .failed)
+        #expect(asking.server.failureReason == "no renegotiation")
+        let asked = try TLSPair(server, older)
+        try #require(asked.shake())
+        _ = asked.server.renegotiate()
+        #expect(asked.client.read(into: &buffer, capacity: 16) == .wantRead)
+        #expect(asked.client.failureReason == nil)
+    }
+
     @Test("data that comes in one packet with session tickets is read in one call")
     func ticketsAndData() throws {
         let pair = try connected()
