@@ -156,7 +156,7 @@ extension Worker {
         connection.pointee.output.clear(to: &outputs.pointee)
         releaseBlock(connection)
         switch connection.pointee.state {
-        case .idle, .readingHead: connection.pointee.socket.tls?.closeNotify()
+        case .idle, .readingHead, .dropping: connection.pointee.socket.tls?.closeNotify()
         // An end in order would pass off for whole what was cut short (RFC 8446, 6.1).
         default: break
         }
