@@ -20,7 +20,7 @@ struct RedisCommand {
     }
 
     /// Scripts count in doubles: beyond 2^52 a number would lose its last digits, and nothing that is counted comes near.
-    mutating func append(_ number: UInt64) { append(String(min(number, 1 << 52))) }
+    mutating func append(_ number: UInt64) { append(String(min(number, RedisReply.amountMax))) }
 
     /// The protocol's form of it; nil if there is no memory.
     var formatted: [UInt8]? {

@@ -40,6 +40,9 @@ enum RedisReply: Equatable {
         if case .integer(let number) = self { number } else { nil }
     }
 
-    /// A number that cannot be negative.
-    var amount: UInt64? { number.flatMap { UInt64(exactly: $0) } }
+    /// Largest number that is taken from a reply: scripts count in doubles, and nothing that is counted comes near.
+    static let amountMax: UInt64 = 1 << 52
+
+    /// A number that is not negative and that a script can have counted.
+    var amount: UInt64? { number.flatMap { UInt64(exactly: $0) }.flatMap { $0 <= Self.amountMax ? $0 : nil } }
 }

@@ -14,7 +14,10 @@ enum KeySetFetch {
     static let headBytesMax = 1 << 16
     private static let fieldsMax = 256
 
-    static func load(_ location: KeySetLocation) -> Result<[UInt8], KeySet.Fault> {
+    /// - Parameter isEnding: asked while it waits, ten times a second: whether to give up, because the process ends.
+    static func load(
+        _ location: KeySetLocation, isEnding: @escaping () -> Bool = { false }
+    ) -> Result<[UInt8], KeySet.Fault> {
         Result { () throws(KeySet.Fault) in
             switch location.kind {
             case .file(let path):
@@ -24,14 +27,17 @@ enum KeySetFetch {
                     throw KeySet.Fault(description: "a file that cannot be read (\(error.found))")
                 }
             case .uri(let uri):
-                return try get(uri, authorityFile: location.authorityFile)
+                return try get(uri, authorityFile: location.authorityFile, isEnding)
             }
         }
     }
 
-    private static func get(_ uri: KeySetLocation.URI, authorityFile: String?) throws(KeySet.Fault) -> [UInt8] {
-        let deadline = KeySetRefresher.monotonicNanoseconds() + UInt64(timeoutMilliseconds) * 1_000_000
-        let connection = try BlockingConnection(host: uri.host, port: uri.port, deadline: deadline)
+    private static func get(
+        _ uri: KeySetLocation.URI, authorityFile: String?, _ isEnding: @escaping () -> Bool
+    ) throws(KeySet.Fault) -> [UInt8] {
+        let patience = Patience(
+            deadline: KeySetRefresher.monotonicNanoseconds() + UInt64(timeoutMilliseconds) * 1_000_000, isEnding: isEnding)
+        let connection = try BlockingConnection(host: uri.host, port: uri.port, patience)
         if uri.isSecure { try connection.startTLS(name: uri.host, authorityFile: authorityFile) }
         let request =
             "GET \(uri.target) HTTP/1.1\r\nHost: \(uri.authority)\r\nAccept: application/jwk-set+json, application/json\r\n"
@@ -121,18 +127,43 @@ enum KeySetFetch {
     }
 }
 
+/// How long a descriptor is waited for.
+private struct Patience {
+    let deadline: UInt64
+    let isEnding: () -> Bool
+    private static let sliceNanoseconds: UInt64 = 100_000_000
+
+    /// This patience's part for one of several attempts that are made one after the other.
+    func share(of attempts: Int) -> Patience {
+        let now = KeySetRefresher.monotonicNanoseconds()
+        return Patience(deadline: now + (deadline - min(deadline, now)) / UInt64(max(1, attempts)), isEnding: isEnding)
+    }
+
+    /// Until the descriptor is ready; false at the deadline, and when the process ends.
+    func wait(_ descriptor: Int32, _ events: Int16) -> Bool {
+        while true {
+            let now = KeySetRefresher.monotonicNanoseconds()
+            guard now < deadline, !isEnding() else { return false }
+            var entry = pollfd(fd: descriptor, events: events, revents: 0)
+            let result = poll(&entry, 1, Int32(min(deadline - now, Self.sliceNanoseconds) / 1_000_000) + 1)
+            if result > 0 { return true }
+            if result < 0, errno != EINTR { return false }
+        }
+    }
+}
+
 /// One connection that is waited for, with one deadline for everything.
 private final class BlockingConnection {
     static let chunkBytes = 16_384
 
     private let descriptor: Int32
-    private let deadline: UInt64
+    private let patience: Patience
     private var peer: TLSPeer?
     private var session: TLSSession?
 
     /// Connects to the first address of the name that answers.
-    init(host: String, port: UInt16, deadline: UInt64) throws(KeySet.Fault) {
-        self.deadline = deadline
+    init(host: String, port: UInt16, _ patience: Patience) throws(KeySet.Fault) {
+        self.patience = patience
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV
@@ -141,13 +172,13 @@ private final class BlockingConnection {
             throw KeySet.Fault(description: "a host that does not resolve")
         }
         defer { freeaddrinfo(list) }
-        var next: UnsafeMutablePointer<addrinfo>? = list
-        while let address = next {
-            if let descriptor = Self.connect(address.pointee, deadline) {
+        // One that drops what it is sent must leave time for the next.
+        let addresses = sequence(first: list, next: { $0.pointee.ai_next }).prefix(Limits.addressesPerName).map(\.pointee)
+        for (index, address) in addresses.enumerated() {
+            if let descriptor = Self.connect(address, patience.share(of: addresses.count - index)) {
                 self.descriptor = descriptor
                 return
             }
-            next = address.pointee.ai_next
         }
         throw KeySet.Fault(description: "a host that does not answer")
     }
@@ -160,11 +191,11 @@ private final class BlockingConnection {
 
     var cut: KeySet.Fault { KeySet.Fault(description: "an answer that ends too soon") }
 
-    private static func connect(_ address: addrinfo, _ deadline: UInt64) -> Int32? {
+    private static func connect(_ address: addrinfo, _ patience: Patience) -> Int32? {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(address.ai_family, type, 0)
         guard descriptor >= 0 else { return nil }
-        if systemConnect(descriptor, address) || errno == EINPROGRESS, wait(descriptor, Int16(POLLOUT), deadline) {
+        if systemConnect(descriptor, address) || errno == EINPROGRESS, patience.wait(descriptor, Int16(POLLOUT)) {
             var fault: Int32 = 0
             var size = socklen_t(MemoryLayout<Int32>.size)
             if getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &fault, &size) == 0, fault == 0 { return descriptor }
@@ -240,20 +271,8 @@ private final class BlockingConnection {
     }
 
     private func awaitReadiness(_ events: Int16) throws(KeySet.Fault) {
-        guard Self.wait(descriptor, events, deadline) else {
+        guard patience.wait(descriptor, events) else {
             throw KeySet.Fault(description: "no answer in time")
-        }
-    }
-
-    /// Until the descriptor is ready; false at the deadline.
-    private static func wait(_ descriptor: Int32, _ events: Int16, _ deadline: UInt64) -> Bool {
-        while true {
-            let now = KeySetRefresher.monotonicNanoseconds()
-            guard now < deadline else { return false }
-            var entry = pollfd(fd: descriptor, events: events, revents: 0)
-            let result = poll(&entry, 1, Int32((deadline - now) / 1_000_000) + 1)
-            if result > 0 { return true }
-            if result < 0, errno != EINTR { return false }
         }
     }
 }

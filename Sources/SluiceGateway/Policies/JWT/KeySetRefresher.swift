@@ -73,13 +73,19 @@ final class KeySetRefresher: @unchecked Sendable {
         return true
     }
 
-    /// Ends the thread and waits for it: at most for the fetch that is under way.
+    /// Ends the thread and waits for it: a tenth of a second, or for a name that is being resolved.
     func stop() {
         guard isRunning else { return }
         registry.setRefresher(nil)
         signal { isStopping = true }
         pthread_join(thread, nil)
         isRunning = false
+    }
+
+    private var isEnding: Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return isStopping
     }
 
     private func wake() { signal { isWoken = true } }
@@ -93,7 +99,10 @@ final class KeySetRefresher: @unchecked Sendable {
 
     private func run() {
         while true {
-            registry.fetchDue(interval: intervalNanoseconds, now: Self.monotonicNanoseconds, report: report)
+            registry.fetchDue(
+                interval: intervalNanoseconds, now: Self.monotonicNanoseconds,
+                load: { location in KeySetFetch.load(location) { self.isEnding } },
+                report: { [report] location, fault in if !self.isEnding { report(location, fault) } })
             if !sleep(until: registry.sources.map(\.due).min()) { return }
         }
     }
