@@ -139,6 +139,10 @@ static inline int sluice_SSL_set_tlsext_host_name(SSL *session, const char *name
     return (int)SSL_set_tlsext_host_name(session, name);
 }
 
+/* These make the call that is under way fail: a queued error is what OpenSSL looks at first. */
+static inline void sluice_raise_too_many_messages(void) { ERR_raise(ERR_LIB_SSL, SSL_R_TOO_MANY_KEY_UPDATES); }
+static inline void sluice_raise_no_renegotiation(void) { ERR_raise(ERR_LIB_SSL, SSL_R_NO_RENEGOTIATION); }
+
 // Stacks of general names: type-safe wrappers in OpenSSL are macros.
 
 static inline GENERAL_NAMES *sluice_X509_subject_alternative_names(const X509 *certificate) {

@@ -5,7 +5,8 @@ extension CeilingLedger {
     package func apply(_ replies: AllowanceReplies, to sequence: UInt64, sentAt: UInt64, now: UInt64) {
         let until = sentAt + Self.lease
         contact = sentAt
-        fairParts = min(replies.fairParts, replies.fairTarget)
+        // All of a ceiling is the most that a part can be: a store that says more is not believed.
+        fairParts = min(replies.fairParts, replies.fairTarget, AllowanceReplies.fairUnit)
         let isSettling = replies.settlesInMilliseconds > 0
         if replies.registration != registration || self.isSettling && !isSettling || isRaised { beginRound() }
         isRaised = false

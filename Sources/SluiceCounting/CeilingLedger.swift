@@ -154,6 +154,9 @@ package final class CeilingLedger {
         return max(now, min(look, plannedAt + Self.heartbeat))
     }
 
+    /// When `tick` should be called next while no batch can be sent: however much waits to be told.
+    package func nextLook(now: UInt64) -> UInt64 { max(now, lookedAt + Self.lookTime) }
+
     /// What the meter was last told that it may admit.
     package func share(of index: Int) -> UInt64 { items[index].limit }
 

@@ -106,7 +106,7 @@ extension QuotaLedger {
         }
         let block = block(index)
         if window.isExhausted {
-            let mayHaveMore = nodes > 1 && conditions[index].isDemanded
+            let mayHaveMore = (isShared || nodes > 1) && conditions[index].isDemanded
             return mayHaveMore && now.monotonic &- conditions[index].askedAt >= Self.askAgainNanoseconds ? block : 0
         }
         if window.isContended, !conditions[index].isDemanded { return 0 }

@@ -86,6 +86,7 @@ package final class QuotaLedger {
     }
 
     let sizing: BlockSizing
+    let isShared: Bool
     var conditions: [Condition] = []
     var indices: [QuotaKey: Int] = [:]
     var active: [Active] = []
@@ -102,7 +103,11 @@ package final class QuotaLedger {
     /// Indices that are due in this round: kept for its memory.
     var due: [Int] = []
 
-    package init(sizing: BlockSizing) { self.sizing = sizing }
+    /// - Parameter isShared: whether other nodes may give back to the store what it has no more of now, also when it knows of no other.
+    package init(sizing: BlockSizing, isShared: Bool = false) {
+        self.sizing = sizing
+        self.isShared = isShared
+    }
 
     /// A condition that was not used for this long is no longer looked at, and gives back what its purse holds but for one.
     static let idleNanoseconds: UInt64 = 5_000_000_000

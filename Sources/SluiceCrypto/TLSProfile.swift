@@ -29,5 +29,6 @@ enum TLSProfile {
         sluice_SSL_CTX_set_mode(context, UInt32(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER))
         // One system call takes a record's head, its body and what follows, instead of two for each record.
         sluice_SSL_CTX_set_read_ahead(context)
+        HandshakeRate.bound(in: context)
     }
 }

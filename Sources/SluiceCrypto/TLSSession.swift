@@ -95,6 +95,26 @@ package struct TLSSession: BitwiseCopyable {
     /// record not yet decrypted is not counted.
     package var pending: Int { Int(SSL_pending(session)) }
 
+    /// Whether bytes of the peer's, perhaps only a part of a record, have been taken out of the socket and not been read.
+    package var hasBuffered: Bool { SSL_has_pending(session) == 1 }
+
+    /// Asks for another handshake in TLS 1.2, as no session of ours does. For tests.
+    package func renegotiate() -> TLSResult {
+        ErrorQueue.clear()
+        SSL_clear_options(session, SSL_get_options(session) & sluice_SSL_OP_BASE)
+        guard SSL_renegotiate(session) == 1 else { return .failed }
+        let result = SSL_do_handshake(session)
+        return result == 1 ? .bytes(0) : outcome(result)
+    }
+
+    /// Changes the keys of our direction and has the peer change its own (RFC 8446, 4.6.3), as far as the socket takes it. For tests.
+    package func updateKeys() -> TLSResult {
+        ErrorQueue.clear()
+        guard SSL_key_update(session, SSL_KEY_UPDATE_REQUESTED) == 1 else { return .failed }
+        let result = SSL_do_handshake(session)
+        return result == 1 ? .bytes(0) : outcome(result)
+    }
+
     /// Tells the peer that no more will be sent, if the socket takes it at once; never waits for the answer. Does
     /// nothing before the handshake is complete or after a failure.
     package func closeNotify() {

@@ -72,6 +72,7 @@ package final class ControlServer: @unchecked Sendable {
         }
         self.bound = bound
         pauseAcceptingOnErrors()
+        boundConnections()
         evhttp_set_gencb(http, { request, owner in
             guard let request, let owner else { return }
             Unmanaged<ControlServer>.fromOpaque(owner).takeUnretainedValue().answer(request)
@@ -101,6 +102,39 @@ package final class ControlServer: @unchecked Sendable {
                 }, nil)
             }, http, &rest)
         }
+    }
+
+    /// Most connections at once; of a small table of descriptors an eighth.
+    private static let connectionsMax = 64
+    private static let restMicroseconds = 100_000
+
+    /// A flood of connections, or an agent that leaves its own open, must not take the descriptors that forwarding requests and reloading need.
+    private func boundConnections() {
+        evhttp_set_bevcb(http, { base, owner in
+            if let owner {
+                let server = Unmanaged<ControlServer>.fromOpaque(owner).takeUnretainedValue()
+                if !server.hasRoom { server.rest() }
+            }
+            return bufferevent_socket_new(base, -1, 0)
+        }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// libevent counts no connections, but events: each connection has one or two, and there are a few besides.
+    private var hasRoom: Bool {
+        Int(event_base_get_num_events(loop.base, UInt32(EVENT_BASE_COUNT_ADDED))) < min(Self.connectionsMax, Descriptors.limit / 8)
+    }
+
+    /// Accepts nothing until there is room again.
+    private func rest() {
+        guard let bound, let listener = evhttp_bound_socket_get_listener(bound) else { return }
+        _ = evconnlistener_disable(listener)
+        var time = timeval(tv_sec: 0, tv_usec: Self.restMicroseconds)
+        _ = event_base_once(loop.base, -1, Int16(EV_TIMEOUT), { _, _, owner in
+            guard let owner else { return }
+            let server = Unmanaged<ControlServer>.fromOpaque(owner).takeUnretainedValue()
+            guard server.hasRoom else { return server.rest() }
+            if let bound = server.bound, let listener = evhttp_bound_socket_get_listener(bound) { _ = evconnlistener_enable(listener) }
+        }, Unmanaged.passUnretained(self).toOpaque(), &time)
     }
 
     /// Another descriptor of the listening socket; nil without one to spare. Not after `release()`.

@@ -71,6 +71,13 @@ package final class DescriptorChannel: @unchecked Sendable {
         }
     }
 
+    /// The text of the next message, as `receive`; descriptors that came with it, which nobody has asked for, are closed.
+    package func receiveText() -> String? {
+        guard let message = receive() else { return nil }
+        for descriptor in message.descriptors { Socket.close(descriptor) }
+        return message.text
+    }
+
     /// User and process at the other end; nil if the kernel does not say.
     package var peer: (user: UInt32, process: Int32)? {
         var user: UInt32 = 0

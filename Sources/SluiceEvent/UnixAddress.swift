@@ -25,11 +25,16 @@ package struct UnixAddress: @unchecked Sendable {
         }
     }
 
-    /// Sends one datagram. False if nobody takes it.
+    /// Longest wait for somebody whose queue is full.
+    private static let sendTimeout = timeval(tv_sec: 1, tv_usec: 0)
+
+    /// Sends one datagram. False if nobody takes it within a second.
     package func sendDatagram(_ text: String) -> Bool {
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return false }
         defer { Socket.close(descriptor) }
+        var limit = Self.sendTimeout
+        _ = setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var text = text
         return text.withUTF8 { bytes in
             withSockaddr { sendto(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), $0, $1) } == bytes.count

@@ -72,6 +72,8 @@ package final class Gateway: @unchecked Sendable {
     /// - Parameter inherited: sockets that listen already; the gateway's from here on.
     package func start(inherited: [ListeningSocket] = []) throws(Failure) {
         signal(SIGPIPE, SIG_IGN)
+        // A file that may grow no further (RLIMIT_FSIZE), a log above all, is a failed write and no end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         raiseDescriptorLimit()
         sockets.inherit(inherited)
         let plan = try makePlan()

@@ -7,18 +7,27 @@ internal import SluiceCrypto
 /// One connection to Redis, over TCP or TLS. It waits, with deadlines, and is for one thread. After any failure it is of no use any more: a
 /// reply that is still on its way must never be taken for another's.
 final class RedisConnection {
+    /// Longest reply, and most elements of all arrays in it: ten times what a batch is answered with.
+    static let replyBytesMax = 16 << 20
+    static let replyElementsMax = 1 << 18
+
     private let descriptor: Int32
     private let reader: UnsafeMutablePointer<redisReader>
+    /// The reader's; freed after it.
+    private let bounds: UnsafeMutablePointer<sluice_redis_bounds>
     private var session: TLSSession?
     private var buffer = [UInt8](repeating: 0, count: 16_384)
 
     /// Connects, within the deadline (monotonic nanoseconds).
-    init(host: String, port: UInt16, tls peer: TLSPeer?, deadline: UInt64) throws(AllowanceStoreError) {
-        let descriptor = try Self.open(host: host, port: port, deadline: deadline)
-        guard let reader = redisReaderCreate() else {
+    init(_ name: NameLookUp, tls peer: TLSPeer?, deadline: UInt64) throws(AllowanceStoreError) {
+        let descriptor = try Self.open(name, deadline: deadline)
+        let bounds = UnsafeMutablePointer<sluice_redis_bounds>.allocate(capacity: 1)
+        guard let reader = sluice_redis_reader_create(bounds) else {
             Glibc.close(descriptor)
+            bounds.deallocate()
             throw AllowanceStoreError("no memory")
         }
+        self.bounds = bounds
         self.descriptor = descriptor
         self.reader = reader
         if let peer { try handshake(peer, deadline: deadline) }
@@ -28,6 +37,7 @@ final class RedisConnection {
         session?.closeNotify()
         session?.free()
         redisReaderFree(reader)
+        bounds.deallocate()
         Glibc.close(descriptor)
     }
 
@@ -43,7 +53,9 @@ final class RedisConnection {
     func call(_ command: RedisCommand, deadline: UInt64) throws(AllowanceStoreError) -> RedisReply {
         guard let bytes = command.formatted else { throw AllowanceStoreError("no memory") }
         try send(bytes, deadline: deadline)
-        while true {
+        var received = 0
+        bounds.pointee.elements = Self.replyElementsMax
+        while received <= Self.replyBytesMax {
             var reply: UnsafeMutableRawPointer?
             guard redisReaderGetReply(reader, &reply) == REDIS_OK else { throw AllowanceStoreError("it does not speak Redis's protocol") }
             if let reply {
@@ -51,11 +63,13 @@ final class RedisConnection {
                 return RedisReply(UnsafePointer(reply.assumingMemoryBound(to: redisReply.self)))
             }
             let count = try receive(deadline: deadline)
+            received += count
             let isFed = buffer.withUnsafeBytes { memory in
                 redisReaderFeed(reader, memory.bindMemory(to: CChar.self).baseAddress, count) == REDIS_OK
             }
             guard isFed else { throw AllowanceStoreError("it does not speak Redis's protocol") }
         }
+        throw AllowanceStoreError("its answer is too long")
     }
 
     // MARK: Bytes
@@ -136,20 +150,15 @@ final class RedisConnection {
 
     // MARK: Connecting
 
-    private static func open(host: String, port: UInt16, deadline: UInt64) throws(AllowanceStoreError) -> Int32 {
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_ADDRCONFIG
-        var list: UnsafeMutablePointer<addrinfo>?
-        let code = getaddrinfo(host, String(port), &hints, &list)
-        guard code == 0 else { throw AllowanceStoreError("its name cannot be resolved: " + String(cString: gai_strerror(code))) }
-        defer { freeaddrinfo(list) }
+    private static func open(_ name: NameLookUp, deadline: UInt64) throws(AllowanceStoreError) -> Int32 {
         var failure = AllowanceStoreError("its name has no address")
-        var next = list
-        while let address = next?.pointee {
-            next = address.ai_next
+        let addresses = try name.addresses(deadline: min(deadline, now() + NameLookUp.timeout))
+        for (index, address) in addresses.enumerated() {
+            // One that drops what it is sent must leave time for the next.
+            let now = now()
+            let share = (deadline - min(deadline, now)) / UInt64(addresses.count - index)
             do throws(AllowanceStoreError) {
-                return try connect(address, deadline: deadline)
+                return try connect(address, deadline: now + share)
             } catch {
                 failure = error
             }
@@ -157,15 +166,15 @@ final class RedisConnection {
         throw failure
     }
 
-    private static func connect(_ address: addrinfo, deadline: UInt64) throws(AllowanceStoreError) -> Int32 {
+    private static func connect(_ address: NameLookUp.Address, deadline: UInt64) throws(AllowanceStoreError) -> Int32 {
         let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let descriptor = socket(address.ai_family, flags, 0)
+        let descriptor = socket(address.family, flags, 0)
         guard descriptor >= 0 else { throw AllowanceStoreError("no socket: error \(errno)") }
         var isConnected = false
         defer { if !isConnected { Glibc.close(descriptor) } }
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-        if Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) != 0 {
+        if address.withSockaddr({ Glibc.connect(descriptor, $0, $1) }) != 0 {
             guard errno == EINPROGRESS else { throw AllowanceStoreError("no connection: " + String(cString: strerror(errno))) }
             try wait(descriptor, for: POLLOUT, deadline: deadline)
             var code: Int32 = 0

@@ -40,9 +40,9 @@ enum RedisReply: Equatable {
         if case .integer(let number) = self { number } else { nil }
     }
 
-    /// The largest number that scripts, which count in doubles, can give exactly. What is reckoned with it stays far from overflowing.
-    private static let amountMax = 1 << 53
+    /// Largest number that is taken from a reply: scripts count in doubles, and nothing that is counted comes near.
+    static let amountMax: UInt64 = 1 << 52
 
-    /// A number as a script counts: neither negative nor larger than it can be.
-    var amount: UInt64? { number.flatMap { (0...Self.amountMax).contains($0) ? UInt64($0) : nil } }
+    /// A number that is not negative and that a script can have counted.
+    var amount: UInt64? { number.flatMap { UInt64(exactly: $0) }.flatMap { $0 <= Self.amountMax ? $0 : nil } }
 }

@@ -19,6 +19,8 @@ package import SluiceCounting
 package final class RedisStore: AllowanceStore {
     /// Longest time for connecting with all that belongs to it, and for a reply.
     static let timeout: UInt64 = 1_000_000_000
+    /// Most answers that a list of usage is put together from, of about a hundred windows each.
+    private static let usagePagesMax = 100_000
     private static let backoffMin: UInt64 = 100_000_000
     private static let backoffMax: UInt64 = 2_000_000_000
     /// One hash tag: one slot of a cluster.
@@ -27,6 +29,7 @@ package final class RedisStore: AllowanceStore {
     /// 32 hexadecimal digits.
     package let node: String
     private let url: RedisURL
+    private let name: NameLookUp
     private let peer: TLSPeer?
     private var connection: RedisConnection?
     /// Of the server that is connected; empty if it does not tell.
@@ -41,6 +44,7 @@ package final class RedisStore: AllowanceStore {
     /// - Parameter authorityFile: PEM file of the authorities that the server's certificate is checked by, in place of the system's.
     package init(_ url: RedisURL, authorityFile: String? = nil) throws(AllowanceStoreError) {
         self.url = url
+        name = NameLookUp(url.host, port: url.port)
         do throws(CryptoError) {
             peer = url.isTLS ? try TLSPeer(TLSClientContext(authorityFile: authorityFile), name: url.host) : nil
             node = try Self.makeName()
@@ -80,7 +84,7 @@ package final class RedisStore: AllowanceStore {
         let connection = try connected()
         var found: [(key: QuotaKey, window: UInt64, reserved: UInt64)] = []
         var cursor = "0"
-        repeat {
+        for _ in 0..<Self.usagePagesMax {
             let reply = try run(UsageScript.text, on: connection, arguments: [cursor, String(wallSeconds)])
             guard let parts = reply.elements, parts.count == 2, let next = parts[0].text, let rows = parts[1].elements else {
                 throw give(up: "its answer is not what the script says")
@@ -91,9 +95,10 @@ package final class RedisStore: AllowanceStore {
                 else { continue }
                 found.append((QuotaKey(owner: owner, perSeconds: seconds), window, reserved))
             }
+            if next == "0" { return found }
             cursor = next
-        } while cursor != "0"
-        return found
+        }
+        throw give(up: "its list of windows does not end")
     }
 
     package func reset(_ key: QuotaKey?) throws(AllowanceStoreError) {
@@ -149,7 +154,7 @@ package final class RedisStore: AllowanceStore {
         let now = RedisConnection.now()
         guard now >= retryAt else { throw AllowanceStoreError(lastFailure) }
         do throws(AllowanceStoreError) {
-            let made = try RedisConnection(host: url.host, port: url.port, tls: peer, deadline: now + Self.timeout)
+            let made = try RedisConnection(name, tls: peer, deadline: now + Self.timeout)
             try introduce(made, deadline: now + Self.timeout)
             connection = made
             backoff = Self.backoffMin

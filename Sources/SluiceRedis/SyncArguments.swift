@@ -23,17 +23,17 @@ enum SyncArguments {
     }
 
     /// Scripts count in doubles: beyond 2^52 a number would lose its last digits, and nothing that is counted comes near.
-    private static func number(_ number: UInt64) -> String { String(min(number, 1 << 52)) }
+    private static func number(_ number: UInt64) -> String { String(min(number, RedisReply.amountMax)) }
 
     /// Nil if the answer is not what the script gives.
     static func replies(in reply: RedisReply, to batch: AllowanceBatch) -> AllowanceReplies? {
-        guard let parts = reply.elements, parts.count == 11, let clock = parts[0].amount, let nodes = parts[1].number,
+        guard let parts = reply.elements, parts.count == 11, let clock = parts[0].amount, let nodes = parts[1].amount,
             let registration = parts[2].amount, let settles = parts[3].amount, let fairParts = parts[4].amount, let fairTarget = parts[5].amount,
             let squeeze = parts[6].amount, let ceilings = parts[7].elements, let extras = parts[8].elements,
             let quotas = parts[9].elements, let notices = parts[10].elements,
             ceilings.count == 3 * batch.ceilings.count, extras.count % 4 == 0, quotas.count == 4 * batch.quotas.count, notices.count % 4 == 0
         else { return nil }
-        var replies = AllowanceReplies(nodes: nodes, clockMicroseconds: clock)
+        var replies = AllowanceReplies(nodes: Int(clamping: nodes), clockMicroseconds: clock)
         replies.registration = registration
         replies.settlesInMilliseconds = settles
         replies.fairParts = fairParts

@@ -3,7 +3,7 @@ internal import SluiceCounting
 /// One node's quotas: purses, the ledger, and the keeper that exchanges batches, in virtual time.
 final class QuotaFleetNode {
     let name: String
-    let ledger = QuotaLedger(sizing: .blocks)
+    let ledger = QuotaLedger(sizing: .blocks, isShared: true)
     let words: [QuotaPurse.Words]
     private let keys: [QuotaKey]
     private let clockOffset: UInt64

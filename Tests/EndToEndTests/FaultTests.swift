@@ -211,6 +211,91 @@ struct FaultTests {
         #expect(gateway.process.exitCode() == nil)
     }
 
+    @Test("an access log that is a FIFO: without a reader the start fails at once; one that stops reading holds up no request, nor the end")
+    func accessLogFIFO() throws {
+        let folder = try Folder()
+        let path = folder.file("log")
+        #expect(mkfifo(path, 0o600) == 0)
+        let text = configuration(ceiling: 1_000_000, [EndpointText("/**", helloMock)])
+        try folder.write("sluice.yaml", text)
+        let refused = try run(
+            ["run", "--config", folder.file("sluice.yaml")],
+            environment: Gateway.environment(folder: folder, port: Ports.free()).merging(["SLUICE_ACCESS_LOG": path]) { $1 })
+        #expect(refused.code == 1 && refused.errors.contains("a FIFO that nobody reads"), "\(refused.everything)")
+        let reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        defer { close(reader) }
+        let gateway = try Gateway(text, environment: ["SLUICE_ACCESS_LOG": path], admin: true)
+        // More lines than the pipe takes.
+        let client = try gateway.client()
+        for _ in 0..<1000 {
+            try client.send(Gateway.text("GET", "/api/x"))
+            #expect(try client.response().status == 200)
+        }
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(10) == 0)
+    }
+
+    @Test("standard output whose reader stops reading holds up no request, nor the end")
+    func accessLogPipe() throws {
+        let folder = try Folder()
+        let port = try Ports.free()
+        let path = folder.file("log")
+        #expect(mkfifo(path, 0o600) == 0)
+        let reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        defer { close(reader) }
+        try folder.write("sluice.yaml", configuration(ceiling: 1_000_000, [EndpointText("/**", helloMock)]))
+        let process = try ChildProcess(
+            ["sh", "-c", "exec \"$0\" run --config \"$1\" >\"$2\"", Gateway.binary(), folder.file("sluice.yaml"), path],
+            environment: Gateway.environment(folder: folder, port: port).merging(["SLUICE_ACCESS_LOG": "-"]) { $1 }, folder: folder)
+        #expect(eventually { (try? RawClient(port: port)) != nil })
+        let client = try RawClient(port: port)
+        for _ in 0..<1000 {
+            try client.send(Gateway.text("GET", "/api/x"))
+            #expect(try client.response().status == 200)
+        }
+        process.signal(SIGTERM)
+        #expect(process.waitForExit(10) == 0)
+    }
+
+    @Test("a flood of the admin listener leaves descriptors for services and reloads, and is over with its connections")
+    func adminFlood() throws {
+        let upstream = try ScriptedUpstream { call in
+            try call.reply(200, ["Connection: close"], body: "upstream")
+            call.close()
+        }
+        let text = configuration(upstream: upstream.url)
+        let gateway = try Gateway(text, admin: true, limits: "-n 128")
+        var flood: [RawSocket] = []
+        for _ in 0..<120 {
+            let socket = try RawSocket.connect(port: gateway.adminPort)
+            try socket.send("GET /healthz HTTP/1.1\r\n")
+            flood.append(socket)
+        }
+        // The flood lasts longer than this waits.
+        for _ in 0..<5 { #expect(try gateway.client(timeout: 3).exchange(Gateway.text("GET", "/api/x")).status == 200) }
+        try gateway.reload(text)
+        #expect(eventually { gateway.log.contains("reloaded") }, "\(gateway.log)")
+        for socket in flood { socket.close() }
+        #expect(try eventually { try gateway.get("/readyz", port: gateway.adminPort).status == 200 })
+    }
+
+    @Test("a log that has reached the process's limit of file sizes is a failed write, and ends nothing")
+    func fileSizeLimit() throws {
+        let folder = try Folder()
+        let gateway = try Gateway(
+            configuration([EndpointText("/**", helloMock)]), folder: folder,
+            environment: ["SLUICE_ACCESS_LOG": folder.file("access.log"), "SLUICE_STATE_DIR": "off"], admin: true, limits: "-f 8")
+        let client = try gateway.client()
+        let admin = try RawClient(port: gateway.adminPort)
+        var served = true
+        let hasFailed = try eventually {
+            served = try client.exchange(Gateway.text("GET", "/api/x")).status == 200 && served
+            return try metric("sluice_access_log_write_failures_total", over: admin) > 0
+        }
+        #expect(served && hasFailed)
+        #expect(gateway.process.exitCode() == nil)
+    }
+
     @Test("an access log on a device that takes nothing holds up no request")
     func fullDevice() throws {
         let upstream = try ScriptedUpstream(LoadGenerator.echo)

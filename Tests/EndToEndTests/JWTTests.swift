@@ -24,6 +24,22 @@ struct JWTTests {
         }
     }
 
+    @Test("a key set that is being fetched does not keep the process from ending")
+    func endWhileFetching() throws {
+        let asked = Flag()
+        let keys = try ScriptedUpstream { _ in
+            asked.set()
+            sleep(60)
+        }
+        let gateway = try Gateway(
+            configuration(policies: "jwt: {algorithm: RS256, jwks: \"\(keys.url)/jwks\"}", [EndpointText("/**", helloMock)]),
+            environment: ["SLUICE_KEY_SET_FETCH_TIMEOUT_MS": "60000"])
+        #expect(eventually { asked.isSet })
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(10) == 0)
+        #expect(!gateway.log.contains("cannot be fetched"), "\(gateway.log)")
+    }
+
     @Test("HS256: with Bearer, in any case, and bare")
     func forms() throws {
         let gateway = try gateway("algorithm: HS256, secret: s3cret")

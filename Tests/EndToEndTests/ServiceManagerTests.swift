@@ -29,6 +29,24 @@ struct ServiceManagerTests {
 
         deinit { close(descriptor) }
 
+        /// Sends to itself until nothing more fits into its queue, nor into that of any other sender.
+        func fill() {
+            var address = sockaddr_un()
+            var size = socklen_t(MemoryLayout<sockaddr_un>.size)
+            withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    guard getsockname(descriptor, $0, &size) == 0 else { return }
+                    // A socket of its own for each: what a sender may have under way is bounded, too.
+                    for _ in 0..<10_000 {
+                        let sender = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+                        let sent = sendto(sender, "x", 1, Int32(MSG_DONTWAIT), $0, size)
+                        close(sender)
+                        if sent < 0 { return }
+                    }
+                }
+            }
+        }
+
         /// All that has come.
         var all: [String] {
             var buffer = [UInt8](repeating: 0, count: 4096)
@@ -48,6 +66,33 @@ struct ServiceManagerTests {
         private static func value(_ name: String, in text: String) -> String? {
             text.split(separator: "\n").first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) }
         }
+    }
+
+    @Test("a manager that reads nothing any more: the gateway serves, reloads and ends all the same")
+    func stuckManager() throws {
+        let folder = try Folder()
+        let notifications = try Notifications(folder.file("notify"))
+        notifications.fill()
+        let text = configuration([EndpointText("/**", helloMock)])
+        let gateway = try Gateway(text, folder: folder, environment: ["NOTIFY_SOCKET": folder.file("notify"), "WATCHDOG_USEC": "1000000"])
+        #expect(try gateway.get("/api/x").status == 200)
+        try gateway.reload(text)
+        #expect(eventually(within: 20) { gateway.log.contains("reloaded") })
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(20) == 0)
+    }
+
+    @Test("a watchdog's time that is no time, or longer than any, is taken as it can be", arguments: ["18446744073709551615", "0", "-1", "soon", ""])
+    func watchdogTime(text: String) throws {
+        let folder = try Folder()
+        let notifications = try Notifications(folder.file("notify"))
+        let gateway = try Gateway(
+            configuration([EndpointText("/**", helloMock)]), folder: folder,
+            environment: ["NOTIFY_SOCKET": folder.file("notify"), "WATCHDOG_USEC": text])
+        #expect(notifications.value("READY") == "1")
+        #expect(try gateway.get("/api/x").status == 200)
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(10) == 0)
     }
 
     @Test("Type=notify: READY when it serves, RELOADING with the time, READY again, STOPPING", arguments: ["path", "abstract"])

@@ -168,6 +168,28 @@ struct TakeOverTests {
         #expect(succession.folder.read("sluice.yaml").contains("domains:"))
     }
 
+    @Test("descriptors that somebody sends to the take-over socket are closed, whatever comes with them")
+    func uninvitedDescriptors() throws {
+        let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
+        let process = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        let before = process.openDescriptors()
+        let script = """
+            import socket, sys
+            for text in [b"nobody", b"sluice-takeover 1"] * 5:
+                caller = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                caller.connect(sys.argv[1])
+                socket.send_fds(caller, [text], [0] * 50)
+                caller.recv(65536)
+                try: socket.send_fds(caller, [b"no"], [0] * 50)
+                except OSError: pass
+            """
+        let sent = try command(["/usr/bin/env", "python3", "-c", script, succession.path])
+        #expect(sent.code == 0, "\(sent.errors)")
+        #expect(eventually { process.openDescriptors() <= before }, "\(before) before, \(process.openDescriptors()) after")
+        #expect(succession.isReady())
+    }
+
     @Test("SIGTERM: what waits in the accept queue is answered, and so is the next request of a kept connection, which says close")
     func drainAnswersTheQueue() throws {
         let gateway = try Gateway(

@@ -107,6 +107,27 @@ struct CeilingLedgerTests {
         #expect(node.exchange(now: Self.start + Self.second / 10, share: 80, target: 40) == [.init(project: "p", ceiling: 40, held: 80, demand: 80)])
     }
 
+    @Test("local: a fair part of more than the whole is not believed")
+    func exaggerated() throws {
+        let node = try Node(isLocal: true)
+        _ = node.exchange(now: Self.start, share: 10, parts: 1 << 45)
+        _ = node.ledger.tick(now: Self.start + CeilingLedger.raise + Self.second)
+        #expect(node.limit(Self.start + CeilingLedger.raise + Self.second) == 100)
+    }
+
+    @Test("a store that is left alone: what waits to be told makes nobody look more often than meters are looked at")
+    func leftAlone() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 60)
+        node.ledger.setCeiling(0, to: 90, now: Self.start)
+        _ = node.ledger.plan(now: Self.start + Self.second)
+        node.ledger.failed(now: Self.start + Self.second)
+        let later = Self.start + 2 * Self.second
+        _ = node.ledger.tick(now: later)
+        #expect(node.ledger.nextTick(now: later) == later)
+        #expect(node.ledger.nextLook(now: later) == later + CeilingLedger.lookTime)
+    }
+
     @Test("a batch without an answer is said again, and its share is not prolonged before it is confirmed")
     func failed() throws {
         let node = try Node()

@@ -15,8 +15,10 @@ final class LedgerBench {
     /// The next exchanges fail, this many.
     var failures = 0
 
-    init(sizing: BlockSizing = .blocks, store: any AllowanceStore = MemoryStore(), atSeconds seconds: UInt64 = 1_800_000_000) {
-        ledger = QuotaLedger(sizing: sizing)
+    init(
+        sizing: BlockSizing = .blocks, store: any AllowanceStore = MemoryStore(), isShared: Bool = false, atSeconds seconds: UInt64 = 1_800_000_000
+    ) {
+        ledger = QuotaLedger(sizing: sizing, isShared: isShared)
         self.store = store
         counting = seconds * 1_000_000_000
     }

@@ -30,6 +30,35 @@ struct QuotaLedgerTests {
         #expect(bench.exchanges == before, "an exhausted window of a single node costs no exchange")
     }
 
+    @Test("what a node has given back that shared the store and is gone: the last node gets it, and asks for it ten times a second at most")
+    func givenBack() throws {
+        let store = MemoryStore()
+        let bench = LedgerBench(store: store, isShared: true)
+        let index = bench.add(limit: 10, per: 86_400)
+        let key = QuotaKey(owner: "orders", perSeconds: 86_400)
+        func other(_ granted: UInt64, _ wanted: UInt64, givenBack: UInt64 = 0) throws -> AllowanceReplies {
+            let request = AllowanceBatch.QuotaRequest(
+                key: key, window: bench.window(index), limit: 10, granted: granted, givenBack: givenBack, wanted: wanted)
+            return try store.exchange(AllowanceBatch(sequence: 1, quotas: [request]))
+        }
+        #expect(try other(0, 10).quotas[0].granted == 10)
+        #expect(bench.take(index) == .pending)
+        bench.round()
+        #expect(bench.take(index) == .exhausted)
+        let before = bench.exchanges
+        for _ in 0..<100 {
+            _ = bench.take(index)
+            bench.pass(milliseconds: 7)
+            bench.round()
+        }
+        #expect((6...7).contains(bench.exchanges - before))
+        _ = try other(0, 0, givenBack: 10)
+        bench.pass(milliseconds: 101)
+        _ = bench.take(index)
+        bench.round()
+        #expect(bench.take(index) == .taken)
+    }
+
     @Test("a limit of 0 admits nothing, in any window, and asks the store for nothing")
     func zero() {
         let bench = LedgerBench()

@@ -81,6 +81,49 @@ struct TLSSessionTests {
         #expect(pair.server.read(into: &buffer, capacity: 16) == .wantRead)
     }
 
+    @Test("bytes that were read ahead: another record, or a part of one, is told of until it has been read")
+    func readAhead() throws {
+        let pair = try connected()
+        #expect(!pair.server.hasBuffered)
+        for text in ["one", "two"] { #expect(pair.client.write(Array(text.utf8), count: 3) == .bytes(3)) }
+        var buffer = [UInt8](repeating: 0, count: 16)
+        #expect(pair.server.read(into: &buffer, capacity: 16) == .bytes(3))
+        #expect(pair.server.hasBuffered)
+        #expect(pair.server.read(into: &buffer, capacity: 16) == .bytes(3))
+        #expect(!pair.server.hasBuffered)
+    }
+
+    @Test("key updates: a few are followed, a flood of them ends the session instead of keeping a read busy", arguments: [true, false])
+    func keyUpdates(fromServer: Bool) throws {
+        let pair = try connected()
+        let (sender, receiver) = fromServer ? (pair.server, pair.client) : (pair.client, pair.server)
+        var buffer = [UInt8](repeating: 0, count: 16)
+        for _ in 0..<10 { #expect(sender.updateKeys() == .bytes(0)) }
+        #expect(TLSPair.send("text", from: sender, to: receiver) == "text")
+        #expect(TLSPair.send("back", from: receiver, to: sender) == "back")
+        // More than twice the bound: whichever seconds they fall into, one of two is over it.
+        for _ in 0..<250 { #expect(sender.updateKeys() == .bytes(0)) }
+        #expect(receiver.read(into: &buffer, capacity: 16) == .failed)
+        #expect(receiver.failureReason == "too many key updates")
+    }
+
+    @Test("TLS 1.2: a client that wants another handshake is at its end, whatever comes of the message; a service that does goes without")
+    func renegotiation() throws {
+        let older = try TLSPeer(TLSClientContext(authorityFile: authority.file, newest: .tls12), name: "a.example")
+        var buffer = [UInt8](repeating: 0, count: 16)
+        let asking = try TLSPair(server, older)
+        try #require(asking.shake())
+        #expect(asking.exchange())
+        #expect(asking.client.renegotiate() == .wantRead)
+        #expect(asking.server.read(into: &buffer, capacity: 16) == .failed)
+        #expect(asking.server.failureReason == "no renegotiation")
+        let asked = try TLSPair(server, older)
+        try #require(asked.shake())
+        _ = asked.server.renegotiate()
+        #expect(asked.client.read(into: &buffer, capacity: 16) == .wantRead)
+        #expect(asked.client.failureReason == nil)
+    }
+
     @Test("data that comes in one packet with session tickets is read in one call")
     func ticketsAndData() throws {
         let pair = try connected()

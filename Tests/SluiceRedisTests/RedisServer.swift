@@ -30,7 +30,7 @@ final class RedisServer {
         process.standardError = FileHandle.nullDevice
         try process.run()
         let deadline = Date().addingTimeInterval(10)
-        while (try? RedisConnection(host: "127.0.0.1", port: port, tls: nil, deadline: RedisConnection.now() + 200_000_000)) == nil {
+        while (try? RedisConnection(NameLookUp("127.0.0.1", port: port), tls: nil, deadline: RedisConnection.now() + 200_000_000)) == nil {
             guard Date() < deadline, process.isRunning else { throw AllowanceStoreError("redis-server has not started") }
             usleep(20_000)
         }
@@ -55,7 +55,7 @@ final class RedisServer {
     @discardableResult
     func call(_ words: String...) throws -> RedisReply {
         let deadline = RedisConnection.now() + 1_000_000_000
-        let connection = try RedisConnection(host: "127.0.0.1", port: port, tls: nil, deadline: deadline)
+        let connection = try RedisConnection(NameLookUp("127.0.0.1", port: port), tls: nil, deadline: deadline)
         var command = RedisCommand()
         for word in words { command.append(word) }
         return try connection.call(command, deadline: deadline)

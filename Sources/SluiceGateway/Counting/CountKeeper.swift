@@ -76,7 +76,7 @@ final class CountKeeper: @unchecked Sendable {
         self.isLocalWhenAway = isLocalWhenAway && source.isShared
         self.log = log
         self.tellWorker = tellWorker
-        quotas = QuotaLedger(sizing: source.sizing)
+        quotas = QuotaLedger(sizing: source.sizing, isShared: source.isShared)
         ceilings = source.isShared ? CeilingLedger(isLocal: isLocalWhenAway) : nil
         clock = CountingClock(wall: Clock.wallNanoseconds(), monotonic: Clock.monotonicNanoseconds())
         KeeperState.setClockOffset(registry.state, to: clock.offset)
@@ -130,8 +130,8 @@ final class CountKeeper: @unchecked Sendable {
         let now = Clock.monotonicNanoseconds()
         var due = quotas.nextDue(latest: now + Self.idleNanoseconds)
         if let ceilings { due = min(due, ceilings.nextTick(now: now)) }
-        // Nothing is asked of a store that is being left alone.
-        if retryAt > now, ceilings == nil { due = retryAt }
+        // Nothing is asked of a store that is being left alone: what is due to be told waits, and what is held is looked after.
+        if retryAt > now { due = min(retryAt, ceilings?.nextLook(now: now) ?? .max) }
         return due <= now ? 0 : Int(clamping: (due - now) / 1_000_000) + 1
     }
 
@@ -209,7 +209,10 @@ final class CountKeeper: @unchecked Sendable {
     private func round(_ now: UInt64) {
         // Also without the store: shares end, or become the fair part, by this.
         let isDue = ceilings?.tick(now: now) ?? false
-        guard now >= retryAt else { return goOnWithout(now) }
+        guard now >= retryAt else {
+            roundAt = now
+            return goOnWithout(now)
+        }
         let requests = quotas.plan(
             attention: demanded, countingNanoseconds: clock.nanoseconds(at: now), monotonicNanoseconds: now)
         guard isDue || !requests.isEmpty else { return demanded.removeAll() }

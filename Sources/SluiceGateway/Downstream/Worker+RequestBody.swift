@@ -71,7 +71,8 @@ extension Worker {
         var byte: UInt8 = 0
         switch Socket.peek(connection.pointee.socket.descriptor, into: &byte, capacity: 1) {
         case .bytes: break
-        case .wouldBlock: connection.pointee.socket.mayRead = false
+        // TLS reads ahead: a next request may have left the socket already.
+        case .wouldBlock: connection.pointee.socket.mayRead = connection.pointee.socket.hasReadAhead
         case .ended: connection.pointee.socket.isPeerClosed = true
         case .failed: abort(connection)
         }

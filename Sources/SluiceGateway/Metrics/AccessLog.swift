@@ -18,6 +18,10 @@ final class AccessLog: @unchecked Sendable {
     private let wantsReopen = Atomic<Bool>(false)
     /// The writing thread's once it runs.
     private var descriptor: Int32
+    /// Whether a write may wait for a reader: a pipe, a socket, a terminal. The writing thread's.
+    private var hasReader: Bool
+    /// Whether a reader that takes nothing was given up at the end. The writing thread's.
+    private var hasGivenUp = false
     /// Whether the last write that failed has left half a line. The writing thread's.
     private var isMidLine = false
     private let failures = Atomic<UInt64>(0)
@@ -32,8 +36,9 @@ final class AccessLog: @unchecked Sendable {
         case .file(let path):
             self.path = path
             descriptor = Self.open(path)
-            if descriptor < 0 { throw OpenError(message: "\(path): \(SocketError(code: errno))") }
+            if descriptor < 0 { throw OpenError(message: "\(path): \(Self.reason(errno))") }
         }
+        hasReader = Self.hasReader(descriptor)
     }
 
     /// A buffer for one worker.
@@ -82,14 +87,12 @@ final class AccessLog: @unchecked Sendable {
             isMidLine = false
         }
         while !rest.isEmpty {
-            let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            guard !hasReader || awaitReader() else { return }
+            let count = Glibc.write(
+                descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, hasReader ? min(rest.count, Self.pieceBytes) : rest.count)
             if count > 0 {
                 rest = rest.dropFirst(count)
-            } else if errno == EAGAIN {
-                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&entry, 1, 1000)
-                if isStopped.load(ordering: .relaxed) { return }
-            } else if errno != EINTR {
+            } else if errno != EINTR, errno != EAGAIN {
                 failures.wrappingAdd(1, ordering: .relaxed)
                 isMidLine = rest.startIndex > 0 && bytes[rest.startIndex - 1] != UInt8(ascii: "\n")
                 return
@@ -97,17 +100,47 @@ final class AccessLog: @unchecked Sendable {
         }
     }
 
+    /// What a pipe that reports room takes at once, also where writes wait (PIPE_BUF): standard output is shared with others, so the descriptor
+    /// is left as it is.
+    private static let pieceBytes = 4096
+    /// How long a reader may take nothing once the process is about to end.
+    private static let lastWaitMilliseconds: Int32 = 1000
+
+    /// Waits until the reader takes something. False if the process ends and it does not: then nothing more is written.
+    private func awaitReader() -> Bool {
+        while !hasGivenUp {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            if poll(&entry, 1, Self.lastWaitMilliseconds) > 0 { return true }
+            hasGivenUp = isStopped.load(ordering: .relaxed)
+        }
+        return false
+    }
+
+    private static func hasReader(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+    }
+
     private func reopenFile() {
         guard let path else { return }
         let fresh = Self.open(path)
         // The old file is better than none.
-        guard fresh >= 0 else { return }
+        guard fresh >= 0 else {
+            failures.wrappingAdd(1, ordering: .relaxed)
+            return
+        }
         close(descriptor)
         descriptor = fresh
+        hasReader = Self.hasReader(fresh)
         isMidLine = false
     }
 
+    /// Without waiting, as a FIFO that nobody reads would have it.
     private static func open(_ path: String) -> Int32 {
-        Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+        Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o640)
+    }
+
+    private static func reason(_ code: Int32) -> String {
+        code == ENXIO ? "a FIFO that nobody reads, or a socket" : "\(SocketError(code: code))"
     }
 }

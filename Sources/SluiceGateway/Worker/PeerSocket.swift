@@ -56,6 +56,9 @@ struct PeerSocket {
         return Socket.send(descriptor, bytes, count: count)
     }
 
+    /// Whether TLS holds bytes that have left the kernel and were not read.
+    var hasReadAhead: Bool { tls?.hasBuffered ?? false }
+
     /// Ends our sending side; the peer reads an end of stream behind what was sent.
     func endSending() {
         tls?.closeNotify()

@@ -16,6 +16,9 @@ struct ServiceManager: Sendable {
         watchdogMicroseconds = isOurs ? environment["WATCHDOG_USEC"].flatMap { UInt64($0) }.flatMap { $0 > 0 ? $0 : nil } : nil
     }
 
+    /// Longest time between two signs of life: an hour, however patient the manager is.
+    private static let watchMillisecondsMax: UInt64 = 3_600_000
+
     // MARK: Telling
 
     /// Serving. The manager may have started another process than this one: a take-over ends the first.
@@ -37,8 +40,7 @@ struct ServiceManager: Sendable {
     /// Gives a sign of life twice in each period that the manager has set, as long as every worker's loop turns.
     func watch(_ gateway: Gateway) {
         guard let address, let watchdogMicroseconds else { return }
-        // Twice an hour is often enough for the longest period.
-        let half = min(max(1, watchdogMicroseconds / 2000), 1_800_000)
+        let half = min(max(1, watchdogMicroseconds / 2000), Self.watchMillisecondsMax)
         _ = try? SluiceEvent.Thread(name: "sluice-watchdog") {
             while true {
                 let began = Clock.monotonicNanoseconds() / 1_000_000

@@ -36,7 +36,7 @@ struct TakeOverClient {
     /// - Parameter used: the sockets that it does not serve with are the old one's to empty.
     func ready(used: Set<UInt64>) throws(TakeOver.Failure) {
         let taken = identities.filter { used.contains($0) && $0 != 0 }.map { String($0, radix: 16) }
-        guard channel.send((["ready"] + taken).joined(separator: " ")), channel.receive()?.text == "draining" else {
+        guard channel.send((["ready"] + taken).joined(separator: " ")), channel.receiveText() == "draining" else {
             throw TakeOver.Failure(message: "the old process does not say that it drains")
         }
     }

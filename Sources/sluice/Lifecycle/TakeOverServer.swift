@@ -45,7 +45,7 @@ final class TakeOverServer: Sendable {
 
     private func run() {
         while let caller = door.next(timeoutMilliseconds: TakeOver.answerMilliseconds) {
-            guard caller.receive()?.text == TakeOver.greeting else { continue }
+            guard caller.receiveText() == TakeOver.greeting else { continue }
             log.notice("a new process takes over", metadata: ["pid": "\(caller.peer?.process ?? 0)"])
             if let identities = handOver(to: caller) {
                 let successor = Successor(process: caller.peer?.process ?? 0, identities: identities)
@@ -72,7 +72,7 @@ final class TakeOverServer: Sendable {
         }
         guard caller.send("end") else { return nil }
         caller.limitReceiving(milliseconds: TakeOver.startMilliseconds)
-        let words = caller.receive()?.text.split(separator: " ") ?? []
+        let words = caller.receiveText()?.split(separator: " ") ?? []
         guard words.first == "ready", caller.send("draining") else { return nil }
         return Set(words.dropFirst().compactMap { UInt64($0, radix: 16) })
     }

@@ -9,15 +9,17 @@ final class BlockingConnection {
     static let chunkBytes = 16_384
 
     private let descriptor: Int32
-    private let deadline: UInt64
+    private let patience: Patience
     private var peer: TLSPeer?
     private var session: TLSSession?
 
     /// Connects to the first address of the name that answers.
-    init(host: String, port: UInt16, deadline: UInt64) throws(KeySet.Fault) {
-        self.deadline = deadline
-        for address in try Self.lookUp(host, deadline) {
-            if let descriptor = Self.connect(to: SocketAddress(address, port: port), deadline) {
+    init(host: String, port: UInt16, _ patience: Patience) throws(KeySet.Fault) {
+        self.patience = patience
+        // One that drops what it is sent must leave time for the next.
+        let addresses = try Self.lookUp(host, patience)
+        for (index, address) in addresses.enumerated() {
+            if let descriptor = Self.connect(to: SocketAddress(address, port: port), patience.share(of: addresses.count - index)) {
                 self.descriptor = descriptor
                 return
             }
@@ -34,7 +36,7 @@ final class BlockingConnection {
     var cut: KeySet.Fault { KeySet.Fault(description: "an answer that ends too soon") }
 
     /// The addresses of a name. Asked for on a thread of its own, because the system may take much longer than there is time.
-    private static func lookUp(_ host: String, _ deadline: UInt64) throws(KeySet.Fault) -> [IPAddress] {
+    private static func lookUp(_ host: String, _ patience: Patience) throws(KeySet.Fault) -> [IPAddress] {
         let answer = Answer()
         do throws(SocketError) {
             try Thread(name: "sluice-lookup") { answer.give(Resolver.ask(host)) }.detach()
@@ -46,9 +48,8 @@ final class BlockingConnection {
                 guard addresses.isEmpty else { return addresses }
                 throw KeySet.Fault(description: "a host that does not resolve")
             }
-            let now = Clock.monotonicNanoseconds()
-            guard now < deadline else { throw KeySet.Fault(description: "a host that does not resolve in time") }
-            answer.signal.wait(milliseconds: Int((deadline - now) / 1_000_000) + 1)
+            guard let slice = patience.slice else { throw KeySet.Fault(description: "a host that does not resolve in time") }
+            answer.signal.wait(milliseconds: slice)
         }
     }
 
@@ -63,9 +64,9 @@ final class BlockingConnection {
         }
     }
 
-    private static func connect(to address: SocketAddress, _ deadline: UInt64) -> Int32? {
+    private static func connect(to address: SocketAddress, _ patience: Patience) -> Int32? {
         guard case .success(let descriptor) = Socket.startConnecting(to: address) else { return nil }
-        if wait(descriptor, Int16(POLLOUT), deadline), Socket.pendingError(descriptor) == 0 { return descriptor }
+        if patience.wait(descriptor, Int16(POLLOUT)), Socket.pendingError(descriptor) == 0 { return descriptor }
         Socket.close(descriptor)
         return nil
     }
@@ -141,20 +142,8 @@ final class BlockingConnection {
     }
 
     private func awaitReadiness(_ events: Int16) throws(KeySet.Fault) {
-        guard Self.wait(descriptor, events, deadline) else {
+        guard patience.wait(descriptor, events) else {
             throw KeySet.Fault(description: "no answer in time")
-        }
-    }
-
-    /// Until the descriptor is ready; false at the deadline.
-    private static func wait(_ descriptor: Int32, _ events: Int16, _ deadline: UInt64) -> Bool {
-        while true {
-            let now = Clock.monotonicNanoseconds()
-            guard now < deadline else { return false }
-            var entry = pollfd(fd: descriptor, events: events, revents: 0)
-            let result = poll(&entry, 1, Int32((deadline - now) / 1_000_000) + 1)
-            if result > 0 { return true }
-            if result < 0, errno != EINTR { return false }
         }
     }
 }

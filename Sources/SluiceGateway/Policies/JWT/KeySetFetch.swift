@@ -13,7 +13,10 @@ enum KeySetFetch {
     static let headBytesMax = 1 << 16
     private static let fieldsMax = 256
 
-    static func load(_ location: KeySetLocation) -> Result<[UInt8], KeySet.Fault> {
+    /// - Parameter isEnding: asked while it waits, ten times a second: whether to give up, because the process ends.
+    static func load(
+        _ location: KeySetLocation, isEnding: @escaping () -> Bool = { false }
+    ) -> Result<[UInt8], KeySet.Fault> {
         Result { () throws(KeySet.Fault) in
             switch location.kind {
             case .file(let path):
@@ -23,14 +26,17 @@ enum KeySetFetch {
                     throw KeySet.Fault(description: "a file that cannot be read (\(error.found))")
                 }
             case .uri(let uri):
-                return try get(uri, authorityFile: location.authorityFile)
+                return try get(uri, authorityFile: location.authorityFile, isEnding)
             }
         }
     }
 
-    private static func get(_ uri: KeySetLocation.URI, authorityFile: String?) throws(KeySet.Fault) -> [UInt8] {
-        let deadline = Clock.monotonicNanoseconds() + UInt64(timeoutMilliseconds) * 1_000_000
-        let connection = try BlockingConnection(host: uri.host, port: uri.port, deadline: deadline)
+    private static func get(
+        _ uri: KeySetLocation.URI, authorityFile: String?, _ isEnding: @escaping () -> Bool
+    ) throws(KeySet.Fault) -> [UInt8] {
+        let patience = Patience(
+            deadline: Clock.monotonicNanoseconds() + UInt64(timeoutMilliseconds) * 1_000_000, isEnding: isEnding)
+        let connection = try BlockingConnection(host: uri.host, port: uri.port, patience)
         if uri.isSecure { try connection.startTLS(name: uri.host, authorityFile: authorityFile) }
         let request =
             "GET \(uri.target) HTTP/1.1\r\nHost: \(uri.authority)\r\nAccept: application/jwk-set+json, application/json\r\n"

@@ -26,7 +26,7 @@ final class KeySetRefresher: Sendable {
         registry.setRefresher { [signal] in signal.raise() }
     }
 
-    /// Ends the thread and waits for it: at most for the fetch that is under way.
+    /// Ends the thread and waits for it: a tenth of a second.
     func stop() {
         guard let started = thread.withLock({ $0.take() }) else { return }
         registry.setRefresher(nil)
@@ -35,10 +35,14 @@ final class KeySetRefresher: Sendable {
         started.join()
     }
 
+    private var isEnding: Bool { isStopping.load(ordering: .acquiring) }
+
     private func run() {
-        while !isStopping.load(ordering: .acquiring) {
+        while !isEnding {
             let interval = JWT.Settings.refreshNanoseconds.load(ordering: .relaxed)
-            registry.fetchDue(interval: interval, now: Clock.monotonicNanoseconds, report: report)
+            registry.fetchDue(
+                interval: interval, now: Clock.monotonicNanoseconds, load: { location in KeySetFetch.load(location) { self.isEnding } },
+                report: { [report] location, fault in if !self.isEnding { report(location, fault) } })
             let now = Clock.monotonicNanoseconds()
             let due = registry.sources.map(\.due).min() ?? now + interval
             if due > now { signal.wait(milliseconds: Int((due - now) / 1_000_000) + 1) }

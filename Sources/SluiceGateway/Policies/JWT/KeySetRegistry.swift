@@ -60,7 +60,7 @@ final class KeySetRegistry: Sendable {
     ///   - now: nanoseconds of the monotonic clock, asked again after each fetch.
     ///   - report: told of the first of several failures for the same reason, and, with nil, of the success that ends them.
     func fetchDue(
-        interval: UInt64, now: () -> UInt64, load: (KeySetLocation) -> Result<[UInt8], KeySet.Fault> = KeySetFetch.load,
+        interval: UInt64, now: () -> UInt64, load: (KeySetLocation) -> Result<[UInt8], KeySet.Fault> = { KeySetFetch.load($0) },
         report: (KeySetLocation, _ fault: String?) -> Void = { _, _ in }
     ) {
         for source in sources where source.begin(now: now()) {
