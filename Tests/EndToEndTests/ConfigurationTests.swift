@@ -62,17 +62,6 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("`upstreamTls` without an upstream that is reached by TLS is a problem: it would check nothing", arguments: [
-        ("http://127.0.0.1:9", 1), ("[http://127.0.0.1:9, http://127.0.0.1:10]", 1), ("[]", 1), ("https://127.0.0.1:9", 0),
-        ("[http://127.0.0.1:9, https://127.0.0.1:10]", 0),
-    ])
-    func trustOfNobody(upstream: String, code: Int32) throws {
-        let text = configuration(upstream: upstream, domain: ["upstreamTls: {verify: false}"], [EndpointText("/**", helloMock)])
-        let (result, file) = try check(text)
-        #expect(result.code == code, "\(result.everything)")
-        #expect(result.everything.contains("\(file):7:18: domains[0].upstreamTls: found") == (code == 1), "\(result.everything)")
-    }
-
     @Test("broken YAML, a duplicate key, a missing file and unusable arguments")
     func brokenFiles() throws {
         let (broken, file) = try check("domains: [\n  - key: {\n")

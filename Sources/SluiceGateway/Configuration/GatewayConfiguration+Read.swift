@@ -113,7 +113,7 @@ extension GatewayConfiguration {
         let hosts = reader.strings("hosts", allowSingle: true)?.value ?? []
         let project = reader.string("project")
         let upstreams = readUpstreams(reader)
-        let (trust, authority) = readTrust(reader, upstreams)
+        let (trust, authority) = readTrust(reader)
         let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
         let policies = readDomainPolicies(reader)
@@ -155,15 +155,8 @@ extension GatewayConfiguration {
         }
     }
 
-    private static func readTrust(_ reader: MappingReader, _ upstreams: [Located<UpstreamURL>]) -> (Origin.Trust, Located<String>?) {
+    private static func readTrust(_ reader: MappingReader) -> (Origin.Trust, Located<String>?) {
         guard let tls = reader.mapping("upstreamTls") else { return (Origin.Trust(), nil) }
-        // Not where a URL is at fault: it may be meant to be the one.
-        let urlCount = reader.node("upstream").map { $0.elements?.count ?? 1 } ?? 0
-        if urlCount == upstreams.count, !upstreams.contains(where: \.value.isSecure) {
-            reader.problems.add(
-                at: tls.node, found: "settings for TLS in a domain without an upstream that is reached by it",
-                allowed: "an upstream that begins with https://, or no `upstreamTls`")
-        }
         let authority = tls.path("ca")
         let verifies = tls.bool("verify")?.value ?? true
         tls.finish()
