@@ -37,11 +37,18 @@ struct ResolverTests {
     @Test("64 names are looked up at once, the next when one of them is through")
     func lookUpsAtOnce() throws {
         let (begun, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        let atOnce = Mutex<(now: Int, most: Int)>((0, 0))
+        struct Counts {
+            var now = 0
+            var most = 0
+        }
+        let atOnce = Mutex(Counts())
         let resolver = Resolver(
             refreshSeconds: 86_400,
             lookUp: { _ in
-                atOnce.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+                atOnce.withLock {
+                    $0.now += 1
+                    $0.most = max($0.most, $0.now)
+                }
                 begun.signal()
                 mayEnd.wait()
                 atOnce.withLock { $0.now -= 1 }
