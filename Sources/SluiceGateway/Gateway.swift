@@ -163,6 +163,7 @@ package final class Gateway: @unchecked Sendable {
         let configuration = GatewayConfiguration.read(tree, problems: problems)
         let compiler = SnapshotCompiler(settings: settings, registries: .init(), problems: problems)
         _ = compiler.compile(configuration, generation: 1)
+        ConfigurationNotes.add(configuration, to: problems)
         _ = ListenerPlanner(settings: settings, previous: [:], counts: ConnectionCounts()).plan(configuration, problems: problems)
     }
 
@@ -183,7 +184,7 @@ package final class Gateway: @unchecked Sendable {
         let snapshot = compiler.compile(configuration, generation: status.generation + 1)
         let listeners = ListenerPlanner(settings: settings, previous: certificates, counts: connectionCounts).plan(configuration, problems: problems)
         guard let snapshot, !problems.refuseConfiguration else { throw Failure(lines: problems.all.map(\.description)) }
-        for problem in problems.all { log.warning("\(problem)") }
+        for problem in problems.all { log.log(level: problem.isNote ? .info : .warning, "\(problem)") }
         return Plan(snapshot: snapshot, listeners: listeners.plans, certificates: listeners.certificates)
     }
 

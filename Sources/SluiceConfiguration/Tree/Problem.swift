@@ -7,14 +7,17 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
         case endpoint
         /// Served as it is: `check` reports it, `run` says so and starts.
         case notice
+        /// No fault: something that an operator may not have meant. `check` prints it and exits 0 all the same.
+        case note
     }
 
     package var file: String
     package var position: SourcePosition
     /// Empty for the file as a whole.
     package var keyPath: String
-    /// Never a secret's text.
+    /// Never a secret's text. Of a note: the whole statement.
     package var found: String
+    /// Empty for a note.
     package var allowed: String
     package var scope: Scope
 
@@ -30,9 +33,11 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
         self.scope = scope
     }
 
-    /// `file:line:column: keyPath: found X, allowed Y`: the form that editors jump to.
+    package var isNote: Bool { scope == .note }
+
+    /// `file:line:column: keyPath: found X, allowed Y`, or `file:line:column: keyPath: note: X`: the form that editors jump to.
     package var description: String {
         let place = "\(file):\(position.line):\(position.column): "
-        return place + (keyPath.isEmpty ? "" : "\(keyPath): ") + "found \(found), allowed \(allowed)"
+        return place + (keyPath.isEmpty ? "" : "\(keyPath): ") + (isNote ? "note: \(found)" : "found \(found), allowed \(allowed)")
     }
 }

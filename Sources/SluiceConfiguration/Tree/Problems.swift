@@ -31,16 +31,22 @@ package final class Problems {
         add(at: place.position, keyPath: place.keyPath, found: found, allowed: allowed, scope: scope)
     }
 
-    /// For readings that come to nothing when a part of them failed.
-    package var count: Int { found.count }
+    /// Notes something that is no fault, but that an operator may not have meant: a statement in words, for example
+    /// `the key is shadowed by the host of another domain`.
+    package func note(at place: some Placed, _ statement: String) {
+        add(at: place, found: statement, allowed: "", scope: .note)
+    }
 
-    /// No problem of any scope.
-    package var isEmpty: Bool { found.isEmpty }
+    /// Without notes. For readings that come to nothing when a part of them failed.
+    package var count: Int { found.count { !$0.isNote } }
+
+    /// No problem of any scope; there may be notes.
+    package var isEmpty: Bool { found.allSatisfy(\.isNote) }
 
     /// Whether the configuration as a whole must be refused: some problem is more than one endpoint's fault.
     package var refuseConfiguration: Bool { found.contains { $0.scope == .configuration } }
 
-    /// In the order of the file; problems at one place in the order in which they were found.
+    /// Notes too. In the order of the file; problems at one place in the order in which they were found.
     package var all: [Problem] {
         found.enumerated()
             .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }

@@ -35,6 +35,16 @@ struct ProblemsTests {
         #expect(problems.refuseConfiguration)
     }
 
+    @Test("a note is told in its place, and is no problem")
+    func note() {
+        let problems = Problems(file: "f")
+        problems.note(at: Located(value: 1, position: SourcePosition(line: 2, column: 3), keyPath: "a.b"), "nobody comes here")
+        #expect(problems.isEmpty && problems.count == 0 && !problems.refuseConfiguration)
+        #expect(problems.all.map(\.description) == ["f:2:3: a.b: note: nobody comes here"])
+        problems.add(at: .start, keyPath: "", found: "a", allowed: "b")
+        #expect(!problems.isEmpty && problems.count == 1 && problems.all.count == 2)
+    }
+
     @Test("shown text: control characters escaped, long text cut")
     func quoting() {
         #expect(Quoting.quotedURL("http://user:p@ss@host/") == "\"http://***@host/\"")
