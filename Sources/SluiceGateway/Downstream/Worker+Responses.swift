@@ -12,12 +12,7 @@ extension Worker {
         counters.refused(refusal.row, domain: block.pointee.exchange.domain)
         settleRequestBody(connection, block)
         var writer = HeadWriter(compose, capacity: composeCapacity)
-        writer.write(text.head)
-        writer.write("Content-Length: ")
-        writer.write(decimal: UInt64(text.bodyCount + refusal.detail.count))
-        writer.write("\r\n")
-        writeLimits(&writer, block, refusal)
-        finishHead(&writer, block, addsCORS: true)
+        writeHead(&writer, block, refusal)
         let headCount = writer.count
         if !isHead(block) {
             writer.write(text.bodyStart)
@@ -35,49 +30,12 @@ extension Worker {
         block.pointee.transfer.status = response.pointee.status
         settleRequestBody(connection, block)
         var writer = HeadWriter(compose, capacity: composeCapacity)
-        writer.write(response.pointee.head)
-        writeLimits(&writer, block)
-        finishHead(&writer, block, addsCORS: response.pointee.isAmended)
+        writeHead(&writer, block, response)
         if !isHead(block) {
             block.pointee.transfer.responseBodyBytes = UInt64(response.pointee.body.count)
             writer.write(response.pointee.body)
         }
         deliver(connection, block, writer)
-    }
-
-    /// Date, the domain's CORS fields, Connection and the empty line.
-    private func finishHead(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, addsCORS: Bool) {
-        writer.write(date.line(at: context.pointee.wallSeconds))
-        if addsCORS { writeCORS(&writer, block) }
-        writeConnection(&writer, block)
-        writer.write("\r\n")
-    }
-
-    /// What the domain's CORS policy adds to every response but a preflight's answer, which holds its fields already.
-    @inline(__always)
-    func writeCORS(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        guard let cors = block.pointee.exchange.domain?.pointee.cors else { return }
-        writer.write(cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
-    }
-
-    /// What the domain's limits leave, as far as the settings want it told.
-    @inline(__always)
-    func writeLimits(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal? = nil) {
-        if limits.tellsLimits, let refusal, refusal.isForLimit {
-            return RateLimitFields.writeRefusal(&writer, PolicyChain.latestStep(of: block.pointee.exchange), context.pointee)
-        }
-        guard limits.tellsLimitsAlways, block.pointee.exchange.domain != nil else { return }
-        RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), context.pointee)
-    }
-
-    /// Connection, where the client would otherwise expect something else (RFC 9112, 9.3).
-    @inline(__always)
-    func writeConnection(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        if !block.pointee.transfer.keepsAlive {
-            writer.write("Connection: close\r\n")
-        } else if block.pointee.exchange.head.minorVersion == 0 {
-            writer.write("Connection: keep-alive\r\n")
-        }
     }
 
     private func isHead(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {

@@ -4,11 +4,9 @@ import SluiceHTTP
 
 extension Explainer {
     func conclude(_ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal) {
-        let text = RefusalTexts.shared[refusal.row]
         let body = RefusalTexts.shared.body(of: refusal)
         explanation.messageTitle = "response"
-        explanation.message = Self.lines(of: text.head) + ["Content-Length: \(body.utf8.count)"] + limitLines(block, refusal)
-            + corsLines(block)
+        explanation.message = headLines { worker.writeHead(&$0, block, refusal) }
         addBody(body, to: &explanation, block)
         let entry = refusal.row.entry
         // Some messages begin with their code already.
@@ -23,8 +21,7 @@ extension Explainer {
         by step: Step
     ) {
         explanation.messageTitle = "response"
-        explanation.message = Self.lines(of: response.pointee.head) + limitLines(block, nil)
-            + (response.pointee.isAmended ? corsLines(block) : [])
+        explanation.message = headLines { worker.writeHead(&$0, block, response) }
         addBody(response.pointee.body.string, to: &explanation, block)
         explanation.verdict = "\(response.pointee.status) \(step.name)"
         if case .maintenance = step { explanation.passes = false } else { explanation.passes = true }
@@ -35,15 +32,13 @@ extension Explainer {
         explanation.message += ["", body]
     }
 
-    private func limitLines(_ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal?) -> [String] {
+    /// A head as a worker writes it, without the lines that belong to a moment and to a connection.
+    private func headLines(_ write: (inout HeadWriter) -> Void) -> [String] {
         var writer = HeadWriter(worker.compose, capacity: worker.composeCapacity)
-        worker.writeLimits(&writer, block, refusal)
-        return Self.lines(of: ByteView(base: writer.start, count: writer.count))
-    }
-
-    private func corsLines(_ block: UnsafeMutablePointer<ExchangeBlock>) -> [String] {
-        guard let cors = block.pointee.exchange.domain?.pointee.cors else { return [] }
-        return Self.lines(of: cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
+        write(&writer)
+        return Self.lines(of: ByteView(base: writer.start, count: writer.count)).filter { line in
+            !line.hasPrefix("Date: ") && !line.hasPrefix("Connection: ")
+        }
     }
 
     /// The chain has let the request pass: what the upstream would get, in the worker's own writing.

@@ -17,19 +17,7 @@ extension Worker {
         block.pointee.transfer.upstreamHeadAt = context.pointee.monotonicNanoseconds
         block.pointee.transfer.isHeadSent = true
         var writer = HeadWriter(compose, capacity: composeCapacity)
-        writer.write("HTTP/1.1 101 ")
-        writer.write(bytes[head.reason.range])
-        writer.write("\r\n")
-        for index in 0..<head.fields.count {
-            let slot = head.fields[index]
-            if HopByHop.isHopByHop(slot.known), slot.known != .upgrade { continue }
-            if head.hasConnectionOptions, ConnectionOptions.nominates(slot, fields: head.fields, in: bytes) { continue }
-            writer.write(bytes[slot.name])
-            writer.write(": ")
-            writer.write(bytes[slot.value])
-            writer.write("\r\n")
-        }
-        writer.write("Connection: upgrade\r\n\r\n")
+        writeHead(&writer, block, .upgrade, head, bytes)
         let rest = bytes[head.length...]
         counters.traffic.downstreamBytesSent &+= UInt64(writer.count + rest.count)
         block.pointee.transfer.responseBodyBytes += UInt64(rest.count)

@@ -99,8 +99,7 @@ extension Worker {
         }
         guard block.pointee.exchange.head.minorVersion == 1, !block.pointee.transfer.isPreCall else { return true }
         var writer = HeadWriter(compose, capacity: composeCapacity)
-        _ = writeResponseHead(&writer, block, head, bytes, changes: nil)
-        writer.write("\r\n")
+        writeHead(&writer, block, .interim, head, bytes)
         guard writer.isComplete, send(connection, writer.start, writer.count) else {
             abort(connection)
             return false
@@ -128,27 +127,7 @@ extension Worker {
 
         // No more than there is room for in front of the body: see `passBody`.
         var writer = HeadWriter(compose, capacity: Limits.receiveHeadroom - ChunkedEncoder.sizeLineBytesMax)
-        let headers = transfer.pointee.isPreCall ? nil : block.pointee.exchange.endpoint?.pointee.headers
-        let hasLength = writeResponseHead(&writer, block, head, bytes, changes: headers)
-        switch head.framing {
-        case .length(let length):
-            if hasLength { break }
-            writer.write("Content-Length: ")
-            writer.write(decimal: length)
-            writer.write("\r\n")
-        case .chunked, .untilClose:
-            if transfer.pointee.responseIsChunked { writer.write("Transfer-Encoding: chunked\r\n") }
-        case .none: break
-        }
-        // RFC 9110, 6.6.1: whoever passes on a response without Date says when it was received.
-        if head.fields.present & KnownField.date.bit == 0, !(headers?.pointee.response.drops(.date) ?? false) {
-            writer.write(date.line(at: context.pointee.wallSeconds))
-        }
-        if let headers { writer.write(headers.pointee.response.setLines) }
-        writeCORS(&writer, block)
-        writeLimits(&writer, block)
-        writeConnection(&writer, block)
-        writer.write("\r\n")
+        writeHead(&writer, block, transfer.pointee.isPreCall ? .preCall : .service, head, bytes)
         guard writer.isComplete else { return reject(upstream, connection, "response head too large") }
         transfer.pointee.isHeadSent = true
         if transfer.pointee.isPreCall, block.pointee.exchange.head.method == .head {
@@ -159,55 +138,6 @@ extension Worker {
         return passBody(
             upstream, connection, block, receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length,
             bytes.count - head.length, head: &writer)
-    }
-
-    /// Writes the status line and the upstream's end-to-end fields. True if Content-Length is among them.
-    private func writeResponseHead(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ head: ResponseHead, _ bytes: ByteView,
-        changes: UnsafePointer<HeaderChanges.Compiled>?
-    ) -> Bool {
-        let hasCORS = block.pointee.exchange.domain?.pointee.cors != nil
-        let isSelective = changes != nil || hasCORS || head.hasConnectionOptions
-        var dropped = HopByHop.mask
-        // Of a body that is not sent (HEAD, 304) the length may still be told, never with 1xx and 204 (RFC 9110, 8.6).
-        if head.framing != .none || head.status < 200 || head.status == 204 { dropped |= KnownField.contentLength.bit }
-        // A length that is written as we would write it stays where it is, so that the lines around it are copied with it.
-        var keepsLength = false
-        if case .length = head.framing { keepsLength = !isSelective }
-        var hasLength = false
-        let statusLine = head.plainStatusLineCount
-        if statusLine == 0 { writeStatusLine(&writer, head, bytes) }
-        var runs = FieldRuns(bytes, prefix: statusLine)
-        for index in 0..<head.fields.count {
-            // By pointer: of a line that is copied with its neighbours little is looked at.
-            let slot = UnsafePointer(head.fields.slots + index)
-            if dropped & slot.pointee.known.bit != 0 {
-                guard keepsLength, slot.pointee.known == .contentLength, isPlainNumber(bytes[slot.pointee.value]) else { continue }
-                hasLength = true
-            }
-            if isSelective {
-                let slot = slot.pointee
-                if head.hasConnectionOptions, ConnectionOptions.nominates(slot, fields: head.fields, in: bytes) { continue }
-                if let changes, changes.pointee.response.drops(slot, in: bytes) { continue }
-                if hasCORS, CORS.removes(bytes[slot.name]) { continue }
-            }
-            runs.add(slot, to: &writer)
-        }
-        runs.finish(&writer)
-        return hasLength
-    }
-
-    /// Whether these digits are what we would write for their number: without leading zeros.
-    @inline(__always)
-    private func isPlainNumber(_ digits: ByteView) -> Bool { digits.count == 1 || digits[0] != UInt8(ascii: "0") }
-
-    @inline(never)
-    private func writeStatusLine(_ writer: inout HeadWriter, _ head: ResponseHead, _ bytes: ByteView) {
-        writer.write("HTTP/1.1 ")
-        writer.write(decimal: UInt64(head.status))
-        writer.write(" ")
-        writer.write(bytes[head.reason.range])
-        writer.write("\r\n")
     }
 
     // MARK: The end

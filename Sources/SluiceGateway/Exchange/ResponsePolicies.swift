@@ -1,0 +1,56 @@
+import SluiceHTTP
+
+/// Whose a response is, and which part of it: what decides which of the exchange's policies hold for it.
+enum ResponseKind: UInt8 {
+    /// The service's final response.
+    case service
+    /// 1xx but 101: something said ahead of the final response.
+    case interim
+    /// 101, which is the last head of the exchange.
+    case upgrade
+    /// The pre-call API's response, passed on as the client's answer. The endpoint's changes are for its service.
+    case preCall
+    /// An error, a notice or a mock; the endpoint's changes to a mock stand in it already (`StoredResponse.amended`).
+    case own
+    /// The answer to a preflight, which holds its CORS fields already.
+    case preflight
+}
+
+/// The policies of an exchange that concern the fields of one response.
+///
+/// | | service | interim | upgrade | pre-call | own | preflight |
+/// |---|---|---|---|---|---|---|
+/// | the endpoint's `headers.response` | yes | - | - | - | - | - |
+/// | the domain's CORS: others' `Access-Control-` fields do not pass | yes | yes | - | yes | - | - |
+/// | its fields are added | yes | - | - | yes | yes | - |
+struct ResponsePolicies {
+    let kind: ResponseKind
+    /// Nil where the endpoint has none, or none that hold here.
+    let changes: UnsafePointer<HeaderChanges.Compiled>?
+    let cors: UnsafePointer<CORS.Compiled>?
+
+    @inline(__always)
+    init(_ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind) {
+        self.kind = kind
+        switch kind {
+        case .service: changes = block.pointee.exchange.endpoint?.pointee.headers
+        case .interim, .upgrade, .preCall, .own, .preflight: changes = nil
+        }
+        cors = kind == .upgrade ? nil : block.pointee.exchange.domain?.pointee.cors
+    }
+
+    /// False where every end-to-end field passes: the common case costs one test.
+    @inline(__always)
+    var isSelective: Bool { changes != nil || cors != nil }
+
+    /// Whether this line does not pass.
+    @inline(__always)
+    func drops(_ slot: FieldSlot, in bytes: ByteView) -> Bool {
+        if let changes, changes.pointee.response.drops(slot, in: bytes) { return true }
+        return cors != nil && CORS.removes(bytes[slot.name])
+    }
+
+    /// Whether the gateway does not add this field of its own accord, because the endpoint sets or removes it.
+    @inline(__always)
+    func drops(_ field: KnownField) -> Bool { changes?.pointee.response.drops(field) ?? false }
+}
