@@ -108,7 +108,7 @@ extension Worker {
             if policies.kind != .preflight, let cors = policies.cors {
                 writer.write(cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
             }
-            if policies.kind != .upgrade { writeLimits(&writer, block, refusal) }
+            writeLimits(&writer, block, refusal)
             if policies.kind == .upgrade {
                 writer.write("Connection: upgrade\r\n")
             } else {

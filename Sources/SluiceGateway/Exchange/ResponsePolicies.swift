@@ -2,7 +2,7 @@ import SluiceHTTP
 
 /// Whose a response is, and which part of it: what decides which of the exchange's policies hold for it.
 enum ResponseKind: UInt8 {
-    /// The service's final response.
+    /// The service's final response, and the trailers behind its body.
     case service
     /// 1xx but 101: something said ahead of the final response.
     case interim
@@ -20,9 +20,13 @@ enum ResponseKind: UInt8 {
 ///
 /// | | service | interim | upgrade | pre-call | own | preflight |
 /// |---|---|---|---|---|---|---|
-/// | the endpoint's `headers.response` | yes | - | - | - | - | - |
-/// | the domain's CORS: others' `Access-Control-` fields do not pass | yes | yes | - | yes | - | - |
-/// | its fields are added | yes | - | - | yes | yes | - |
+/// | the endpoint's `headers.response`: what it removes or sets does not pass | yes | yes | yes | - | - | - |
+/// | what it sets is added | yes | - | yes | - | - | - |
+/// | the domain's CORS: others' `Access-Control-` fields do not pass | yes | yes | yes | yes | - | - |
+/// | its fields are added | yes | - | yes | yes | yes | - |
+///
+/// To interim responses and to trailers nothing is added: what is set is said once, in the head that the client acts upon, and browsers
+/// read CORS fields nowhere else (Fetch, "CORS check").
 struct ResponsePolicies {
     let kind: ResponseKind
     /// Nil where the endpoint has none, or none that hold here.
@@ -33,17 +37,17 @@ struct ResponsePolicies {
     init(_ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind) {
         self.kind = kind
         switch kind {
-        case .service: changes = block.pointee.exchange.endpoint?.pointee.headers
-        case .interim, .upgrade, .preCall, .own, .preflight: changes = nil
+        case .service, .interim, .upgrade: changes = block.pointee.exchange.endpoint?.pointee.headers
+        case .preCall, .own, .preflight: changes = nil
         }
-        cors = kind == .upgrade ? nil : block.pointee.exchange.domain?.pointee.cors
+        cors = block.pointee.exchange.domain?.pointee.cors
     }
 
     /// False where every end-to-end field passes: the common case costs one test.
     @inline(__always)
     var isSelective: Bool { changes != nil || cors != nil }
 
-    /// Whether this line does not pass.
+    /// Whether this line of a head, or of a trailer section, does not pass.
     @inline(__always)
     func drops(_ slot: FieldSlot, in bytes: ByteView) -> Bool {
         if let changes, changes.pointee.response.drops(slot, in: bytes) { return true }

@@ -32,7 +32,7 @@ extension Worker {
             return false
         }
         if piece.state == .ended, piece.hasTrailers, block.pointee.transfer.responseIsChunked {
-            guard sendTrailers(connection, piece) else {
+            guard sendTrailers(connection, block, piece) else {
                 abort(connection)
                 return false
             }
@@ -116,12 +116,14 @@ extension Worker {
         }
     }
 
-    private func sendTrailers(_ connection: Downstream, _ piece: ResponsePiece) -> Bool {
+    private func sendTrailers(
+        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ piece: ResponsePiece
+    ) -> Bool {
         guard let fields = piece.trailerFields else { return true }
         var writer = HeadWriter(receiveArea, capacity: Limits.receiveBytes)
         writer.write(ChunkedEncoder.lastChunkLine)
-        let changes = connection.pointee.block?.pointee.exchange.endpoint?.pointee.headers
-        writer.writeTrailers(fields, in: piece.trailers) { changes?.pointee.response.drops($0, in: piece.trailers) ?? false }
+        let policies = ResponsePolicies(block, block.pointee.transfer.isPreCall ? .preCall : .service)
+        writer.writeTrailers(fields, in: piece.trailers) { policies.isSelective && policies.drops($0, in: piece.trailers) }
         writer.write("\r\n")
         counters.traffic.downstreamBytesSent &+= UInt64(writer.count)
         return writer.isComplete && send(connection, writer.start, writer.count)
