@@ -38,7 +38,7 @@ package enum HeadFault: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     // Responses.
     case statusLine              // RFC 9112, 4
     case status                  // RFC 9110, 15: not three digits from 100 to 599
-    case bodyForbidden           // RFC 9112, 6.1; RFC 9110, 8.6: framing on a 1xx or 204
+    case bodyForbidden           // RFC 9112, 6.1; RFC 9110, 8.6: framing on a 1xx
 
     /// How the gateway answers a request that has this fault.
     package enum Kind: BitwiseCopyable, Sendable {

@@ -11,6 +11,8 @@ public struct ResponseHead: BitwiseCopyable {
     public internal(set) var upgrade = false
     /// Whether `ConnectionOptions.nominates` can be true for any field; false for `close`, `keep-alive`, `upgrade` and the like.
     public internal(set) var hasConnectionOptions = false
+    /// Whether the fields say of the body's length what a response that ends with its head cannot have: they are not to be passed on.
+    public internal(set) var hasVainFraming = false
     /// May be empty.
     public internal(set) var reason = HeadRange(start: 0, count: 0)
     /// Bytes of the head, the empty line included: the body starts there.
@@ -36,7 +38,7 @@ public struct ResponseHead: BitwiseCopyable {
     /// Reads a response head from the start of `bytes` (RFC 9112, 4 to 6). `head` means something only if the outcome is
     /// `.complete`.
     ///
-    /// `requestWasHead`: the response has no body, whatever its fields say. A missing space after the status is taken,
+    /// `requestWasHead`: the response has no body, whatever its fields say, but they must be valid. A missing space after the status is taken,
     /// because many servers leave it out with the reason, and nothing depends on it.
     package static func parse(
         _ bytes: ByteView, slots: UnsafeMutablePointer<FieldSlot>, capacity: Int, requestWasHead: Bool,
@@ -111,26 +113,36 @@ public struct ResponseHead: BitwiseCopyable {
     @inline(__always)
     private mutating func readFields(_ bytes: ByteView, repeated: UInt64, requestWasHead: Bool) -> HeadFault? {
         framing = .untilClose
-        if let fault = MessageFraming.read(
-            bytes, fields: fields, repeated: repeated, minorVersion: minorVersion, into: &framing) {
-            return fault
-        }
-        if status < 200 {
-            // RFC 9112, 6.1 and RFC 9110, 8.6: neither field may be sent.
-            guard framing == .untilClose else { return .bodyForbidden }
-            upgrade = status == 101
-            framing = .none
-        } else if status == 204 {
-            // A length of zero is as forbidden as any other, but common, and it says nothing that the status does not.
-            guard framing == .untilClose || framing == .length(0) else { return .bodyForbidden }
-            framing = .none
-        } else if status == 304 || requestWasHead {
-            framing = .none
+        let fault = MessageFraming.read(
+            bytes, fields: fields, repeated: repeated, minorVersion: minorVersion, into: &framing)
+        if status < 200 || status == 204 || status == 304 {
+            guard endsWithHead(fault) else { return fault ?? .bodyForbidden }
+        } else {
+            if let fault { return fault }
+            if requestWasHead { framing = .none }
         }
         var options = ConnectionOptions()
         guard MessageFraming.readConnection(bytes, fields: fields, into: &options) else { return .connection }
         hasConnectionOptions = options.namesFields
-        keepAlive = !options.close && (minorVersion == 1 || options.keepAlive) && framing != .untilClose && !upgrade
+        keepAlive = !options.close && (minorVersion == 1 || options.keepAlive) && framing != .untilClose && !upgrade && !hasVainFraming
         return nil
+    }
+
+    /// RFC 9112, 6.3: 1xx, 204 and 304 end with their head, whatever the fields say. False if the fields must not be there (RFC 9112, 6.1
+    /// and RFC 9110, 8.6) and the response is 1xx: who frames those has taken them for something else, and the final one is still to come.
+    private mutating func endsWithHead(_ fault: HeadFault?) -> Bool {
+        let isDeclared = fault != nil || framing != .untilClose
+        if status < 200 {
+            guard !isDeclared else { return false }
+            upgrade = status == 101
+        } else if status == 204 {
+            // A length of zero is as forbidden as any other, but common, and it says nothing that the status does not.
+            hasVainFraming = isDeclared && framing != .length(0)
+        } else {
+            // The length of what would have been sent, or a coding, may be told.
+            hasVainFraming = fault != nil
+        }
+        framing = .none
+        return true
     }
 }

@@ -320,7 +320,7 @@ STRICTER = {
     "expectation": "RFC 9110, 10.1.1: anything but 100-continue may be refused",
     "statusLine": "RFC 9112, 4",
     "status": "RFC 9110, 15: three digits, 100 to 599",
-    "bodyForbidden": "RFC 9112, 6.1; RFC 9110, 8.6: no framing on 1xx and 204",
+    "bodyForbidden": "RFC 9112, 6.1; RFC 9110, 8.6: no framing on 1xx",
     "chunk": "RFC 9112, 7.1: the grammar of chunks, with a bound on extensions",
 }
 

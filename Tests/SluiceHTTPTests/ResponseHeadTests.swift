@@ -70,20 +70,37 @@ import Testing
 
     @Test("faulty framing is refused, also where no body follows", arguments: [
         ("1.1", 200, "Content-Length: 1\r\nContent-Length: 1\r\n", HeadFault.repeatedContentLength),
-        ("1.1", 200, "Content-Length: 1, 1\r\n", .contentLength), ("1.1", 304, "Content-Length: x\r\n", .contentLength),
+        ("1.1", 200, "Content-Length: 1, 1\r\n", .contentLength),
         ("1.1", 200, "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", .contentLengthAndTransferEncoding),
-        ("1.1", 304, "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", .contentLengthAndTransferEncoding),
         ("1.1", 200, "Transfer-Encoding: gzip, chunked\r\n", .transferEncoding),
         ("1.1", 200, "Transfer-Encoding: identity\r\n", .transferEncoding),
         ("1.0", 200, "Transfer-Encoding: chunked\r\n", .transferEncodingInHTTP10),
         ("1.1", 100, "Content-Length: 0\r\n", .bodyForbidden),
-        ("1.1", 101, "Transfer-Encoding: chunked\r\n", .bodyForbidden), ("1.1", 204, "Content-Length: 1\r\n", .bodyForbidden),
-        ("1.1", 204, "Transfer-Encoding: chunked\r\n", .bodyForbidden), ("1.1", 200, "Connection: a b\r\n", .connection),
+        ("1.1", 101, "Transfer-Encoding: chunked\r\n", .bodyForbidden), ("1.1", 103, "Content-Length: x\r\n", .contentLength),
+        ("1.1", 200, "Connection: a b\r\n", .connection),
     ])
     func faultyFraming(version: String, status: Int, lines: String, expected: HeadFault) {
         for requestWasHead in [false, true] {
             response("HTTP/\(version) \(status) X\r\n\(lines)\r\n", requestWasHead: requestWasHead) { outcome, _, _ in
                 #expect(outcome == .malformed(expected))
+            }
+        }
+    }
+
+    @Test("204 and 304 end with their head, whatever their fields say; if those say what cannot be, the connection is not used again", arguments: [
+        (204, "", false), (204, "Content-Length: 0\r\n", false), (204, "Content-Length: 1\r\n", true), (204, "Content-Length: x\r\n", true),
+        (204, "Content-Length: 0\r\nContent-Length: 0\r\n", true), (204, "Transfer-Encoding: chunked\r\n", true),
+        (204, "Transfer-Encoding: gzip\r\n", true), (304, "", false), (304, "Content-Length: 9\r\n", false),
+        (304, "Transfer-Encoding: chunked\r\n", false), (304, "Content-Length: x\r\n", true),
+        (304, "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", true), (304, "Content-Length: 1\r\nContent-Length: 2\r\n", true),
+    ] as [(Int, String, Bool)])
+    func endsWithHead(status: Int, lines: String, isVain: Bool) {
+        for requestWasHead in [false, true] {
+            response("HTTP/1.1 \(status) X\r\n\(lines)\r\n", requestWasHead: requestWasHead) { outcome, head, _ in
+                #expect(outcome == .complete)
+                #expect(head.framing == .none)
+                #expect(head.hasVainFraming == isVain)
+                #expect(head.keepAlive == !isVain)
             }
         }
     }

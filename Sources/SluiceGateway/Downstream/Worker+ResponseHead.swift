@@ -53,7 +53,9 @@ extension Worker {
         let isSelective = policies.isSelective || head.hasConnectionOptions
         var dropped = HopByHop.mask
         // Of a body that is not sent (HEAD, 304) the length may still be told, never with 1xx and 204 (RFC 9110, 8.6).
-        if head.framing != .none || head.status < 200 || head.status == 204 { dropped |= KnownField.contentLength.bit }
+        if head.framing != .none || head.status < 200 || head.status == 204 || head.hasVainFraming {
+            dropped |= KnownField.contentLength.bit
+        }
         if head.status == 101 { dropped &= ~KnownField.upgrade.bit }
         // A length that is written as we would write it stays where it is, so that the lines around it are copied with it.
         var keepsLength = false
