@@ -33,11 +33,15 @@ enum PEM {
         }
     }
 
-    /// The whole file, of at most `fileBytesMax` bytes. Blocks: for set-up only.
+    /// The whole file, of at most `fileBytesMax` bytes; a regular one, since a FIFO could keep the reader waiting for ever. Blocks for as long as the
+    /// disk does: for set-up only.
     static func contents(ofFile path: String) throws(CryptoError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw failure(path) }
         defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure(path) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw CryptoError("\(path): not a regular file") }
         var bytes: [UInt8] = []
         while true {
             let chunk = 16384

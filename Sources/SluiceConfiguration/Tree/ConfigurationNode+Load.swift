@@ -14,7 +14,7 @@ extension ConfigurationNode {
     /// The tree of the file at `path`, or of `problems.file` if it is nil.
     package static func load(path: String? = nil, problems: Problems) -> ConfigurationNode? {
         do {
-            let bytes = try BoundedFile.read(path ?? problems.file, bytesMax: fileBytesMax)
+            let bytes = try BoundedFile.read(path ?? problems.file, bytesMax: fileBytesMax, kind: .argument)
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 let valid = validPrefix(of: bytes)
                 problems.add(at: valid, keyPath: "", found: "bytes that are no UTF-8", allowed: "text in UTF-8")

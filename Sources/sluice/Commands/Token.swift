@@ -56,7 +56,7 @@ struct Token: ParsableCommand {
 
     private static func read(_ path: String) throws -> [UInt8] {
         do throws(BoundedFile.Fault) {
-            return try BoundedFile.read(path, bytesMax: 1 << 20)
+            return try BoundedFile.read(path, bytesMax: 1 << 20, kind: .argument)
         } catch {
             throw Report.unusable(["\(path): \(error.found)"])
         }
