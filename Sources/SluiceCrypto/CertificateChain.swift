@@ -8,9 +8,13 @@ final class CertificateChain {
     private(set) var certificates: [OpaquePointer] = []
 
     /// Reads the file; anything in it that is not a certificate, such as a key, is skipped.
-    init(file path: String) throws(CryptoError) {
+    convenience init(file path: String) throws(CryptoError) {
+        try self.init(path: path, bytes: PEM.contents(ofFile: path))
+    }
+
+    /// - Parameter bytes: of the file at `path`.
+    init(path: String, bytes: [UInt8]) throws(CryptoError) {
         self.path = path
-        let bytes = try PEM.contents(ofFile: path)
         try bytes.withView { view throws(CryptoError) in
             try PEM.withStream(view) { stream throws(CryptoError) in try read(stream) }
         }

@@ -18,6 +18,28 @@ struct ServerChoice: BitwiseCopyable {
         choice.initialize(to: ServerChoice(names: names, others: kept))
         SSL_CTX_set_ex_data(first, contextIndex, choice)
         sluice_SSL_CTX_set_servername_callback(first, { ServerChoice.choose($0, $2) }, choice)
+        SSL_CTX_set_client_hello_cb(first, { session, _, _ in ServerChoice.bindSession(session) }, nil)
+    }
+
+    /// Longest extension of a server's name that is looked at: what is longer holds no name that OpenSSL takes.
+    private static let nameBytesMax = 512
+
+    /// Keeps a session that began under one name from being resumed under another (RFC 6066, 3): the name becomes the session's context, which
+    /// OpenSSL compares with that of the ticket before it asks for a certificate. Called with the client's first message, before tickets are looked at.
+    private static func bindSession(_ session: OpaquePointer?) -> Int32 {
+        var bytes: UnsafePointer<UInt8>?
+        var count = 0
+        guard SSL_client_hello_get0_ext(session, UInt32(TLSEXT_TYPE_server_name), &bytes, &count) == 1, let bytes, count <= nameBytesMax
+        else { return SSL_CLIENT_HELLO_SUCCESS }
+        let isBound = withUnsafeTemporaryAllocation(byteCount: nameBytesMax + Int(EVP_MAX_MD_SIZE), alignment: 1) { memory in
+            guard let text = memory.baseAddress else { return false }
+            // The whole extension, which has one form for each name, in lower case.
+            for place in 0..<count { memory[place] = bytes[place].asciiLowercased }
+            let digest = (text + nameBytesMax).assumingMemoryBound(to: UInt8.self)
+            var size: UInt32 = 0
+            return EVP_Digest(text, count, digest, &size, EVP_sha256(), nil) == 1 && SSL_set_session_id_context(session, digest, size) == 1
+        }
+        return isBound ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR
     }
 
     /// The place for a `ServerChoice` on an `SSL_CTX`, and what OpenSSL does with it when the context goes.

@@ -12,20 +12,20 @@ package final class TLSClientContext: @unchecked Sendable {
     /// Reads the authorities' certificates: for set-up only.
     ///
     /// - Parameters:
-    ///   - authorityFile: a PEM file of certificates that are trusted in place of the system's. What is named is
-    ///     trusted as it is: it need not be a root (as with a server's own, self-signed certificate).
+    ///   - authorities: certificates that are trusted in place of the system's. What is named is trusted as it is: it need not be
+    ///     a root (as with a server's own, self-signed certificate).
     ///   - verify: false takes any certificate of anybody.
     ///   - newest: the newest version to offer.
     package init(
-        authorityFile: String? = nil, verify: Bool = true, newest: TLSVersion = .tls13
+        authorities: Authorities?, verify: Bool = true, newest: TLSVersion = .tls13
     ) throws(CryptoError) {
         ErrorQueue.clear()
         guard let context = SSL_CTX_new(TLS_client_method()) else { throw .fromQueue("TLS is not available") }
         do throws(CryptoError) {
             try TLSProfile.apply(to: context, newest: newest)
             try Self.offerProtocol(context)
-            if let authorityFile {
-                try Self.trust(authorityFile, in: context)
+            if let authorities {
+                try Self.trust(authorities, in: context)
             } else if verify, SSL_CTX_set_default_verify_paths(context) != 1 {
                 throw CryptoError.fromQueue("the system's certificates cannot be loaded")
             }
@@ -43,21 +43,36 @@ package final class TLSClientContext: @unchecked Sendable {
 
     deinit { SSL_CTX_free(context) }
 
-    /// What a file of authorities holds, as a digest: it may be replaced in its place. Blocks: for set-up only.
-    package static func fingerprint(ofAuthorityFile path: String) throws(CryptoError) -> [UInt8] {
-        let bytes = try PEM.contents(ofFile: path)
-        let digest = try Digest()
-        var fingerprint = [UInt8](repeating: 0, count: digest.handle.byteCount)
-        let isMade = try bytes.withView { view throws(CryptoError) in digest.handle.hash(view, into: &fingerprint) }
-        guard isMade else { throw CryptoError("\(path): no digest") }
-        return fingerprint
+    /// As the other, with a PEM file of authorities.
+    package convenience init(
+        authorityFile: String? = nil, verify: Bool = true, newest: TLSVersion = .tls13
+    ) throws(CryptoError) {
+        let authorities = try authorityFile.map { file throws(CryptoError) in try Authorities(file: file) }
+        try self.init(authorities: authorities, verify: verify, newest: newest)
     }
 
-    private static func trust(_ path: String, in context: OpaquePointer) throws(CryptoError) {
-        let chain = try CertificateChain(file: path)
+    /// Certificates of authorities, from one reading of their file: what is trusted is what was looked at, also while somebody replaces the file.
+    package struct Authorities {
+        /// A digest of the file: with another content it is another trust.
+        package let fingerprint: [UInt8]
+        fileprivate let chain: CertificateChain
+
+        /// Blocks: for set-up only.
+        package init(file path: String) throws(CryptoError) {
+            let bytes = try PEM.contents(ofFile: path)
+            let digest = try Digest()
+            var fingerprint = [UInt8](repeating: 0, count: digest.handle.byteCount)
+            let isMade = try bytes.withView { view throws(CryptoError) in digest.handle.hash(view, into: &fingerprint) }
+            guard isMade else { throw CryptoError("\(path): no digest") }
+            self.fingerprint = fingerprint
+            chain = try CertificateChain(path: path, bytes: bytes)
+        }
+    }
+
+    private static func trust(_ authorities: Authorities, in context: OpaquePointer) throws(CryptoError) {
         guard let store = SSL_CTX_get_cert_store(context) else { throw .fromQueue("certificate store") }
-        for authority in chain.certificates where X509_STORE_add_cert(store, authority) != 1 {
-            throw .fromQueue("\(path): an authority's certificate cannot be used")
+        for authority in authorities.chain.certificates where X509_STORE_add_cert(store, authority) != 1 {
+            throw .fromQueue("\(authorities.chain.path): an authority's certificate cannot be used")
         }
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
     }

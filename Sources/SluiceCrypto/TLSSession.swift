@@ -52,7 +52,8 @@ package struct TLSSession: BitwiseCopyable {
         if !state.isAddress, sluice_SSL_set_tlsext_host_name(session, state.name) != 1 { return false }
         guard state.isVerifying else { return true }
         if state.isAddress { return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), state.name) == 1 }
-        SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+        // The subject's common name is no host's (RFC 9525, 2): only what stands among the alternative names counts.
+        SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         return SSL_set1_host(session, state.name) == 1
     }
 

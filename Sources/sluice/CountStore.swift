@@ -10,8 +10,9 @@ enum CountStore {
     /// For a gateway that runs.
     static func source(_ settings: ProcessSettings) -> CountStoreSource {
         if let url = settings.redisURL {
+            let authorityFile = settings.redisAuthorityFile
             return CountStoreSource(name: "SLUICE_REDIS_URL \(url)", isShared: true, sizing: .blocks) { () throws(AllowanceStoreError) in
-                .init(store: try RedisStore(url))
+                .init(store: try RedisStore(url, authorityFile: authorityFile))
             }
         }
         let directory = settings.stateDirectory
@@ -24,7 +25,7 @@ enum CountStore {
 
     /// For a command, while no gateway runs: nil if the store was never begun or does not outlive a process.
     static func openExisting(_ settings: ProcessSettings) throws(AllowanceStoreError) -> (any AllowanceStore)? {
-        if let url = settings.redisURL { return try RedisStore(url) }
+        if let url = settings.redisURL { return try RedisStore(url, authorityFile: settings.redisAuthorityFile) }
         let directory = settings.stateDirectory
         let path = (directory as NSString).appendingPathComponent(StateDatabase.fileName)
         guard directory != ProcessSettings.noStateDirectory, FileManager.default.fileExists(atPath: path) else { return nil }

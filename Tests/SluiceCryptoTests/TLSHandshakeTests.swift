@@ -138,6 +138,18 @@ struct TLSHandshakeTests {
         #expect(try reason(blind, "b.example") == nil)
     }
 
+    @Test("a name that stands in the subject only does not count: neither without alternative names nor beside those of other kinds")
+    func commonName() throws {
+        let authority = try Authority()
+        let trusting = try TLSClientContext(authorityFile: authority.file)
+        for (label, names) in [("bare", []), ("address", ["IP:10.0.0.1"])] {
+            let server = try TLSServerContext([authority.issue(label, names, commonName: "a.example")], now: Self.now)
+            let pair = try TLSPair(server, TLSPeer(trusting, name: "a.example"))
+            #expect(!pair.shake())
+            #expect(pair.clientReason == "certificate: hostname mismatch")
+        }
+    }
+
     @Test("a certificate that is named as trusted is trusted, though no authority issued it")
     func pinned() throws {
         let authority = try Authority()
@@ -155,6 +167,28 @@ struct TLSHandshakeTests {
         #expect(throws: CryptoError("/absent: cannot be read: No such file or directory")) {
             try TLSClientContext(authorityFile: "/absent")
         }
+    }
+
+    @Test("authorities are trusted as they were read: what stands in their file later is another trust")
+    func authoritiesReadOnce() throws {
+        let authority = try Authority()
+        let server = try TLSServerContext([authority.issue("a", ["DNS:a.example"])], now: Self.now)
+        let read = try TLSClientContext.Authorities(file: authority.file)
+        let stranger = try Authority()
+        try FileManager.default.removeItem(atPath: authority.file)
+        try FileManager.default.copyItem(atPath: stranger.file, toPath: authority.file)
+        #expect(try TLSPair(server, TLSPeer(TLSClientContext(authorities: read), name: "a.example")).shake())
+        let later = try TLSClientContext.Authorities(file: authority.file)
+        #expect(try !TLSPair(server, TLSPeer(TLSClientContext(authorities: later), name: "a.example")).shake())
+        #expect(read.fingerprint != later.fingerprint)
+    }
+
+    @Test("a FIFO in place of a file is refused, and keeps nobody waiting", .timeLimit(.minutes(1)))
+    func authorityFIFO() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-\(UUID().uuidString)").path
+        #expect(mkfifo(path, 0o600) == 0)
+        defer { unlink(path) }
+        #expect(throws: CryptoError("\(path): not a regular file")) { try TLSClientContext(authorityFile: path) }
     }
 
     @Test("names: 1 to 255 bytes without NUL")

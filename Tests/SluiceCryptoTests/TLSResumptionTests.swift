@@ -98,6 +98,25 @@ struct TLSResumptionTests {
         }
     }
 
+    @Test("a session of one name is not resumed under another, whichever certificate serves both, nor without one (RFC 6066, 3)",
+        arguments: [TLSVersion.tls12, .tls13])
+    func otherName(newest: TLSVersion) throws {
+        let both = try TLSServerContext([try authority.issue("w", ["DNS:a.w.example", "DNS:*.w.example"])], now: TLSServerContextTests.now)
+        let names = ["a.example", "b.example", "unknown.example", "127.0.0.1"]
+        for (context, names) in [(server, names), (both, ["a.w.example", "b.w.example"])] {
+            for first in names {
+                for second in names {
+                    let blind = try TLSClientContext(verify: false, newest: newest)
+                    let peer = try TLSPeer(blind, name: first)
+                    #expect(try !connect(peer, to: context))
+                    let other = try TLSPeer(blind, name: second)
+                    other.adoptSession(of: peer)
+                    #expect(try connect(other, to: context) == (first == second), "\(first), then \(second)")
+                }
+            }
+        }
+    }
+
     @Test("contexts and peers may go while a session is open, even in its handshake")
     func lifetimes() throws {
         func open() throws -> TLSPair {

@@ -16,6 +16,8 @@ package struct ProcessSettings: Sendable, Equatable {
     // Counting
     package var projectCeiling = 10_000
     package var redisURL: RedisURL?
+    /// Nil for the system's authorities.
+    package var redisAuthorityFile: String?
     package var redisAway = RedisAway.local
     package var quotaAway = QuotaAway.closed
     package var countWaitMs = 500

@@ -21,6 +21,8 @@ extension Setting {
         Setting("SLUICE_PROJECT_CEILING", .integer(\.projectCeiling, 1...10_000_000), unit: "requests per second",
             "ceiling of a project that configures none"),
         Setting("SLUICE_REDIS_URL", .redis(\.redisURL), "store of the ceilings and quotas that several nodes share"),
+        Setting("SLUICE_REDIS_CA", .optionalPath(\.redisAuthorityFile),
+            "PEM file of the authorities that a rediss:// server's certificate is checked by; off: the system's"),
         Setting("SLUICE_REDIS_AWAY", .redisAway(\.redisAway),
             "while Redis is away: each node keeps its last fair share (local), or nothing counted is admitted (closed)"),
         Setting("SLUICE_QUOTA_AWAY", .quotaAway(\.quotaAway),

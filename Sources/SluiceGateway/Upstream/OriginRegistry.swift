@@ -50,10 +50,11 @@ final class OriginRegistry: Sendable {
 
     /// The origin's number. Throws if the trust's authorities cannot be read.
     func number(of url: UpstreamURL, trust: Origin.Trust) throws(CryptoError) -> Int {
-        let verification = url.isSecure ? try verification(trust) : nil
+        let authorities = url.isSecure ? try Self.authorities(trust) : nil
+        let verification = url.isSecure ? Verification(trust: trust, authorities: authorities?.fingerprint) : nil
         let key = Key(host: url.host, port: url.port, verification: verification)
         if let known = table.withLock({ $0.numbers[key] }) { return known }
-        let tls = try verification.map { verification throws(CryptoError) in try context(verification) }
+        let tls = try verification.map { verification throws(CryptoError) in try context(verification, authorities) }
         return table.withLock { table in
             let number = table.origins.count
             table.origins.append(Origin(number: number, url: url, tls: tls))
@@ -62,15 +63,15 @@ final class OriginRegistry: Sendable {
         }
     }
 
-    private func verification(_ trust: Origin.Trust) throws(CryptoError) -> Verification {
-        guard let file = trust.authorityFile else { return Verification(trust: trust) }
-        return Verification(trust: trust, authorities: try TLSClientContext.fingerprint(ofAuthorityFile: file))
+    private static func authorities(_ trust: Origin.Trust) throws(CryptoError) -> TLSClientContext.Authorities? {
+        try trust.authorityFile.map { file throws(CryptoError) in try TLSClientContext.Authorities(file: file) }
     }
 
-    private func context(_ verification: Verification) throws(CryptoError) -> TLSClientContext {
+    private func context(
+        _ verification: Verification, _ authorities: TLSClientContext.Authorities?
+    ) throws(CryptoError) -> TLSClientContext {
         if let known = table.withLock({ $0.contexts[verification] }) { return known }
-        let trust = verification.trust
-        let made = try TLSClientContext(authorityFile: trust.authorityFile, verify: trust.verifies)
+        let made = try TLSClientContext(authorities: authorities, verify: verification.trust.verifies)
         table.withLock { $0.contexts[verification] = made }
         return made
     }
