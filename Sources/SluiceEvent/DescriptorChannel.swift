@@ -138,14 +138,23 @@ package final class DescriptorChannel: @unchecked Sendable {
 
         deinit { Socket.close(descriptor) }
 
-        /// The next caller; nil after `close()`. Only processes of this user, or root's, are let in.
+        /// Most callers that have said nothing yet. The oldest makes room for the next.
+        private static let silentMax = 8
+
+        /// The next caller that says something; nil after `close()`. Only processes of this user, or root's, are let in. One that says nothing keeps
+        /// nobody else waiting, and is sent away after the time.
         package func next(timeoutMilliseconds: Int) -> DescriptorChannel? {
+            var silent: [(channel: DescriptorChannel, until: UInt64)] = []
             while true {
-                var entries = [
-                    pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: wake.waitable, events: Int16(POLLIN), revents: 0),
-                ]
-                guard poll(&entries, 2, -1) > 0 else { continue }
+                let now = Clock.monotonicNanoseconds() / 1_000_000
+                silent.removeAll { $0.until <= now }
+                var entries = ([descriptor, wake.waitable] + silent.map(\.channel.descriptor)).map {
+                    pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+                }
+                let patience = silent.first.map { Int32(clamping: $0.until - now) } ?? -1
+                guard poll(&entries, nfds_t(entries.count), patience) > 0 else { continue }
                 if entries[1].revents != 0 { return nil }
+                if let place = silent.indices.first(where: { entries[$0 + 2].revents != 0 }) { return silent[place].channel }
                 let accepted = sluice_accept(descriptor, nil, nil)
                 guard accepted >= 0 else {
                     // Out of descriptors or memory the caller stays in the queue, and would be reported again at once.
@@ -154,7 +163,9 @@ package final class DescriptorChannel: @unchecked Sendable {
                 }
                 _ = fcntl(accepted, F_SETFL, fcntl(accepted, F_GETFL) & ~O_NONBLOCK)
                 let channel = DescriptorChannel(accepted, timeoutMilliseconds: timeoutMilliseconds)
-                if let peer = channel.peer, peer.user == geteuid() || peer.user == 0 { return channel }
+                guard let peer = channel.peer, peer.user == geteuid() || peer.user == 0 else { continue }
+                if silent.count == Self.silentMax { silent.removeFirst() }
+                silent.append((channel, now + UInt64(timeoutMilliseconds)))
             }
         }
 

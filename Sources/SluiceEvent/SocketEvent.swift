@@ -73,16 +73,25 @@ extension UnsafeMutablePointer<SocketEvent> {
 
 /// A callback at a fixed interval, for as long as it lives.
 package final class IntervalTimer {
-    private let event: UnsafeMutablePointer<CLibevent.event>?
+    private let event: UnsafeMutablePointer<CLibevent.event>
+    /// The event is taken out of it in the end: an owner of both may let go of them in any order.
+    private let loop: EventLoop
 
-    /// Calls `callback` with `owner` every `milliseconds` on the loop's thread.
-    package init(_ loop: EventLoop, milliseconds: Int, owner: UnsafeMutableRawPointer, callback: SocketCallback) {
-        event = event_new(loop.base, -1, Int16(EV_PERSIST), callback, owner)
+    /// Calls `callback` with `owner` every `milliseconds`, at least 1, on the loop's thread. To be made on that thread, or before it runs.
+    package init(
+        _ loop: EventLoop, milliseconds: Int, owner: UnsafeMutableRawPointer, callback: SocketCallback
+    ) throws(EventLoop.SetupError) {
+        guard let event = event_new(loop.base, -1, Int16(EV_PERSIST), callback, owner) else {
+            throw EventLoop.SetupError(message: "no memory for a timer")
+        }
         var interval = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)
-        if let event { _ = event_add(event, &interval) }
+        guard event_add(event, &interval) == 0 else {
+            event_free(event)
+            throw EventLoop.SetupError(message: "a timer of \(milliseconds) ms cannot be set")
+        }
+        self.event = event
+        self.loop = loop
     }
 
-    deinit {
-        if let event { event_free(event) }
-    }
+    deinit { event_free(event) }
 }

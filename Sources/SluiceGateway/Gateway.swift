@@ -111,6 +111,7 @@ package final class Gateway: @unchecked Sendable {
             let worker = try Worker(
                 number: number, limits: WorkerLimits(settings), workerCount: settings.workers, bounds: bounds,
                 counts: registries.counts, accessLog: accessLog?.makeBuffer())
+            try worker.startTicking()
             let mail = WorkerMail(worker)
             KeySetRegistry.shared.setObserver(mail, worker: number)
             workers.append(mail)

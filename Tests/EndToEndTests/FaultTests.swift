@@ -198,6 +198,11 @@ struct FaultTests {
         for number in 0..<400 { #expect(try serves(client, number)) }
         #expect(try eventually { try metric("sluice_access_log_write_failures_total", over: admin) > 0 })
         for number in 0..<50 { #expect(try serves(client, number)) }
+        // Each line is in the log or counted as lost.
+        #expect(try eventually {
+            let whole = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").count { $0.hasSuffix("}") }
+            return try Double(whole) + metric("sluice_access_log_dropped_lines_total", over: admin) == 450
+        })
         let full = try String(contentsOfFile: log, encoding: .utf8).utf8.count
         #expect(unlink(ballast) == 0)
         let goesOn = try eventually {

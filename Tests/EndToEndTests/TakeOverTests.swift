@@ -104,6 +104,33 @@ struct TakeOverTests {
         #expect(try other.exchange(Gateway.text("GET", "/api/m")).text == "hello")
     }
 
+    @Test("callers that say nothing hold nobody up: a new process takes over at once")
+    func silentCallers() throws {
+        let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
+        let old = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        var silent: [Int32] = []
+        defer { for descriptor in silent { close(descriptor) } }
+        for _ in 0..<20 {
+            let descriptor = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            silent.append(descriptor)
+            #expect(Self.connects(descriptor, to: succession.path))
+        }
+        let began = monotonicSeconds()
+        let new = try succession.start(workers: 1)
+        #expect(old.waitForExit(8) == 0, "\(old.standardError)")
+        #expect(monotonicSeconds() - began < TimeScale.patience(8) && new.exitCode() == nil)
+    }
+
+    private static func connects(_ descriptor: Int32, to path: String) -> Bool {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: [UInt8](path.utf8)) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 }
+        }
+    }
+
     @Test("a new process whose configuration is bad, or that dies before it serves, leaves the old one serving")
     func failure() throws {
         let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
@@ -116,13 +143,7 @@ struct TakeOverTests {
         #expect(eventually { old.standardError.contains("serves on") })
         // A caller that gets the sockets and goes away.
         let descriptor = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: [UInt8](succession.path.utf8)) }
-        let connected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-        }
-        #expect(connected == 0)
+        #expect(Self.connects(descriptor, to: succession.path))
         #expect(send(descriptor, "sluice-takeover 1", 17, Int32(MSG_NOSIGNAL)) == 17)
         // What was handed over must stay true: until the caller has gone there is no reload.
         #expect(eventually { old.standardError.components(separatedBy: "a new process takes over").count == 3 })

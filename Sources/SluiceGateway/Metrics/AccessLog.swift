@@ -25,6 +25,7 @@ final class AccessLog: @unchecked Sendable {
     /// Whether the last write that failed has left half a line. The writing thread's.
     private var isMidLine = false
     private let failures = Atomic<UInt64>(0)
+    private let lostLines = Atomic<UInt64>(0)
 
     /// Opens the log. Nil target: none is kept.
     init?(_ target: ProcessSettings.AccessLogTarget) throws(OpenError) {
@@ -70,8 +71,8 @@ final class AccessLog: @unchecked Sendable {
         signal.raise()
     }
 
-    /// Lines dropped because the log could not be written as fast as they came.
-    var dropped: UInt64 { buffers.withLock { $0.reduce(0) { $0 + $1.dropped } } }
+    /// Lines that are not in the log, or not as a whole: because it could not be written as fast as they came, or not at all.
+    var dropped: UInt64 { buffers.withLock { $0.reduce(0) { $0 + $1.dropped } } + lostLines.load(ordering: .relaxed) }
 
     /// Writes that failed: a full disk, a closed pipe.
     var writeFailures: UInt64 { failures.load(ordering: .relaxed) }
@@ -82,12 +83,13 @@ final class AccessLog: @unchecked Sendable {
             // The disk was full in the middle of a line: what comes now must not become its rest.
             guard Glibc.write(descriptor, "\n", 1) == 1 else {
                 failures.wrappingAdd(1, ordering: .relaxed)
+                lose(rest)
                 return
             }
             isMidLine = false
         }
         while !rest.isEmpty {
-            guard !hasReader || awaitReader() else { return }
+            guard !hasReader || awaitReader() else { return lose(rest) }
             let count = Glibc.write(
                 descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, hasReader ? min(rest.count, Self.pieceBytes) : rest.count)
             if count > 0 {
@@ -95,9 +97,16 @@ final class AccessLog: @unchecked Sendable {
             } else if errno != EINTR, errno != EAGAIN {
                 failures.wrappingAdd(1, ordering: .relaxed)
                 isMidLine = rest.startIndex > 0 && bytes[rest.startIndex - 1] != UInt8(ascii: "\n")
+                lose(rest)
                 return
             }
         }
+    }
+
+    /// Counts the lines that end in what is not written; of the first a part may have been.
+    private func lose(_ rest: Slice<UnsafeRawBufferPointer>) {
+        let lines = rest.reduce(into: UInt64(0)) { $0 += $1 == UInt8(ascii: "\n") ? 1 : 0 }
+        lostLines.wrappingAdd(lines, ordering: .relaxed)
     }
 
     /// What a pipe that reports room takes at once, also where writes wait (PIPE_BUF): standard output is shared with others, so the descriptor

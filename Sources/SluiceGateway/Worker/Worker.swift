@@ -149,14 +149,19 @@ final class Worker {
 
     // MARK: The loop
 
-    /// Serves until `stop()`. The calling thread becomes the worker's.
-    func run() {
-        ticker = IntervalTimer(
+    /// Sets the timer that all deadlines rest on. Before `run()`, so that a worker without one never serves.
+    func startTicking() throws(EventLoop.SetupError) {
+        ticker = try IntervalTimer(
             loop, milliseconds: Int(Limits.tickMilliseconds), owner: Unmanaged.passUnretained(self).toOpaque()
         ) { _, _, owner in
             guard let owner else { return }
             Unmanaged<Worker>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.tick() }
         }
+    }
+
+    /// Serves until `stop()`. The calling thread becomes the worker's.
+    func run() {
+        precondition(ticker != nil)
         while !isStopped { turn() }
         ticker = nil
         closeEverything()
