@@ -4,7 +4,7 @@
 // SIMD types have no expression (measured: 190 instructions a field line by words of eight bytes, half of that here). The
 // vector extension of clang names no processor's instructions, so the same lines serve x86-64 and arm64.
 //
-// Every function reads exactly sixteen bytes at `bytes`, at any alignment, and answers with one bit a byte, the first byte
+// Every function reads exactly sixteen bytes at `bytes`, unless it says otherwise, at any alignment, and answers with one bit a byte, the first byte
 // lowest. Its caller guarantees that they can be read: see `ByteScan`.
 #ifndef SLUICE_CBYTESCAN_H
 #define SLUICE_CBYTESCAN_H
@@ -54,10 +54,13 @@ static inline uint32_t sluice_non_target16(const uint8_t *bytes) {
     SLUICE_BITS((each <= 0x20) | (each >= 0x7F) | (each == '#') | (each == '?'));
 }
 
-/// The same, and `%`, dot and backslash: what makes a path need more than a look.
+/// The same, and `%`, dot, semicolon, backslash and a slash behind a slash: what makes a path need more than a look. Reads the byte
+/// before the sixteen too. The last comparison also finds a few pairs of other bytes below 0x30.
 static inline uint32_t sluice_non_plain16(const uint8_t *bytes) {
     sluice_bytes16 each = sluice_load16(bytes);
-    SLUICE_BITS((each <= 0x20) | (each >= 0x7F) | (each == '#') | (each == '?') | (each == '%') | (each == '.') | (each == '\\'));
+    sluice_bytes16 before = sluice_load16(bytes - 1);
+    SLUICE_BITS((each <= 0x20) | (each >= 0x7F) | (each == '#') | (each == '?') | (each == '%') | (each == '.') | (each == ';') |
+                (each == '\\') | ((each | before) == '/'));
 }
 
 #undef SLUICE_BITS

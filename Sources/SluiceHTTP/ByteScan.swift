@@ -49,17 +49,22 @@ enum ByteScan {
         }
     }
 
-    /// Index of the first byte in `start..<end` that gives the normaliser of paths work (is no `ByteClass.plainPath`). `end` if
-    /// there is none.
+    /// Index of the first byte in `start..<end` that gives the normaliser of paths work: is no `ByteClass.plainPath`, or a slash behind
+    /// another one. `end` if there is none. `start` is at least 1.
+    ///
+    /// A few pairs of other punctuation, such as `/-`, stop it too: `(left | right) == 0x2F` takes half the instructions that the
+    /// question for two slashes would.
     @inline(__always)
     static func endOfPlainPath(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
-        first(base, from: start, to: end) { sluice_non_plain16($0) }
+        first(base, from: start, to: end, before: 1) { sluice_non_plain16($0) }
     }
 
     /// Index of the first byte in `start..<end` for which `flags`, asked for sixteen bytes, raises a bit. `end` if there is none.
+    ///
+    /// - Parameter before: how many bytes before the sixteen `flags` reads too; `start` is at least that.
     @inline(__always)
     private static func first(
-        _ base: UnsafePointer<UInt8>, from start: Int, to end: Int, _ flags: (UnsafePointer<UInt8>) -> UInt32
+        _ base: UnsafePointer<UInt8>, from start: Int, to end: Int, before: Int = 0, _ flags: (UnsafePointer<UInt8>) -> UInt32
     ) -> Int {
         var index = start
         while index &+ step <= end {
@@ -68,23 +73,23 @@ enum ByteScan {
             index &+= step
         }
         guard index < end else { return end }
-        let found = end >= step
+        let found = end >= step &+ before
             // The last sixteen bytes overlap what was looked at, whose flags are shifted out.
             ? flags(base + (end &- step)) &>> UInt32(truncatingIfNeeded: index &- (end &- step))
-            : withPadding(base + index, count: end &- index, flags)
+            : withPadding(base + index, count: end &- index, before: before, flags)
         return found == 0 ? end : index &+ found.trailingZeroBitCount
     }
 
     /// The flags of fewer than sixteen bytes; those of the padding are cleared.
     @inline(never)
     private static func withPadding(
-        _ bytes: UnsafePointer<UInt8>, count: Int, _ flags: (UnsafePointer<UInt8>) -> UInt32
+        _ bytes: UnsafePointer<UInt8>, count: Int, before: Int, _ flags: (UnsafePointer<UInt8>) -> UInt32
     ) -> UInt32 {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: step) { padded in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: step &+ before) { padded in
             padded.initialize(repeating: 0)
-            for index in 0..<count { padded[index] = bytes[index] }
+            for index in 0..<count &+ before { padded[index] = bytes[index &- before] }
             guard let start = padded.baseAddress else { return 0 }
-            return flags(start) & (1 &<< UInt32(truncatingIfNeeded: count) &- 1)
+            return flags(start + before) & (1 &<< UInt32(truncatingIfNeeded: count) &- 1)
         }
     }
 }

@@ -1,17 +1,34 @@
 /// A request path brought into its one normal form, once (RFC 3986, 6.2.2): what is matched, rewritten and forwarded.
 ///
 /// Escapes of unreserved characters are decoded, other escapes keep upper-case digits, dot segments (also those spelt `%2e`) are
-/// removed. Empty segments and a trailing slash mean something and stay. `%2F` stays an escape and is reported.
+/// removed. Empty segments and a trailing slash mean something and stay. `%2F` stays an escape. What others may read in another way
+/// is reported: see `Marks`.
 ///
 /// A dot segment with parameters, such as `..;` or `.;a=b`, is no dot segment (RFC 3986, 5.2.4), but a service that takes parameters off
 /// before it resolves dots, as servlet containers do, would climb by it, out of what was matched here. No reading
 /// serves both, so it is refused, with the semicolon escaped too.
 package enum NormalisedPath {
+    /// What a path holds that another reader may take in another way: see `PathReading`. A mark may be left of a segment that `..` has
+    /// removed; none is missing.
+    package struct Marks: OptionSet, BitwiseCopyable, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// A slash as `%2F`.
+        package static let encodedSlash = Marks(rawValue: 1)
+        /// A semicolon, as it is or as `%3B`.
+        package static let parameters = Marks(rawValue: 2)
+        /// Two slashes in a row.
+        package static let emptySegment = Marks(rawValue: 4)
+        /// A dot segment, with or without parameters, for who takes `%2F` for a slash: `..%2F`, `%2F..`, `a%2F.;x`.
+        package static let hiddenDots = Marks(rawValue: 8)
+    }
+
     package enum Outcome: BitwiseCopyable, Sendable, Equatable {
         /// The path is in normal form as it stands; what `out` holds means nothing.
-        case unchanged(hasEncodedSlash: Bool)
+        case unchanged(Marks)
         /// The normal form is the first `count` bytes of `out`.
-        case changed(count: Int, hasEncodedSlash: Bool)
+        case changed(count: Int, Marks)
         /// The path does not begin with a slash; it holds a control character, DEL or a backslash, as it is or escaped, or a
         /// space, `#`, question mark or byte beyond ASCII as it is; an escape lacks its two hexadecimal digits; it climbs
         /// above the root; or a dot segment has parameters.
@@ -27,7 +44,7 @@ package enum NormalisedPath {
         var index = 1
         while true {
             index = ByteScan.endOfPlainPath(base, from: index, to: end)
-            guard index < end else { return .unchanged(hasEncodedSlash: false) }
+            guard index < end else { return .unchanged([]) }
             guard base[index] == Ascii.dot, base[index &- 1] != Ascii.slash else { return rewrite(path, into: out) }
             index &+= 1
         }
@@ -41,11 +58,14 @@ package enum NormalisedPath {
         var written = 1
         /// Where the segment that is being written begins in `out`, just after its slash.
         var segment = 1
+        /// The same for who takes `%2F` for a slash.
+        var piece = 1
         var isChanged = false
-        var hasEncodedSlash = false
+        var marks: Marks = []
         out[0] = Ascii.slash
         while true {
             if read == end || base[read] == Ascii.slash {
+                if piece > segment, isDots(out, piece: piece, end: written) { marks.insert(.hiddenDots) }
                 if let cut = resolveDots(out, segment: segment, end: written) {
                     guard cut > 0 else { return .malformed }
                     isChanged = true
@@ -54,17 +74,20 @@ package enum NormalisedPath {
                 } else if hasDotsAndParameters(out, segment: segment, end: written) {
                     return .malformed
                 } else if read < end {
+                    if written == segment { marks.insert(.emptySegment) }
                     out[written] = Ascii.slash
                     written &+= 1
                     segment = written
                 }
+                piece = segment
                 if read == end { break }
                 read &+= 1
                 continue
             }
             let byte = base[read]
             guard byte == Ascii.percent else {
-                guard byte == Ascii.dot || ByteClass.isMember(byte, of: ByteClass.plainPath) else { return .malformed }
+                guard byte == Ascii.dot || byte == Ascii.semicolon || ByteClass.isMember(byte, of: ByteClass.plainPath) else { return .malformed }
+                if byte == Ascii.semicolon { marks.insert(.parameters) }
                 out[written] = byte
                 written &+= 1
                 read &+= 1
@@ -83,15 +106,28 @@ package enum NormalisedPath {
                 isChanged = true
                 continue
             }
-            if value == Ascii.slash { hasEncodedSlash = true }
+            let isEncodedSlash = value == Ascii.slash
+            if isEncodedSlash {
+                marks.insert(.encodedSlash)
+                if isDots(out, piece: piece, end: written) { marks.insert(.hiddenDots) }
+            } else if value == Ascii.semicolon {
+                marks.insert(.parameters)
+            }
             out[written] = Ascii.percent
             out[written &+ 1] = upperDigit(high)
             out[written &+ 2] = upperDigit(low)
             if out[written &+ 1] != base[read &- 2] || out[written &+ 2] != base[read &- 1] { isChanged = true }
             written &+= 3
+            if isEncodedSlash { piece = written }
         }
-        return isChanged
-            ? .changed(count: written, hasEncodedSlash: hasEncodedSlash) : .unchanged(hasEncodedSlash: hasEncodedSlash)
+        return isChanged ? .changed(count: written, marks) : .unchanged(marks)
+    }
+
+    /// Whether the bytes from `piece` are a dot segment, with or without parameters.
+    private static func isDots(_ out: UnsafeMutablePointer<UInt8>, piece: Int, end: Int) -> Bool {
+        let length = end &- piece
+        if length == 1 || length == 2, out[piece] == Ascii.dot, out[end &- 1] == Ascii.dot { return true }
+        return hasDotsAndParameters(out, segment: piece, end: end)
     }
 
     /// Whether the segment is one or two dots and then a semicolon, as it is or escaped.

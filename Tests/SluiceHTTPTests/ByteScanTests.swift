@@ -10,6 +10,8 @@ import Testing
         let testDescription: String
         let run: @Sendable (UnsafePointer<UInt8>, Int, Int) -> Int
         let passes: @Sendable (UInt8) -> Bool
+        /// Whether a byte that would pass stops the scan because of the one before it.
+        var stopsBehind: @Sendable (UInt8, UInt8) -> Bool = { _, _ in false }
     }
 
     static let scans = [
@@ -24,8 +26,13 @@ import Testing
             testDescription: "host name", run: { ByteScan.endOfHostName($0, from: $1, to: $2) },
             passes: { ByteClass.isMember($0, of: ByteClass.hostName) }),
         Scan(
-            testDescription: "plain path", run: { ByteScan.endOfPlainPath($0, from: $1, to: $2) },
-            passes: { ByteClass.isMember($0, of: ByteClass.plainPath) }),
+            testDescription: "plain path",
+            run: { base, start, end in
+                // It looks back by one byte, so it is not asked about the first.
+                if start == 0, end > 0, !ByteClass.isMember(base[0], of: ByteClass.plainPath) { return 0 }
+                return end == 0 ? 0 : ByteScan.endOfPlainPath(base, from: max(1, start), to: end)
+            },
+            passes: { ByteClass.isMember($0, of: ByteClass.plainPath) }, stopsBehind: { $0 | $1 == 0x2F }),
     ]
 
     /// Runs `body` with the first byte of a page, and with the address of the page behind it, which cannot be read.
@@ -97,8 +104,27 @@ import Testing
                 }
                 let start = Int.random(in: 0...count, using: &random)
                 var expected = start
-                while expected < count, scan.passes(base[expected]) { expected += 1 }
+                while expected < count, scan.passes(base[expected]),
+                    expected == 0 || !scan.stopsBehind(base[expected - 1], base[expected])
+                { expected += 1 }
                 #expect(scan.run(base, start, count) == expected)
+            }
+        }
+    }
+
+    @Test("a plain path: two slashes in a row stop the scan wherever they stand")
+    func twoSlashes() {
+        withPage { _, end in
+            for count in 2...50 {
+                let base = end - count
+                for place in 0..<count - 1 {
+                    base.update(repeating: UInt8(ascii: "a"), count: count)
+                    base[place] = UInt8(ascii: "/")
+                    base[place + 1] = UInt8(ascii: "/")
+                    for start in 1..<count {
+                        #expect(ByteScan.endOfPlainPath(base, from: start, to: count) == (start <= place + 1 ? place + 1 : count))
+                    }
+                }
             }
         }
     }

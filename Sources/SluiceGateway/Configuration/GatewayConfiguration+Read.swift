@@ -116,6 +116,7 @@ extension GatewayConfiguration {
         let (trust, authority) = readTrust(reader)
         let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
+        let ambiguous = reader.enumeration("ambiguousPaths", ["keep", "reject"])
         let policies = readDomainPolicies(reader)
         let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
         // What a Swagger document says beyond the gateway's concern travels along unread.
@@ -135,7 +136,8 @@ extension GatewayConfiguration {
         // Also without a key: its other problems are found where it is compiled.
         return DomainConfiguration(
             key: key ?? reader.located(""), hasKey: key != nil, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
-            timeoutMilliseconds: timeout?.value, keepsEncodedSlashes: slashes?.value == "keep", policies: policies,
+            timeoutMilliseconds: timeout?.value, keepsEncodedSlashes: slashes?.value == "keep",
+            keepsAmbiguousPaths: ambiguous?.value == "keep", policies: policies,
             endpoints: endpoints)
     }
 

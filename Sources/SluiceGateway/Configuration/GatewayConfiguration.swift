@@ -42,6 +42,7 @@ package struct GatewayConfiguration: Sendable {
         /// Milliseconds; nil for the process setting.
         var timeoutMilliseconds: Int64?
         var keepsEncodedSlashes: Bool
+        var keepsAmbiguousPaths: Bool
         var policies: DomainPolicies
         var endpoints: [EndpointConfiguration]
     }

@@ -32,6 +32,13 @@ struct Exchange: BitwiseCopyable {
     var endpoint: UnsafePointer<CompiledEndpoint>?
     /// Whether the domain is known although the path cannot be matched: the request counts, and is then an invalid target.
     var hasUnsafeTarget = false
+    /// What the path holds that a service may read in another way; empty where the domain does not mind, and where no endpoint matches.
+    var pathMarks: NormalisedPath.Marks = []
+    /// Whether the domain was found by `"*"`, so that another reading of the path may lead to another domain. Means something only
+    /// beside `pathMarks`.
+    var isOfAnyHost = false
+    /// Whether another reading of the path leads elsewhere: the domain's own steps are asked, and then it is an invalid target.
+    var isAmbiguous = false
 
     // MARK: What the chain decides
 

@@ -15,7 +15,7 @@ extension Explainer {
         explanation.facts.append(.init(label: "client", lines: [text]))
     }
 
-    func describeRoute(_ explanation: inout Explanation, _ exchange: Exchange) {
+    func describeRoute(_ explanation: inout Explanation, _ exchange: inout Exchange) {
         guard let domain = exchange.domain else {
             explanation.facts.append(.init(label: "domain", lines: ["none"]))
             return
@@ -27,6 +27,10 @@ extension Explainer {
         }
         explanation.facts.append(.init(label: "path", lines: [exchange.path.string]))
         guard let configured = configured(exchange) else { return }
+        if exchange.isAmbiguous {
+            explanation.facts.append(.init(label: "endpoint", lines: ["none: a service may read the path as \(otherReading(of: &exchange)), which leads elsewhere"]))
+            return
+        }
         let index = chosen(exchange, domain)
         let found = candidates(configured, exchange, except: index)
         guard let index, index < configured.endpoints.count else {
@@ -40,6 +44,31 @@ extension Explainer {
             return "preferred to \(name(other))\(reason(endpoint, other))"
         }
         explanation.facts.append(.init(label: "endpoint", lines: [name(endpoint)] + shortened(lines)))
+    }
+
+    /// The reading of an ambiguous path that leads elsewhere.
+    private func otherReading(of exchange: inout Exchange) -> String {
+        var text = "another one"
+        // The endpoint was taken away.
+        let kept = exchange.endpoint
+        exchange.endpoint = ambiguousEndpoint(of: exchange)
+        _ = Routing.otherReading(of: &exchange, in: snapshot.tables) { reading in
+            text = reading.string
+            return true
+        }
+        exchange.endpoint = kept
+        return text
+    }
+
+    /// The endpoint that the path as it stands leads to.
+    private func ambiguousEndpoint(of exchange: Exchange) -> UnsafePointer<CompiledEndpoint>? {
+        guard let domain = exchange.domain else { return nil }
+        let tables = snapshot.tables
+        let memory = worker.context.pointee.resources[tables.pointee.routeMemorySlot].assumingMemoryBound(to: RouteMemory.State.self)
+        let index = domain.pointee.endpoints.match(
+            path: exchange.path, method: tables.pointee.methods.bit(for: exchange.head.method, token: exchange.method),
+            memory: memory, scratch: worker.matchScratch.handle)
+        return index < 0 ? nil : domain.pointee.compiledEndpoints.pointer(at: index)
     }
 
     // MARK: The domain

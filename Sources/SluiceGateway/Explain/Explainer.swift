@@ -56,7 +56,7 @@ package final class Explainer {
         worker.context.pointee.resources = place.pointee.resources
         let refusal = Routing.resolve(&block.pointee.exchange, in: place.pointee.tables, trusted: trusted(request))
         describeClient(&explanation, block.pointee.exchange)
-        describeRoute(&explanation, block.pointee.exchange)
+        describeRoute(&explanation, &block.pointee.exchange)
         if let refusal {
             conclude(&explanation, block, refusal)
         } else {
@@ -145,7 +145,7 @@ package final class Explainer {
             }
         }
         if block.pointee.exchange.endpoint == nil {
-            conclude(&explanation, block, .notFound)
+            conclude(&explanation, block, PolicyChain.withoutEndpoint(block.pointee.exchange))
         } else {
             concludeForwarding(&explanation, block)
         }

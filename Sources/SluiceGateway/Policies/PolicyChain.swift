@@ -83,7 +83,7 @@ enum PolicyChain {
     }
 
     /// Runs from `exchange.step` to the first step that does not say `proceed`; `exchange.step` is then the one after it.
-    /// At the end of a domain's own steps the request is not found.
+    /// At the end of a domain's own steps the request is not found, or its path can be read in two ways.
     @inline(__always)
     static func run(_ exchange: inout Exchange) -> Verdict {
         let steps = steps(of: exchange)
@@ -95,6 +95,9 @@ enum PolicyChain {
             case let verdict: return verdict
             }
         }
-        return exchange.endpoint == nil ? .refuse(.notFound) : .proceed
+        return exchange.endpoint == nil ? .refuse(withoutEndpoint(exchange)) : .proceed
     }
+
+    /// What becomes of a request for which the domain's own steps have said nothing and that has no endpoint.
+    static func withoutEndpoint(_ exchange: borrowing Exchange) -> Refusal { exchange.isAmbiguous ? .invalidTarget : .notFound }
 }

@@ -1,4 +1,5 @@
 import SluiceHTTP
+import SluicePattern
 
 /// Finds where a request leads: its normal path, its domain, its endpoint, its client's address. The same for a worker and for
 /// `sluice explain`.
@@ -24,11 +25,11 @@ enum Routing {
             return nil
         }
         guard let match = snapshot.pointee.domains.lookUp(hostName: bytes[exchange.head.hostName.range], path: whole.path) else {
-            return whole.hasEncodedSlash ? .invalidTarget : .notFound
+            return whole.marks.contains(.encodedSlash) ? .invalidTarget : .notFound
         }
         let domain = snapshot.pointee.compiledDomains.pointer(at: match.domain)
         exchange.domain = domain
-        if whole.hasEncodedSlash, !domain.pointee.keepsEncodedSlashes {
+        if !whole.marks.isDisjoint(with: domain.pointee.unsafeMarks) {
             exchange.hasUnsafeTarget = true
             return nil
         }
@@ -39,19 +40,78 @@ enum Routing {
             path: exchange.path, method: method, memory: exchange.routeMemory(snapshot),
             scratch: exchange.context.pointee.matchScratch)
         // None matches, or which one is meant could not be found out within bounds: both are no endpoint, never another one.
-        if index >= 0 { exchange.endpoint = domain.pointee.compiledEndpoints.pointer(at: index) }
+        guard index >= 0 else { return nil }
+        exchange.endpoint = domain.pointee.compiledEndpoints.pointer(at: index)
+        if !whole.marks.isEmpty { checkReadings(&exchange, whole.marks, match.rule, in: snapshot) }
         return nil
     }
 
-    private static func normalise(_ path: ByteView, in exchange: inout Exchange) -> (path: ByteView, hasEncodedSlash: Bool)? {
+    private static func normalise(_ path: ByteView, in exchange: inout Exchange) -> (path: ByteView, marks: NormalisedPath.Marks)? {
         guard let memory = exchange.allocate(path.count) else { return nil }
         switch NormalisedPath.normalise(path, into: memory) {
-        case .unchanged(let hasEncodedSlash):
+        case .unchanged(let marks):
             exchange.storageUsed -= path.count
-            return (path, hasEncodedSlash)
-        case .changed(let count, let hasEncodedSlash):
-            return (ByteView(base: memory, count: count), hasEncodedSlash)
+            return (path, marks)
+        case .changed(let count, let marks):
+            return (ByteView(base: memory, count: count), marks)
         case .malformed: return nil
+        }
+    }
+}
+
+// MARK: - One path, one reading
+
+extension Routing {
+    /// Takes the endpoint away again where a service may read the path as one that leads to another endpoint, or to another domain.
+    @inline(never)
+    private static func checkReadings(
+        _ exchange: inout Exchange, _ marks: NormalisedPath.Marks, _ rule: DomainMatch.Rule, in snapshot: UnsafePointer<SnapshotTables>
+    ) {
+        guard exchange.domain?.pointee.keepsAmbiguousPaths == false else { return }
+        exchange.pathMarks = marks
+        exchange.isOfAnyHost = rule == .anyHost
+        guard otherReading(of: &exchange, in: snapshot, where: { _ in true }) != nil else { return }
+        exchange.endpoint = nil
+        exchange.isAmbiguous = true
+    }
+
+    /// The first reading of the exchange's path that leads elsewhere, if `body`, given its text, answers true: to another endpoint, to
+    /// another domain, or past the endpoint's rewrite, which leaves the path alone as it stands and would change it as it is read. A reading
+    /// that leads to no endpoint leads nowhere else.
+    ///
+    /// Where the exchange has no memory for readings, the first one: which way it leads is not known then. The work is at most that of
+    /// nine look-ups.
+    static func otherReading(
+        of exchange: inout Exchange, in snapshot: UnsafePointer<SnapshotTables>, where body: (ByteView) -> Bool
+    ) -> PathReading? {
+        guard let domain = exchange.domain else { return nil }
+        let path = exchange.path
+        let used = exchange.storageUsed
+        defer { exchange.storageUsed = used }
+        let memory = exchange.allocate(path.count)
+        let method = snapshot.pointee.methods.bit(for: exchange.head.method, token: exchange.method)
+        let hostName = exchange.headBytes[exchange.head.hostName.range]
+        let routeMemory = exchange.routeMemory(snapshot)
+        let scratch = exchange.context.pointee.matchScratch
+        let endpoint = exchange.endpoint
+        let rewrite = endpoint?.pointee.rewrite
+        // A domain that was found by a host has every path, and a key is no part of what its service reads.
+        let mayBeOthers = exchange.isOfAnyHost
+        return PathReading.first(of: exchange.pathMarks) { reading in
+            guard let memory else { return true }
+            let count = reading.write(path, into: memory)
+            guard count < path.count else { return false }
+            let text = ByteView(base: memory, count: count)
+            if mayBeOthers, let other = snapshot.pointee.domains.lookUp(hostName: hostName, path: text),
+                snapshot.pointee.compiledDomains.pointer(at: other.domain) != domain
+            {
+                return body(text)
+            }
+            let index = domain.pointee.endpoints.match(path: text, method: method, memory: routeMemory, scratch: scratch)
+            guard index != EndpointTable.noMatch else { return false }
+            guard index >= 0, domain.pointee.compiledEndpoints.pointer(at: index) == endpoint else { return body(text) }
+            let isRewrittenOnlyThus = rewrite?.pointee.matches(path, scratch) == MatchOutcome.none && rewrite?.pointee.matches(text, scratch) != MatchOutcome.none
+            return isRewrittenOnlyThus && body(text)
         }
     }
 }

@@ -8,8 +8,10 @@ struct CompiledDomain {
     let counter: Int
     /// The row of its requests that no endpoint matches.
     let unmatchedCounter: Int
-    /// Whether `%2F` is ordinary data inside a segment (`encodedSlashes: keep`).
-    let keepsEncodedSlashes: Bool
+    /// Paths with one of these are refused: with any `%2F`, or, where it is data (`encodedSlashes: keep`), with a dot segment behind it.
+    let unsafeMarks: NormalisedPath.Marks
+    /// Whether a path passes although a service may read it as one that leads elsewhere (`ambiguousPaths: keep`).
+    let keepsAmbiguousPaths: Bool
     let endpoints: EndpointTable
     /// Where endpoint `i` of `endpoints` stands.
     let compiledEndpoints: ArenaSlice<CompiledEndpoint>
@@ -32,6 +34,16 @@ struct CompiledEndpoint {
     let steps: ArenaSlice<Step>
     let headers: UnsafePointer<HeaderChanges.Compiled>?
     let forwardedClaims: ArenaSlice<ByteView>
+}
+
+extension CompiledEndpoint {
+    /// Its rewrite, if it has one. Looked for, because only rare requests ask.
+    var rewrite: UnsafePointer<Rewrite.Compiled>? {
+        for index in 0..<steps.count {
+            if case .rewrite(let rewrite) = steps[index] { return rewrite }
+        }
+        return nil
+    }
 }
 
 /// The services behind a domain, in the order of the configuration.

@@ -88,7 +88,7 @@ struct SnapshotCompiler {
         return CompiledDomain(
             key: arena.bytes(domain.key.value), counter: metricRows.domain(domain.key.value),
             unmatchedCounter: metricRows.endpoint(.init(domain: domain.key.value, endpoint: "")),
-            keepsEncodedSlashes: domain.keepsEncodedSlashes, endpoints: table, compiledEndpoints: arena.store(endpoints),
+            unsafeMarks: domain.keepsEncodedSlashes ? .hiddenDots : .encodedSlash, keepsAmbiguousPaths: domain.keepsAmbiguousPaths, endpoints: table, compiledEndpoints: arena.store(endpoints),
             ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), into: arena)),
             unsafeTargetSteps: arena.store([.ceiling(parts.ceiling), .unsafeTarget]), cors: corsPlace, upstream: upstream)
     }

@@ -19,9 +19,17 @@ final class Lane: Sendable {
         token = try Signing.hs256(#"{"sub":"sub"}"#, secret: Self.secret, header: #"{"alg":"HS256"}"#)
         let url = "http://127.0.0.1:\(upstream.port)"
         let all = [EndpointText("/**", methods: "GET, POST, PUT, PATCH, DELETE, OPTIONS")]
+        // Beside what is open, a part that is closed to everybody.
+        let open = [EndpointText("/**"), EndpointText("/closed/**", "mock: {status: 403}"), EndpointText("/files/{name}")]
         var text = configuration(ceiling: 1_000_000, upstream: url, all)
         for lines in [
             domainLines(key: "kept", upstream: url, domain: ["encodedSlashes: keep"], all),
+            domainLines(key: "shut", upstream: url, open + [EndpointText("/m;*/x")]),
+            domainLines(key: "shut-kept", upstream: url, domain: ["encodedSlashes: keep"], open),
+            domainLines(key: "lax", upstream: url, domain: ["encodedSlashes: keep", "ambiguousPaths: keep"], open),
+            domainLines(
+                key: "any", upstream: url, domain: ["hosts: [\"*\"]"],
+                [EndpointText("/any/**"), EndpointText("/kept/**"), EndpointText("/**/open")]),
             domainLines(key: "named", upstream: url, domain: ["hosts: [named.test]"], all),
             domainLines(
                 key: "who", upstream: url,

@@ -50,6 +50,17 @@ enum Rewrite: Policy {
             }
             return replacement.apply(captures, to: &exchange) ? .proceed : .refuse(.invalidTarget)
         }
+
+        /// Whether a path would be changed. A pattern that is at fault matches every path: each is refused.
+        func matches(_ path: ByteView, _ scratch: MatchScratch.Handle) -> MatchOutcome {
+            switch matcher {
+            case .invalid: return .matched
+            case .expression(let expression): return scratch.match(expression, path)
+            case .template(let template):
+                var captures = RewriteCaptures()
+                return template.match(path, into: &captures) ? .matched : .none
+            }
+        }
     }
 
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {

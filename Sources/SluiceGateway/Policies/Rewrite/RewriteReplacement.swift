@@ -177,9 +177,10 @@ extension RewriteReplacement {
             let hasSlash = count > 0 && memory[1] == UInt8(ascii: "/")
             let expanded = hasSlash ? ByteView(base: memory + 1, count: count) : ByteView(base: memory, count: count + 1)
             guard let normal = exchange.allocate(expanded.count) else { return nil }
+            // Captures may come together to a dot segment that only `%2F` hides.
             return switch NormalisedPath.normalise(expanded, into: normal) {
-            case .unchanged: expanded
-            case .changed(let count, _): ByteView(base: normal, count: count)
+            case .unchanged(let marks): marks.contains(.hiddenDots) ? nil : expanded
+            case .changed(let count, let marks): marks.contains(.hiddenDots) ? nil : ByteView(base: normal, count: count)
             case .malformed: nil
             }
         }
