@@ -30,7 +30,7 @@ final class FuzzExchange {
         snapshot = SnapshotBuilder(problems: problems)
         context.initialize(
             to: EvaluationContext(
-                wallSeconds: Self.now, resources: handles, matchScratch: matches.handle, leases: leases,
+                wallSeconds: Self.now, matchScratch: matches.handle, leases: leases,
                 attention: counts.makeQueue(), keeper: counts.state, scratch: scratch, scratchCapacity: 16 << 10))
     }
 
@@ -68,6 +68,7 @@ final class FuzzExchange {
             exchange.query = head.query(in: view)
             exchange.upstreamPath = exchange.path
             exchange.upstreamQuery = exchange.query
+            exchange.begin(with: handles)
             return body(&exchange)
         }
     }

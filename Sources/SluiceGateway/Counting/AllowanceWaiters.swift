@@ -2,7 +2,7 @@
 struct AllowanceWaiters {
     /// One exchange.
     struct Waiter {
-        let exchange: WaitingExchange
+        let suspension: Suspension
         /// When it has waited long enough, in milliseconds of the monotonic clock.
         let deadline: UInt64
     }

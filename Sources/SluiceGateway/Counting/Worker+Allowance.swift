@@ -13,9 +13,10 @@ extension Worker {
         }
         let deadline = block.pointee.exchange.allowanceDeadline
         guard allowanceWaiters.count < Limits.allowanceWaiters, deadline > nowMilliseconds else {
-            return decideLate(connection, block)
+            block.pointee.exchange.hasAwaitedAllowance = true
+            return goOn(connection, block, at: .sameStep)
         }
-        allowanceWaiters.append(.init(exchange: WaitingExchange(connection), deadline: deadline))
+        allowanceWaiters.append(.init(suspension: Suspension(connection, block), deadline: deadline))
         AttentionQueue.awaitReply(context.pointee.attention)
         counts.signal.raise()
     }
@@ -24,24 +25,18 @@ extension Worker {
     func allowanceChanged() {
         freshenClock()
         for waiter in allowanceWaiters.takeAll() {
-            guard let block = waiter.exchange.block else { continue }
+            guard let block = waiter.suspension.block else { continue }
             block.pointee.exchange.hasAwaitedAllowance = nowMilliseconds >= waiter.deadline
-            block.pointee.exchange.step -= 1
-            runChain(waiter.exchange.connection, block)
+            goOn(waiter.suspension.connection, block, at: .sameStep)
         }
     }
 
     /// Decides what has waited long enough.
     func expireAllowanceWaiters() {
         for waiter in allowanceWaiters.takeExpired(at: nowMilliseconds) {
-            guard let block = waiter.exchange.block else { continue }
-            decideLate(waiter.exchange.connection, block)
+            guard let block = waiter.suspension.block else { continue }
+            block.pointee.exchange.hasAwaitedAllowance = true
+            goOn(waiter.suspension.connection, block, at: .sameStep)
         }
-    }
-
-    private func decideLate(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        block.pointee.exchange.hasAwaitedAllowance = true
-        block.pointee.exchange.step -= 1
-        runChain(connection, block)
     }
 }

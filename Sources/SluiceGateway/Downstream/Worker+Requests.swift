@@ -1,7 +1,7 @@
 import SluiceEvent
 import SluiceHTTP
 
-// From a client's bytes to a decision: reading a head, resolving it to a domain and an endpoint, running the chain.
+// From a client's bytes to a decision: reading a head, resolving it to a domain and an endpoint. The chain follows: `Worker+Chain`.
 
 extension Worker {
     // MARK: Reading a head
@@ -121,8 +121,7 @@ extension Worker {
         block.pointee.transfer.keepsAlive = head.keepAlive && !isDraining
             && (limits.requestsPerConnectionMax == 0 || connection.pointee.requests < limits.requestsPerConnectionMax)
         let snapshot = snapshots.pointee.enter()
-        block.pointee.snapshot = snapshot
-        context.pointee.resources = snapshot.pointee.resources
+        block.enter(snapshot)
         // Nobody is asked about without X-Forwarded-For; and an access to the list is checked at run time.
         let names = head.fields.present & KnownField.xForwardedFor.bit != 0
         let trusted = names ? listeners[Int(connection.pointee.listener)].trusted : TrustedProxies(blocks: ArenaSlice())
@@ -130,18 +129,7 @@ extension Worker {
         if let refusal {
             answer(connection, block, refusal)
         } else {
-            runChain(connection, block)
-        }
-    }
-
-    /// Runs the chain from where the exchange stands and does what it says.
-    func runChain(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        if let snapshot = block.pointee.snapshot { context.pointee.resources = snapshot.pointee.resources }
-        switch PolicyChain.run(&block.pointee.exchange) {
-        case .proceed: pass(connection)
-        case .refuse(let refusal): answer(connection, block, refusal)
-        case .respond(let response): answer(connection, block, response)
-        case .suspend: suspend(connection, block)
+            beginChain(connection, block)
         }
     }
 }

@@ -3,6 +3,9 @@ import SluiceHTTP
 import SluicePattern
 
 /// What one evaluating thread owns and policies use. One per worker; `explain` and tests have their own.
+///
+/// Nothing in it belongs to one exchange or one snapshot: exchanges take turns on the thread, each may go on after others of other
+/// snapshots have run, and would find what those left here. What depends on the snapshot stands in the `Exchange`.
 struct EvaluationContext {
     /// Seconds since the Unix epoch, read once per turn of the loop. May step.
     var wallSeconds: Int64 = 0
@@ -10,8 +13,6 @@ struct EvaluationContext {
     var monotonicNanoseconds: UInt64 = 0
     /// Seconds since the Unix epoch as the windows of quotas count them: never set back. Read once per turn of the loop.
     var countSeconds: UInt64 = 0
-    /// Per-worker resources of the current snapshot, by the slot that `SnapshotBuilder.workerResource` returned.
-    var resources: UnsafeMutablePointer<UnsafeMutableRawPointer>
     /// For expressions: match data and limits.
     var matchScratch: MatchScratch.Handle
     /// This worker's number, from 0: its shard of every counter.

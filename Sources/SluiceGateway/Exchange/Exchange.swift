@@ -5,8 +5,10 @@ import SluiceHTTP
 /// Lives at the head of an exchange block (`ExchangeBlock`), so it holds no reference and copies nothing: all views
 /// point into the block or into the snapshot. It exists from the first byte of a request to the last of its response.
 struct Exchange: BitwiseCopyable {
-    /// What the evaluating thread owns: clock, keyed contexts, counters, scratch.
+    /// What the evaluating thread owns: clock, counters, scratch.
     let context: UnsafeMutablePointer<EvaluationContext>
+    /// What that thread made for the snapshot that the exchange is on, by slot; nil before it has begun.
+    private var resources: UnsafeMutablePointer<UnsafeMutableRawPointer>?
 
     // MARK: The request as it was received
 
@@ -74,10 +76,21 @@ extension Exchange {
         peerIsTrusted: Bool, isSecure: Bool, storage: UnsafeMutablePointer<UInt8>, storageCapacity: Int
     ) {
         self.init(
-            context: context, bytes: bytes, head: head, peer: peer, client: peer, peerIsTrusted: peerIsTrusted,
+            context: context, resources: nil, bytes: bytes, head: head, peer: peer, client: peer, peerIsTrusted: peerIsTrusted,
             isSecure: isSecure, path: .empty, query: nil, domain: nil, endpoint: nil, upstreamPath: .empty, upstreamQuery: nil,
             forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0, hasAwaitedKeys: false, awaitedKeySet: 0,
             allowanceDeadline: 0, hasAwaitedAllowance: false, step: 0, storage: storage, storageCapacity: storageCapacity, storageUsed: 0)
+    }
+
+    /// Binds the exchange to what its thread made for its snapshot. Once, before the first policy is asked.
+    mutating func begin(with resources: UnsafeMutablePointer<UnsafeMutableRawPointer>) { self.resources = resources }
+
+    /// What the thread made for this exchange's own snapshot, whatever ran in between: by the slot that
+    /// `SnapshotBuilder.workerResource` returned when that snapshot was compiled.
+    @inline(__always)
+    func resource<State>(_ slot: Int, as type: State.Type) -> UnsafeMutablePointer<State> {
+        guard let resources else { preconditionFailure("a policy was asked before its exchange began") }
+        return resources[slot].assumingMemoryBound(to: type)
     }
 
     /// The head's bytes.

@@ -11,7 +11,7 @@ struct ExchangeBlock {
     var transfer: TransferState
 
     /// The snapshot that the exchange began with and stays on; nil before it has begun.
-    var snapshot: UnsafeMutablePointer<WorkerSnapshot>?
+    fileprivate(set) var snapshot: UnsafeMutablePointer<WorkerSnapshot>?
     /// How many bytes the input has room for.
     var inputCapacity: Int
     /// Bytes of input received.
@@ -104,6 +104,13 @@ struct TransferState {
     /// When a pre-call API must have answered, in milliseconds of the worker's clock; means nothing unless `isPreCall`.
     var preCallUntil: UInt64 = 0
 
+    // MARK: Suspensions
+
+    /// How often the exchange was suspended; see `Suspension`.
+    var suspensions: UInt32 = 0
+    /// Whether a step of the chain waits for something from elsewhere.
+    var isSuspended = false
+
     // MARK: Attempts
 
     var attempts: UInt8 = 0
@@ -144,6 +151,13 @@ extension Int {
 }
 
 extension UnsafeMutablePointer<ExchangeBlock> {
+    /// The exchange begins: it is on this snapshot, in which it was counted, until it ends.
+    @inline(__always)
+    func enter(_ snapshot: UnsafeMutablePointer<WorkerSnapshot>) {
+        pointee.snapshot = snapshot
+        pointee.exchange.begin(with: snapshot.pointee.resources)
+    }
+
     /// Where a request id stands that is made here: `RequestIDSource.byteCount` bytes.
     var madeRequestID: UnsafeMutablePointer<UInt8> {
         let offset = MemoryLayout<TransferState>.offset(of: \.madeRequestID).unsafelyUnwrapped

@@ -52,8 +52,7 @@ package final class Explainer {
         }
         block.pointee.transfer.begin(block.pointee.exchange.head, at: worker.context.pointee.monotonicNanoseconds)
         let place = worker.snapshots.pointee.enter()
-        block.pointee.snapshot = place
-        worker.context.pointee.resources = place.pointee.resources
+        block.enter(place)
         let refusal = Routing.resolve(&block.pointee.exchange, in: place.pointee.tables, trusted: trusted(request))
         describeClient(&explanation, block.pointee.exchange)
         describeRoute(&explanation, &block.pointee.exchange)

@@ -118,6 +118,6 @@ extension Routing {
 
 extension Exchange {
     fileprivate func routeMemory(_ snapshot: UnsafePointer<SnapshotTables>) -> RouteMemory.Handle {
-        context.pointee.resources[snapshot.pointee.routeMemorySlot].assumingMemoryBound(to: RouteMemory.State.self)
+        resource(snapshot.pointee.routeMemorySlot, as: RouteMemory.State.self)
     }
 }

@@ -30,20 +30,12 @@ extension Worker {
         attempt(connection, block, freshOnly: false)
     }
 
-    /// The chain waits for an answer from elsewhere.
-    func suspend(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        switch PolicyChain.latestStep(of: block.pointee.exchange) {
-        case .preCall(let preCall):
-            block.pointee.transfer.isPreCall = true
-            block.pointee.transfer.attempts = 0
-            block.pointee.transfer.preCallUntil = nowMilliseconds + preCall.pointee.timeoutMilliseconds
-            attempt(connection, block, freshOnly: false)
-        case .jwt: awaitKeySet(connection, block)
-        case .ceiling, .usageQuota: awaitAllowance(connection, block)
-        default:
-            assertionFailure("a policy suspended that cannot")
-            answer(connection, block, .upstreamUnavailable("internal error"))
-        }
+    /// Asks the pre-call API that the chain waits for.
+    func ask(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        block.pointee.transfer.isPreCall = true
+        block.pointee.transfer.attempts = 0
+        block.pointee.transfer.preCallUntil = nowMilliseconds + preCall.pointee.timeoutMilliseconds
+        attempt(connection, block, freshOnly: false)
     }
 
     /// Tries once: a pooled connection to the address with the least outstanding exchanges, else a new one.

@@ -24,7 +24,7 @@ extension Worker {
             limit(upstream, to: min(Limits.preCallBodyMilliseconds, limits.upstreamIdleTimeout))
             discard(upstream, start, bytes.count - head.length)
         }
-        runChain(connection, block)
+        goOn(connection, block, at: .nextStep)
     }
 
     /// Reads the rest of a response that nobody waits for.

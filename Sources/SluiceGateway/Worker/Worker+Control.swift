@@ -112,7 +112,7 @@ extension Worker {
 
     /// The JWT policy waits for a key set: the exchange goes on when its fetch has ended.
     func awaitKeySet(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        keySetWaiters.append(KeySetWaiter(source: block.pointee.exchange.awaitedKeySet, exchange: WaitingExchange(connection)))
+        keySetWaiters.append(KeySetWaiter(source: block.pointee.exchange.awaitedKeySet, suspension: Suspension(connection, block)))
     }
 
     /// A fetch has ended: evaluates the policy again for every exchange that waited for it.
@@ -121,9 +121,8 @@ extension Worker {
         let ready = keySetWaiters.filter { $0.source == source }
         keySetWaiters.removeAll { $0.source == source }
         for waiter in ready {
-            guard let block = waiter.exchange.block else { continue }
-            block.pointee.exchange.step -= 1
-            runChain(waiter.exchange.connection, block)
+            guard let block = waiter.suspension.block else { continue }
+            goOn(waiter.suspension.connection, block, at: .sameStep)
         }
     }
 }
@@ -131,7 +130,7 @@ extension Worker {
 /// An exchange that waits for a key set.
 struct KeySetWaiter {
     let source: Int
-    let exchange: WaitingExchange
+    let suspension: Suspension
 }
 
 /// How the refresher of key sets, and everybody else, reaches a worker. Sendable, because it touches of the worker nothing but the mailbox,
@@ -141,10 +140,13 @@ final class WorkerMail: KeySetObserver, @unchecked Sendable {
 
     init(_ worker: Worker) { self.worker = worker }
 
-    /// Runs `letter` on the worker's thread, soon.
+    /// Runs `letter` on the worker's thread, soon, with the clock of the turn in which it runs.
     func post(_ letter: @escaping @Sendable (Worker) -> Void) {
         let mail = self
-        worker.mailbox.post { letter(mail.worker) }
+        worker.mailbox.post {
+            mail.worker.freshenClock()
+            letter(mail.worker)
+        }
     }
 
     func keySetFetchEnded(source number: Int) {

@@ -46,8 +46,6 @@ final class Worker {
     var listeners: [Listener] = []
     let counters: WorkerCounters
     let accessLog: AccessLogBuffer?
-    /// What `context.resources` points to before the first exchange.
-    private let noResources = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: 1)
 
     /// Where upstream bytes arrive; heads are written into the room in front.
     let receiveArea: UnsafeMutablePointer<UInt8>
@@ -114,8 +112,7 @@ final class Worker {
         responseSlots = .allocate(capacity: Self.responseSlotCount)
         context = .allocate(capacity: 1)
         context.initialize(to: EvaluationContext(
-            resources: noResources, matchScratch: matchScratch.handle, worker: number,
-            workerCount: UInt64(workerCount), leases: .allocate(capacity: 1),
+            matchScratch: matchScratch.handle, worker: number, workerCount: UInt64(workerCount), leases: .allocate(capacity: 1),
             attention: counts.makeQueue(), keeper: counts.state, scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes))
         wheel = DeadlineWheel(now: Clock.monotonicNanoseconds() / 1_000_000)
         readWallClock()
@@ -140,7 +137,6 @@ final class Worker {
         (receiveArea - Limits.receiveHeadroom).deallocate()
         compose.deallocate()
         responseSlots.deallocate()
-        noResources.deallocate()
         date.deallocate()
         context.pointee.leases.deallocate()
         context.pointee.scratch.deallocate()

@@ -31,7 +31,7 @@ final class AuthenticationBench {
         matches = try #require(MatchScratch())
         context.initialize(
             to: EvaluationContext(
-                wallSeconds: Self.now, resources: handles, matchScratch: matches.handle, leases: leases,
+                wallSeconds: Self.now, matchScratch: matches.handle, leases: leases,
                 attention: counts.makeQueue(), keeper: counts.state, scratch: scratch,
                 scratchCapacity: 4096))
     }
@@ -84,12 +84,11 @@ final class AuthenticationBench {
             throw BenchFault()
         }
         let address = IPAddress(v4: 127, 0, 0, 1)
-        return Exchange(
-            context: context, bytes: bytes, head: head, peer: address, client: address, peerIsTrusted: false,
-            isSecure: false, path: .empty, query: nil, domain: nil, endpoint: nil, upstreamPath: .empty,
-            upstreamQuery: nil, forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0,
-            hasAwaitedKeys: false, awaitedKeySet: 0, allowanceDeadline: 0, hasAwaitedAllowance: false,
-            step: 0, storage: storage, storageCapacity: 8192, storageUsed: 0)
+        var exchange = Exchange(
+            context: context, bytes: bytes, head: head, peer: address, peerIsTrusted: false, isSecure: false, storage: storage,
+            storageCapacity: 8192)
+        exchange.begin(with: handles)
+        return exchange
     }
 
     struct BenchFault: Error {}

@@ -56,8 +56,7 @@ final class TestExchange {
         context = .allocate(capacity: 1)
         context.initialize(
             to: EvaluationContext(
-                wallSeconds: wallSeconds, monotonicNanoseconds: monotonicNanoseconds, resources: handles.typed,
-                matchScratch: matchScratch.handle, leases: leases.typed,
+                wallSeconds: wallSeconds, monotonicNanoseconds: monotonicNanoseconds, matchScratch: matchScratch.handle, leases: leases.typed,
                 attention: counts.makeQueue(), keeper: counts.state, scratch: scratch.typed,
                 scratchCapacity: Self.scratchCapacity))
 
@@ -69,11 +68,13 @@ final class TestExchange {
         let path = try #require(Self.normalise(parsed.path(in: view), into: normalised.typed))
         let address = try #require(IPAddress(client), "the test's client is no address")
         exchange = Exchange(
-            context: context, bytes: input.typed, head: parsed, peer: address, client: address, peerIsTrusted: false,
-            isSecure: isSecure, path: path, query: parsed.query(in: view), domain: nil, endpoint: nil, upstreamPath: path,
-            upstreamQuery: parsed.query(in: view), forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0,
-            hasAwaitedKeys: false, awaitedKeySet: 0,
-            allowanceDeadline: 0, hasAwaitedAllowance: false, step: 0, storage: chainStorage.typed, storageCapacity: storage, storageUsed: 0)
+            context: context, bytes: input.typed, head: parsed, peer: address, peerIsTrusted: false, isSecure: isSecure,
+            storage: chainStorage.typed, storageCapacity: storage)
+        exchange.path = path
+        exchange.query = parsed.query(in: view)
+        exchange.upstreamPath = path
+        exchange.upstreamQuery = exchange.query
+        exchange.begin(with: handles.typed)
     }
 
     deinit {

@@ -91,7 +91,7 @@ enum HMAC: Policy {
         private func context(
             for credentials: HMACAuthorization, form: HMACAuthorization.Form, in exchange: Exchange
         ) -> KeyedHMAC.Handle? {
-            let contexts = exchange.context.pointee.resources[slot].assumingMemoryBound(to: HMACKeys.Contexts.self).pointee
+            let contexts = exchange.resource(slot, as: HMACKeys.Contexts.self).pointee
             switch form {
             case .named where credentials.algorithm == "HmacSHA256": return contexts.sha256
             case .named where credentials.algorithm == "HmacSHA1": return contexts.sha1

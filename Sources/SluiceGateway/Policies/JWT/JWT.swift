@@ -50,7 +50,7 @@ enum JWT: Policy {
             if token.isEmpty { return .refuse(Refusal(.jwtAuthorizationEmpty)) }
             // Which of several lines another reader would take is anybody's guess.
             if authorization.isRepeated { return .refuse(Refusal(.jwtInvalid)) }
-            let keys = exchange.context.pointee.resources[slot].assumingMemoryBound(to: JWTKeys.State.self)
+            let keys = exchange.resource(slot, as: JWTKeys.State.self)
             if let latest = keys.pointee.latestGeneration, latest.pointee.load(ordering: .acquiring) != keys.pointee.generation {
                 keys.pointee.owner._withUnsafeGuaranteedRef { $0.takeLatest() }
             }

@@ -106,7 +106,7 @@ enum PreCall: Policy {
 
 extension PreCall.Compiled.Memory {
     fileprivate func table(_ exchange: borrowing Exchange) -> PreCallCache.Table {
-        exchange.context.pointee.resources[slot].assumingMemoryBound(to: PreCallCache.Table.self).pointee
+        exchange.resource(slot, as: PreCallCache.Table.self).pointee
     }
 
     /// The same for the same question, and computable as long as the exchange lasts: the head stays untouched until then.

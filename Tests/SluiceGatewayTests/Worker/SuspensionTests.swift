@@ -1,0 +1,91 @@
+import SluiceConfiguration
+import Testing
+
+@testable import SluiceGateway
+
+/// What an exchange finds when it goes on: its own, whatever ran in between, and only once.
+@Suite("Suspensions")
+struct SuspensionTests {
+    /// A worker that never turns its loop.
+    private final class Bench {
+        let registries = SnapshotCompiler.Registries()
+        let worker: Worker
+
+        init() throws {
+            let settings = ProcessSettings()
+            worker = try Worker(
+                number: 0, limits: WorkerLimits(settings), workerCount: 1, bounds: ConnectionBounds(settings, descriptors: 0),
+                counts: registries.counts, accessLog: nil)
+        }
+
+        func publish(_ yaml: String, generation: Int) throws {
+            let problems = Problems(file: "sluice.yaml", environment: [:])
+            let tree = try #require(ConfigurationNode.load(text: yaml, problems: problems))
+            let compiler = SnapshotCompiler(settings: ProcessSettings(), registries: registries, problems: problems)
+            let configuration = GatewayConfiguration.read(tree, problems: problems)
+            let snapshot = try #require(compiler.compile(configuration, generation: generation), "\(problems.all.map(\.description))")
+            worker.take(Worker.Publication(
+                snapshot: snapshot, listeners: [], origins: registries.origins.all, addresses: [:],
+                projectCount: registries.counts.projectCount, endpointRows: 4, domainRows: 4))
+        }
+
+        /// An exchange that has begun on the current snapshot.
+        func begin() throws -> (connection: Downstream, block: UnsafeMutablePointer<ExchangeBlock>) {
+            let connection = worker.downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(worker)))
+            let memory = worker.blocks.pointee.take()
+            let block = try #require(memory).assumingMemoryBound(to: ExchangeBlock.self)
+            worker.prepare(block, for: connection)
+            connection.pointee.block = block
+            connection.pointee.state = .exchanging
+            block.enter(worker.snapshots.pointee.enter())
+            return (connection, block)
+        }
+    }
+
+    private func resource(_ block: UnsafeMutablePointer<ExchangeBlock>, _ slot: Int) -> UnsafeMutableRawPointer {
+        UnsafeMutableRawPointer(block.pointee.exchange.resource(slot, as: UInt8.self))
+    }
+
+    @Test("an exchange has what its thread made for its own snapshot, also after exchanges on later ones have begun")
+    func ownResources() throws {
+        let bench = try Bench()
+        func domain(_ key: String) -> String {
+            "{key: \(key), policies: {hmac: {secret: \"0123456789abcdef\"}}, endpoints: [{path: \"/**\", policies: {mock: {status: 200}}}]}"
+        }
+        try bench.publish("domains: [\(domain("a"))]", generation: 1)
+        let early = try bench.begin()
+        let before = [resource(early.block, 0), resource(early.block, 1)]
+        try bench.publish("domains: [\(domain("b")), \(domain("a"))]", generation: 2)
+        let late = try bench.begin()
+        #expect([resource(early.block, 0), resource(early.block, 1)] == before)
+        #expect(!before.contains(resource(late.block, 0)) && !before.contains(resource(late.block, 2)))
+    }
+
+    @Test("a suspension names one wait of one exchange: not the next wait, and none that has ended")
+    func once() throws {
+        let bench = try Bench()
+        try bench.publish("domains: []", generation: 1)
+        let (connection, block) = try bench.begin()
+        let transfer = block.transfer
+        #expect(Suspension(connection, block).block == nil, "nothing waits yet")
+        transfer.pointee.isSuspended = true
+        transfer.pointee.suspensions += 1
+        let first = Suspension(connection, block)
+        #expect(first.block == block)
+        transfer.pointee.isSuspended = false
+        #expect(first.block == nil, "it has gone on")
+        transfer.pointee.isSuspended = true
+        transfer.pointee.suspensions += 1
+        #expect(first.block == nil, "it waits for something else")
+        let second = Suspension(connection, block)
+        #expect(second.block == block)
+        transfer.pointee.isHeadSent = true
+        #expect(second.block == nil, "it has been answered")
+        transfer.pointee.isHeadSent = false
+        connection.pointee.requests += 1
+        #expect(second.block == nil, "the next request is under way")
+        connection.pointee.requests -= 1
+        connection.pointee.generation += 1
+        #expect(second.block == nil, "the place serves another connection")
+    }
+}
