@@ -64,7 +64,7 @@ extension Explainer {
     private func ambiguousEndpoint(of exchange: Exchange) -> UnsafePointer<CompiledEndpoint>? {
         guard let domain = exchange.domain else { return nil }
         let tables = snapshot.tables
-        let memory = worker.context.pointee.resources[tables.pointee.routeMemorySlot].assumingMemoryBound(to: RouteMemory.State.self)
+        let memory = exchange.resource(tables.pointee.routeMemorySlot, as: RouteMemory.State.self)
         let index = domain.pointee.endpoints.match(
             path: exchange.path, method: tables.pointee.methods.bit(for: exchange.head.method, token: exchange.method),
             memory: memory, scratch: worker.matchScratch.handle)
