@@ -137,7 +137,7 @@ extension CeilingMeter {
 
     /// Writes into the ring what `used` has been raised by. False if the worker was stalled for so long that the place
     /// belongs to a later slot; the charge has then been taken back.
-    private static func charge(_ words: Words, count: UInt64, slot: UInt64, _ interruption: some Interruption) -> Bool {
+    static func charge(_ words: Words, count: UInt64, slot: UInt64, _ interruption: some Interruption) -> Bool {
         let place = Int(slot % ringSlots)
         var word = words[ring + place].load(ordering: .acquiring)
         while true {

@@ -7,12 +7,19 @@ public import Synchronization
 /// charges a small lease to the present slot, spends it request by request from memory of its own, and gives back
 /// what is left when the slot is over.
 ///
-/// Why it holds: an admission is spent from a lease of the slot that the clock shows, so it stands in the ring under its own
-/// slot, and it leaves `used` only when some clock has come `windowSlots` further. Two admissions less than one second apart
-/// are at most 250 slots apart, hence both in `used` when the later one was granted, and no grant takes `used` over the limit.
-/// The window is two slots longer than a second: one because a second can begin inside a slot, one because a worker
-/// reads its clock once per turn of the loop, and a turn may take a few milliseconds. That is the price, 250/252 of
-/// the limit can be used; idle leases may cost another thousandth.
+/// Why it holds: what counts is when a request leaves, towards the service or to whoever is asked about it first. It leaves in the slot s that
+/// it is charged to or in the one after it: the clock is read again before each send (`isLate`), and who is late moves the charge to the
+/// present slot or, if the old one has left the window, is charged anew or refused (`move`). A charge leaves `used` only when some
+/// clock has come `windowSlots` further. So of two requests that are not in `used` together the later is charged 252 slots or more after
+/// the earlier, which left before slot s + 2 began: 250 slots lie between them, a second. And no grant takes `used` over the limit.
+/// The window is two slots longer than a second: one because a second can begin inside a slot, one for the time from the charge to
+/// the send. That is the price, 250/252 of the limit can be used; idle leases may cost another thousandth.
+///
+/// What is assumed: from the last reading of the clock to the moment at which the kernel takes the bytes no more passes than
+/// `sendingNanoseconds`. A thread that is held up exactly there (a stopped process, a paused machine, a processor that others have) sends one
+/// request late, by as long as it was held up. Whatever else is gathered in that turn is found late, whether milliseconds or hours
+/// have passed, as far as the monotonic clock knows of them.
+/// Time that others take is not counted: while a pre-call API is asked, a request has left (`Charge.excuse`).
 ///
 /// Races go to the safe side, at any interleaving of the steps below and whatever the length of a stall between two of them:
 /// - A lease is added to `used` first, then to the ring: in between less is admitted, never more.
@@ -29,7 +36,7 @@ public import Synchronization
 ///
 /// A worker has a pocket besides: a few requests in each second of the clock that cost nothing but a look at its own memory, so that a
 /// hundred thousand projects of little traffic each do not fetch a hundred thousand rings. What pockets may admit in the seconds
-/// that can meet one interval (two, and a third for a late reading of the clock) is taken off the limit: a five-hundredth
+/// that can meet one interval (two, and a third for the time until the send) is taken off the limit: a five-hundredth
 /// of the ceiling (`pocket(ceiling:workers:)`), and nothing where that would be less than one request.
 ///
 /// The limit stands in the same word as `used`, so that after it was lowered no worker can still grant by the old one.
@@ -83,23 +90,75 @@ public enum CeilingMeter {
         public init() {}
     }
 
+    /// What an admission was charged to, and until when it may leave: see `isLate` and `move`.
+    public struct Charge: BitwiseCopyable, Sendable {
+        /// The slot; `pocketSlot` if it came from a pocket.
+        @usableFromInline var slot: UInt64
+        /// The last slot in which what was admitted may leave.
+        @usableFromInline var lastSlot: UInt64
+
+        @inlinable
+        @inline(__always)
+        init(slot: UInt64, lastSlot: UInt64) {
+            self.slot = slot
+            self.lastSlot = lastSlot
+        }
+
+        /// Of what was never charged: it is never late.
+        @inlinable
+        @inline(__always)
+        public static var none: Charge { Charge(slot: pocketSlot, lastSlot: .max) }
+
+        /// Lets what was admitted leave as if it were admitted at `now`: it has waited for somebody else.
+        @inlinable
+        public mutating func excuse(until now: UInt64) {
+            if lastSlot < now / slotNanoseconds { lastSlot = now / slotNanoseconds + 1 }
+        }
+    }
+
+    @usableFromInline static var pocketSlot: UInt64 { .max }
+
+    /// Time for the system call that sends what was found not to be late, in nanoseconds.
+    public static let sendingNanoseconds: UInt64 = 1_000_000
+
+    /// Whether what was charged leaves, at `now` (nanoseconds, monotonic), later than its charge stands for: it must be moved before.
+    @inlinable
+    @inline(__always)
+    public static func isLate(_ charge: Charge, now: UInt64) -> Bool { (now &+ sendingNanoseconds) / slotNanoseconds > charge.lastSlot }
+
     /// Admits one request at `now` (nanoseconds, monotonic, not before an earlier call of this worker) or refuses it.
     ///
     /// - Parameters:
+    ///   - charge: what it was charged to.
     ///   - workers: how many there are.
     ///   - pocket: what a worker may admit in a second without charging it. The limit must leave room: `pocketsOfAll`.
     @inlinable
     @inline(__always)
     public static func admit(
-        _ words: Words, _ lease: UnsafeMutablePointer<Lease>, now: UInt64, workers: UInt64, pocket: UInt32 = 0
+        _ words: Words, _ lease: UnsafeMutablePointer<Lease>, charge: inout Charge, now: UInt64, workers: UInt64, pocket: UInt32 = 0
     ) -> Bool {
         let slot = now / slotNanoseconds
+        charge = Charge(slot: slot, lastSlot: slot &+ 1)
         if lease.pointee.slot == slot, lease.pointee.remaining > 0 {
             lease.pointee.remaining &-= 1
             return true
         }
-        if pocket > 0, takeFromPocket(lease, now: now, pocket: pocket) { return true }
-        return renew(words, lease, slot: slot, workers: workers)
+        if pocket > 0, takeFromPocket(lease, now: now, pocket: pocket) {
+            charge.slot = pocketSlot
+            return true
+        }
+        guard renew(words, lease, slot: slot, workers: workers) else { return false }
+        // Another worker's clock may be ahead: the charge then stands a little later than this worker's clock.
+        charge = Charge(slot: lease.pointee.slot, lastSlot: lease.pointee.slot &+ 1)
+        return true
+    }
+
+    /// The same for one that leaves at once.
+    package static func admit(
+        _ words: Words, _ lease: UnsafeMutablePointer<Lease>, now: UInt64, workers: UInt64, pocket: UInt32 = 0
+    ) -> Bool {
+        var charge = Charge.none
+        return admit(words, lease, charge: &charge, now: now, workers: workers, pocket: pocket)
     }
 
     /// Spends one of what the worker may admit without charging it.
@@ -126,7 +185,7 @@ public enum CeilingMeter {
         UInt64(pocket(ceiling: ceiling, workers: workers)) * secondsOfPocket * workers
     }
 
-    /// Seconds of the clock that an interval of one second can meet, with one reading of the clock being late.
+    /// Seconds of the clock that an interval of one second can meet, with the time until the send.
     private static let secondsOfPocket: UInt64 = 3
 
     /// Charges a new lease and spends one of it.

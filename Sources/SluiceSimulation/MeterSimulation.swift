@@ -2,8 +2,9 @@ internal import SluiceCounting
 
 /// One meter under up to 64 workers that interrupt each other between any two steps on shared words, in virtual time.
 ///
-/// An interrupted worker stalls while others admit and time passes, sometimes for longer than the ring. Admissions are checked by the clock
-/// that the worker has read.
+/// An interrupted worker stalls while others admit and time passes, sometimes for longer than the ring. A worker decides about some requests
+/// and sends on, later in the same turn, those that passed; a turn takes any time, and is cut short by others' turns at any place. What is checked is
+/// when requests leave: any moment between the reading of the clock that found them in time and what a send may take.
 package final class MeterSimulation {
     /// Defects that the simulation must find.
     package enum Defect: Sendable, CaseIterable {
@@ -13,6 +14,10 @@ package final class MeterSimulation {
         case forgottenLease
         /// Admits from pockets beside the whole limit.
         case pocketsBesides
+        /// Takes what is admitted at the beginning of a turn for sent then, however late it leaves.
+        case staleTurnTime
+        /// Lets what leaves late leave uncharged if its charge is no longer in the window.
+        case forgivenCharge
     }
 
     private struct Stall: Interruption {
@@ -36,6 +41,8 @@ package final class MeterSimulation {
     private let defect: Defect?
     private var window: (number: UInt64, count: Int) = (0, 0)
     private var steps = 0
+    /// How long turns may take at most, in nanoseconds, from a decision to a send: 0 where everything leaves at once.
+    private let turnMax: Int
 
     package init?(seed: UInt64, defect: Defect? = nil) {
         random = SeededGenerator(seed: seed)
@@ -43,7 +50,8 @@ package final class MeterSimulation {
         workers = random.pick([1, 2, 3, 4, 8, 16, 64])
         limit = min(random.magnitude(digits: 7), 10_000_000)
         interruptions = random.pick([0, 1, 5, 20, 50])
-        now = UInt64(random.below(2_000_000_000)) + 1
+        now = UInt64(random.below(2_000_000_000)) + 8_000_000
+        turnMax = random.pick([0, 0, 1, 9, 80, 700, 3000]) * 1_000_000
         words = CeilingMeter.make(ceiling: UInt64(limit), now: now)
         let hasPockets = random.chance(1, in: 2)
         pocket = hasPockets ? CeilingMeter.pocket(ceiling: UInt64(limit), workers: UInt64(workers)) : 0
@@ -81,7 +89,7 @@ package final class MeterSimulation {
             return "the second up to \(second.end) holds \(second.sum) of \(limit) (\(workers) workers)"
         }
         // What is given up: the slots that a second can begin and end in, and idle leases.
-        if pressed, !isStalling, now - begin > 1_100_000_000, defect == nil {
+        if pressed, !isStalling, turnMax == 0, now - begin > 1_100_000_000, defect == nil {
             // What has left the window in the last moments is taken up.
             _ = CeilingMeter.admit(words, leases, count: UInt64(charged), now: now, workers: UInt64(workers))
             let idle = (0..<workers).reduce(0) { $0 + leases[$1].unspent }
@@ -109,6 +117,7 @@ package final class MeterSimulation {
         }
         let before = leases[worker]
         var count = UInt64(count)
+        if turnMax > 0, depth < 2, defect != .forgottenLease { return gather(worker, min(count, depth == 0 ? 12 : 3)) }
         if pocket > 0 {
             let taken = CeilingMeter.takeFromPocket(leases + worker, upTo: count, now: read, pocket: pocket)
             log.append(taken, at: read)
@@ -122,6 +131,47 @@ package final class MeterSimulation {
         // The rest without interruptions, at the price of a call for each lease; later clocks only.
         if now == read { log.append(CeilingMeter.admit(words, leases + worker, count: count, now: read, workers: UInt64(workers)), at: read) }
         if defect == .forgottenLease, before.unspent > 0, before.slotNumber != leases[worker].slotNumber { log.append(before.unspent, at: read) }
+    }
+
+    /// A turn that decides about `count` requests and then sends on those that passed.
+    private func gather(_ worker: Int, _ count: UInt64) {
+        var charges: [CeilingMeter.Charge] = []
+        for _ in 0..<count {
+            var charge = CeilingMeter.Charge.none
+            // The clock is read for each decision; what is done between them takes its time.
+            let read = now
+            if CeilingMeter.admit(words, leases + worker, charge: &charge, now: read, workers: UInt64(workers), pocket: pocket) {
+                charges.append(charge)
+            }
+            pass()
+        }
+        pass()
+        for var charge in charges {
+            let read = now
+            if defect != .staleTurnTime, CeilingMeter.isLate(charge, now: read) {
+                let isKept = CeilingMeter.move(
+                    words, leases + worker, charge: &charge, now: read, workers: UInt64(workers), pocket: pocket,
+                    interruption: Stall(simulation: self))
+                guard isKept || defect == .forgivenCharge else { continue }
+                // It was interrupted for longer than a send may take: the clock is not what it was.
+                guard !CeilingMeter.isLate(charge, now: now) else {
+                    steps += 1
+                    continue
+                }
+            }
+            log.append(1, at: now + (defect == .staleTurnTime ? 0 : UInt64(random.below(Int(CeilingMeter.sendingNanoseconds)))))
+            pass()
+        }
+    }
+
+    /// What the work of a turn takes: mostly next to nothing, sometimes long.
+    private func pass() {
+        switch random.below(24) {
+        case 0: now += UInt64(random.below(turnMax))
+        case 1...3: now += UInt64(random.below(3_000_000))
+        default: now += UInt64(random.below(50_000))
+        }
+        interrupt()
     }
 
     /// Lets others run, and time pass.

@@ -109,7 +109,7 @@ final class CountRegistry: @unchecked Sendable {
 
     /// The project's words, and its number: its place in every worker's leases. Another ceiling than it has holds once it is put in
     /// force.
-    func ceiling(project: String, limit: UInt64, now: UInt64) -> CountedCeiling {
+    func ceiling(project: String, limit: UInt64) -> CountedCeiling {
         // The share of a node changes too often for pockets to be set aside from it.
         let pocket = sharesCeilings ? 0 : CeilingMeter.pocket(ceiling: limit, workers: workers)
         let charged = limit - UInt64(pocket > 0 ? CeilingMeter.pocketsOfAll(ceiling: limit, workers: workers) : 0)
@@ -118,7 +118,8 @@ final class CountRegistry: @unchecked Sendable {
                 tables.wantedCeilings[number] = (limit, charged)
                 return CountedCeiling(number: number, words: tables.ceilings[number].words, pocket: pocket)
             }
-            let words = CeilingMeter.make(ceiling: limit, now: now)
+            // Its time begins with the first request: there is none before.
+            let words = CeilingMeter.make(ceiling: limit, now: 0)
             // In a fleet a project has nothing until the store has given it a share.
             CeilingMeter.setLimit(words, to: sharesCeilings ? 0 : charged, until: sharesCeilings ? 0 : nil)
             let number = tables.ceilings.count

@@ -124,7 +124,10 @@ extension Worker {
     @inline(__always)
     private func writeLimits(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal?) {
         if limits.tellsLimits, let refusal, refusal.isForLimit {
-            return RateLimitFields.writeRefusal(&writer, PolicyChain.latestStep(of: block.pointee.exchange), context.pointee)
+            // A ceiling can refuse behind its step too: what leaves late is charged again.
+            let isCeiling = refusal.row == .ceilingExceeded
+            let step = isCeiling ? PolicyChain.steps(of: block.pointee.exchange)[0] : PolicyChain.latestStep(of: block.pointee.exchange)
+            return RateLimitFields.writeRefusal(&writer, step, context.pointee)
         }
         guard limits.tellsLimitsAlways, block.pointee.exchange.domain != nil else { return }
         RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), context.pointee)

@@ -7,11 +7,11 @@ import SluicePattern
 /// Nothing in it belongs to one exchange or one snapshot: exchanges take turns on the thread, each may go on after others of other
 /// snapshots have run, and would find what those left here. What depends on the snapshot stands in the `Exchange`.
 struct EvaluationContext {
-    /// Seconds since the Unix epoch, read once per turn of the loop. May step.
+    /// Seconds since the Unix epoch. May step. All three times are of one reading, made in this turn of the loop: before each decision.
     var wallSeconds: Int64 = 0
-    /// Nanoseconds of the monotonic clock, read once per turn of the loop. Never steps.
+    /// Nanoseconds of the monotonic clock. Never steps.
     var monotonicNanoseconds: UInt64 = 0
-    /// Seconds since the Unix epoch as the windows of quotas count them: never set back. Read once per turn of the loop.
+    /// Seconds since the Unix epoch as the windows of quotas count them: see `CountingClock`.
     var countSeconds: UInt64 = 0
     /// For expressions: match data and limits.
     var matchScratch: MatchScratch.Handle

@@ -1,3 +1,4 @@
+import SluiceCounting
 import SluiceHTTP
 
 /// One request and what the policy chain decides about it: everything that a policy may read or write.
@@ -58,6 +59,8 @@ struct Exchange: BitwiseCopyable {
     var allowanceDeadline: UInt64
     /// Whether the exchange has waited for its allowance for as long as it may.
     var hasAwaitedAllowance: Bool
+    /// What the exchange was charged to of its project's ceiling.
+    var charge = CeilingMeter.Charge.none
     /// The next step of the chain.
     var step: Int
 

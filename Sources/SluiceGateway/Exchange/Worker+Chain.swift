@@ -33,6 +33,7 @@ extension Worker {
     /// Runs the chain from where the exchange stands and does what it says.
     @inline(__always)
     private func runChain(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        freshenClockForDecision()
         switch PolicyChain.run(&block.pointee.exchange) {
         case .proceed: pass(connection)
         case .refuse(let refusal): answer(connection, block, refusal)

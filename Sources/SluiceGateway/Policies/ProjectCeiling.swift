@@ -23,13 +23,22 @@ enum ProjectCeiling {
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             let context = exchange.context
             let now = context.pointee.monotonicNanoseconds
-            if CeilingMeter.admit(words, context.pointee.leases + number, now: now, workers: context.pointee.workerCount, pocket: pocket) {
-                return .proceed
-            }
+            let lease = context.pointee.leases + number
+            let workers = context.pointee.workerCount
+            if CeilingMeter.admit(words, lease, charge: &exchange.charge, now: now, workers: workers, pocket: pocket) { return .proceed }
+            exchange.charge = .none
             guard KeeperState.isShared(context.pointee.keeper), CeilingMeter.isShort(words, now: now), !exchange.hasAwaitedAllowance, !KeeperState.isAway(context.pointee.keeper)
             else { return .refuse(.ceilingExceeded) }
             if CeilingMeter.demandAttention(words) { AttentionQueue.put(Attention.ceiling(number).word, context.pointee.attention) }
             return .suspend
+        }
+
+        /// Charges the exchange to the present because it leaves later than it was charged for. False if it may not leave.
+        func moveCharge(_ exchange: inout Exchange) -> Bool {
+            let context = exchange.context
+            return CeilingMeter.move(
+                words, context.pointee.leases + number, charge: &exchange.charge, now: context.pointee.monotonicNanoseconds,
+                workers: context.pointee.workerCount, pocket: pocket)
         }
     }
 

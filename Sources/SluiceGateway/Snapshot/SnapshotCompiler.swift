@@ -1,7 +1,6 @@
 import Glibc
 import SluiceConfiguration
 import SluiceCrypto
-import SluiceEvent
 import SluiceHTTP
 
 /// Turns a configuration into a snapshot: whatever can be decided before a request comes is decided here.
@@ -67,7 +66,7 @@ struct SnapshotCompiler {
         let arena = builder.arena
         let project = domain.project?.value ?? "default"
         let limit = ceilings[project] ?? UInt64(settings.projectCeiling)
-        let ceiling = registries.counts.ceiling(project: project, limit: limit, now: Clock.monotonicNanoseconds())
+        let ceiling = registries.counts.ceiling(project: project, limit: limit)
         let cors = domain.policies.cors.flatMap { CORS.compile($0, into: builder) }
         let corsPlace = cors.map { arena.store($0) }
         let parts = DomainParts(

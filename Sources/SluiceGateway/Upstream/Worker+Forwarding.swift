@@ -1,3 +1,4 @@
+import SluiceCounting
 import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
@@ -11,7 +12,7 @@ extension Worker {
         if forwards.isFull { sendOn() }
     }
 
-    /// Sends on what has passed. The clock is this turn's: only a callback can have let something pass.
+    /// Sends on what has passed. The clock was read in this turn: only a callback can have let something pass.
     @inline(never)
     func sendOn() {
         while let exchange = forwards.next() {
@@ -182,6 +183,10 @@ extension Worker {
             }
         }
         guard writer.isComplete else { return fail(connection, .headTooLarge) }
+        // The last thing before the send, which takes a system call and no more: the bound of ceilings holds for what leaves.
+        if CeilingMeter.isLate(block.pointee.exchange.charge, now: clock.monotonicNanoseconds()), !moveCharge(block) {
+            return fail(connection, .ceilingExceeded)
+        }
         block.pointee.transfer.isRequestSent = true
         guard send(upstream, writer.start, writer.count) else { return upstreamBroken(upstream) }
         requestSent(upstream)
@@ -191,6 +196,15 @@ extension Worker {
             connection.pointee.socket.mayRead = true
             enqueue(connection)
         }
+    }
+
+    /// What is decided and sent in this turn has taken so long that a request leaves later than its ceiling was charged for. False if it may
+    /// not leave any more.
+    @inline(never)
+    private func moveCharge(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+        readClock()
+        guard case .ceiling(let ceiling) = PolicyChain.steps(of: block.pointee.exchange)[0] else { return true }
+        return ceiling.moveCharge(&block.pointee.exchange)
     }
 
     /// Whether a body of known length stands in the block to its last byte.
@@ -317,6 +331,7 @@ extension Worker {
         }
         let isOwn = refusal.row == .requestTimeout || refusal.row == .badRequest || refusal.row == .bodyTooLarge
         if isOwn { block.pointee.transfer.keepsAlive = false }
-        answer(connection, block, block.pointee.transfer.isPreCall && !isOwn ? .preCallFailed : refusal)
+        let isKept = isOwn || refusal.row == .ceilingExceeded
+        answer(connection, block, block.pointee.transfer.isPreCall && !isKept ? .preCallFailed : refusal)
     }
 }

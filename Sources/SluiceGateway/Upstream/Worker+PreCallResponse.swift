@@ -1,3 +1,4 @@
+import SluiceCounting
 import SluiceEvent
 import SluiceHTTP
 
@@ -12,6 +13,7 @@ extension Worker {
         if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
             preCall.pointee.remember(block.pointee.exchange)
         }
+        block.pointee.exchange.charge.excuse(until: turnBegan)
         // Interim responses may stand before it in the receive area.
         let start = receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length
         detach(upstream)

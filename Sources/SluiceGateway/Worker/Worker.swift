@@ -59,8 +59,12 @@ final class Worker {
     /// Milliseconds of the monotonic clock in this turn.
     var nowMilliseconds: UInt64 = 0
     private var isClockFresh = false
-    /// How far the worker's clocks are ahead of the machine's, in nanoseconds; see `pass`.
-    private var clockLead: UInt64 = 0
+    /// Whether something was decided by the last reading of the clock.
+    private var isClockUsed = false
+    /// The first reading of the clock in this turn: whatever a peer has sent by then, it did not wait for longer.
+    private(set) var turnBegan: UInt64 = 0
+    /// What all of the above and `context` have their times from.
+    var clock: WorkerClock
     private var trimDue: UInt64 = 0
     /// What makes the monotonic clock the wall clock; follows steps of the latter at every tick.
     private(set) var wallOffset: UInt64 = 0
@@ -75,13 +79,15 @@ final class Worker {
     var drained: (() -> Void)?
 
     init(
-        number: Int, limits: WorkerLimits, workerCount: Int, bounds: ConnectionBounds, counts: CountRegistry, accessLog: AccessLogBuffer?
+        number: Int, limits: WorkerLimits, workerCount: Int, bounds: ConnectionBounds, counts: CountRegistry, accessLog: AccessLogBuffer?,
+        clock: WorkerClock = WorkerClock()
     ) throws(EventLoop.SetupError) {
         self.number = number
         self.limits = limits
         self.bounds = bounds
         self.counts = counts
         self.accessLog = accessLog
+        self.clock = clock
         loop = try EventLoop()
         mailbox = try Mailbox(loop)
         guard let matchScratch = MatchScratch(steps: limits.regexMatchLimit) else {
@@ -114,7 +120,7 @@ final class Worker {
         context.initialize(to: EvaluationContext(
             matchScratch: matchScratch.handle, worker: number, workerCount: UInt64(workerCount), leases: .allocate(capacity: 1),
             attention: counts.makeQueue(), keeper: counts.state, scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes))
-        wheel = DeadlineWheel(now: Clock.monotonicNanoseconds() / 1_000_000)
+        wheel = DeadlineWheel(now: clock.monotonicNanoseconds() / 1_000_000)
         readWallClock()
         readClock()
     }
@@ -175,31 +181,42 @@ final class Worker {
 
     /// Lets time pass for whoever turns the loop by hand: what is due in it happens now.
     func pass(milliseconds: UInt64) {
-        clockLead &+= milliseconds &* 1_000_000
+        clock.pass(nanoseconds: milliseconds &* 1_000_000)
         tick()
     }
 
     /// Ends the loop after this turn; every connection is closed as it is. On the worker's thread.
     func stop() { isStopped = true }
 
-    /// Reads the clock, once per turn. Every callback begins with it.
+    /// Reads the clock, unless it was read in this turn. Every callback begins with it.
     @inline(__always)
     func freshenClock() {
-        if !isClockFresh { readClock() }
+        if isClockFresh { return }
+        readClock()
+        turnBegan = context.pointee.monotonicNanoseconds
     }
 
-    private func readClock() {
-        let now = Clock.monotonicNanoseconds() &+ clockLead
+    /// Reads the clock before something is decided by it, unless nothing was since it was last read. A turn may be long: what its last request
+    /// is judged by must not be the time at which the first came.
+    @inline(__always)
+    func freshenClockForDecision() {
+        if isClockUsed { readClock() }
+        isClockUsed = true
+    }
+
+    func readClock() {
+        let now = clock.monotonicNanoseconds()
         context.pointee.monotonicNanoseconds = now
         context.pointee.wallSeconds = Int64((now &+ wallOffset) / 1_000_000_000)
         context.pointee.countSeconds = KeeperState.seconds(context.pointee.keeper, at: now)
         nowMilliseconds = now / 1_000_000
         isClockFresh = true
+        isClockUsed = false
     }
 
     /// Notices a step of the wall clock, at every tick.
     private func readWallClock() {
-        wallOffset = Clock.wallNanoseconds() &- Clock.monotonicNanoseconds()
+        wallOffset = clock.wallNanoseconds() &- clock.monotonicNanoseconds()
     }
 
     private func tick() {
