@@ -35,6 +35,14 @@ public struct ResponseHead: BitwiseCopyable {
         minorVersion == 1 && reason.start == 13 ? 15 &+ Int(reason.count) : 0
     }
 
+    /// Whether there is an Upgrade field without which the response would not be understood (RFC 9110, 15.2.2 and 15.5.22), although it
+    /// belongs to the connection: the client asks us for the protocol, and we the service. In other responses it is an offer.
+    @inlinable
+    @inline(__always)
+    public var namesProtocols: Bool {
+        fields.present & KnownField.upgrade.bit != 0 && (status == 101 || status == 426)
+    }
+
     /// Reads a response head from the start of `bytes` (RFC 9112, 4 to 6). `head` means something only if the outcome is
     /// `.complete`.
     ///

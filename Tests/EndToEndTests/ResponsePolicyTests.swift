@@ -89,4 +89,22 @@ struct ResponsePolicyTests {
         #expect(response.trailers["Access-Control-Allow-Origin"] == nil && response.trailers["X-Kept"] == "k")
         #expect(service.requests.isEmpty)
     }
+
+    @Test("426 says to what: Upgrade, which belongs to the connection, is in it, and Connection names it", arguments: [false, true])
+    func upgradeRequired(closes: Bool) throws {
+        let upstream = try ScriptedUpstream { try $0.reply(426, ["Upgrade: TLS/1.0", "Upgrade: HTTP/1.1", "Connection: Upgrade, X-Hop", "X-Hop: 1"], body: "no") }
+        let client = try gateway(upstream).client()
+        let response = try client.exchange(Gateway.text("GET", "/api/x", closes ? ["Connection: close"] : []))
+        #expect(response.status == 426 && response.text == "no")
+        #expect(response.values("Upgrade") == ["TLS/1.0", "HTTP/1.1"] && response["X-Hop"] == nil)
+        #expect(response.values("Connection") == [closes ? "upgrade, close" : "upgrade"])
+        if !closes { #expect(try client.exchange(Gateway.text("GET", "/api/x")).status == 426) }
+    }
+
+    @Test("an offer of another protocol in other responses is the connection's, and not passed on")
+    func upgradeOffered() throws {
+        let upstream = try ScriptedUpstream { try $0.reply(200, ["Upgrade: h2,h2c", "Connection: Upgrade"], body: "ok") }
+        let response = try gateway(upstream).get("/api/x")
+        #expect(response.text == "ok" && response["Upgrade"] == nil && response["Connection"] == nil)
+    }
 }

@@ -22,7 +22,9 @@ extension Worker {
             if block.pointee.transfer.responseIsChunked { writer.write("Transfer-Encoding: chunked\r\n") }
         case .none: break
         }
-        finishHead(&writer, block, policies, hasDate: head.fields.present & KnownField.date.bit != 0)
+        finishHead(
+            &writer, block, policies, hasDate: head.fields.present & KnownField.date.bit != 0,
+            namesProtocols: kind == .upgrade || head.namesProtocols)
     }
 
     /// The head of an error of the catalogue.
@@ -56,7 +58,7 @@ extension Worker {
         if head.framing != .none || head.status < 200 || head.status == 204 || head.hasVainFraming {
             dropped |= KnownField.contentLength.bit
         }
-        if head.status == 101 { dropped &= ~KnownField.upgrade.bit }
+        if head.namesProtocols { dropped &= ~KnownField.upgrade.bit }
         // A length that is written as we would write it stays where it is, so that the lines around it are copied with it.
         var keepsLength = false
         if case .length = head.framing { keepsLength = !isSelective }
@@ -101,7 +103,7 @@ extension Worker {
     @inline(__always)
     private func finishHead(
         _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ policies: ResponsePolicies, hasDate: Bool,
-        refusal: Refusal? = nil
+        namesProtocols: Bool = false, refusal: Refusal? = nil
     ) {
         if policies.kind != .interim {
             // RFC 9110, 6.6.1: whoever passes on a response without Date says when it was received.
@@ -111,8 +113,8 @@ extension Worker {
                 writer.write(cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
             }
             writeLimits(&writer, block, refusal)
-            if policies.kind == .upgrade {
-                writer.write("Connection: upgrade\r\n")
+            if namesProtocols {
+                writeConnectionUpgrade(&writer, block, policies.kind)
             } else {
                 writeConnection(&writer, block)
             }
@@ -141,5 +143,21 @@ extension Worker {
         } else if block.pointee.exchange.head.minorVersion == 0 {
             writer.write("Connection: keep-alive\r\n")
         }
+    }
+
+    /// Connection beside an Upgrade field, which it has to name (RFC 9110, 7.8).
+    @inline(never)
+    private func writeConnectionUpgrade(
+        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind
+    ) {
+        writer.write("Connection: upgrade")
+        if kind != .upgrade {
+            if !block.pointee.transfer.keepsAlive {
+                writer.write(", close")
+            } else if block.pointee.exchange.head.minorVersion == 0 {
+                writer.write(", keep-alive")
+            }
+        }
+        writer.write("\r\n")
     }
 }
