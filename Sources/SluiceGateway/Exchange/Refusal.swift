@@ -87,6 +87,19 @@ extension Refusal.Row {
 }
 
 extension Refusal.Row {
+    /// What WWW-Authenticate says (RFC 9110, 11.6.1); nil for all but 401, which must have it. A token that was refused has
+    /// `error` (RFC 6750, 3.1), a request without one has not.
+    var challenge: StaticString? {
+        switch self {
+        case .jwtAuthorizationEmpty: "Bearer"
+        case .jwtExpired, .jwtInvalid: "Bearer error=\"invalid_token\""
+        case .hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid: "HMAC"
+        default: nil
+        }
+    }
+}
+
+extension Refusal.Row {
     /// The name in logs and metrics.
     var label: StaticString {
         switch self {

@@ -4,7 +4,7 @@ import SluiceHTTP
 /// is never written again.
 struct RefusalTexts: @unchecked Sendable {
     struct Text: BitwiseCopyable {
-        /// Status line and Content-Type, each with its CRLF.
+        /// Status line, Content-Type and, of a 401, its challenge, each with its CRLF.
         let head: ByteView
         /// The body up to the phrase; all of it where there is none.
         let bodyStart: ByteView
@@ -23,8 +23,9 @@ struct RefusalTexts: @unchecked Sendable {
         texts = arena.store(Refusal.Row.allCases.map { row in
             let entry = row.entry
             let message = "\(entry.message)"
-            let head = "HTTP/1.1 \(entry.status) \(ReasonPhrase.standard(for: entry.status))\r\n"
+            var head = "HTTP/1.1 \(entry.status) \(ReasonPhrase.standard(for: entry.status))\r\n"
                 + "Content-Type: application/json; charset=utf-8\r\n"
+            if let challenge = row.challenge { head += "WWW-Authenticate: \(challenge)\r\n" }
             let body = #"{"header":{"resultCode":\#(entry.code),"resultMessage":"\#(message)","isSuccessful":false}}"#
             let marker = "{detail}"
             guard let cut = body.firstRange(of: marker) else {

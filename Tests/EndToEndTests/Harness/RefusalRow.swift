@@ -6,26 +6,31 @@ struct RefusalRow: Sendable, CustomTestStringConvertible {
     let status: Int
     let code: Int
     let message: String
+    /// What WWW-Authenticate says; nil for none.
+    let challenge: String?
 
     var testDescription: String { "\(status) \(code) \(message)" }
     var body: String { "{\"header\":{\"resultCode\":\(code),\"resultMessage\":\"\(message)\",\"isSuccessful\":false}}" }
 
-    init(_ status: Int, _ code: Int, _ message: String) {
+    init(_ status: Int, _ code: Int, _ message: String, challenge: String? = nil) {
         self.status = status
         self.code = code
         self.message = message
+        self.challenge = challenge
     }
 
     static let ceiling = RefusalRow(429, 200040, "200040 Tenant quota exceeded")
     static let quota = RefusalRow(403, 20004, "20004 Usage quota exceeded")
-    static let hmacNoTimestamp = RefusalRow(401, 20001, "20001 HMAC authentication failed (The timestamp field is empty)")
-    static let hmacFormat = RefusalRow(401, 20001, "20001 HMAC authentication failed (Invalid timestamp format)")
-    static let hmacExpired = RefusalRow(401, 20001, "20001 HMAC authentication failed (Exceeded expiration time)")
-    static let hmacNoAuthorization = RefusalRow(401, 20001, "20001 HMAC authentication failed (The authorization field is empty)")
-    static let hmacInvalid = RefusalRow(401, 20001, "20001 HMAC authentication failed (Invalid authorization)")
-    static let jwtNoAuthorization = RefusalRow(401, 20002, "20002 JWT authentication failed (The authorization field is empty)")
-    static let jwtExpired = RefusalRow(401, 20002, "20002 JWT authentication failed (Exceeded expiration time)")
-    static let jwtInvalid = RefusalRow(401, 20002, "20002 JWT authentication failed (Invalid authorization)")
+    static let hmacNoTimestamp = RefusalRow(401, 20001, "20001 HMAC authentication failed (The timestamp field is empty)", challenge: "HMAC")
+    static let hmacFormat = RefusalRow(401, 20001, "20001 HMAC authentication failed (Invalid timestamp format)", challenge: "HMAC")
+    static let hmacExpired = RefusalRow(401, 20001, "20001 HMAC authentication failed (Exceeded expiration time)", challenge: "HMAC")
+    static let hmacNoAuthorization = RefusalRow(401, 20001, "20001 HMAC authentication failed (The authorization field is empty)", challenge: "HMAC")
+    static let hmacInvalid = RefusalRow(401, 20001, "20001 HMAC authentication failed (Invalid authorization)", challenge: "HMAC")
+    static let jwtNoAuthorization = RefusalRow(401, 20002, "20002 JWT authentication failed (The authorization field is empty)", challenge: "Bearer")
+    static let jwtExpired = RefusalRow(
+        401, 20002, "20002 JWT authentication failed (Exceeded expiration time)", challenge: "Bearer error=\"invalid_token\"")
+    static let jwtInvalid = RefusalRow(
+        401, 20002, "20002 JWT authentication failed (Invalid authorization)", challenge: "Bearer error=\"invalid_token\"")
     static let preCall = RefusalRow(502, 20008, "20008 Pre api connection failed")
     static let rewritePattern = RefusalRow(500, 20005, "20005 URI Pattern's syntax is invalid")
     static let rewriteReplacement = RefusalRow(500, 20006, "20006 Rewrite URI's syntax is invalid")
@@ -41,12 +46,13 @@ struct RefusalRow: Sendable, CustomTestStringConvertible {
     static let upstreamTimeout = RefusalRow(504, 5_040_001, "Gateway Timeout ({detail})")
 }
 
-/// Expects exactly this refusal: status, content type, exact length, body. `{detail}` stands for any phrase of letters,
+/// Expects exactly this refusal: status, content type, exact length, challenge, body. `{detail}` stands for any phrase of letters,
 /// digits, blanks and `-_/.,'`, at least one.
 func expect(_ response: Response, is row: RefusalRow, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(response.status == row.status, "\(response.headText)\(response.text)", sourceLocation: sourceLocation)
     #expect(response.values("Content-Type") == ["application/json; charset=utf-8"], sourceLocation: sourceLocation)
     #expect(response.values("Content-Length") == ["\(response.body.count)"], sourceLocation: sourceLocation)
+    #expect(response.values("WWW-Authenticate") == (row.challenge.map { [$0] } ?? []), sourceLocation: sourceLocation)
     let parts = row.body.components(separatedBy: "{detail}")
     if parts.count == 1 {
         #expect(response.text == row.body, sourceLocation: sourceLocation)

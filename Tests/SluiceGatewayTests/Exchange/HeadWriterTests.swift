@@ -103,4 +103,10 @@ struct HeadWriterTests {
         let message = "\(row.entry.message)".replacing("{detail}", with: "why")
         #expect(body == #"{"header":{"resultCode":\#(row.entry.code),"resultMessage":"\#(message)","isSuccessful":false}}"#)
     }
+
+    @Test("401 has a challenge (RFC 9110, 15.5.2), and nothing else has one", arguments: Refusal.Row.allCases)
+    func challenges(row: Refusal.Row) {
+        let lines = RefusalTexts.shared[row].head.string.split(separator: "\r\n")
+        #expect((row.entry.status == 401) == lines.contains { $0.hasPrefix("WWW-Authenticate: ") })
+    }
 }
