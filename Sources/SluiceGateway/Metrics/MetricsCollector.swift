@@ -50,7 +50,7 @@ struct CounterTotals: Sendable {
     mutating func take(from worker: Worker) {
         let counters = worker.counters
         for row in 0..<counters.endpointCount {
-            endpoints.append((0..<5).map { counters.endpoints[row].classes[$0] })
+            endpoints.append((0..<6).map { counters.endpoints[row].classes[$0] })
         }
         for row in 0..<counters.domainCount {
             let domain = counters.domains[row]

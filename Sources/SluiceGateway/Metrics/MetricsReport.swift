@@ -24,10 +24,10 @@ package struct MetricsReport: Sendable {
     }
 
     private func writeRequests(_ page: inout MetricsPage) {
-        page.begin("sluice_requests_total", .counter, "Responses sent, by domain, endpoint and status class.")
+        page.begin("sluice_requests_total", .counter, "Requests, by domain, endpoint and class of the response's status; none: ended without one.")
         for case (let counts, let labels?) in zip(totals.endpoints, labels.endpoints) {
             for (index, count) in counts.enumerated() where count > 0 {
-                page.add(count, ["domain": labels.domain, "endpoint": labels.endpoint, "class": "\(index + 1)xx"])
+                page.add(count, ["domain": labels.domain, "endpoint": labels.endpoint, "class": index == 0 ? "none" : "\(index)xx"])
             }
         }
         page.begin("sluice_refusals_total", .counter, "Errors answered by the gateway itself, by domain and reason.")

@@ -5,9 +5,10 @@ import SluiceHTTP
 final class WorkerCounters {
     var traffic = TrafficCounts()
 
-    /// Statuses 1xx to 5xx of one endpoint.
+    /// Exchanges of one endpoint by the class of their status.
     struct StatusCounts: BitwiseCopyable {
-        var classes: InlineArray<5, UInt64> = .init(repeating: 0)
+        /// By the status's first digit; 0 for those that ended before there was a response.
+        var classes: InlineArray<6, UInt64> = .init(repeating: 0)
     }
 
     /// Refusals and durations of one domain.
@@ -77,7 +78,9 @@ final class WorkerCounters {
         domains[index].refusals[Int(row.rawValue)] &+= 1
     }
 
-    /// One response, with its duration and, if a service was asked, that service's.
+    /// One exchange, with its duration and, if a service was asked, that service's.
+    ///
+    /// - Parameter status: 0 if it ended before there was a response.
     @inline(__always)
     func responded(
         domain: UnsafePointer<CompiledDomain>?, endpoint: UnsafePointer<CompiledEndpoint>?, status: UInt16,
@@ -85,7 +88,7 @@ final class WorkerCounters {
     ) {
         let endpointRow = endpoint?.pointee.counter ?? domain?.pointee.unmatchedCounter ?? Self.nowhere
         if endpointRow < endpointCount {
-            endpoints[endpointRow].classes[min(4, max(0, Int(status) / 100 - 1))] &+= 1
+            endpoints[endpointRow].classes[min(5, Int(status) / 100)] &+= 1
         }
         let domainRow = domain?.pointee.counter ?? Self.nowhere
         guard domainRow < domainCount else { return }

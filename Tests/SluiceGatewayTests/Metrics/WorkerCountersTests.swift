@@ -8,4 +8,13 @@ struct WorkerCountersTests {
     func refusals() {
         #expect(Refusal.Row.allCases.count <= WorkerCounters.DomainCounts().refusals.count)
     }
+
+    @Test("an exchange without a response is in a class of its own, every status in that of its first digit", arguments: [
+        (0, 0), (101, 1), (200, 2), (299, 2), (404, 4), (599, 5),
+    ] as [(UInt16, Int)])
+    func classes(status: UInt16, index: Int) {
+        let counters = WorkerCounters()
+        counters.responded(domain: nil, endpoint: nil, status: status, nanoseconds: 1, upstreamNanoseconds: nil)
+        #expect((0..<6).map { counters.endpoints[0].classes[$0] } == (0..<6).map { $0 == index ? 1 : 0 })
+    }
 }
