@@ -605,7 +605,8 @@ class Lane:
         if cut:
             if not got:
                 return []
-            if not got[-1].cut:
+            # The case may have come in one piece with its head: the client can be told then.
+            if not got[-1].cut and (len(words) > 1 or got[-1].status != 502):
                 return [f"{got[-1].status} whole ({got[-1].body[:40]!r}) instead of cut"]
             return []
         want = [int(word.split("/")[0]) for word in words]

@@ -4,7 +4,8 @@ import SluiceHTTP
 // A response's body and trailers: taken out of the service's framing and put into the client's.
 
 extension Worker {
-    /// Passes body bytes on, behind the head if one was composed. True if the exchange wants more.
+    /// Passes body bytes on, behind the head if one was composed: until what came with it is found to be well framed nothing of it is
+    /// sent, so that the client can still get an error. True if the exchange wants more.
     func passBody(
         _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
         _ start: UnsafeMutablePointer<UInt8>, _ count: Int, head: inout HeadWriter
@@ -22,6 +23,7 @@ extension Worker {
             if piece.state == .ended, !piece.hasTrailers { end = append(ChunkedEncoder.lastChunk, at: end) }
         }
         if head.count > 0 {
+            block.pointee.transfer.isHeadSent = true
             first -= head.count
             first.update(from: head.start, count: head.count)
         }

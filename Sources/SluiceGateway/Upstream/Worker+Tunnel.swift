@@ -13,15 +13,16 @@ extension Worker {
         guard block.pointee.exchange.head.upgrade, !block.pointee.transfer.isPreCall,
             block.pointee.transfer.requestBody == .complete
         else { return fail(connection, .upstreamFailed("unexpected upgrade")) }
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        writeHead(&writer, block, .upgrade, head, bytes)
+        guard writer.isComplete else { return fail(connection, .upstreamFailed("response head too large")) }
         block.pointee.transfer.status = 101
         block.pointee.transfer.upstreamHeadAt = context.pointee.monotonicNanoseconds
         block.pointee.transfer.isHeadSent = true
-        var writer = HeadWriter(compose, capacity: composeCapacity)
-        writeHead(&writer, block, .upgrade, head, bytes)
         let rest = bytes[head.length...]
         counters.traffic.downstreamBytesSent &+= UInt64(writer.count + rest.count)
         block.pointee.transfer.responseBodyBytes += UInt64(rest.count)
-        guard writer.isComplete, send(connection, writer.start, writer.count),
+        guard send(connection, writer.start, writer.count),
             rest.isEmpty || send(connection, rest.base, rest.count)
         else { return abort(connection) }
         connection.pointee.state = .tunnelling

@@ -129,7 +129,6 @@ extension Worker {
         var writer = HeadWriter(compose, capacity: Limits.receiveHeadroom - ChunkedEncoder.sizeLineBytesMax)
         writeHead(&writer, block, transfer.pointee.isPreCall ? .preCall : .service, head, bytes)
         guard writer.isComplete else { return reject(upstream, connection, "response head too large") }
-        transfer.pointee.isHeadSent = true
         if transfer.pointee.isPreCall, block.pointee.exchange.head.method == .head {
             // The service was not asked with HEAD, but the client's answer ends with its head.
             transfer.pointee.responseFraming = .none
