@@ -115,6 +115,7 @@ extension Worker {
             // It may have answered before it stopped reading; the answer is worth more than the error (RFC 9112, 9.5). Of the body
             // nothing may follow: with a hole in it, it would look whole.
             upstream.pointee.output.clear(to: &outputs.pointee)
+            block.pointee.transfer.upstreamKeepsAlive = false
             upstream.pointee.socket.endSending()
             upstream.pointee.socket.mayRead = true
             receiveResponse(upstream)

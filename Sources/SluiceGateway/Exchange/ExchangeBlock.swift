@@ -85,7 +85,7 @@ struct TransferState {
     /// Whether the response's head nominates fields as hop-by-hop. Its trailers are then left out, all of them, because by the time that they
     /// come the head is gone; whoever forwards may always leave trailers out (RFC 9110, 6.5.1).
     var dropsResponseTrailers = false
-    /// Whether the upstream will take another request on its connection.
+    /// Whether the upstream will take another request on its connection: false from the first sign that it will not.
     var upstreamKeepsAlive = true
     var interimCount: UInt8 = 0
     var status: UInt16 = 0

@@ -43,6 +43,7 @@ extension Worker {
     private func attempt(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, freshOnly: Bool) {
         block.pointee.transfer.attempts &+= 1
         block.pointee.transfer.isRequestSent = false
+        block.pointee.transfer.upstreamKeepsAlive = true
         block.pointee.transfer.interimCount = 0
         guard let address = choose(block) else {
             return fail(connection, .upstreamUnavailable("no healthy upstream address"))

@@ -154,8 +154,11 @@ extension Worker {
                 }
             case .wouldBlock: return
             case .ended, .failed:
-                // It may have answered before it stopped reading; the answer is worth more than the error.
+                // It may have answered before it stopped reading; the answer is worth more than the error. Of the request nothing
+                // may follow: with a hole in it, it would look whole.
                 connection.pointee.output.clear(to: &outputs.pointee)
+                connection.pointee.downstream?.pointee.block?.pointee.transfer.upstreamKeepsAlive = false
+                connection.pointee.socket.endSending()
                 connection.pointee.socket.mayRead = true
                 return
             }

@@ -193,7 +193,7 @@ extension TransferState {
     @inline(__always)
     fileprivate mutating func takeResponse(_ head: ResponseHead, clientKnowsChunks: Bool) {
         status = head.status
-        upstreamKeepsAlive = head.keepAlive
+        upstreamKeepsAlive = upstreamKeepsAlive && head.keepAlive
         responseFraming = head.framing
         switch head.framing {
         case .none: responseIsChunked = false
