@@ -90,6 +90,25 @@ struct ForwardingTests {
         #expect(request.values("X-Forwarded-Host") == ["shop.test"])
     }
 
+    @Test("SLUICE_VIA=off: the gateway writes no Via, and that of proxies before it passes as it is", arguments: ["on", "off"])
+    func via(setting: String) throws {
+        let upstream = try ScriptedUpstream()
+        let endpoints = [
+            EndpointText("/asked", "preCall: {url: \"\(upstream.url)/ask\"}"), EndpointText("/removed", "headers: {request: {remove: [Via]}}"),
+            EndpointText("/**"),
+        ]
+        let gateway = try Gateway(configuration(upstream: upstream.url, endpoints), environment: ["SLUICE_VIA": setting])
+        for target in ["/api/x", "/api/asked"] { #expect(try gateway.get(target).status == 200) }
+        #expect(upstream.requests.map { $0.values("Via") } == Array(repeating: setting == "on" ? ["1.1 sluice"] : [], count: 3))
+        for target in ["/api/x", "/api/asked"] { #expect(try gateway.get(target, ["Via: 1.0 edge", "Via: 1.1 cdn"]).status == 200) }
+        let passed = setting == "on" ? ["1.0 edge, 1.1 cdn, 1.1 sluice"] : ["1.0 edge", "1.1 cdn"]
+        #expect(upstream.requests[3...].map { $0.values("Via") } == Array(repeating: passed, count: 3))
+        #expect(try gateway.get("/api/removed", ["Via: 1.0 edge"]).status == 200)
+        #expect(upstream.requests.last?["Via"] == nil)
+        let printed = try run(["explain", "--config", gateway.folder.file("sluice.yaml"), "GET", "/api/x"], environment: ["SLUICE_VIA": setting])
+        #expect(printed.output.contains("Via: 1.1 sluice") == (setting == "on"), "\(printed.output)")
+    }
+
     @Test("traceparent: a good one is continued with the same trace, a missing or bad one is started")
     func traceparent() throws {
         let upstream = try ScriptedUpstream()

@@ -58,6 +58,7 @@ package struct ProcessSettings: Sendable, Equatable {
     package var circuitAfterFailures = 20
     package var circuitMs = 1_000
     package var dnsRefreshSeconds = 30
+    package var via = true
 
     // Policies
     package var preCallCacheBytes = 8_388_608

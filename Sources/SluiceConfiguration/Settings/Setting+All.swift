@@ -96,6 +96,8 @@ extension Setting {
             "how long that is, until one request finds out whether it is back"),
         Setting("SLUICE_DNS_REFRESH_SECONDS", .integer(\.dnsRefreshSeconds, 1...86_400), unit: seconds,
             "how often the names of upstreams are resolved again"),
+        Setting("SLUICE_VIA", .flag(\.via),
+            "whether requests to services get Via; some services, nginx as shipped among them, do not compress where it is"),
     ]
 
     private static let policies = [

@@ -21,7 +21,8 @@ extension Worker {
             writeClaims(&writer, block, endpoint)
             if let headers = endpoint.pointee.headers { writer.write(headers.pointee.request.setLines) }
         }
-        writeForwarding(&writer, block, omitting: block.pointee.exchange.endpoint?.pointee.headers?.pointee.request.knownFields ?? 0)
+        let changed = block.pointee.exchange.endpoint?.pointee.headers?.pointee.request.knownFields ?? 0
+        writeForwarding(&writer, block, omitting: changed | limits.unwrittenFields)
         if block.pointee.exchange.head.upgrade {
             writer.write("Connection: upgrade\r\n")
             writeUpgrade(&writer, block)
@@ -43,7 +44,7 @@ extension Worker {
         guard case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return }
         writer.write(preCall.pointee.requestHead)
         writeClientFields(&writer, block, isPreCall: true)
-        writeForwarding(&writer, block, omitting: 0)
+        writeForwarding(&writer, block, omitting: limits.unwrittenFields)
         writer.write("\r\n")
     }
 
@@ -76,7 +77,7 @@ extension Worker {
     }
 
     private func droppedFields(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
-        var dropped = Self.writtenAnew
+        var dropped = Self.writtenAnew & ~limits.unwrittenFields
         // What says where a request came from is believed of trusted proxies only.
         if !block.pointee.exchange.peerIsTrusted { dropped |= KnownField.forwarded.bit | KnownField.xRealIP.bit }
         // A trace that cannot be continued is begun anew, without the state of the old one (W3C Trace Context, 4.3).

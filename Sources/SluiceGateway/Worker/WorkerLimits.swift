@@ -1,5 +1,6 @@
 import SluiceConfiguration
 import SluiceEvent
+import SluiceHTTP
 
 /// The process settings that a worker reads while it serves: plain numbers, in the units of its code.
 struct WorkerLimits: BitwiseCopyable, Sendable {
@@ -43,6 +44,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     /// Whether a refusal for a limit tells more of it, and whether every response does.
     let tellsLimits: Bool
     let tellsLimitsAlways: Bool
+    /// Fields that are not written into requests although a gateway would, as in `FieldTable.present`; a client's own pass.
+    let unwrittenFields: UInt64
 
     init(_ settings: ProcessSettings) {
         headBytesMax = settings.maxHeadBytes
@@ -76,5 +79,6 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         countWait = UInt64(settings.countWaitMs)
         tellsLimits = settings.rateLimitFields != .off
         tellsLimitsAlways = settings.rateLimitFields == .all
+        unwrittenFields = settings.via ? 0 : KnownField.via.bit
     }
 }
