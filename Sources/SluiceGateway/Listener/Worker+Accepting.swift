@@ -146,6 +146,8 @@ extension Worker {
         let connection = downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(self)))
         connection.pointee.deadline = Deadline(owner: connection, kind: .downstream)
         connection.pointee.socket = PeerSocket(descriptor: descriptor, mayRead: true)
+        // From here on the place is in use, so that whatever fails below gives everything back.
+        connection.pointee.state = .idle
         connection.pointee.requests = 0
         connection.pointee.totalUntil = Deadline.never
         connection.pointee.listener = listener.number
@@ -157,7 +159,6 @@ extension Worker {
         counters.traffic.downstreamOpen += 1
         counters.traffic.downstreamAccepted &+= 1
         guard connection.event.arm(loop, descriptor: descriptor, owner: connection, callback: downstreamCallback) else {
-            connection.pointee.state = .idle
             return close(connection)
         }
         if listener.expectsProxyHeader {
@@ -200,10 +201,11 @@ extension Worker {
             case .malformed: abort(connection)
             case .complete(let header):
                 _ = Socket.receive(connection.pointee.socket.descriptor, into: receiveArea, capacity: header.length)
-                // Only a trusted proxy's word about where the connection comes from is taken.
-                if connection.pointee.peerIsTrusted, let source = header.source {
-                    connection.pointee.peer = source
-                    connection.pointee.peerIsTrusted = listener.trusted.contains(source)
+                // Only a trusted proxy's word about where the connection comes from is taken. One that does not say it (UNKNOWN, LOCAL)
+                // stays the peer, but has not written what the requests say of others: its unnamed client may have.
+                if connection.pointee.peerIsTrusted {
+                    connection.pointee.peerIsTrusted = header.source.map { listener.trusted.contains($0) } ?? false
+                    if let source = header.source { connection.pointee.peer = source }
                 }
                 beginSession(connection, listener)
                 if connection.pointee.state != .free { resume(connection) }
