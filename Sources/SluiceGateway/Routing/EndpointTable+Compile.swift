@@ -6,7 +6,7 @@ import SluicePattern
 struct EndpointSource {
     /// Nil if it was left out, which is a problem of its own.
     var pattern: Located<String>?
-    /// Nil where the endpoint does not say: every method but OPTIONS.
+    /// Nil where the endpoint does not say: every method but OPTIONS and TRACE.
     var methods: Located<[Located<String>]>?
 }
 

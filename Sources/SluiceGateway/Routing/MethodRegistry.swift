@@ -8,15 +8,15 @@ final class MethodRegistry {
     private(set) var furtherTokens: [String] = []
     private var furtherBits: [String: Int] = [:]
 
-    /// The methods that an endpoint lists, as listed: HEAD is not added for GET. Nil `names` is every method but OPTIONS.
+    /// The methods that an endpoint lists, as listed: HEAD is not added for GET. Nil `names` is every method but OPTIONS and TRACE.
     ///
     /// Returns nil where nothing usable is listed. A token that is none (RFC 9110, 9.1), a standard method in
     /// lower-case letters (methods are case-sensitive), an empty list and too many different tokens are problems.
     func methods(_ names: Located<[Located<String>]>?, problems: Problems) -> MethodSet? {
-        guard let names else { return .allButOptions }
+        guard let names else { return .unlisted }
         if names.value.isEmpty {
             problems.add(
-                at: names, found: "an empty list", allowed: "at least one method, or no `methods` for all but OPTIONS")
+                at: names, found: "an empty list", allowed: "at least one method, or no `methods` for all but OPTIONS and TRACE")
             return nil
         }
         var methods = MethodSet.none
@@ -43,7 +43,7 @@ final class MethodRegistry {
 
     /// Tokens that would pass as methods, and never match a request.
     private static let unusable = [
-        "*": "methods, or no `methods` for all but OPTIONS",
+        "*": "methods, or no `methods` for all but OPTIONS and TRACE",
         "CONNECT": "a method that a path can be asked with: tunnels are not for a gateway",
     ]
 

@@ -16,8 +16,9 @@ struct MethodSet: BitwiseCopyable, Equatable, Sendable {
 
     static var none: MethodSet { MethodSet(bits: 0) }
 
-    /// What an endpoint without `methods` serves: OPTIONS is left to CORS, and to endpoints that list it.
-    static var allButOptions: MethodSet { MethodSet(bits: ~MethodSet(.options).bits) }
+    /// What an endpoint without `methods` serves: OPTIONS is left to CORS, and to endpoints that list it. TRACE as well must be listed: it
+    /// has a service send back what it got, with the fields that gateways and proxies add, credentials among them (RFC 9110, 9.3.8).
+    static var unlisted: MethodSet { MethodSet(bits: ~MethodSet(.options).union(MethodSet(.trace)).bits) }
 
     var isEmpty: Bool { bits == 0 }
 

@@ -21,12 +21,17 @@ struct MethodSetTests {
         #expect(problems.isEmpty)
     }
 
-    @Test("no methods: every method but OPTIONS, tokens that nobody names too")
-    func allButOptions() {
+    @Test("no methods: every method but OPTIONS and TRACE, tokens that nobody names too")
+    func unlisted() {
         let all = MethodRegistry().methods(nil, problems: problems)
         for method in Method.allCases {
-            #expect(all?.intersects(MethodSet(method)) == (method != .options))
+            #expect(all?.intersects(MethodSet(method)) == (method != .options && method != .trace))
         }
+    }
+
+    @Test("TRACE is served where it is listed")
+    func trace() {
+        #expect(read(["TRACE"]) == MethodSet(.trace))
     }
 
     @Test("further tokens: the same bit for the same bytes, the bit of unknown tokens for all others")
