@@ -43,6 +43,10 @@ enum Limits {
     /// the peer reads the response rather than a reset (RFC 9112, 9.6).
     static let lingerMilliseconds: UInt64 = 2000
 
+    /// Milliseconds after which the gateway looks whether a client that waits for its response is still there. Once is enough: what
+    /// happens after the request was read is reported.
+    static let clientLookMilliseconds: UInt64 = 1000
+
     /// Reads of one connection in one turn of the loop before others get theirs.
     static let readsPerTurn = 4
 

@@ -43,6 +43,7 @@ package struct ProcessSettings: Sendable, Equatable {
     package var maxConnectionsPerClient = 0
     package var requestsPerConnectionMax = 0
     package var listenBacklog = 4096
+    package var clientClose = ClientClose.finish
 
     // Upstream
     package var upstreamTimeoutMs = 60_000
@@ -98,6 +99,14 @@ package struct ProcessSettings: Sendable, Equatable {
         case refusals
         /// Every response of a domain.
         case all
+    }
+
+    /// What it means that a client ends its sending side while it waits for its response.
+    package enum ClientClose: String, CaseIterable, Sendable {
+        /// It has nothing more to say, and reads on.
+        case finish
+        /// It has gone.
+        case abort
     }
 
     package enum LogLevel: String, CaseIterable, Sendable {

@@ -67,6 +67,8 @@ extension Setting {
             unit: "requests", "requests after which a client's connection is closed; 0: no cap"),
         Setting("SLUICE_LISTEN_BACKLOG", .integer(\.listenBacklog, 1...65_535), unit: "connections",
             "longest queue of connections that wait to be accepted"),
+        Setting("SLUICE_CLIENT_CLOSE", .clientClose(\.clientClose),
+            "a client that ends its sending side and waits gets its response (finish), or has gone, and its request ends (abort)"),
     ]
 
     private static let upstream = [

@@ -197,13 +197,17 @@ extension Worker {
         case .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
         case .readingHead: refuse(connection, .requestTimeout)
         case .exchanging:
-            // Either the client does not read its response, or it does not send its body.
-            if connection.pointee.output.isEmpty, isReceivingRequestBody(connection) {
+            // Either the client does not read its response, or it does not send its body, or the service takes its time.
+            if !connection.pointee.output.isEmpty {
+                abort(connection)
+            } else if isTotal ? isReceivingRequestBody(connection) : isAwaitingBody(connection) {
                 fail(connection, .requestTimeout)
-            } else if isTotal, connection.pointee.output.isEmpty {
+            } else if isTotal {
                 fail(connection, .upstreamTimeout("total time exceeded"))
             } else {
-                abort(connection)
+                limit(connection, to: 0)
+                connection.pointee.socket.mayRead = true
+                noticeEnd(connection)
             }
         }
     }

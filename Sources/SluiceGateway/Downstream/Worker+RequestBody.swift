@@ -16,11 +16,9 @@ extension Worker {
     /// The client's socket has something while an exchange is under way: its body, or news of its end.
     func receiveRequestBody(_ connection: Downstream) {
         guard let block = connection.pointee.block else { return }
-        guard isReceivingRequestBody(connection) else { return noticeReset(connection) }
+        guard isReceivingRequestBody(connection) else { return noticeEnd(connection) }
         // The body is read when the request's head has gone; until then it waits in the client's socket.
-        guard let upstream = connection.pointee.upstream, upstream.pointee.state == .active,
-            !block.pointee.transfer.isPreCall, block.pointee.transfer.isRequestSent
-        else { return }
+        guard isForwardingBody(connection, block), let upstream = connection.pointee.upstream else { return noticeEnd(connection) }
         var reads = 0
         while connection.pointee.socket.mayRead, upstream.pointee.output.isEmpty, isReceivingRequestBody(connection) {
             guard reads < Limits.readsPerTurn else { return enqueue(connection) }
@@ -45,7 +43,10 @@ extension Worker {
             awaitBody(connection, block)
         } else {
             block.pointee.transfer.bodySpanAt = 0
-            if connection.pointee.output.isEmpty { limit(connection, to: 0) }
+            let isWhole = !isReceivingRequestBody(connection)
+            // The client's end, or a reset, may have come with the last of the body.
+            if connection.pointee.output.isEmpty { limit(connection, to: isWhole ? Limits.clientLookMilliseconds : 0) }
+            if isWhole, connection.pointee.socket.isPeerClosed { noticeEnd(connection) }
         }
     }
 
@@ -64,18 +65,33 @@ extension Worker {
         transfer.pointee.bodySpanBytes = transfer.pointee.requestBodyBytes
     }
 
-    /// A client may half-close and still wait for its response; one that has reset waits for nothing. Bytes of a next request
-    /// stay in the socket until this one has been answered.
-    private func noticeReset(_ connection: Downstream) {
+    /// Whether the request's head has gone to the service, so that what comes of the body follows it.
+    private func isForwardingBody(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+        guard let upstream = connection.pointee.upstream, upstream.pointee.state == .active else { return false }
+        return !block.pointee.transfer.isPreCall && block.pointee.transfer.isRequestSent
+    }
+
+    /// Whether the client is to send more of its body now.
+    func isAwaitingBody(_ connection: Downstream) -> Bool {
+        guard let block = connection.pointee.block else { return false }
+        return isReceivingRequestBody(connection) && isForwardingBody(connection, block)
+    }
+
+    /// Notices that the client has gone, while nothing is to be read of it: a reset says so, and the end of its sending side where
+    /// SLUICE_CLIENT_CLOSE says so; otherwise it still waits for its response. A body that is not wanted yet, and a next request,
+    /// stay in the socket.
+    func noticeEnd(_ connection: Downstream) {
         guard connection.pointee.socket.mayRead else { return }
         var byte: UInt8 = 0
         switch Socket.peek(connection.pointee.socket.descriptor, into: &byte, capacity: 1) {
-        case .bytes: break
+        // A reset leaves what came before it to be read.
+        case .bytes: if Socket.pendingError(connection.pointee.socket.descriptor) != 0 { return abort(connection) }
         // TLS reads ahead: a next request may have left the socket already.
         case .wouldBlock: connection.pointee.socket.mayRead = connection.pointee.socket.hasReadAhead
         case .ended: connection.pointee.socket.isPeerClosed = true
-        case .failed: abort(connection)
+        case .failed: return abort(connection)
         }
+        if limits.halfCloseAborts, connection.pointee.socket.isPeerClosed { abort(connection) }
     }
 
     /// Where body bytes that follow the head's own read are put, so that the head stays whole.

@@ -113,7 +113,8 @@ extension Worker {
     private func begin(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         connection.pointee.state = .exchanging
         connection.pointee.requests &+= 1
-        limit(connection, to: 0)
+        // A reset that came before the request was read has been reported with it, and is not seen otherwise.
+        limit(connection, to: Limits.clientLookMilliseconds)
         let head = block.pointee.exchange.head
         block.pointee.inputUsed = head.length
         block.pointee.transfer.begin(head, at: context.pointee.monotonicNanoseconds)

@@ -45,6 +45,8 @@ extension Worker {
     /// The chain waits for something from elsewhere.
     @inline(never)
     private func suspend(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        // The client's end may have come with its request.
+        if connection.pointee.socket.isPeerClosed, limits.halfCloseAborts { return abort(connection) }
         block.pointee.transfer.isSuspended = true
         block.pointee.transfer.suspensions &+= 1
         switch PolicyChain.latestStep(of: block.pointee.exchange) {

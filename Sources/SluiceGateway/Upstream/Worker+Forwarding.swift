@@ -22,6 +22,8 @@ extension Worker {
 
     /// Sends the request to the domain's upstream.
     private func forward(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        // Its end may have come with the request.
+        if connection.pointee.socket.isPeerClosed, limits.halfCloseAborts { return abort(connection) }
         block.pointee.transfer.isPreCall = false
         block.pointee.transfer.attempts = 0
         block.pointee.transfer.upstreamStartedAt = context.pointee.monotonicNanoseconds

@@ -44,6 +44,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     /// Whether a refusal for a limit tells more of it, and whether every response does.
     let tellsLimits: Bool
     let tellsLimitsAlways: Bool
+    /// Whether a client that ends its sending side while it waits for its response has gone.
+    let halfCloseAborts: Bool
     /// Fields that are not written into requests although a gateway would, as in `FieldTable.present`; a client's own pass.
     let unwrittenFields: UInt64
 
@@ -79,6 +81,7 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         countWait = UInt64(settings.countWaitMs)
         tellsLimits = settings.rateLimitFields != .off
         tellsLimitsAlways = settings.rateLimitFields == .all
+        halfCloseAborts = settings.clientClose == .abort
         unwrittenFields = settings.via ? 0 : KnownField.via.bit
     }
 }
