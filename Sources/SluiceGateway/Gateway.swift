@@ -69,8 +69,11 @@ package final class Gateway: @unchecked Sendable {
 
     /// Starts serving. Returns when every worker has the first snapshot and listens; nothing is left behind by a failure.
     ///
-    /// - Parameter inherited: sockets that listen already; the gateway's from here on.
-    package func start(inherited: [ListeningSocket] = []) throws(Failure) {
+    /// - Parameters:
+    ///   - inherited: sockets that listen already; the gateway's from here on.
+    ///   - isSuccessor: whether another process serves with them until this one does. Then this one accepts nothing before it has
+    ///     every key set, or SLUICE_READY_WAIT_MS have passed: what it would refuse meanwhile, the other one can decide.
+    package func start(inherited: [ListeningSocket] = [], isSuccessor: Bool = false) throws(Failure) {
         signal(SIGPIPE, SIG_IGN)
         // A file that may grow no further (RLIMIT_FSIZE), a log above all, is a failed write and no end of the process.
         signal(SIGXFSZ, SIG_IGN)
@@ -90,6 +93,10 @@ package final class Gateway: @unchecked Sendable {
         } catch {
             endThreads()
             throw error as? Failure ?? Failure(lines: ["\(error)"])
+        }
+        status.await(milliseconds: settings.readyWaitMs) { KeySetRegistry.shared.hasFirstSets }
+        if isSuccessor {
+            while status.isAwaiting { Clock.sleep(nanoseconds: 10_000_000) }
         }
         publish(plan, opened)
         releaseUnusedSockets(plan.listeners)

@@ -11,6 +11,8 @@ package final class GatewayStatus: Sendable {
         var failedReloads = 0
         var isDraining = false
         var isHandingOver = false
+        /// What readiness waits for besides, and until when in nanoseconds of the monotonic clock; nil once it has come or its time is up.
+        var awaited: (until: UInt64, isThere: @Sendable () -> Bool)?
     }
 
     private let state = Mutex(State())
@@ -19,9 +21,23 @@ package final class GatewayStatus: Sendable {
     /// Number of the latest publication; 0 before the first.
     package var generation: Int { state.withLock { $0.generation } }
 
-    /// Every worker serves the latest publication, and draining has not begun.
+    /// Every worker serves the latest publication, what the start waits for has come or its time is up, and draining has not begun.
     package var isReady: Bool {
-        state.withLock { $0.generation > 0 && $0.taken == $0.workers && !$0.isDraining }
+        state.withLock { $0.generation > 0 && $0.taken == $0.workers && !$0.isDraining } && !isAwaiting
+    }
+
+    /// Whether what `await` has named is still to come, and its time not up. Asked outside of the lock: it takes others.
+    var isAwaiting: Bool {
+        guard let awaited = state.withLock({ $0.awaited }) else { return false }
+        if !awaited.isThere(), Clock.monotonicNanoseconds() < awaited.until { return true }
+        state.withLock { $0.awaited = nil }
+        return false
+    }
+
+    /// Has readiness wait for something, once, for a bounded time.
+    func await(milliseconds: Int, _ isThere: @escaping @Sendable () -> Bool) {
+        let until = Clock.monotonicNanoseconds() + UInt64(milliseconds) * 1_000_000
+        state.withLock { $0.awaited = (until, isThere) }
     }
 
     package var isDraining: Bool { state.withLock { $0.isDraining } }

@@ -198,6 +198,77 @@ struct JWTTests {
         try expectVerdict(gateway, new, nil)
     }
 
+    @Test("a key that the JWKS URI takes away is refused at the next fetch, also where no key is left; while it answers an error, none is")
+    func jwksRevoked() throws {
+        let key = try OpenSSL.rsaKey()
+        let document = try Signing.jwks([("one", key)])
+        let (isDown, isEmpty) = (Flag(), Flag())
+        let provider = try ScriptedUpstream { call in
+            if isEmpty.isSet { return try call.reply(200, body: #"{"keys":[]}"#) }
+            if isDown.isSet { return try call.reply(301, ["Location: https://idp.example.com/"], body: "") }
+            try call.reply(200, body: document)
+        }
+        let gateway = try gateway("algorithm: RS256, jwks: \"\(provider.url)/\"", environment: ["SLUICE_KEY_SET_REFRESH_SECONDS": "10"])
+        let token = try Signing.rs256("{\(soon)}", privateKey: key, kid: "one")
+        func status() throws -> Int { try gateway.get("/api/x", ["Authorization: Bearer \(token)"]).status }
+        #expect(try eventually { try status() == 200 })
+        isDown.set()
+        #expect(eventually(within: 20) { gateway.log.contains("status 301, and redirects are not followed") }, "\(gateway.log)")
+        #expect(try status() == 200)
+        isEmpty.set()
+        // The next attempts follow after 1, 2 and 4 s.
+        #expect(try eventually(within: 20) {
+            pause(0.1)
+            return try status() == 401
+        })
+        try expectVerdict(gateway, token, .jwtInvalid)
+    }
+
+    @Test("a JWKS file is read again at a reload: a key that is gone is refused, and a file that is no set refuses the reload")
+    func jwksFileReloaded() throws {
+        let (one, two) = (try OpenSSL.rsaKey(), try OpenSSL.rsaKey())
+        let folder = try Folder()
+        try folder.write("jwks.json", Signing.jwks([("one", one), ("two", two)]))
+        let gateway = try gateway("algorithm: RS256, jwks: \"\(folder.file("jwks.json"))\"")
+        let tokens = [try Signing.rs256("{\(soon)}", privateKey: one, kid: "one"), try Signing.rs256("{\(soon)}", privateKey: two, kid: "two")]
+        func statuses() throws -> [Int] { try tokens.map { try gateway.get("/api/x", ["Authorization: Bearer \($0)"]).status } }
+        #expect(try statuses() == [200, 200])
+        try folder.write("jwks.json", Signing.jwks([("two", two)]))
+        gateway.process.signal(SIGHUP)
+        #expect(try eventually { try statuses() == [401, 200] })
+        try folder.write("jwks.json", "no set")
+        gateway.process.signal(SIGHUP)
+        #expect(eventually { gateway.log.contains("reload refused") && gateway.log.contains("no JSON Web Key Set") }, "\(gateway.log)")
+        #expect(try statuses() == [401, 200])
+        try folder.write("jwks.json", #"{"keys":[]}"#)
+        gateway.process.signal(SIGHUP)
+        #expect(try eventually { try statuses() == [401, 401] })
+    }
+
+    @Test("SLUICE_READY_WAIT_MS: /readyz waits for the first key set, and no longer than that", arguments: [(60_000, false), (300, true), (0, true)])
+    func readyWait(milliseconds: Int, isReady: Bool) throws {
+        let key = try OpenSSL.rsaKey()
+        let document = try Signing.jwks([("one", key)])
+        let answers = Flag()
+        let provider = try ScriptedUpstream { call in
+            while !answers.isSet { usleep(10_000) }
+            try call.reply(200, body: document)
+        }
+        let adminPort = try Ports.free()
+        let gateway = try gateway(
+            "algorithm: RS256, jwks: \"\(provider.url)/\"",
+            environment: ["SLUICE_READY_WAIT_MS": "\(milliseconds)", "SLUICE_ADMIN_LISTEN": "127.0.0.1:\(adminPort)"])
+        func status() throws -> Int { try gateway.get("/readyz", port: adminPort).status }
+        if isReady {
+            #expect(try eventually { try status() == 200 })
+        } else {
+            pause(1)
+            #expect(try status() == 503)
+        }
+        answers.set()
+        #expect(try eventually(within: 20) { try status() == 200 })
+    }
+
     @Test("a gateway starts while the JWKS URI is down, says so in its log, refuses, and accepts once it is up")
     func jwksURILate() throws {
         let key = try OpenSSL.rsaKey()
@@ -208,7 +279,8 @@ struct JWTTests {
         #expect(eventually { gateway.log.contains("jwks=http://127.0.0.1:\(port)/jwks.json [") && gateway.log.contains("cannot be fetched") }, "\(gateway.log)")
         let document = try Signing.jwks([("one", key)])
         let provider = try ScriptedUpstream(port: port) { try $0.reply(200, body: document) }
-        #expect(try eventually(within: 14) {
+        // The next attempts come after 1, 2 and 4 s.
+        #expect(try eventually(within: 9) {
             pause(0.1)
             return try gateway.get("/api/x", ["Authorization: Bearer \(token)"]).status == 200
         })

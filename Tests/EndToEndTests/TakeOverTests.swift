@@ -131,6 +131,31 @@ struct TakeOverTests {
         }
     }
 
+    @Test("a process that takes over waits for its key sets before the old one drains")
+    func keySets() throws {
+        let key = try OpenSSL.rsaKey()
+        let document = try Signing.jwks([("one", key)])
+        let isSlow = Flag()
+        let provider = try ScriptedUpstream { call in
+            if isSlow.isSet { pause(1) }
+            try call.reply(200, body: document)
+        }
+        let succession = try Succession(configuration(policies: "jwt: {algorithm: RS256, jwks: \"\(provider.url)/\"}", [EndpointText("/**", helloMock)]))
+        let token = try Signing.rs256(#"{"exp":\#(Signing.epoch() + 3600)}"#, privateKey: key, kid: "one")
+        func status() throws -> Int {
+            let client = try RawClient(port: succession.port)
+            defer { client.close() }
+            return try client.exchange(Gateway.text("GET", "/api/x", ["Authorization: \(token)"])).status
+        }
+        let old = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        #expect(try status() == 200)
+        isSlow.set()
+        _ = try succession.start(workers: 1)
+        while old.exitCode() == nil { #expect(try status() == 200) }
+        #expect(try status() == 200)
+    }
+
     @Test("a new process whose configuration is bad, or that dies before it serves, leaves the old one serving")
     func failure() throws {
         let succession = try Succession(configuration([EndpointText("/**", helloMock)]))

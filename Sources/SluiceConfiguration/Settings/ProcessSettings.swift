@@ -67,6 +67,7 @@ package struct ProcessSettings: Sendable, Equatable {
     package var regexMatchLimit = 100_000
     package var keySetRefreshSeconds = 300
     package var keySetFetchTimeoutMs = 5_000
+    package var readyWaitMs = 5_000
 
     // Logs
     package var logLevel = LogLevel.info

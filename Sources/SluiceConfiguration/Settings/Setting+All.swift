@@ -113,6 +113,8 @@ extension Setting {
             "how often a JWKS is fetched again"),
         Setting("SLUICE_KEY_SET_FETCH_TIMEOUT_MS", .integer(\.keySetFetchTimeoutMs, timeout), unit: milliseconds,
             "longest time to fetch a JWKS"),
+        Setting("SLUICE_READY_WAIT_MS", .integer(\.readyWaitMs, 0...600_000), unit: milliseconds,
+            "how long after the start /readyz, and a take-over, wait for the first fetch of every JWKS; 0: not at all"),
     ]
 
     private static let logs = [

@@ -107,7 +107,7 @@ package struct MetricsReport: Sendable {
         page.gauge("sluice_configuration_generation", "Number of the snapshot being served.", UInt64(status.generation))
         page.gauge("sluice_snapshots_held", "Most snapshots that a worker holds at this moment.", UInt64(totals.snapshotsHeld))
         page.gauge("sluice_workers", "Worker threads.", UInt64(workers))
-        page.gauge("sluice_ready", "1 if every worker serves the current snapshot and none drains.", status.isReady ? 1 : 0)
+        page.gauge("sluice_ready", "1 if every worker serves the current snapshot, the first key sets have come or were waited for, and none drains.", status.isReady ? 1 : 0)
         page.counter("sluice_access_log_dropped_lines_total", "Log lines dropped because the log could not be written.", droppedLines)
         page.counter("sluice_access_log_write_failures_total", "Failed writes of the access log.", logWriteFailures)
     }

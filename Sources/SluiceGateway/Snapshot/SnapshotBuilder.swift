@@ -11,6 +11,8 @@ final class SnapshotBuilder {
     private let origins: OriginRegistry
     /// Numbers of the origins that were asked for.
     private(set) var originNumbers: Set<Int> = []
+    /// Key sets in files that this compilation has read.
+    var keySetFiles: [KeySetLocation: KeySetSource] = [:]
     private(set) var resourceFactories: [@Sendable () -> any WorkerResource] = []
 
     init(problems: Problems, origins: OriginRegistry = OriginRegistry(), preCallCacheBytes: Int = 8 << 20) {

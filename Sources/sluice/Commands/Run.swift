@@ -26,7 +26,7 @@ struct Run: ParsableCommand {
         let gateway = Gateway(settings: settings, configurationFile: source.file, log: log, counts: CountStore.source(settings)) { problems in
             ConfigurationNode.load(problems: problems)
         }
-        let admin = try Self.start(gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []))
+        let admin = try Self.start(gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []), isSuccessor: predecessor != nil)
         defer { admin?.stop() }
         if SettingsFlags.isFlag("SLUICE_LISTEN"), !gateway.listens(on: settings.listen) {
             log.warning("--listen has no effect: the configuration names the listeners")
@@ -45,16 +45,18 @@ struct Run: ParsableCommand {
     ///
     /// - Parameters:
     ///   - inherited: sockets that listen already.
+    ///   - isSuccessor: whether another process serves until this one does.
     ///   - hint: a last line for a gateway that does not start.
     static func start(
-        _ gateway: Gateway, _ settings: ProcessSettings, _ log: Logger, inherited: [ListeningSocket] = [], hint: String? = nil
+        _ gateway: Gateway, _ settings: ProcessSettings, _ log: Logger, inherited: [ListeningSocket] = [], isSuccessor: Bool = false,
+        hint: String? = nil
     ) throws -> AdminServer? {
         let isAdmin = { (socket: ListeningSocket) in
             settings.adminListen.flatMap { $0.socketAddress }.map { socket.serves($0) } ?? false
         }
         let admin = try startAdmin(gateway, settings, log, inherited: inherited.first(where: isAdmin))
         do throws(Gateway.Failure) {
-            try gateway.start(inherited: inherited.filter { !isAdmin($0) })
+            try gateway.start(inherited: inherited.filter { !isAdmin($0) }, isSuccessor: isSuccessor)
         } catch {
             admin?.stop()
             throw Report.problems(error.lines + (hint.map { [$0] } ?? []))

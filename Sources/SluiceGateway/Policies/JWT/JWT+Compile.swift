@@ -61,11 +61,7 @@ extension JWT {
                 return nil
             }
         case .keySet(let location):
-            let source = registry.source(for: location.value)
-            if case .file = location.value.kind, source.current == nil, let fault = readFile(source) {
-                snapshot.problems.add(at: location, found: fault.description, allowed: allowedKeySet)
-                return nil
-            }
+            guard let source = source(of: location, snapshot, registry) else { return nil }
             snapshot.arena.own(source)
             return { JWTKeys(.source(source), cacheEntries: entries) }
         }
@@ -97,16 +93,30 @@ extension JWT {
     private static let allowedPublicKey = "the PEM text of an RSA public key, or {file: PATH}"
     private static let allowedKeySet = "a file with a JSON Web Key Set"
 
-    private static func readFile(_ source: KeySetSource) -> KeySet.Fault? {
-        let result = KeySetFetch.load(source.location).flatMap { text in
+    /// Where the keys come from. A file is read once in each compilation, whatever an earlier one has read of it.
+    private static func source(
+        of location: Located<KeySetLocation>, _ snapshot: SnapshotBuilder, _ registry: KeySetRegistry
+    ) -> KeySetSource? {
+        guard case .file = location.value.kind else { return registry.source(for: location.value) }
+        if let source = snapshot.keySetFiles[location.value] { return source }
+        let result = KeySetFetch.load(location.value).flatMap { text in
             Result { () throws(KeySet.Fault) in try KeySet(text) }
         }
         switch result {
         case .success(let keys):
-            source.adopt(keys, due: Clock.monotonicNanoseconds() + Settings.refreshNanoseconds.load(ordering: .relaxed))
-            return nil
+            if keys.keys.isEmpty {
+                // Whoever takes the last key away wants no token to pass; whoever has the wrong file finds out by `check`.
+                snapshot.problems.add(
+                    at: location, found: "a key set without a key that RS256 can use, so that no token passes", allowed: allowedKeySet,
+                    scope: .notice)
+            }
+            let due = Clock.monotonicNanoseconds() + Settings.refreshNanoseconds.load(ordering: .relaxed)
+            let source = registry.source(ofFile: location.value, holding: keys, due: due)
+            snapshot.keySetFiles[location.value] = source
+            return source
         case .failure(let fault):
-            return fault
+            snapshot.problems.add(at: location, found: fault.description, allowed: allowedKeySet)
+            return nil
         }
     }
 }

@@ -5,7 +5,7 @@ import SluiceHTTP
 ///
 /// Taken are keys of type RSA, for signatures (`use` absent or `sig`, `key_ops` absent or with `verify`), for RS256 (`alg`
 /// absent or `RS256`), of 2,048 bits or more. All others are passed over (RFC 7517, 5), and of two keys with one `kid`
-/// the first counts. A set in which none is left is a fault: whoever configured it wants tokens to pass.
+/// the first counts. A set in which none is left is a set like any other: whoever publishes it says that no key is good any more.
 final class KeySet: Sendable {
     /// Keys that are taken from one set; further ones are passed over.
     static let keysMax = 256
@@ -22,7 +22,7 @@ final class KeySet: Sendable {
         let description: String
     }
 
-    /// At least one.
+    /// Empty where the set holds none that RS256 can use.
     let keys: [Key]
     /// What the set was read from, to see whether a new reading says anything new.
     let text: [UInt8]
@@ -37,7 +37,6 @@ final class KeySet: Sendable {
             return Self.keys(in: list, memory: memory)
         }
         guard let keys else { throw Fault(description: "no JSON Web Key Set (RFC 7517)") }
-        guard !keys.isEmpty else { throw Fault(description: "a key set without a key that RS256 can use") }
         self.keys = keys
         self.text = text
     }

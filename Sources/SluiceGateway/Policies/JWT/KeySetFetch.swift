@@ -44,7 +44,7 @@ enum KeySetFetch {
         try connection.send(Array(request.utf8))
         var received: [UInt8] = []
         let head = try readHead(connection, &received)
-        guard head.status == 200 else { throw KeySet.Fault(description: "status \(head.status)") }
+        guard head.status == 200 else { throw refusal(head.status) }
         let rest = Array(received.dropFirst(head.length))
         switch head.framing {
         case .none:
@@ -57,6 +57,11 @@ enum KeySetFetch {
         case .chunked:
             return try readChunks(connection, rest)
         }
+    }
+
+    private static func refusal(_ status: UInt16) -> KeySet.Fault {
+        guard (300..<400).contains(status), status != 304 else { return KeySet.Fault(description: "status \(status)") }
+        return KeySet.Fault(description: "status \(status), and redirects are not followed: configure the address that answers 200")
     }
 
     private static var tooLong: KeySet.Fault { KeySet.Fault(description: "more than \(bodyBytesMax) bytes") }

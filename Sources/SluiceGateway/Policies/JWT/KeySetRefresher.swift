@@ -1,21 +1,37 @@
 import SluiceEvent
 import Synchronization
 
-/// The thread that fetches key sets: one for the process, because fetching blocks and workers must not.
+/// Fetches key sets, because fetching blocks and workers must not: a thread that knows what is due, and one for each fetch.
 ///
-/// Sources are fetched one after the other, each in at most SLUICE_KEY_SET_FETCH_TIMEOUT_MS: one that hangs holds up the others
-/// for so long. Started by the process when it serves; without it nothing is fetched, and unknown keys are refused at once.
+/// Sources are fetched side by side, `fetchesAtOnce` of them, the one that has waited longest first: a server that hangs for all of
+/// SLUICE_KEY_SET_FETCH_TIMEOUT_MS holds up no other key set. Started by the process when it serves; without it nothing is
+/// fetched, and unknown keys are refused at once.
 final class KeySetRefresher: Sendable {
+    static let fetchesAtOnce = 16
+    /// Milliseconds that the end waits for fetches under way, which ask ten times a second whether to give up.
+    private static let endMilliseconds = 1000
+
     private let registry: KeySetRegistry
+    private let load: @Sendable (KeySetLocation, _ isEnding: @escaping () -> Bool) -> Result<[UInt8], KeySet.Fault>
     private let report: @Sendable (KeySetLocation, _ fault: String?) -> Void
     private let thread = Mutex<Thread?>(nil)
     private let isStopping = Atomic<Bool>(false)
-    /// Raised when someone asks for a fetch, and for the end.
+    private let underWay = Atomic<Int>(0)
+    /// Raised when someone asks for a fetch, when one has ended, and for the end.
     private let signal = Signal()
 
-    /// - Parameter report: see `KeySetRegistry.fetchDue`; called on this thread.
-    init(registry: KeySetRegistry = .shared, report: @escaping @Sendable (KeySetLocation, _ fault: String?) -> Void) {
+    /// - Parameters:
+    ///   - load: gets the text of a set; the tests' own has no I/O.
+    ///   - report: see `KeySetRegistry.fetchDue`; called on the thread of a fetch.
+    init(
+        registry: KeySetRegistry = .shared,
+        load: @escaping @Sendable (KeySetLocation, _ isEnding: @escaping () -> Bool) -> Result<[UInt8], KeySet.Fault> = {
+            KeySetFetch.load($0, isEnding: $1)
+        },
+        report: @escaping @Sendable (KeySetLocation, _ fault: String?) -> Void
+    ) {
         self.registry = registry
+        self.load = load
         self.report = report
     }
 
@@ -26,7 +42,7 @@ final class KeySetRefresher: Sendable {
         registry.setRefresher { [signal] in signal.raise() }
     }
 
-    /// Ends the thread and waits for it: a tenth of a second.
+    /// Ends the thread and waits for it and for the fetches: a tenth of a second.
     func stop() {
         guard let started = thread.withLock({ $0.take() }) else { return }
         registry.setRefresher(nil)
@@ -40,12 +56,40 @@ final class KeySetRefresher: Sendable {
     private func run() {
         while !isEnding {
             let interval = JWT.Settings.refreshNanoseconds.load(ordering: .relaxed)
-            registry.fetchDue(
-                interval: interval, now: Clock.monotonicNanoseconds, load: { location in KeySetFetch.load(location) { self.isEnding } },
-                report: { [report] location, fault in if !self.isEnding { report(location, fault) } })
+            let waiting = registry.sources.compactMap { source in source.due.map { (source: source, due: $0) } }.sorted { $0.due < $1.due }
+            var next = Clock.monotonicNanoseconds() + interval
+            for (source, due) in waiting {
+                // The end of a fetch wakes this thread, and its place is the next one's.
+                if underWay.load(ordering: .acquiring) >= Self.fetchesAtOnce { break }
+                let now = Clock.monotonicNanoseconds()
+                if source.begin(now: now) {
+                    begin(source, interval)
+                } else {
+                    next = min(next, max(due, now))
+                    break
+                }
+            }
             let now = Clock.monotonicNanoseconds()
-            let due = registry.sources.map(\.due).min() ?? now + interval
-            if due > now { signal.wait(milliseconds: Int((due - now) / 1_000_000) + 1) }
+            signal.wait(milliseconds: Int((max(next, now) - now) / 1_000_000) + 1)
+        }
+        let deadline = Clock.monotonicNanoseconds() + UInt64(Self.endMilliseconds) * 1_000_000
+        while underWay.load(ordering: .acquiring) > 0, Clock.monotonicNanoseconds() < deadline { signal.wait(milliseconds: 10) }
+    }
+
+    /// Makes one fetch on a thread of its own, or, where the system gives none, on this one.
+    private func begin(_ source: KeySetSource, _ interval: UInt64) {
+        underWay.add(1, ordering: .acquiringAndReleasing)
+        let fetch: @Sendable () -> Void = { [self] in
+            registry.fetch(
+                source, interval: interval, now: Clock.monotonicNanoseconds, load: { load($0) { self.isEnding } },
+                report: { [report] location, fault in if !self.isEnding { report(location, fault) } })
+            underWay.subtract(1, ordering: .acquiringAndReleasing)
+            signal.raise()
+        }
+        do throws(SocketError) {
+            try Thread(name: "sluice-keyset", fetch).detach()
+        } catch {
+            fetch()
         }
     }
 }

@@ -11,7 +11,10 @@ final class KeySetRegistry: Sendable {
     }
 
     private struct State {
+        /// Of URIs.
         var sources: [KeySetLocation: Entry] = [:]
+        /// Of files: as many of one file as there are snapshots that have read it.
+        var fileSources: [Entry] = []
         var count = 0
         var observers: [Int: any KeySetObserver] = [:]
         /// Set while a refresher runs.
@@ -20,13 +23,12 @@ final class KeySetRegistry: Sendable {
 
     private let state = Mutex(State())
 
-    /// The source for a location, made if no snapshot holds one. A new one is fetched at once where a refresher runs.
+    /// The source of a URI, made if no snapshot holds one. A new one is fetched at once where a refresher runs.
     func source(for location: KeySetLocation) -> KeySetSource {
         let source = state.withLock { state -> KeySetSource in
             if let source = state.sources[location]?.source { return source }
             state.sources = state.sources.filter { $0.value.source != nil }
-            let source = KeySetSource(location, number: state.count) { [weak self] in self?.wakeRefresher() ?? false }
-            state.count += 1
+            let source = makeSource(location, in: &state)
             state.sources[location] = Entry(source: source)
             return source
         }
@@ -34,8 +36,33 @@ final class KeySetRegistry: Sendable {
         return source
     }
 
+    /// A new source of a file, with what the file holds at this moment. What an older snapshot has read of it stays that one's.
+    ///
+    /// - Parameter due: when it is read again, in nanoseconds of the monotonic clock.
+    func source(ofFile location: KeySetLocation, holding keys: KeySet, due: UInt64) -> KeySetSource {
+        let source = state.withLock { state -> KeySetSource in
+            state.fileSources.removeAll { $0.source == nil }
+            let source = makeSource(location, in: &state)
+            source.adopt(keys, due: due)
+            state.fileSources.append(Entry(source: source))
+            return source
+        }
+        _ = wakeRefresher()
+        return source
+    }
+
+    private func makeSource(_ location: KeySetLocation, in state: inout State) -> KeySetSource {
+        defer { state.count += 1 }
+        return KeySetSource(location, number: state.count) { [weak self] in self?.wakeRefresher() ?? false }
+    }
+
     /// Every source that some snapshot holds.
-    var sources: [KeySetSource] { state.withLock { $0.sources.values.compactMap(\.source) } }
+    var sources: [KeySetSource] {
+        state.withLock { $0.sources.values.compactMap(\.source) + $0.fileSources.compactMap(\.source) }
+    }
+
+    /// Whether every source has had its first set.
+    var hasFirstSets: Bool { sources.allSatisfy { $0.current != nil } }
 
     /// Has `observer` told of the fetches that exchanges of this worker wait for; nil ends it. The observer is held.
     func setObserver(_ observer: (any KeySetObserver)?, worker: Int) {
@@ -64,14 +91,22 @@ final class KeySetRegistry: Sendable {
         report: (KeySetLocation, _ fault: String?) -> Void = { _, _ in }
     ) {
         for source in sources where source.begin(now: now()) {
-            let faultBefore = source.lastFault
-            let result = load(source.location).flatMap { text in
-                Result { () throws(KeySet.Fault) in try KeySet(text) }
-            }
-            let waiting = source.end(result, now: now(), interval: interval)
-            if source.lastFault != faultBefore { report(source.location, source.lastFault) }
-            let observers = state.withLock { state in waiting.compactMap { state.observers[$0] } }
-            for observer in observers { observer.keySetFetchEnded(source: source.number) }
+            fetch(source, interval: interval, now: now, load: load, report: report)
         }
+    }
+
+    /// One fetch that has begun, to its end; see `fetchDue`.
+    func fetch(
+        _ source: KeySetSource, interval: UInt64, now: () -> UInt64, load: (KeySetLocation) -> Result<[UInt8], KeySet.Fault>,
+        report: (KeySetLocation, _ fault: String?) -> Void
+    ) {
+        let faultBefore = source.lastFault
+        let result = load(source.location).flatMap { text in
+            Result { () throws(KeySet.Fault) in try KeySet(text) }
+        }
+        let waiting = source.end(result, now: now(), interval: interval)
+        if source.lastFault != faultBefore { report(source.location, source.lastFault) }
+        let observers = state.withLock { state in waiting.compactMap { state.observers[$0] } }
+        for observer in observers { observer.keySetFetchEnded(source: source.number) }
     }
 }

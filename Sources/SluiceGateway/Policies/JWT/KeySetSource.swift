@@ -1,7 +1,11 @@
 import Synchronization
 
-/// One place that key sets come from, and the latest set that was got there. Shared by all workers and all snapshots that
-/// name it, so that a reload neither forgets nor fetches.
+/// One place that key sets come from, and the latest set that was got there. Shared by all workers. A URI's source is shared by
+/// all snapshots that name it, so that a reload neither forgets nor fetches; a file's belongs to one snapshot, whose compilation has
+/// read the file.
+///
+/// The latest set that the place has answered with is the word of whoever owns the keys: what it lacks is refused from then on. An
+/// older one stays only while there is none to replace it: the place is down, answers an error, or something that is no set.
 ///
 /// A worker reads `generation`, one atomic load, and takes the lock only when it has changed. The rules of fetching are
 /// here and have no I/O: the refresher asks `begin`, does the work, and tells `end`.
@@ -9,8 +13,10 @@ import Synchronization
 final class KeySetSource: @unchecked Sendable {
     /// A token with an unknown `kid` causes no fetch sooner than this after the start of the last one.
     static let requestIntervalNanoseconds: UInt64 = 10_000_000_000
-    /// The longest pause between retries, unless the regular interval is shorter; the first is 10 s, each twice the last.
-    static let backoffNanosecondsMax: UInt64 = 300_000_000_000
+    /// The first pause after a fetch that failed; each further one is twice the last, up to `pauseNanosecondsMax`. Never longer than the
+    /// regular interval.
+    static let pauseNanosecondsMin: UInt64 = 1_000_000_000
+    static let pauseNanosecondsMax: UInt64 = 10_000_000_000
 
     private struct State {
         var keys: KeySet?
@@ -101,8 +107,8 @@ final class KeySetSource: @unchecked Sendable {
         return begins
     }
 
-    /// When the next fetch is due, in nanoseconds of the monotonic clock.
-    var due: UInt64 { state.withLock { $0.due } }
+    /// When the next fetch is due, in nanoseconds of the monotonic clock; nil while one is under way.
+    var due: UInt64? { state.withLock { $0.isUnderWay ? nil : $0.isRequested ? 0 : $0.due } }
 
     /// Takes a fetch's outcome over. The old set stays where the fetch failed.
     ///
@@ -118,10 +124,10 @@ final class KeySetSource: @unchecked Sendable {
                 state.lastFault = nil
                 state.due = now + interval
             case .failure(let fault):
-                let pause = Self.requestIntervalNanoseconds << min(state.failures, 5)
+                let pause = Self.pauseNanosecondsMin << min(state.failures, 4)
                 state.failures += 1
                 state.lastFault = fault.description
-                state.due = now + min(pause, Self.backoffNanosecondsMax, interval)
+                state.due = now + min(pause, Self.pauseNanosecondsMax, interval)
             }
             quietUntil.store((state.lastStart ?? 0) + Self.requestIntervalNanoseconds, ordering: .releasing)
             defer { state.waiting.removeAll() }
