@@ -6,6 +6,7 @@
 // Before libevent, whose configuration header asks for GNU extensions: with them fd_set has other members than in
 // Swift's Glibc module, and the two definitions would clash.
 #include <features.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
@@ -18,7 +19,10 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
+#include <linux/memfd.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -28,6 +32,13 @@
 #include <event2/listener.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/util.h>
+
+// Of fcntl(2), as linux/fcntl.h has them, which glibc's own header shuts out.
+#define SLUICE_F_ADD_SEALS 1033
+#define SLUICE_F_GET_SEALS 1034
+#define SLUICE_F_SEAL_SEAL 1
+#define SLUICE_F_SEAL_SHRINK 2
+#define SLUICE_F_SEAL_GROW 4
 
 extern long syscall(long, ...);
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
@@ -62,6 +73,25 @@ static inline int sluice_unacknowledged(int descriptor, int *count) {
 // A counter to wake a thread with, non-blocking and closed on exec.
 static inline int sluice_eventfd(void) {
     return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+// Memory behind a descriptor (memfd_create(2)), of a size that nobody can change any more; -1 where the system has none.
+static inline int sluice_shared_memory(size_t size) {
+    int descriptor = (int)syscall(SYS_memfd_create, "sluice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (descriptor < 0) return -1;
+    const int seals = SLUICE_F_SEAL_SHRINK | SLUICE_F_SEAL_GROW | SLUICE_F_SEAL_SEAL;
+    if (ftruncate(descriptor, (off_t)size) != 0 || fcntl(descriptor, SLUICE_F_ADD_SEALS, seals) != 0) {
+        close(descriptor);
+        return -1;
+    }
+    return descriptor;
+}
+
+// Whether that is what a descriptor stands for.
+static inline bool sluice_is_shared_memory(int descriptor, size_t size) {
+    struct stat status;
+    int seals = fcntl(descriptor, SLUICE_F_GET_SEALS);
+    return seals >= 0 && (seals & SLUICE_F_SEAL_SHRINK) != 0 && fstat(descriptor, &status) == 0 && status.st_size == (off_t)size;
 }
 
 // Sends one message with descriptors beside it (SCM_RIGHTS), at most SLUICE_DESCRIPTORS_MAX. The bytes sent, or -1.

@@ -1,4 +1,5 @@
 import SluiceEvent
+import SluiceHTTP
 import Synchronization
 
 // What a process needs that hands its listening sockets to the one that replaces it, and what a service manager wants to know.
@@ -18,6 +19,25 @@ extension Gateway {
         let found = ListenerIdentities()
         askWorkers(milliseconds: 5000) { worker in found.add(worker.listeners.filter { !$0.isClosed }.map(\.socket.identity)) }
         return found.all
+    }
+
+    /// Shows each memory of accepted signatures to `send`, with a name and a descriptor that stay this process's, until one cannot be sent:
+    /// the process that takes over uses them on, side by side with this one. Any thread.
+    package func handOverReplays(_ send: (_ name: String, _ descriptor: Int32) -> Bool) -> Bool {
+        registries.replays.handedOver.allSatisfy { entry in send(entry.digest.map { Self.hexadecimal($0) }.joined(), entry.table.descriptor) }
+    }
+
+    /// Takes over such a memory of the process before this one. Before the start. The descriptor is the gateway's from here on.
+    package func inheritReplays(_ name: String, _ descriptor: Int32) {
+        let digits = Array(name.utf8).map(\.hexValue)
+        guard digits.count % 2 == 0, digits.allSatisfy({ $0 < 16 }) else { return Socket.close(descriptor) }
+        let digest = stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+        registries.replays.inherit(digest, descriptor: descriptor)
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> String {
+        let digits = String(byte, radix: 16)
+        return digits.count == 2 ? digits : "0" + digits
     }
 
     /// The other process has given up; this one serves on as before. Any thread.

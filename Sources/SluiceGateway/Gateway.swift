@@ -52,7 +52,8 @@ package final class Gateway: @unchecked Sendable {
         self.loadTree = loadTree
         sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
         countSource = counts
-        registries = SnapshotCompiler.Registries(workers: settings.workers, sharesCeilings: counts.isShared)
+        registries = SnapshotCompiler.Registries(
+            workers: settings.workers, sharesCeilings: counts.isShared, handsOver: settings.takeoverSocket != nil)
         keySets = KeySetRefresher { location, fault in
             if let fault {
                 log.error("a key set cannot be fetched; the one before it, if any, stays in use: \(fault)", metadata: ["jwks": "\(location)"])
@@ -89,6 +90,7 @@ package final class Gateway: @unchecked Sendable {
         let opened: [String: [[ListeningSocket]]]
         do {
             try startThreads()
+            beginReplayProtection()
             opened = try openSockets(plan.listeners)
         } catch {
             endThreads()
@@ -212,6 +214,22 @@ package final class Gateway: @unchecked Sendable {
         }
     }
 
+    /// Puts the compiled policies' memory of signatures in force. A table that begins anew refuses all of the second in which it
+    /// begins; it is awaited here, at most a second, so that nobody is refused who signs for the configuration that is about to serve.
+    private func beginReplayProtection() {
+        let began = Clock.wallNanoseconds() / 1_000_000_000
+        let count = registries.replays.putInForce(now: Int64(began))
+        guard count > 0 else { return }
+        let patience = Clock.monotonicNanoseconds() + 1_000_000_000
+        while Clock.wallNanoseconds() / 1_000_000_000 == began, Clock.monotonicNanoseconds() < patience {
+            Clock.sleep(nanoseconds: min(50_000_000, 1_000_000_000 - Clock.wallNanoseconds() % 1_000_000_000))
+        }
+        let began8601 = HMAC.Signer.timestamp(at: Int64(began))
+        log.notice("replay protection begins: what was signed up to this second is refused", metadata: [
+            "secrets": "\(count)", "second": "\(began8601)",
+        ])
+    }
+
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
         registries.counts.putInForce()
         registries.counts.signal.raise()
@@ -255,6 +273,7 @@ package final class Gateway: @unchecked Sendable {
         do {
             let plan = try makePlan()
             let sockets = try openSockets(plan.listeners)
+            beginReplayProtection()
             publish(plan, sockets)
             releaseUnusedSockets(plan.listeners)
             status.reloaded(true)

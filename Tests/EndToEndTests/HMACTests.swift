@@ -108,6 +108,37 @@ struct HMACTests {
         #expect(try gateway.get("/api/y", Signing.compact("GET", "/api/y", secret: "s3cret")).status == 200)
     }
 
+    @Test("replay protection: what passed before is refused after a reload, with another capacity and after a restart, and the access log says why")
+    func replayAfterRestart() throws {
+        let folder = try Folder()
+        func text(_ capacity: String) -> String {
+            configuration(policies: "hmac: {secret: s3cret, clockSkew: 300, replayProtection: true\(capacity)}", [EndpointText("/**", helloMock)])
+        }
+        func log() throws -> String { try String(contentsOfFile: folder.file("access.log"), encoding: .utf8) }
+        let environment = ["SLUICE_ACCESS_LOG": folder.file("access.log")]
+        let fields: [String]
+        do {
+            let gateway = try Gateway(text(""), folder: folder, environment: environment)
+            fields = try Signing.compact("GET", "/api/x", secret: "s3cret")
+            #expect(try gateway.get("/api/x", fields).status == 200)
+            for capacity in ["", ", replayCapacity: 64", ", replayCapacity: 16777216"] {
+                let before = gateway.log.components(separatedBy: "reloaded").count
+                try gateway.reload(text(capacity))
+                #expect(eventually { gateway.log.components(separatedBy: "reloaded").count > before })
+                expect(try gateway.get("/api/x", fields), is: .hmacInvalid)
+            }
+            #expect(try eventually { try log().contains(#""detail":"replayed""#) })
+            gateway.process.signal(SIGKILL)
+            _ = gateway.process.waitForExit(5)
+        }
+        let gateway = try Gateway(text(""), folder: folder, environment: environment)
+        expect(try gateway.get("/api/x", fields), is: .hmacInvalid)
+        // What is signed now is taken, at the very first moment.
+        #expect(try gateway.get("/api/y", Signing.compact("GET", "/api/y", secret: "s3cret")).status == 200)
+        #expect(try eventually { try log().contains(#""detail":"signed before replay protection began""#) })
+        #expect(gateway.log.contains("replay protection begins"))
+    }
+
     @Test("a secret from the environment and one from a file")
     func secretSources() throws {
         let folder = try Folder()

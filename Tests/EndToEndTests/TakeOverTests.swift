@@ -156,6 +156,37 @@ struct TakeOverTests {
         #expect(try status() == 200)
     }
 
+    @Test("replay protection goes on: what the old process has accepted is refused by the new one, and nothing else is")
+    func replays() throws {
+        let policies = "hmac: {secret: s3cret, clockSkew: 300, replayProtection: true}"
+        let succession = try Succession(configuration(policies: policies, [EndpointText("/**", helloMock)]))
+        func status(_ request: (target: String, fields: [String])) throws -> Int {
+            let client = try RawClient(port: succession.port)
+            defer { client.close() }
+            return try client.exchange(Gateway.text("GET", request.target, request.fields)).status
+        }
+        func signed(_ target: String, secondsAhead: Double) throws -> (target: String, fields: [String]) {
+            (target, try Signing.compact("GET", target, secret: "s3cret", at: Signing.timestamp(secondsAhead)))
+        }
+        var process = try succession.start(workers: 2)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        var seen: [(target: String, fields: [String])] = []
+        for round in 0..<3 {
+            // Signed while the old process serves, sent when the new one does.
+            let late = try signed("/api/late\(round)", secondsAhead: 0)
+            let early = try signed("/api/early\(round)", secondsAhead: 100)
+            #expect(try status(early) == 200)
+            seen.append(early)
+            let next = try succession.start(workers: 2)
+            while process.exitCode() == nil { for request in seen { #expect(try status(request) == 401) } }
+            process = next
+            #expect(eventually(within: 10) { succession.isOpen() })
+            for request in seen { #expect(try status(request) == 401) }
+            #expect(try status(late) == 200)
+            seen.append(late)
+        }
+    }
+
     @Test("a new process whose configuration is bad, or that dies before it serves, leaves the old one serving")
     func failure() throws {
         let succession = try Succession(configuration([EndpointText("/**", helloMock)]))

@@ -32,7 +32,7 @@ extension Worker {
         let text = RefusalTexts.shared[refusal.row]
         writer.write(text.head)
         writer.write("Content-Length: ")
-        writer.write(decimal: UInt64(text.bodyCount + refusal.detail.count))
+        writer.write(decimal: UInt64(text.bodyCount + refusal.toldDetail.count))
         writer.write("\r\n")
         finishHead(&writer, block, ResponsePolicies(block, .own), hasDate: false, refusal: refusal)
     }

@@ -16,7 +16,7 @@ extension Worker {
         let headCount = writer.count
         if !isHead(block) {
             writer.write(text.bodyStart)
-            writer.write(refusal.detail)
+            writer.write(refusal.toldDetail)
             writer.write(text.bodyEnd)
         }
         block.pointee.transfer.responseBodyBytes = UInt64(writer.count - headCount)

@@ -25,12 +25,20 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
     }
 
     let row: Row
-    /// The `{detail}` of the rows that have one; empty otherwise.
+    /// The `{detail}` of the rows that have one. With all others it is for logs and `explain`: the caller is not told.
     let detail: ByteView
 
     init(_ row: Row, detail: StaticString = "") {
         self.row = row
         self.detail = ByteView(detail)
+    }
+
+    /// What of the detail the caller is told.
+    var toldDetail: ByteView {
+        switch row {
+        case .badRequest, .upstreamFailed, .upstreamUnavailable, .upstreamTimeout: detail
+        default: .empty
+        }
     }
 
     static func == (left: Refusal, right: Refusal) -> Bool {

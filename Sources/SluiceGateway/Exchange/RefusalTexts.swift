@@ -42,6 +42,6 @@ struct RefusalTexts: @unchecked Sendable {
     /// The body of a refusal as text, for `explain` and tests.
     func body(of refusal: Refusal) -> String {
         let text = self[refusal.row]
-        return text.bodyStart.string + refusal.detail.string + text.bodyEnd.string
+        return text.bodyStart.string + refusal.toldDetail.string + text.bodyEnd.string
     }
 }

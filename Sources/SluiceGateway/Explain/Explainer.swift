@@ -160,7 +160,9 @@ package final class Explainer {
 
     private func describe(_ verdict: Verdict, of step: Step, _ exchange: Exchange) -> String {
         switch verdict {
-        case .refuse(let refusal): return "refuse \(refusal.row.entry.status) \(refusal.row.label)"
+        case .refuse(let refusal):
+            let reason = refusal.toldDetail.isEmpty && !refusal.detail.isEmpty ? " (\(refusal.detail.string))" : ""
+            return "refuse \(refusal.row.entry.status) \(refusal.row.label)\(reason)"
         case .respond(let response): return "respond \(response.pointee.status)"
         case .suspend:
             guard case .preCall(let preCall) = step else { return "suspend: waits for a key set" }

@@ -8,6 +8,7 @@ final class SnapshotBuilder {
     let problems: Problems
     /// Bytes of each worker's memory of pre-call answers.
     let preCallCacheBytes: Int
+    let replays: ReplayRegistry
     private let origins: OriginRegistry
     /// Numbers of the origins that were asked for.
     private(set) var originNumbers: Set<Int> = []
@@ -15,9 +16,13 @@ final class SnapshotBuilder {
     var keySetFiles: [KeySetLocation: KeySetSource] = [:]
     private(set) var resourceFactories: [@Sendable () -> any WorkerResource] = []
 
-    init(problems: Problems, origins: OriginRegistry = OriginRegistry(), preCallCacheBytes: Int = 8 << 20) {
+    init(
+        problems: Problems, origins: OriginRegistry = OriginRegistry(), replays: ReplayRegistry = ReplayRegistry(),
+        preCallCacheBytes: Int = 8 << 20
+    ) {
         self.problems = problems
         self.origins = origins
+        self.replays = replays
         self.preCallCacheBytes = preCallCacheBytes
     }
 

@@ -17,8 +17,13 @@ struct SnapshotCompiler {
         let counts: CountRegistry
         let metrics = MetricRegistry()
         let origins = OriginRegistry()
+        let replays: ReplayRegistry
 
-        init(workers: Int = 1, sharesCeilings: Bool = false) { counts = CountRegistry(workers: workers, sharesCeilings: sharesCeilings) }
+        /// - Parameter handsOver: whether another process may take over later.
+        init(workers: Int = 1, sharesCeilings: Bool = false, handsOver: Bool = false) {
+            counts = CountRegistry(workers: workers, sharesCeilings: sharesCeilings)
+            replays = ReplayRegistry(handsOver: handsOver)
+        }
     }
 
     init(settings: ProcessSettings, registries: Registries, problems: Problems) {
@@ -27,12 +32,14 @@ struct SnapshotCompiler {
         self.problems = problems
         metricRows = registries.metrics.makeHold()
         builder = SnapshotBuilder(
-            problems: problems, origins: registries.origins, preCallCacheBytes: settings.preCallCacheBytes)
+            problems: problems, origins: registries.origins, replays: registries.replays,
+            preCallCacheBytes: settings.preCallCacheBytes)
     }
 
     /// The snapshot; nil if the configuration cannot be served. All problems are reported either way.
     func compile(_ configuration: GatewayConfiguration, generation: Int) -> Snapshot? {
         registries.counts.beginCompilation()
+        registries.replays.beginCompilation()
         let ceilings = Dictionary(
             configuration.projects.map { ($0.name.value, UInt64($0.ceiling?.value ?? Int64(settings.projectCeiling))) },
             uniquingKeysWith: { first, _ in first })

@@ -26,6 +26,7 @@ struct Run: ParsableCommand {
         let gateway = Gateway(settings: settings, configurationFile: source.file, log: log, counts: CountStore.source(settings)) { problems in
             ConfigurationNode.load(problems: problems)
         }
+        for (name, descriptor) in predecessor?.replays ?? [] { gateway.inheritReplays(name, descriptor) }
         let admin = try Self.start(gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []), isSuccessor: predecessor != nil)
         defer { admin?.stop() }
         if SettingsFlags.isFlag("SLUICE_LISTEN"), !gateway.listens(on: settings.listen) {

@@ -8,6 +8,7 @@
 ///
 ///     new: sluice-takeover 1
 ///     old: sockets OOHO          with a descriptor for each letter; H: held by a service manager too, O: not
+///     old: replays 1f20...       with the memory of the signatures that were accepted with one secret; the name is a digest
 ///     old: end                   after as many of those as it takes
 ///     new: ready 1f 20 2a        serving, with the identities of the sockets that it uses
 ///     old: draining

@@ -7,6 +7,8 @@ struct TakeOverClient {
     private let identities: [UInt64]
     /// What the old process listens with.
     let sockets: [ListeningSocket]
+    /// Its memories of accepted signatures, by name.
+    let replays: [(name: String, descriptor: Int32)]
 
     /// Asks the process behind `path` for its sockets. Nil if there is none.
     init?(_ path: String) throws(TakeOver.Failure) {
@@ -18,9 +20,14 @@ struct TakeOverClient {
         }
         guard channel.send(TakeOver.greeting) else { throw TakeOver.Failure(message: "\(path): the process there does not listen") }
         var sockets: [ListeningSocket] = []
+        var replays: [(name: String, descriptor: Int32)] = []
         while true {
             guard let message = channel.receive() else { throw TakeOver.Failure(message: "\(path): the process there does not answer") }
             if message.text == "end" { break }
+            if message.text.hasPrefix("replays "), message.descriptors.count == 1 {
+                replays.append((String(message.text.dropFirst("replays ".count)), message.descriptors[0]))
+                continue
+            }
             let letters = message.text.dropFirst("sockets ".count)
             guard message.text.hasPrefix("sockets "), letters.count == message.descriptors.count else {
                 throw TakeOver.Failure(message: "\(path): the process there is no gateway that this one understands")
@@ -28,6 +35,7 @@ struct TakeOverClient {
             sockets += zip(message.descriptors, letters).map { ListeningSocket(descriptor: $0, isHeldElsewhere: $1 == "H") }
         }
         self.sockets = sockets
+        self.replays = replays
         identities = sockets.map(\.identity)
     }
 

@@ -70,7 +70,7 @@ final class TakeOverServer: Sendable {
             let letters = String(batch.map { $0.isHeldElsewhere ? "H" : "O" })
             guard caller.send("sockets " + letters, batch.map(\.descriptor)) else { return nil }
         }
-        guard caller.send("end") else { return nil }
+        guard gateway.handOverReplays({ caller.send("replays " + $0, [$1]) }), caller.send("end") else { return nil }
         caller.limitReceiving(milliseconds: TakeOver.startMilliseconds)
         let words = caller.receiveText()?.split(separator: " ") ?? []
         guard words.first == "ready", caller.send("draining") else { return nil }

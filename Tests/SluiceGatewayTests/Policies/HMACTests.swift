@@ -271,18 +271,55 @@ struct HMACTests {
         #expect(try outcome(policy, Self.compact) == .proceed)
     }
 
+    @Test("replay protection: what passed before a change of the capacity is refused after it, and what replay protection refuses is told to logs")
+    func capacityChanges() throws {
+        let policy = try policy { $0.replayProtection = true }
+        #expect(try outcome(policy, Self.compact) == .proceed)
+        for capacity in [64, 1 << 24, 4096] {
+            let changed = try self.policy {
+                $0.replayProtection = true
+                $0.replayCapacity = capacity
+            }
+            var exchange = try bench.exchange("GET /orders/v1?a=b", Self.compact)
+            guard case .refuse(let refusal) = changed.evaluate(&exchange) else {
+                Issue.record("passed with a capacity of \(capacity)")
+                continue
+            }
+            #expect(refusal == Refusal(.hmacInvalid, detail: "replayed"))
+            #expect(RefusalTexts.shared.body(of: refusal) == RefusalTexts.shared.body(of: Refusal(.hmacInvalid)))
+        }
+    }
+
+    @Test("replay protection that begins refuses what was signed up to the present second, and takes what was signed in the next")
+    func beginning() throws {
+        registry.beginCompilation()
+        let policy = try policy { $0.replayProtection = true }
+        #expect(registry.putInForce(now: AuthenticationBench.now) == 1)
+        var exchange = try bench.exchange("GET /orders/v1?a=b", Self.compact)
+        guard case .refuse(let refusal) = policy.evaluate(&exchange) else {
+            Issue.record("passed")
+            return
+        }
+        #expect(refusal == Refusal(.hmacInvalid, detail: "signed before replay protection began"))
+        let code = try #require(HMACVectors.codes["2027-01-15T08:00:01Z"])
+        #expect(try outcome(policy, ["X-TC-Timestamp: 2027-01-15T08:00:01Z", "Authorization: \(code)"]) == .proceed)
+        // A reload begins nothing anew.
+        registry.beginCompilation()
+        _ = try self.policy { $0.replayProtection = true }
+        #expect(registry.putInForce(now: AuthenticationBench.now + 100) == 0)
+    }
+
     @Test("replay protection: a full table refuses what is new")
     func fullTable() throws {
         let policy = try policy {
             $0.replayProtection = true
             $0.replayCapacity = 64
         }
-        let table = registry.table(
-            for: .init(
-                secretDigest: HMACKeys.fingerprint(of: Secret(bytes: Array(HMACVectors.secret.utf8))), capacity: 64))
+        let digest = HMACKeys.fingerprint(of: Secret(bytes: Array(HMACVectors.secret.utf8)))
+        let table = try #require(registry.table(of: digest, skew: 300)).handle(capacity: 64)
         for index in 0..<64 {
             let mac = withUnsafeBytes(of: (UInt64(index) << 8, UInt64(0))) { Array($0) }
-            #expect(table.handle.insert(mac, second: AuthenticationBench.now, now: AuthenticationBench.now, skew: 300) == .fresh)
+            #expect(table.insert(mac, second: AuthenticationBench.now, now: AuthenticationBench.now, skew: 300) == .fresh)
         }
         #expect(try outcome(policy, Self.compact) == .refuse(.hmacInvalid))
     }

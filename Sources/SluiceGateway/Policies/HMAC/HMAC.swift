@@ -12,6 +12,7 @@ import SluiceHTTP
 /// named form, `\nname:value` for each listed header that is present. `headers` may be left out, and lists nothing then.
 /// The compact form tells its algorithm by the length of the code.
 ///
+/// What replay protection refuses is `.hmacInvalid` too; logs and `explain` say why.
 /// Refuses with the five `.hmac` rows, in their order. Never suspends. One pass over the listed headers, no allocation.
 enum HMAC: Policy {
     static let key = "hmac"
@@ -42,10 +43,15 @@ enum HMAC: Policy {
             guard let form else { return .refuse(Refusal(.hmacAuthorizationEmpty)) }
             // Which of several lines another reader would take is anybody's guess.
             guard !authorization.isRepeated, !timestamp.isRepeated,
-                let credentials = HMACAuthorization(authorization.value, form: form),
-                isSigned(credentials, form: form, timestamp: timestamp.value, second: second, in: exchange)
+                let credentials = HMACAuthorization(authorization.value, form: form)
             else { return .refuse(Refusal(.hmacInvalid)) }
-            return .proceed
+            switch check(credentials, form: form, timestamp: timestamp.value, second: second, in: exchange) {
+            case .fresh?: return .proceed
+            case .replayed?: return .refuse(Refusal(.hmacInvalid, detail: "replayed"))
+            case .forgotten?: return .refuse(Refusal(.hmacInvalid, detail: "signed before replay protection began"))
+            case .full?: return .refuse(Refusal(.hmacInvalid, detail: "replayCapacity is used up"))
+            case nil: return .refuse(Refusal(.hmacInvalid))
+            }
         }
 
         private func timestampLines(_ form: HMACAuthorization.Form?, in exchange: Exchange) -> FieldLines {
@@ -58,19 +64,20 @@ enum HMAC: Policy {
             }
         }
 
-        private func isSigned(
+        /// Nil where the signature is wrong; `.fresh` without replay protection.
+        private func check(
             _ credentials: HMACAuthorization, form: HMACAuthorization.Form, timestamp: ByteView, second: Int64,
             in exchange: Exchange
-        ) -> Bool {
+        ) -> ReplayTable.Outcome? {
             guard let context = context(for: credentials, form: form, in: exchange),
                 lists(credentials.headers, in: exchange)
-            else { return false }
+            else { return nil }
             return withUnsafeTemporaryAllocation(byteCount: 2 * Self.codeBytesMax, alignment: 8) { memory in
                 let bytes = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
                 let sent = bytes + Self.codeBytesMax
                 let count = context.byteCount
                 guard credentials.signature.count == Base64.encodedCount(count),
-                    Base64.decode(credentials.signature, into: sent) == count else { return false }
+                    Base64.decode(credentials.signature, into: sent) == count else { return nil }
                 context.begin()
                 context.update(exchange.method)
                 context.update(ByteView("\n"))
@@ -80,10 +87,9 @@ enum HMAC: Policy {
                 guard Self.update(context, withHeaders: credentials.headers, of: exchange),
                     context.finish(into: bytes) == count,
                     constantTimeEquals(ByteView(base: bytes, count: count), ByteView(base: sent, count: count))
-                else { return false }
-                guard let replay else { return true }
-                let now = exchange.context.pointee.wallSeconds
-                return replay.insert(bytes, second: second, now: now, skew: clockSkew) == .fresh
+                else { return nil }
+                guard let replay else { return .fresh }
+                return replay.insert(bytes, second: second, now: exchange.context.pointee.wallSeconds, skew: clockSkew)
             }
         }
 

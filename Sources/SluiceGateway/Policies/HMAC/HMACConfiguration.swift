@@ -82,7 +82,7 @@ extension HMAC {
     }
 
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
-        compile(configuration, into: snapshot, registry: .shared)
+        compile(configuration, into: snapshot, registry: snapshot.replays)
     }
 
     /// As `compile(_:into:)`, with a registry of the caller's.
@@ -97,10 +97,13 @@ extension HMAC {
         }
         var replay: ReplayTable.Handle?
         if configuration.replayProtection {
-            let table = registry.table(
-                for: .init(secretDigest: HMACKeys.fingerprint(of: secret), capacity: configuration.replayCapacity))
+            guard let table = registry.table(of: HMACKeys.fingerprint(of: secret), skew: configuration.clockSkew) else {
+                snapshot.problems.add(
+                    at: configuration.secret, found: "no memory for replay protection", allowed: "128 MiB of address space for each secret")
+                return nil
+            }
             snapshot.arena.own(table)
-            replay = table.handle
+            replay = table.handle(capacity: configuration.replayCapacity)
         }
         return Compiled(
             slot: snapshot.workerResource { HMACKeys(secret: secret, algorithms: algorithms) },
