@@ -8,6 +8,8 @@ final class SnapshotBuilder {
     let problems: Problems
     /// Bytes of each worker's memory of pre-call answers.
     let preCallCacheBytes: Int
+    /// Bytes of the longest head of a request, and so of the longest token.
+    let headBytesMax: Int
     let replays: ReplayRegistry
     private let origins: OriginRegistry
     /// Numbers of the origins that were asked for.
@@ -18,12 +20,13 @@ final class SnapshotBuilder {
 
     init(
         problems: Problems, origins: OriginRegistry = OriginRegistry(), replays: ReplayRegistry = ReplayRegistry(),
-        preCallCacheBytes: Int = 8 << 20
+        preCallCacheBytes: Int = 8 << 20, headBytesMax: Int = 32_768
     ) {
         self.problems = problems
         self.origins = origins
         self.replays = replays
         self.preCallCacheBytes = preCallCacheBytes
+        self.headBytesMax = headBytesMax
     }
 
     /// Reserves a slot for a resource that every worker makes for itself when it takes the snapshot over (a keyed
@@ -44,6 +47,12 @@ final class SnapshotBuilder {
             return nil
         }
     }
+
+    /// The slot of the worker's `TokenMemory`, one for all policies.
+    private(set) lazy var tokenMemorySlot: Int = {
+        let bytes = headBytesMax
+        return workerResource { TokenMemory(tokenBytesMax: bytes) }
+    }()
 
     /// The slot of the worker's `PreCallCache`, one for all policies.
     private(set) lazy var preCallCacheSlot: Int = {

@@ -33,7 +33,7 @@ struct SnapshotCompiler {
         metricRows = registries.metrics.makeHold()
         builder = SnapshotBuilder(
             problems: problems, origins: registries.origins, replays: registries.replays,
-            preCallCacheBytes: settings.preCallCacheBytes)
+            preCallCacheBytes: settings.preCallCacheBytes, headBytesMax: settings.maxHeadBytes)
     }
 
     /// The snapshot; nil if the configuration cannot be served. All problems are reported either way.

@@ -7,10 +7,10 @@ import Testing
 struct ClaimScannerTests {
     /// Whether the object in `text` has a member of this name.
     private func has(_ name: String, in text: String) throws -> Bool {
-        let memory = ClaimScanner.Memory.allocate(capacity: 8)
+        let memory = ClaimScanner.Memory.allocate(textBytesMax: 64)
         defer { memory.deallocate() }
         return try Array(text.utf8).withByteView { view in
-            let object = try #require(ClaimScanner.scan(view, memory: memory, membersMax: 8))
+            let object = try #require(ClaimScanner.scan(view, memory: memory))
             return Array(name.utf8).withByteView { object.value(of: $0) != nil }
         }
     }
@@ -23,14 +23,61 @@ struct ClaimScannerTests {
         #expect(try has(name, in: text))
     }
 
-    @Test("a token's header of 32 members is read, of 33 it is not; nested ones count", arguments: [(31, 0, true), (32, 0, false), (29, 2, true), (29, 3, false)])
-    func headerMembers(flat: Int, nested: Int, isRead: Bool) {
-        let memory = ClaimScanner.Memory.allocate(capacity: 512)
+    /// How many members the object in `text` has; nil if it is refused.
+    private func count(_ text: String, textBytesMax: Int? = nil) -> Int? {
+        let memory = ClaimScanner.Memory.allocate(textBytesMax: textBytesMax ?? text.utf8.count)
         defer { memory.deallocate() }
-        var members = (0..<flat).map { "\"m\($0)\":1" }
-        if nested > 0 { members.append("\"o\":{" + (0..<(nested - 1)).map { "\"n\($0)\":1" }.joined(separator: ",") + "}") }
-        let text = "{\"alg\":\"RS256\"," + members.joined(separator: ",") + "}"
-        #expect(Array(text.utf8).withByteView { TokenHeader($0, algorithm: "RS256", memory: memory) != nil } == isRead)
+        return Array(text.utf8).withByteView { ClaimScanner.scan($0, memory: memory)?.count }
+    }
+
+    @Test("any number of members is read, at any depth", arguments: [1, 33, 513, 8193, 100_000])
+    func manyMembers(members: Int) {
+        #expect(count("{" + (0..<members).map { "\"m\($0)\":1" }.joined(separator: ",") + "}") == members)
+        #expect(count("{\"o\":[" + (0..<members).map { _ in "{\"\":0}" }.joined(separator: ",") + "]}") == 1)
+        let text = (0..<members).map { "\"m\($0)\":1" }.joined(separator: ",")
+        #expect(count("{" + text + ",\"m\(members - 1)\":1}") == nil)
+        #expect(count("{\"o\":{" + text + ",\"\\u006d\(members / 2)\":1}}") == nil)
+    }
+
+    @Test("any depth is read", arguments: [1, 31, 32, 33, 100_000])
+    func depth(levels: Int) {
+        func nested(_ open: String, _ core: String, _ close: String) -> String {
+            "{\"a\":" + String(repeating: open, count: levels) + core + String(repeating: close, count: levels) + "}"
+        }
+        #expect(count(nested("[", "", "]")) == 1)
+        #expect(count(nested("{\"a\":", "1", "}")) == 1)
+        #expect(count(nested("[{\"a\":", "[]", "}]")) == 1)
+        #expect(count(nested("[", "", "]") + "]") == nil)
+        #expect(count(nested("[", "", "}")) == nil)
+        #expect(count(String(nested("[", "", "]").dropLast(2))) == nil)
+    }
+
+    @Test("what is no object, and what is longer than the memory is for", arguments: [
+        "", "{", "}", "[]", "1", "{}{}", "{,}", #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, #"{"a":1 "b":2}"#, #"{"a":[1,]}"#, #"{"a":[,1]}"#, #"{"a":[1 2]}"#,
+        #"{a:1}"#, #"{"a":1]"#, #"{"a":[1}}"#, #"{"a":{"b":1,"b":2}}"#, #"{"a":[{"b":1},{"b":1,"\u0062":1}]}"#, #"{"a":01}"#, #"{"a":tru}"#,
+    ])
+    func refused(text: String) {
+        #expect(count(text) == nil)
+    }
+
+    @Test("values are those of their members, whatever stands between them")
+    func values() throws {
+        let text = #"{ "a" : { "b" : [ 1 , { "a" : 2 } ] } , "b" : [ ] , "c" : "x\n" , "d" : -1.5e3 , "e" : true , "f":null,"long name of a claim":"é" }"#
+        let memory = ClaimScanner.Memory.allocate(textBytesMax: 1000)
+        defer { memory.deallocate() }
+        try Array(text.utf8).withByteView { view in
+            // Slots of earlier scans are free.
+            for _ in 0..<3 {
+                let object = try #require(ClaimScanner.scan(view, memory: memory))
+                #expect(object.count == 7)
+                let found = ["a", "b", "c", "d", "e", "f", "long name of a claim"].map { name in
+                    Array(name.utf8).withByteView { object.value(of: $0)?.raw.string }
+                }
+                #expect(found == [#"{ "b" : [ 1 , { "a" : 2 } ] }"#, "[ ]", #"x\n"#, "-1.5e3", "true", "null", "é"])
+                #expect(object.value(of: ByteView("x")) == nil)
+            }
+        }
+        #expect(count("{}", textBytesMax: 2) == 0 && count("{} ", textBytesMax: 2) == nil)
     }
 
     @Test("a number of 64 characters is read, of 65 it is not")

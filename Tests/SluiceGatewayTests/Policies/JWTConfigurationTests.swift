@@ -42,7 +42,7 @@ struct JWTConfigurationTests {
         #expect(!configuration.expiryIsRequired)
         #expect(
             configuration.conditions == [
-                .init(name: "scope", values: [.text("read"), .integer(1), .boolean(true), .number(0.5)]), .init(name: "x", values: []),
+                .init(name: "scope", values: [.text("read"), .integer(1), .boolean(true), .number(0.5)], readsWords: true), .init(name: "x", values: []),
             ])
         #expect(configuration.forwards == [.init(claim: "sub", header: "X-User")])
         #expect(bench.problems.isEmpty)
@@ -60,6 +60,7 @@ struct JWTConfigurationTests {
             ("{secret: s, claims: [{name: a}]}", "claims[0]"), ("{secret: s, claims: [{name: a, equals: 1, present: true}]}", "claims[0]"),
             ("{secret: s, claims: [{name: a, present: false}]}", "claims[0].present"), ("{secret: s, claims: [{name: a, oneOf: []}]}", "claims[0].oneOf"),
             ("{secret: s, claims: [{name: a, equals: null}]}", "claims[0].equals"), ("{secret: s, claims: [{name: a, oneOf: [[1]]}]}", "claims[0].oneOf[0]"),
+            ("{secret: s, claims: [{name: a, equals: b, words: true}]}", "claims[0].words"),
             ("{secret: s, claims: [{equals: 1}]}", "claims[0].name"), ("{secret: s, forward: {sub: \"X User\"}}", "forward.sub"),
             ("{secret: s, forward: {sub: Connection}}", "forward.sub"), ("{secret: s, forward: {sub: content-length}}", "forward.sub"),
             ("{secret: s, forward: {sub: X-Forwarded-For}}", "forward.sub"), ("{secret: s, forward: {sub: X-User, name: x-user}}", "forward.name"),

@@ -138,11 +138,9 @@ struct JWTKeySetTests {
         #expect(keys.count == taken && keys.last?.id == Array("\(taken - 1)".utf8))
     }
 
-    @Test("a set of 8,192 members is read, of one more it is none")
-    func membersMax() throws {
-        // The two of the set itself and the four of its key.
-        #expect(try KeySet(set(keys: 1, members: 8192 - 6)).keys.count == 1)
-        #expect(throws: KeySet.Fault.self) { try KeySet(set(keys: 1, members: 8192 - 5)) }
+    @Test("a set may have any number of members besides")
+    func manyMembers() throws {
+        #expect(try KeySet(set(keys: 1, members: 50_000)).keys.count == 1)
     }
 
     @Test("texts that are no key set", arguments: ["", "{}", "[]", "{\"keys\":{}}", "{\"keys\":[],\"keys\":[]}", "<html>"])

@@ -8,6 +8,7 @@ enum JWTVectors {
         "noExp": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ1LTEifQ.MFgP8e3ppTn7kQoZi3dOWNKyMlLVXFHDuVwbLnl4Zr4",
         "nbf": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE4MDAwMDAxMDAsIm5iZiI6MTgwMDAwMDA1MH0.g0TdKhx9G0nm3YmT1ZxNLMxtw36oQSwR-mO9c65iilY",
         "full": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJpZHAiLCJhdWQiOlsiYmlsbGluZyIsIm9yZGVycyJdLCJzdWIiOiJ1LTEiLCJzY29wZSI6InJlYWQgd3JpdGUiLCJleHAiOjE4MDAwMDAxMDAsImxldmVsIjozLCJhZG1pbiI6dHJ1ZSwicm9sZXMiOlsiYSIsImIiXSwicmF0aW8iOjAuNSwibm90aGluZyI6bnVsbCwibmVzdGVkIjp7InJvbGVzIjpbImMiXX19.8EJBL4o-EAKS20x_7zbWM8NsFVOSogv3yiOpaav_jE8",
+        "listText": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE4MDAwMDAxMDAsImxpc3QiOiJyZWFkIHdyaXRlIn0.yv1-4eGlZIcRRWijErbHPyx6mXSr6jE5OOPzgk0xZEc",
         "audText": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJvcmRlcnMiLCJleHAiOjE4MDAwMDAxMDB9.HChkRJbbKhKVnS2ePf6k7nhVRaSz9zLPu2p8ckLSFjo",
         "audOther": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOlsiYmlsbGluZyJdLCJleHAiOjE4MDAwMDAxMDB9.qSZ25JaP5DdtTHts0hFXiEqgtqsWy-8bH-eOcmI6pZU",
         "issOther": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJpZHAyIiwiZXhwIjoxODAwMDAwMTAwfQ.v66Zv7yk4e_dUqgePMzPiqs82Yiy3RXSqFC_9Vz3X9o",

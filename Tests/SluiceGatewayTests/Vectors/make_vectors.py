@@ -136,6 +136,7 @@ def jwt_vectors():
     claims("valid", {"sub": "u-1", "exp": exp})
     claims("noExp", {"sub": "u-1"})
     claims("nbf", {"exp": exp, "nbf": NOW + 50})
+    claims("listText", {"exp": exp, "list": "read write"})
     claims("full", {"iss": "idp", "aud": ["billing", "orders"], "sub": "u-1", "scope": "read write", "exp": exp, "level": 3,
                     "admin": True, "roles": ["a", "b"], "ratio": 0.5, "nothing": None, "nested": {"roles": ["c"]}})
     claims("audText", {"aud": "orders", "exp": exp})

@@ -2,9 +2,6 @@ import SluiceHTTP
 
 /// The token of an Authorization field, and its three parts. Views point into the field's value.
 struct BearerToken: BitwiseCopyable {
-    /// Longest token that is looked at; a longer one is an invalid one.
-    static let bytesMax = 16_384
-
     /// Header and payload with the point between them: what is signed (RFC 7515, 5.2).
     let signingInput: ByteView
     let header: ByteView
@@ -23,7 +20,7 @@ struct BearerToken: BitwiseCopyable {
     /// - Returns: nil unless the text is three parts, none of them empty, with points between them. Whether the parts
     ///   are base64url is seen when they are decoded.
     init?(_ text: ByteView) {
-        guard text.count <= Self.bytesMax, let first = Self.point(in: text, from: 0),
+        guard let first = Self.point(in: text, from: 0),
             let second = Self.point(in: text, from: first + 1), Self.point(in: text, from: second + 1) == nil,
             first > 0, second > first + 1, second + 1 < text.count
         else { return nil }
@@ -45,16 +42,13 @@ struct BearerToken: BitwiseCopyable {
 
 /// What the JOSE header of a token says, as far as it matters (RFC 7515, 4.1). `typ` and all it does not know are ignored.
 struct TokenHeader: BitwiseCopyable {
-    /// Members of the header, nested ones included. It is read before any signature: its sender is anybody.
-    static let membersMax = 32
-
     /// Names the key; nil if there is none. Points into the scanned text.
     let keyID: JSONString?
 
     /// - Returns: nil where the header is malformed, names another algorithm, or asks for what is not supported: any
     ///   `crit` (4.1.11: an extension that is not understood must be refused) and an unencoded payload (RFC 7797).
     init?(_ text: ByteView, algorithm: StaticString, memory: ClaimScanner.Memory) {
-        guard let object = ClaimScanner.scan(text, memory: memory, membersMax: Self.membersMax),
+        guard let object = ClaimScanner.scan(text, memory: memory),
             let named = object.value(of: ByteView("alg"))?.string, named.equals(ByteView(algorithm)),
             object.value(of: ByteView("crit")) == nil
         else { return nil }

@@ -12,7 +12,8 @@ struct ClaimCondition: BitwiseCopyable {
     let name: ByteView
     /// One of these; empty: any value but `null`, which says that there is none.
     let values: ArenaSlice<Expected>
-    /// For `scope`, whose text is a list of words (RFC 8693, 4.2): a word suffices, as an element of an array does.
+    /// Whether a text is a list of words, of which one suffices, as an element of an array does: for `oneOf`, and for `scope` always
+    /// (RFC 8693, 4.2). Never for `equals` on any other claim: "not admin" is not "admin".
     let matchesWords: Bool
 
     /// Whether the claims meet the condition. An array meets it if an element does; elements of elements are not looked at.

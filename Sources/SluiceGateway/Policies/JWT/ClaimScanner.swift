@@ -1,3 +1,4 @@
+import Glibc
 import SluiceHTTP
 
 /// One string of a scanned text: what stands between its quotation marks, escapes not yet resolved.
@@ -40,156 +41,266 @@ struct JSONValue: BitwiseCopyable {
     var string: JSONString? { kind == .string ? JSONString(raw: raw, hasEscapes: hasEscapes) : nil }
 }
 
-/// One member of the outermost object.
-struct JSONMember: BitwiseCopyable {
-    let name: JSONString
-    let value: JSONValue
-}
-
 /// An object that was scanned; its members stand in the scanner's memory until its next scan.
 struct JSONObject: BitwiseCopyable {
-    let members: UnsafePointer<JSONMember>
+    /// Members of the outermost object.
     let count: Int
+    fileprivate let scanner: ClaimScanner
 
     /// The value of the member with this name, escapes resolved.
-    func value(of name: ByteView) -> JSONValue? {
-        for index in 0..<count where members[index].name.equals(name) { return members[index].value }
-        return nil
-    }
+    func value(of name: ByteView) -> JSONValue? { scanner.topValue(of: JSONString(raw: name, hasEscapes: false)) }
 }
 
 /// Reads one JSON object (RFC 8259), more strictly than the grammar: a token may be read in one way only.
 ///
 /// Refused besides what the grammar refuses: a name that occurs twice in one object at any depth, compared with escapes
-/// resolved (RFC 7515, 5.2 leaves it to us); bytes that are no UTF-8; an escaped surrogate without its other half; more
-/// levels than `depthMax`; more members than the caller allows. Allocates nothing.
+/// resolved (RFC 7515, 5.2 leaves it to us); bytes that are no UTF-8; an escaped surrogate without its other half. Allocates nothing, and
+/// does not recurse: its time and its memory are linear in the text, whatever stands in it, so nesting and members need no bound.
 ///
-/// Names are compared pairwise within their object, which is quadratic: `membersMax` bounds it.
-struct ClaimScanner {
-    /// Levels of objects and arrays, the outermost object included.
-    static let depthMax = 32
-
+/// Names are found by a hash under a random seed, which keeps anybody from choosing names that meet in one place.
+struct ClaimScanner: BitwiseCopyable {
     /// Where the scanner writes. One per thread.
     struct Memory: BitwiseCopyable {
-        /// Room for the members of the outermost object.
-        let members: UnsafeMutablePointer<JSONMember>
-        /// Room for the names of all objects that are open at one time.
-        let names: UnsafeMutablePointer<JSONString>
-        /// Room in both; what a scan allows is at most this.
-        let capacity: Int
+        /// Bytes of the longest text.
+        let textBytesMax: Int
+        fileprivate let slots: UnsafeMutablePointer<Slot>
+        /// What is open: the number of an object, or `arrayLevel`.
+        fileprivate let levels: UnsafeMutablePointer<UInt32>
+        /// Number of the latest scan, from 1: a slot of an earlier one is free.
+        fileprivate let latestScan: UnsafeMutablePointer<UInt32>
+        fileprivate let seed: UInt64
+        fileprivate let multiplier: UInt64
 
-        static func allocate(capacity: Int) -> Memory {
-            Memory(members: .allocate(capacity: capacity), names: .allocate(capacity: capacity), capacity: capacity)
+        /// - Parameter textBytesMax: at most 256 MiB. Only what a scan needs is touched.
+        static func allocate(textBytesMax: Int) -> Memory {
+            let capacity = slotCount(textBytesMax)
+            // From calloc: all zeros, and of much memory only what is touched counts.
+            guard let slots = calloc(capacity, MemoryLayout<Slot>.stride), let levels = calloc(textBytesMax + 1, MemoryLayout<UInt32>.stride)
+            else { preconditionFailure("no memory for a scanner of \(textBytesMax) bytes") }
+            let latestScan = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+            latestScan.initialize(to: 0)
+            var random = SystemRandomNumberGenerator()
+            return Memory(
+                textBytesMax: textBytesMax, slots: slots.bindMemory(to: Slot.self, capacity: capacity),
+                levels: levels.bindMemory(to: UInt32.self, capacity: textBytesMax + 1), latestScan: latestScan, seed: random.next(),
+                multiplier: random.next() | 1)
         }
 
         func deallocate() {
-            members.deallocate()
-            names.deallocate()
+            free(slots)
+            free(levels)
+            latestScan.deallocate()
+        }
+
+        /// Slots for all members that a text can have: the shortest, with its comma, has five characters. At most half of them are used.
+        fileprivate static func slotCount(_ textBytes: Int) -> Int {
+            var count = 16
+            while count < 2 * (textBytes / 5 + 1) { count *= 2 }
+            return count
+        }
+
+        /// The number of a new scan.
+        fileprivate func beginScan() -> UInt32 {
+            if latestScan.pointee == .max {
+                memset(slots, 0, Self.slotCount(textBytesMax) * MemoryLayout<Slot>.stride)
+                latestScan.pointee = 0
+            }
+            latestScan.pointee += 1
+            return latestScan.pointee
         }
     }
 
-    private let text: ByteView
-    private let memory: Memory
-    private let membersMax: Int
-    private var position = 0
-    private var depth = 0
-    private var memberCount = 0
-    private var topCount = 0
-    private var openNames = 0
-
-    private init(_ text: ByteView, _ memory: Memory, membersMax: Int) {
-        self.text = text
-        self.memory = memory
-        self.membersMax = membersMax
+    /// One member. Places are counted from the start of the text.
+    fileprivate struct Slot: BitwiseCopyable {
+        var scan: UInt32
+        var object: UInt32
+        var hash: UInt32
+        var nameStart: UInt32
+        var nameCount: UInt32
+        var nameHasEscapes: Bool
+        /// Of a member of the outermost object only.
+        var valueKind: JSONValue.Kind
+        var valueHasEscapes: Bool
+        var valueStart: UInt32
+        var valueCount: UInt32
     }
 
-    /// The object that `text` holds; nil where it holds anything else or breaks a rule.
-    ///
-    /// - Parameter membersMax: bound on the members of all objects together; at most the memory's capacity.
-    static func scan(_ text: ByteView, memory: Memory, membersMax: Int) -> JSONObject? {
-        var scanner = ClaimScanner(text, memory, membersMax: min(membersMax, memory.capacity))
+    private static let arrayLevel = UInt32.max
+
+    private let text: ByteView
+    private let memory: Memory
+    private let scan: UInt32
+    /// Slots of this scan: as many as its text needs, so that short texts stay in few pages.
+    private let slotMask: Int
+    private var position = 0
+    private var depth = 0
+    private var objectCount: UInt32 = 0
+    private var topCount = 0
+
+    private init(_ text: ByteView, _ memory: Memory) {
+        self.text = text
+        self.memory = memory
+        scan = memory.beginScan()
+        slotMask = Memory.slotCount(text.count) - 1
+    }
+
+    /// The object that `text` holds; nil where it holds anything else, breaks a rule, or is longer than the memory is for.
+    static func scan(_ text: ByteView, memory: Memory) -> JSONObject? {
+        guard text.count <= memory.textBytesMax else { return nil }
+        var scanner = ClaimScanner(text, memory)
         scanner.skipBlanks()
-        guard scanner.take(UInt8(ascii: "{")), scanner.object() else { return nil }
+        guard scanner.take(UInt8(ascii: "{")), scanner.rest() else { return nil }
         scanner.skipBlanks()
         guard scanner.position == text.count else { return nil }
-        return JSONObject(members: memory.members, count: scanner.topCount)
+        return JSONObject(count: scanner.topCount, scanner: scanner)
     }
 
     // MARK: - Values
 
-    /// Behind the opening brace.
-    private mutating func object() -> Bool {
-        let firstName = openNames
-        depth += 1
-        defer {
-            depth -= 1
-            openNames = firstName
-        }
-        guard depth <= Self.depthMax else { return false }
-        skipBlanks()
-        if take(UInt8(ascii: "}")) { return true }
-        repeat {
+    /// Behind the opening brace, to behind its closing one.
+    private mutating func rest() -> Bool {
+        /// The member of the outermost object whose value is open.
+        var topSlot = 0
+        var topStart = 0
+        // Directly behind an opening brace or bracket.
+        var isFresh = true
+        open(isArray: false)
+        while depth > 0 {
             skipBlanks()
-            guard take(UInt8(ascii: "\"")), let name = string(), isNew(name, since: firstName) else { return false }
-            skipBlanks()
-            guard take(UInt8(ascii: ":")), let value = value() else { return false }
-            if depth == 1 {
-                memory.members[topCount] = JSONMember(name: name, value: value)
-                topCount += 1
+            let isArray = memory.levels[depth - 1] == Self.arrayLevel
+            if take(UInt8(ascii: isArray ? "]" : "}")) {
+                depth -= 1
+                isFresh = false
+                if depth == 1 { setValue(topSlot, plain(isArray ? .array : .object, from: topStart), at: topStart) }
+                continue
             }
-            skipBlanks()
-        } while take(UInt8(ascii: ","))
-        return take(UInt8(ascii: "}"))
-    }
-
-    /// Remembers a name of the object whose first name stands at `first`; false if it is there already or there are too many.
-    private mutating func isNew(_ name: JSONString, since first: Int) -> Bool {
-        var index = first
-        while index < openNames {
-            if memory.names[index].equals(name) { return false }
-            index += 1
+            if !isFresh {
+                guard take(UInt8(ascii: ",")) else { return false }
+                skipBlanks()
+            }
+            var slot = 0
+            if !isArray {
+                guard take(UInt8(ascii: "\"")), let name = string(), let found = place(of: name) else { return false }
+                slot = found
+                skipBlanks()
+                guard take(UInt8(ascii: ":")) else { return false }
+                skipBlanks()
+            }
+            guard position < text.count else { return false }
+            let start = position
+            let first = text[position]
+            if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+                position += 1
+                if depth == 1 { (topSlot, topStart) = (slot, start) }
+                open(isArray: first == UInt8(ascii: "["))
+                isFresh = true
+                continue
+            }
+            guard let value = scalar(first) else { return false }
+            if depth == 1 { setValue(slot, value, at: value.kind == .string ? start + 1 : start) }
+            isFresh = false
         }
-        guard memberCount < membersMax else { return false }
-        memberCount += 1
-        memory.names[openNames] = name
-        openNames += 1
         return true
     }
 
-    /// Behind the opening bracket.
-    private mutating func array() -> Bool {
+    private mutating func open(isArray: Bool) {
+        memory.levels[depth] = isArray ? Self.arrayLevel : objectCount
+        if !isArray { objectCount += 1 }
         depth += 1
-        defer { depth -= 1 }
-        guard depth <= Self.depthMax else { return false }
-        skipBlanks()
-        if take(UInt8(ascii: "]")) { return true }
-        repeat {
-            guard value() != nil else { return false }
-            skipBlanks()
-        } while take(UInt8(ascii: ","))
-        return take(UInt8(ascii: "]"))
     }
 
-    private mutating func value() -> JSONValue? {
-        skipBlanks()
-        guard position < text.count else { return nil }
+    private mutating func scalar(_ first: UInt8) -> JSONValue? {
         let start = position
-        switch text[position] {
+        switch first {
         case UInt8(ascii: "\""):
             position += 1
             guard let string = string() else { return nil }
             return JSONValue(kind: .string, raw: string.raw, hasEscapes: string.hasEscapes)
-        case UInt8(ascii: "{"):
-            position += 1
-            return object() ? plain(.object, from: start) : nil
-        case UInt8(ascii: "["):
-            position += 1
-            return array() ? plain(.array, from: start) : nil
         case UInt8(ascii: "t"): return literal("true") ? plain(.true, from: start) : nil
         case UInt8(ascii: "f"): return literal("false") ? plain(.false, from: start) : nil
         case UInt8(ascii: "n"): return literal("null") ? plain(.null, from: start) : nil
         default: return number() ? plain(.number, from: start) : nil
         }
+    }
+
+    // MARK: - Names
+
+    /// Remembers a name, just read, of the object that is open; nil if the object has it already.
+    private mutating func place(of name: JSONString) -> Int? {
+        let object = memory.levels[depth - 1]
+        let hash = hash(name, of: object)
+        var index = Int(hash) & slotMask
+        while memory.slots[index].scan == scan {
+            if memory.slots[index].hash == hash, memory.slots[index].object == object, self.name(index).equals(name) { return nil }
+            index = (index + 1) & slotMask
+        }
+        // Behind the closing quotation mark.
+        let start = position - 1 - name.raw.count
+        memory.slots[index] = Slot(
+            scan: scan, object: object, hash: hash, nameStart: UInt32(start), nameCount: UInt32(name.raw.count), nameHasEscapes: name.hasEscapes,
+            valueKind: .null, valueHasEscapes: false, valueStart: 0, valueCount: 0)
+        if depth == 1 { topCount += 1 }
+        return index
+    }
+
+    private func name(_ index: Int) -> JSONString {
+        let start = Int(memory.slots[index].nameStart)
+        return JSONString(raw: text[start..<start + Int(memory.slots[index].nameCount)], hasEscapes: memory.slots[index].nameHasEscapes)
+    }
+
+    private func setValue(_ index: Int, _ value: JSONValue, at start: Int) {
+        memory.slots[index].valueKind = value.kind
+        memory.slots[index].valueHasEscapes = value.hasEscapes
+        memory.slots[index].valueStart = UInt32(start)
+        memory.slots[index].valueCount = UInt32(value.raw.count)
+    }
+
+    fileprivate func topValue(of name: JSONString) -> JSONValue? {
+        let hash = hash(name, of: 0)
+        var index = Int(hash) & slotMask
+        while memory.slots[index].scan == scan {
+            let slot = memory.slots[index]
+            if slot.hash == hash, slot.object == 0, self.name(index).equals(name) {
+                let start = Int(slot.valueStart)
+                return JSONValue(kind: slot.valueKind, raw: text[start..<start + Int(slot.valueCount)], hasEscapes: slot.valueHasEscapes)
+            }
+            index = (index + 1) & slotMask
+        }
+        return nil
+    }
+
+    /// Of the name with its escapes resolved: eight bytes at a time, multiplied and folded.
+    private func hash(_ name: JSONString, of object: UInt32) -> UInt32 {
+        var hash = fold(memory.seed ^ UInt64(object))
+        var word: UInt64 = 0
+        var count = 0
+        if name.hasEscapes {
+            var bytes = JSONStringBytes(name)
+            while let byte = bytes.next() {
+                word |= UInt64(byte) << UInt64((count & 7) * 8)
+                count += 1
+                if count & 7 == 0 {
+                    hash = fold(hash ^ word)
+                    word = 0
+                }
+            }
+        } else {
+            let raw = name.raw
+            while count + 8 <= raw.count {
+                hash = fold(hash ^ UInt64(littleEndian: UnsafeRawPointer(raw.base + count).loadUnaligned(as: UInt64.self)))
+                count += 8
+            }
+            while count < raw.count {
+                word |= UInt64(raw[count]) << UInt64((count & 7) * 8)
+                count += 1
+            }
+        }
+        return UInt32(truncatingIfNeeded: fold(fold(hash ^ word) ^ UInt64(count)))
+    }
+
+    private func fold(_ value: UInt64) -> UInt64 {
+        let product = value.multipliedFullWidth(by: memory.multiplier)
+        return product.high ^ product.low
     }
 
     private func plain(_ kind: JSONValue.Kind, from start: Int) -> JSONValue {

@@ -18,7 +18,7 @@ extension JWT {
         let arena = snapshot.arena
         func views(_ texts: [String]) -> ArenaSlice<ByteView> { arena.store(texts.map { arena.bytes($0) }) }
         return Compiled(
-            slot: snapshot.workerResource(makeKeys), algorithm: configuration.algorithm, clockSkew: configuration.clockSkew,
+            slot: snapshot.workerResource(makeKeys), memorySlot: snapshot.tokenMemorySlot, algorithm: configuration.algorithm, clockSkew: configuration.clockSkew,
             expiryIsRequired: configuration.expiryIsRequired, issuers: views(configuration.issuer.map { [$0] } ?? []),
             audiences: views(configuration.audience),
             conditions: arena.store(configuration.conditions.map { condition($0, arena) }),
@@ -36,7 +36,7 @@ extension JWT {
             }
         }
         return ClaimCondition(
-            name: arena.bytes(condition.name), values: arena.store(values), matchesWords: condition.name == "scope")
+            name: arena.bytes(condition.name), values: arena.store(values), matchesWords: condition.readsWords || condition.name == "scope")
     }
 
     /// What makes each worker's keys; nil, and a problem, where the key cannot be used.

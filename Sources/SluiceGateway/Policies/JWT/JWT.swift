@@ -6,7 +6,8 @@ import Synchronization
 /// Admits a request that bears a signed token (RFC 7519) whose claims are right.
 ///
 /// `Authorization: Bearer <token>`, or the bare token. The algorithm is the configuration's; a token that names another is
-/// refused. The signature is verified before any claim is read, then `exp`, `nbf`, `iss`, `aud` and further conditions.
+/// refused. A token may be as long as SLUICE_MAX_HEAD_BYTES lets its request be: its time is linear in its length. The signature
+/// is verified before any claim is read, then `exp`, `nbf`, `iss`, `aud` and further conditions.
 ///
 /// Refuses with the three `.jwt` rows, and with `.headTooLarge` where forwarded claims do not fit into the exchange.
 /// Suspends once, when a key set must be fetched first: see `KeySetSource`; the worker evaluates this step again afterwards.
@@ -29,6 +30,8 @@ enum JWT: Policy {
     struct Compiled: BitwiseCopyable {
         /// Of the worker's `JWTKeys`.
         let slot: Int
+        /// Of the worker's `TokenMemory`.
+        let memorySlot: Int
         let algorithm: Algorithm
         /// Seconds of leeway for both times.
         let clockSkew: Int64
@@ -67,19 +70,18 @@ enum JWT: Policy {
 
         @inline(never)
         private func verify(_ token: ByteView, _ keys: UnsafeMutablePointer<JWTKeys.State>, _ exchange: inout Exchange) -> Verdict {
-            guard let parts = BearerToken(token),
-                let headerCount = Base64URL.decode(parts.header, into: keys.pointee.text),
-                let header = TokenHeader(
-                    ByteView(base: keys.pointee.text, count: headerCount), algorithm: algorithm.name, memory: keys.pointee.scanner)
+            let memory = exchange.resource(memorySlot, as: TokenMemory.State.self).pointee
+            guard token.count <= memory.tokenBytesMax, let parts = BearerToken(token),
+                let headerCount = Base64URL.decode(parts.header, into: memory.text),
+                let header = TokenHeader(ByteView(base: memory.text, count: headerCount), algorithm: algorithm.name, memory: memory.scanner)
             else { return .refuse(Refusal(.jwtInvalid)) }
             switch checkSignature(parts, header, keys.pointee) {
             case .wrong: return .refuse(Refusal(.jwtInvalid))
             case .unknownKey: return awaitKeys(keys, &exchange)
             case .right: break
             }
-            guard let count = Base64URL.decode(parts.payload, into: keys.pointee.text),
-                let claims = ClaimScanner.scan(
-                    ByteView(base: keys.pointee.text, count: count), memory: keys.pointee.scanner, membersMax: JWTKeys.membersMax)
+            guard let count = Base64URL.decode(parts.payload, into: memory.text),
+                let claims = ClaimScanner.scan(ByteView(base: memory.text, count: count), memory: memory.scanner)
             else { return .refuse(Refusal(.jwtInvalid)) }
             return check(claims, of: token, keys, &exchange)
         }
@@ -110,7 +112,7 @@ enum JWT: Policy {
                 switch ForwardedClaim.write(claims.value(of: forwardedClaims[index]), into: &exchange) {
                 case .value(let value): verified.values[index] = value
                 case .unfit: return .refuse(Refusal(.jwtInvalid))
-                case .noMemory: return .refuse(.headTooLarge)
+                case .noMemory: return .refuse(Refusal(.headTooLarge, detail: "claims to forward"))
                 }
             }
             keys.pointee.cache.insert(token, generation: keys.pointee.generation, claims: verified)
@@ -201,7 +203,7 @@ enum JWT: Policy {
             var values = claims.values
             for index in 0..<claims.valueCount {
                 let value = claims.values[index]
-                guard let memory = exchange.allocate(value.count) else { return .refuse(.headTooLarge) }
+                guard let memory = exchange.allocate(value.count) else { return .refuse(Refusal(.headTooLarge, detail: "claims to forward")) }
                 memory.update(from: value.base, count: value.count)
                 values[index] = ByteView(base: memory, count: value.count)
             }

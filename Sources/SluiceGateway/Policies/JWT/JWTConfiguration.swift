@@ -30,6 +30,9 @@ extension JWT {
         var name: String
         /// Empty: the claim must be present, whatever its value.
         var values: [ClaimValue]
+        /// Whether a claim that is text is also read word by word, as an array is read element by element: `oneOf`, unless it says
+        /// `words: false`. Most lists of scopes are such a text, under many names.
+        var readsWords = false
     }
 
     struct Forward: Sendable, Equatable {
@@ -140,6 +143,7 @@ extension JWT {
         let equals = reader.node("equals")
         let oneOf = reader.list("oneOf")
         let present = reader.bool("present")
+        let words = reader.bool("words")
         let kinds = ["equals", "oneOf", "present"].filter { reader.has($0) }
         reader.finish()
         guard kinds.count == 1 else {
@@ -151,12 +155,16 @@ extension JWT {
             problems.add(at: present, found: "false", allowed: "true")
             return nil
         }
+        if let words, oneOf == nil {
+            problems.add(at: words, found: "words without oneOf", allowed: "words only beside oneOf: equals compares the whole claim")
+            return nil
+        }
         if let oneOf, oneOf.value.isEmpty {
             problems.add(at: oneOf, found: "an empty list", allowed: "at least one value")
             return nil
         }
         let values = (equals.map { [$0] } ?? oneOf?.value ?? []).compactMap { readValue($0, problems) }
-        return name.map { Condition(name: $0.value, values: values) }
+        return name.map { Condition(name: $0.value, values: values, readsWords: oneOf != nil && words?.value != false) }
     }
 
     private static func readValue(_ node: ConfigurationNode, _ problems: Problems) -> ClaimValue? {

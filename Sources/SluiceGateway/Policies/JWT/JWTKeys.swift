@@ -29,9 +29,6 @@ final class JWTKeys: WorkerResource {
         var generation: UInt64
         /// The source's; nil where keys never change.
         let latestGeneration: UnsafeMutablePointer<Atomic<UInt64>>?
-        let scanner: ClaimScanner.Memory
-        /// Room for the decoded header or payload of the longest token.
-        let text: UnsafeMutablePointer<UInt8>
         /// Room for a decoded signature.
         let signature: UnsafeMutablePointer<UInt8>
         let cache: VerifiedTokenCache.Handle
@@ -40,8 +37,6 @@ final class JWTKeys: WorkerResource {
 
     /// Bytes of an RS256 signature under the longest key.
     static let signatureBytesMax = RSAPublicKey.bitsMax / 8
-    /// Members of all objects of a token's claims.
-    static let membersMax = 512
 
     private let state: UnsafeMutablePointer<State>
     private let origin: Origin
@@ -63,8 +58,6 @@ final class JWTKeys: WorkerResource {
         state.initialize(
             to: State(
                 mac: nil, verifiers: UnsafeBufferPointer(start: nil, count: 0), generation: 0, latestGeneration: latest,
-                scanner: .allocate(capacity: Self.membersMax),
-                text: .allocate(capacity: Base64URL.decodedCount(BearerToken.bytesMax) + 3),
                 signature: .allocate(capacity: Self.signatureBytesMax + 3), cache: cache.handle,
                 owner: Unmanaged.passUnretained(self)))
         switch origin {
@@ -79,8 +72,6 @@ final class JWTKeys: WorkerResource {
     }
 
     deinit {
-        state.pointee.scanner.deallocate()
-        state.pointee.text.deallocate()
         state.pointee.signature.deallocate()
         state.deinitialize(count: 1)
         state.deallocate()

@@ -9,8 +9,6 @@ import SluiceHTTP
 final class KeySet: Sendable {
     /// Keys that are taken from one set; further ones are passed over.
     static let keysMax = 256
-    /// Members of all objects of the set together.
-    private static let membersMax = 8192
 
     struct Key: Sendable {
         /// `kid`, as bytes; nil if the key has none.
@@ -28,10 +26,10 @@ final class KeySet: Sendable {
     let text: [UInt8]
 
     init(_ text: [UInt8]) throws(Fault) {
-        let memory = ClaimScanner.Memory.allocate(capacity: Self.membersMax)
+        let memory = ClaimScanner.Memory.allocate(textBytesMax: text.count)
         defer { memory.deallocate() }
         let keys = text.withByteView { view -> [Key]? in
-            guard let set = ClaimScanner.scan(view, memory: memory, membersMax: Self.membersMax),
+            guard let set = ClaimScanner.scan(view, memory: memory),
                 let list = set.value(of: ByteView("keys")), list.kind == .array
             else { return nil }
             return Self.keys(in: list, memory: memory)
@@ -46,7 +44,7 @@ final class KeySet: Sendable {
         var elements = JSONElements(list)
         while let element = elements.next(), keys.count < keysMax {
             guard element.kind == .object,
-                let object = ClaimScanner.scan(element.raw, memory: memory, membersMax: membersMax),
+                let object = ClaimScanner.scan(element.raw, memory: memory),
                 let key = key(object)
             else { continue }
             if key.id != nil, keys.contains(where: { $0.id == key.id }) { continue }

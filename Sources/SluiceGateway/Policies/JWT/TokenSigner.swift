@@ -108,10 +108,11 @@ extension JWT {
 
         /// Whether the text is one JSON value: whether it can be a member's.
         private static func isJSON(_ text: String) -> Bool {
-            let memory = ClaimScanner.Memory.allocate(capacity: JWTKeys.membersMax)
+            let object = Array("{\"v\":\(text)}".utf8)
+            let memory = ClaimScanner.Memory.allocate(textBytesMax: object.count)
             defer { memory.deallocate() }
-            return Array("{\"v\":\(text)}".utf8).withByteView { view in
-                ClaimScanner.scan(view, memory: memory, membersMax: JWTKeys.membersMax)?.count == 1
+            return object.withByteView { view in
+                ClaimScanner.scan(view, memory: memory)?.count == 1
             }
         }
     }
