@@ -124,6 +124,33 @@ struct HMACTests {
         }
     }
 
+    @Test("named form: a list that names a field twice is invalid, in any case: its value would be hashed for each")
+    func listNamesOnce() throws {
+        let policy = try policy()
+        for (list, expected) in [("x-a,x-b", Outcome.proceed), ("x-a,x-a", .refuse(.hmacInvalid)), ("x-a, X-A", .refuse(.hmacInvalid))] {
+            #expect(try outcome(policy, named("algorithm=\"HmacSHA256\", headers=\"\(list)\", signature=\"\(Self.plain)\"")) == expected)
+        }
+    }
+
+    @Test("named form: with 32 listed headers, each received several times among others, the canonical text is as it is defined")
+    func manyFields() throws {
+        let names = (0..<20).map { "x-header-\($0)" }
+        var lines: [String] = []
+        for round in 0..<2 { lines += names.reversed().map { "\(round == 0 ? $0 : $0.uppercased()): \($0.count)\(round)" } }
+        let list = names + (0..<12).map { "x-absent-\($0)" }
+        let text = (["GET", "/orders/v1?a=b", Self.stamp] + names.map { "\($0):\($0.count)0,\($0.count)1" }).joined(separator: "\n")
+        let code = try HMACKeys.code(.sha256, Secret(bytes: Array(HMACVectors.secret.utf8)), of: Array(text.utf8))
+        let signature = String(unsafeUninitializedCapacity: Base64.encodedCount(code.count)) { out in
+            code.withByteView { Base64.encode($0, into: out.baseAddress!) }
+        }
+        let credentials = named("algorithm=\"HmacSHA256\", headers=\"\(list.joined(separator: ","))\", signature=\"\(signature)\"")
+        let policy = try policy { $0.requiredHeaders = ["x-header-3", "x-header-19"] }
+        #expect(try outcome(policy, credentials + lines) == .proceed)
+        #expect(try outcome(policy, credentials + lines.dropLast()) == .refuse(.hmacInvalid))
+        let absent = try self.policy { $0.requiredHeaders = ["x-absent-1"] }
+        #expect(try outcome(absent, credentials + lines) == .refuse(.hmacInvalid))
+    }
+
     // MARK: - Algorithms and encodings
 
     @Test("HmacSHA1 passes only where it is allowed, in both forms")

@@ -13,23 +13,22 @@ import SluiceHTTP
 /// The compact form tells its algorithm by the length of the code.
 ///
 /// What replay protection refuses is `.hmacInvalid` too; logs and `explain` say why.
-/// Refuses with the five `.hmac` rows, in their order. Never suspends. One pass over the listed headers, no allocation.
+/// Refuses with the five `.hmac` rows, in their order. Never suspends. One pass over the listed headers and one over the fields,
+/// no allocation.
 enum HMAC: Policy {
     static let key = "hmac"
 
     struct Compiled: BitwiseCopyable {
-        /// Names that `headers` may list. Each costs one pass over the fields, so the sender must not choose how many.
-        static let listedHeadersMax = 32
-        /// Bytes of a listed name.
-        static let nameBytesMax = 256
         private static var codeBytesMax: Int { DigestAlgorithm.byteCountMax + 1 }
 
         /// Of the worker's `HMACKeys`.
         let slot: Int
         /// Seconds; 0: the time is not checked.
         let clockSkew: Int64
-        /// In lower case; at most `listedHeadersMax`.
+        /// At most `SignedFields.namesMax`.
         let requiredHeaders: ArenaSlice<ByteView>
+        /// For the hashes of names.
+        let seed: UInt64
         let replay: ReplayTable.Handle?
 
         func evaluate(_ exchange: inout Exchange) -> Verdict {
@@ -70,7 +69,7 @@ enum HMAC: Policy {
             in exchange: Exchange
         ) -> ReplayTable.Outcome? {
             guard let context = context(for: credentials, form: form, in: exchange),
-                lists(credentials.headers, in: exchange)
+                let fields = signedFields(credentials.headers, in: exchange)
             else { return nil }
             return withUnsafeTemporaryAllocation(byteCount: 2 * Self.codeBytesMax, alignment: 8) { memory in
                 let bytes = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
@@ -84,13 +83,24 @@ enum HMAC: Policy {
                 context.update(exchange.target)
                 context.update(ByteView("\n"))
                 context.update(timestamp)
-                guard Self.update(context, withHeaders: credentials.headers, of: exchange),
-                    context.finish(into: bytes) == count,
+                fields.update(context, exchange)
+                guard context.finish(into: bytes) == count,
                     constantTimeEquals(ByteView(base: bytes, count: count), ByteView(base: sent, count: count))
                 else { return nil }
                 guard let replay else { return .fresh }
                 return replay.insert(bytes, second: second, now: exchange.context.pointee.wallSeconds, skew: clockSkew)
             }
+        }
+
+        /// What the list covers; nil unless it is well formed and covers every required header.
+        private func signedFields(_ list: ByteView, in exchange: Exchange) -> SignedFields? {
+            guard let fields = SignedFields(list, in: exchange, seed: seed) else { return nil }
+            var index = 0
+            while index < requiredHeaders.count {
+                guard fields.cover(requiredHeaders[index]) else { return nil }
+                index += 1
+            }
+            return fields
         }
 
         /// The keyed context of the algorithm that the request names or, in the compact form, implies.
@@ -104,60 +114,6 @@ enum HMAC: Policy {
             case .named: return nil
             case .compact: return credentials.signature.count == 28 ? contexts.sha1 : contexts.sha256
             }
-        }
-
-        /// Whether the list is well formed and names every required header, each of which is present.
-        private func lists(_ headers: ByteView, in exchange: Exchange) -> Bool {
-            var names = ListedHeaders(headers)
-            var count = 0
-            while let name = names.next() {
-                count += 1
-                if count > Self.listedHeadersMax || name.count > Self.nameBytesMax { return false }
-            }
-            if names.isMalformed { return false }
-            var index = 0
-            while index < requiredHeaders.count {
-                let required = requiredHeaders[index]
-                guard Self.isListed(required, in: headers), exchange.hasField(required) else { return false }
-                index += 1
-            }
-            return true
-        }
-
-        private static func isListed(_ required: ByteView, in headers: ByteView) -> Bool {
-            var names = ListedHeaders(headers)
-            while let name = names.next() {
-                if name.equalsIgnoringCase(required) { return true }
-            }
-            return false
-        }
-
-        /// Appends `\nname:value` for every listed header that is present: the values of its lines joined by commas.
-        /// False where the worker's scratch cannot hold a name.
-        private static func update(_ context: KeyedHMAC.Handle, withHeaders headers: ByteView, of exchange: Exchange) -> Bool {
-            let scratch = exchange.context.pointee.scratch
-            guard headers.isEmpty || exchange.context.pointee.scratchCapacity >= nameBytesMax + 2 else { return false }
-            let bytes = exchange.headBytes
-            let fields = exchange.head.fields
-            var names = ListedHeaders(headers)
-            while let name = names.next() {
-                scratch[0] = UInt8(ascii: "\n")
-                for index in 0..<name.count { scratch[index + 1] = name[index].asciiLowercased }
-                scratch[name.count + 1] = UInt8(ascii: ":")
-                let lowercase = ByteView(base: scratch + 1, count: name.count)
-                var isFirst = true
-                var index = 0
-                while index < fields.count {
-                    let field = fields[index]
-                    if bytes[field.name].equalsIgnoringCase(lowercase) {
-                        context.update(isFirst ? ByteView(base: scratch, count: name.count + 2) : ByteView(","))
-                        context.update(bytes[field.value])
-                        isFirst = false
-                    }
-                    index += 1
-                }
-            }
-            return true
         }
     }
 }
@@ -179,17 +135,5 @@ struct FieldLines: BitwiseCopyable {
         var index = first + 1
         while index < fields.count, fields[index].known != field { index += 1 }
         isRepeated = index < fields.count
-    }
-}
-
-extension Exchange {
-    /// Whether a line with this name, given in lower case, was received.
-    fileprivate func hasField(_ lowercase: ByteView) -> Bool {
-        var index = 0
-        while index < head.fields.count {
-            if headBytes[head.fields[index].name].equalsIgnoringCase(lowercase) { return true }
-            index += 1
-        }
-        return false
     }
 }

@@ -71,12 +71,12 @@ extension HMAC {
                 problems.add(at: name, found: Quoting.quoted(name.value), allowed: "the name of a header")
             } else if name.value.lowercased() == "authorization" {
                 problems.add(at: name, found: "authorization", allowed: "a header other than the one that bears the signature")
-            } else if index == Compiled.listedHeadersMax {
+            } else if index == SignedFields.namesMax {
                 problems.add(
-                    at: name, found: "more than \(Compiled.listedHeadersMax) headers",
-                    allowed: "at most \(Compiled.listedHeadersMax)")
-            } else if name.value.utf8.count > Compiled.nameBytesMax {
-                problems.add(at: name, found: "a name of \(name.value.utf8.count) bytes", allowed: "at most \(Compiled.nameBytesMax)")
+                    at: name, found: "more than \(SignedFields.namesMax) headers",
+                    allowed: "at most \(SignedFields.namesMax)")
+            } else if name.value.utf8.count > SignedFields.nameBytesMax {
+                problems.add(at: name, found: "a name of \(name.value.utf8.count) bytes", allowed: "at most \(SignedFields.nameBytesMax)")
             }
         }
     }
@@ -109,6 +109,7 @@ extension HMAC {
             slot: snapshot.workerResource { HMACKeys(secret: secret, algorithms: algorithms) },
             clockSkew: configuration.clockSkew,
             requiredHeaders: snapshot.arena.store(configuration.requiredHeaders.map { snapshot.arena.bytes($0) }),
+            seed: UInt64.random(in: 0...UInt64.max),
             replay: replay)
     }
 }
