@@ -92,6 +92,29 @@ struct ChainOrderTests {
         expect(try gateway.get("/api/b"), is: .hmacNoTimestamp)
     }
 
+    @Test("a quota that is charged after authentication is not used up by strangers: the domain's, an endpoint's, and either with the other's before")
+    func quotaAfterAuthentication() throws {
+        let one = "{limits: [{limit: 1, perSeconds: 86400}], charge: after}"
+        func statuses(_ gateway: Gateway) throws -> [Int] {
+            for _ in 0..<3 { expect(try gateway.get("/api/a"), is: .hmacNoTimestamp) }
+            return try (0..<2).map { _ in try gateway.get("/api/a", Signing.compact("GET", "/api/a", secret: "s3cret")).status }
+        }
+        let domain = try Gateway(configuration(policies: "usageQuota: \(one), \(hmac)", [EndpointText("/**", helloMock)]))
+        #expect(try statuses(domain) == [200, 403])
+        // What no endpoint matches is charged to the domain all the same.
+        expect(try domain.get("/api/a"), is: .hmacNoTimestamp)
+        let endpoint = try Gateway(configuration(policies: hmac, [EndpointText("/a", "\(helloMock), usageQuota: \(one)"), EndpointText("/b", helloMock)]))
+        #expect(try statuses(endpoint) == [200, 403])
+        let before = "usageQuota: [{limit: 4, perSeconds: 86400}]"
+        let mixed = try Gateway(
+            configuration(policies: "\(before), \(hmac)", [EndpointText("/**", "\(helloMock), usageQuota: \(one)")]),
+            environment: ["SLUICE_RATE_LIMIT_FIELDS": "all"])
+        #expect(try statuses(mixed) == [200, 403])
+        let last = try mixed.get("/api/a", Signing.compact("GET", "/api/a", secret: "s3cret"))
+        expect(last, is: .quota)
+        #expect(last["RateLimit"]?.hasPrefix("\"domain-86400\";r=0;") == true, "\(last.headText)")
+    }
+
     @Test("an unmatched path passes quota and authentication before it is 404")
     func authenticationBeforeNotFound() throws {
         let gateway = try Gateway(

@@ -14,7 +14,7 @@ enum Step: BitwiseCopyable {
     case cors(UnsafePointer<CORS.Compiled>)
     /// Before quotas: a notice uses nothing up.
     case maintenance(UnsafePointer<StoredResponse>)
-    /// Before authentication: guesses at credentials use the quota up too.
+    /// Before authentication, where guesses at credentials use the quota up too, or after it: see `UsageQuota`.
     case usageQuota(UnsafePointer<UsageQuota.Compiled>)
     /// Before anything that costs the operator's services work, and before it is told what exists.
     case hmac(UnsafePointer<HMAC.Compiled>)

@@ -6,7 +6,13 @@ import SluiceHTTP
 ///
 /// A list rejects when any one of its conditions has nothing left, and then charges none of them. A request that the
 /// domain's list rejects is charged to the endpoint's all the same; one that the endpoint's rejects has been charged to
-/// the domain's: one step, compiled from both lists. Refuses with `.quotaExceeded` (403). Suspends while allowance is
+/// the domain's: one step, compiled from both lists.
+///
+/// Each list says whether it is charged before authentication, as the contract's order has it, or after it: what is charged before, strangers
+/// can use up. Where the two say the same they are one step, else a step each; a request that the earlier one or authentication
+/// rejects is then not charged to the later one.
+///
+/// Refuses with `.quotaExceeded` (403). Suspends while allowance is
 /// being reserved, for as long as SLUICE_COUNT_WAIT_MS allows, and has then charged nothing.
 ///
 /// Conditions are charged one after the other, and given back when a later one rejects. In between another worker may
@@ -17,6 +23,12 @@ enum UsageQuota: ConfigurablePolicy {
 
     struct Configuration: Sendable {
         var conditions: [Condition]
+        var charge = Charge.before
+
+        /// When a request is charged, as seen from authentication.
+        enum Charge: String, CaseIterable, Sendable {
+            case before, after
+        }
 
         struct Condition: Sendable {
             /// Requests per window. 0 refuses every request.
@@ -29,8 +41,24 @@ enum UsageQuota: ConfigurablePolicy {
     static let perSecondsRange: ClosedRange<Int64> = 1...2_592_000
 
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
+        if node.elements == nil, case .mapping = node.content {
+            guard let reader = MappingReader(node, problems) else { return nil }
+            let charge = reader.enumeration("charge", of: Configuration.Charge.self)
+            let limits = reader.node("limits")
+            if limits == nil { reader.missing("limits", allowed: allowed) }
+            reader.finish()
+            var configuration = limits.flatMap { readLimits($0, problems) }
+            configuration?.charge = charge?.value ?? .before
+            return configuration
+        }
+        return readLimits(node, problems, allowed: allowed + ", or {limits, charge}")
+    }
+
+    private static let allowed = "a list of {limit, perSeconds}"
+
+    private static func readLimits(_ node: ConfigurationNode, _ problems: Problems, allowed: String = allowed) -> Configuration? {
         guard let entries = node.elements else {
-            problems.add(at: node, found: node.found, allowed: "a list of {limit, perSeconds}")
+            problems.add(at: node, found: node.found, allowed: allowed)
             return nil
         }
         var conditions: [Configuration.Condition] = []

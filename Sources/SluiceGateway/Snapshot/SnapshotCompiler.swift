@@ -84,6 +84,7 @@ struct SnapshotCompiler {
                 .map { $0.amended(cors: cors, into: arena).response },
             quota: UsageQuota.compile(
                 domain.policies.usageQuota, owner: domain.key.value, counts: registries.counts, into: builder),
+            quotaCharge: domain.policies.usageQuota?.charge ?? .before,
             hmac: domain.policies.hmac.flatMap { HMAC.compile($0, into: builder) }.map { arena.store($0) },
             jwt: domain.policies.jwt.flatMap { JWT.compile($0, into: builder) }.map { arena.store($0) })
         let endpoints = domain.endpoints.map { compile($0, of: domain.key.value, parts) }
@@ -95,7 +96,7 @@ struct SnapshotCompiler {
             key: arena.bytes(domain.key.value), counter: metricRows.domain(domain.key.value),
             unmatchedCounter: metricRows.endpoint(.init(domain: domain.key.value, endpoint: "")),
             unsafeMarks: domain.keepsEncodedSlashes ? .hiddenDots : .encodedSlash, keepsAmbiguousPaths: domain.keepsAmbiguousPaths, endpoints: table, compiledEndpoints: arena.store(endpoints),
-            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), into: arena)),
+            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), charge: .before, into: arena)),
             unsafeTargetSteps: arena.store([.ceiling(parts.ceiling), .unsafeTarget]), cors: corsPlace, upstream: upstream)
     }
 
@@ -106,20 +107,28 @@ struct SnapshotCompiler {
         let cors: UnsafePointer<CORS.Compiled>?
         let maintenance: UnsafePointer<StoredResponse>?
         let quota: ArenaSlice<UsageQuota.Compiled.Condition>
+        let quotaCharge: UsageQuota.Configuration.Charge
         let hmac: UnsafePointer<HMAC.Compiled>?
         let jwt: UnsafePointer<JWT.Compiled>?
 
         /// Steps 1 to 6 of the chain.
-        func steps(endpointQuota: ArenaSlice<UsageQuota.Compiled.Condition>, into arena: Arena) -> [Step] {
+        func steps(
+            endpointQuota: ArenaSlice<UsageQuota.Compiled.Condition>, charge: UsageQuota.Configuration.Charge, into arena: Arena
+        ) -> [Step] {
+            func quotaStep(_ time: UsageQuota.Configuration.Charge) -> [Step] {
+                let domain = quotaCharge == time ? quota : ArenaSlice()
+                let endpoint = charge == time ? endpointQuota : ArenaSlice()
+                guard domain.count + endpoint.count > 0 else { return [] }
+                return [.usageQuota(arena.store(UsageQuota.Compiled(domain: domain, endpoint: endpoint, into: arena)))]
+            }
             var steps: [Step] = [.ceiling(ceiling)]
             if let ipACL { steps.append(.ipACL(ipACL)) }
             if let cors { steps.append(.cors(cors)) }
             if let maintenance { steps.append(.maintenance(maintenance)) }
-            if quota.count + endpointQuota.count > 0 {
-                steps.append(.usageQuota(arena.store(UsageQuota.Compiled(domain: quota, endpoint: endpointQuota, into: arena))))
-            }
+            steps += quotaStep(.before)
             if let hmac { steps.append(.hmac(hmac)) }
             if let jwt { steps.append(.jwt(jwt)) }
+            steps += quotaStep(.after)
             return steps
         }
     }
@@ -150,7 +159,7 @@ struct SnapshotCompiler {
         let headers = endpoint.policies.headers.flatMap {
             HeaderChanges.compile($0.leavingOut(cors: parts.cors != nil, date: endpoint.policies.mock != nil), into: builder)
         }
-        var steps = parts.steps(endpointQuota: quota, into: arena)
+        var steps = parts.steps(endpointQuota: quota, charge: endpoint.policies.usageQuota?.charge ?? .before, into: arena)
         steps.append(.bodyLimit(UInt64(settings.maxBodyBytes)))
         if let preCall = endpoint.policies.preCall.flatMap({ PreCall.compile($0, into: builder) }) {
             steps.append(.preCall(arena.store(preCall)))

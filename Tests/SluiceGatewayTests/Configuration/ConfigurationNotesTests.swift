@@ -13,6 +13,21 @@ struct ConfigurationNotesTests {
         return problems.all.map { "\($0.position.line) \($0.keyPath): \($0.found)" }
     }
 
+    @Test("a domain with credentials whose quota strangers can use up is noted", arguments: [
+        ("hmac: {secret: s}, usageQuota: [{limit: 1, perSeconds: 1}]", "", true),
+        ("jwt: {secret: s}, usageQuota: {limits: [{limit: 1, perSeconds: 1}], charge: before}", "", true),
+        ("hmac: {secret: s}", ", usageQuota: {limits: [{limit: 1, perSeconds: 1}]}", true),
+        ("hmac: {secret: s}, usageQuota: {limits: [{limit: 1, perSeconds: 1}], charge: after}", "", false),
+        ("hmac: {secret: s}, usageQuota: [{limit: 0, perSeconds: 1}]", "", false), ("hmac: {secret: s}, usageQuota: []", "", false),
+        ("hmac: {secret: s}", "", false), ("usageQuota: [{limit: 1, perSeconds: 1}]", "", false),
+    ])
+    func quotaOfStrangers(domain: String, endpoint: String, isNoted: Bool) throws {
+        let found = try notes(
+            "domains: [{key: a, policies: {\(domain)}, endpoints: [{path: /**, policies: {mock: {status: 200}\(endpoint)}}]}]")
+        #expect(found.count == (isNoted ? 1 : 0), "\(found)")
+        #expect(found.allSatisfy { $0.contains("domains[0].key: a domain with credentials whose `usageQuota`") })
+    }
+
     @Test("a domain without endpoints is noted, one with endpoints is not")
     func withoutEndpoints() throws {
         let mock = "endpoints: [{path: /**, policies: {mock: {status: 200}}}]"
