@@ -21,6 +21,8 @@ struct UpstreamAddress {
     var ejectedUntil: UInt64 = 0
     /// The same for the case that there are no others: its circuit is open. 0 if it is closed.
     var circuitOpenUntil: UInt64 = 0
+    /// Which idle connections a request may go to that must not be sent twice.
+    var idleLifetime = IdleLifetime()
     /// Whether resolution no longer gives it: its connections end with their exchanges.
     var isRetired = false
 }

@@ -12,6 +12,9 @@ struct UpstreamConnection {
     var isQueued = false
     /// Whether it has served a response before: only then can the peer have closed it without a fault.
     var isReused = false
+    /// When it was last given to the pool: milliseconds of the monotonic clock, the lower half, so that it has room here. None stays idle
+    /// for as long as that takes to come round.
+    var idleSince: UInt32 = 0
     var deadline: Deadline
     let worker: Unmanaged<Worker>
     /// Where it leads. Nil only in a place that is not in use.

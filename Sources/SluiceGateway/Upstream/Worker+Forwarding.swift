@@ -53,11 +53,14 @@ extension Worker {
         if block.pointee.transfer.attempts == 1 {
             origins.pointee[address.pointee.origin].pointee.retryBudget.noteRequest(at: nowMilliseconds / 1000)
         }
-        if !freshOnly, let idle = takeIdle(address) {
+        if !freshOnly, let idle = takeIdle(address, mayRepeat: mayRepeat(block)) {
             attach(idle, connection)
             return sendRequest(idle)
         }
-        guard limits.connectionsPerAddressMax == 0 || address.pointee.connections < limits.connectionsPerAddressMax else {
+        // An idle one that this request cannot have makes room for its own.
+        guard limits.connectionsPerAddressMax == 0 || address.pointee.connections < limits.connectionsPerAddressMax
+            || closeOneIdle(address)
+        else {
             return fail(connection, .upstreamUnavailable("too many upstream connections"))
         }
         guard let error = connect(address, for: connection) else { return }
@@ -68,6 +71,20 @@ extension Worker {
             noteFailure(address)
             tryAgain(connection, block, at: address.pointee.origin, orFail: .upstreamFailed("connection refused"))
         }
+    }
+
+    /// Whether the request could be sent again, should the connection turn out to be closed: seeing it twice would do no harm
+    /// (RFC 9110, 9.2.2), and what there is of its body stands in the block.
+    @inline(__always)
+    private func mayRepeat(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+        guard isRepeatable(block) else { return false }
+        return block.pointee.transfer.isPreCall || block.pointee.transfer.requestBody == .complete || isWhole(block)
+    }
+
+    /// Whether seeing the request twice would do no harm.
+    @inline(__always)
+    private func isRepeatable(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+        block.pointee.exchange.head.method.isIdempotent || block.pointee.transfer.isPreCall
     }
 
     // MARK: Choosing
@@ -278,7 +295,8 @@ extension Worker {
         let hasAnswered = block.pointee.transfer.upstreamHeadAt != 0 || block.pointee.transfer.interimCount > 0
             || upstream.pointee.carryCount > 0
         let wasStale = upstream.pointee.isReused && !hasAnswered
-        let isSafe = block.pointee.exchange.head.method.isIdempotent || block.pointee.transfer.isPreCall
+        let isSafe = isRepeatable(block)
+        if wasStale { noteClosed(upstream) }
         if !wasStale, let address = upstream.pointee.address { noteFailure(address) }
         detach(upstream)
         close(upstream)

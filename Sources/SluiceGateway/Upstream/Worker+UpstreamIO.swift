@@ -183,9 +183,10 @@ extension Worker {
     // MARK: The pool
 
     /// An open connection that nobody uses; the one used last. One that has something to say, which is its end or a response that nobody
-    /// asked for, is none: what it said would be taken for the response to come.
+    /// asked for, is none: what it said would be taken for the response to come. Nor is one that may be about to end, for a request that
+    /// must not be sent twice.
     @inline(__always)
-    func takeIdle(_ address: UpstreamAddressRef) -> UpstreamLink? {
+    func takeIdle(_ address: UpstreamAddressRef, mayRepeat: Bool) -> UpstreamLink? {
         guard var connection = address.pointee.firstIdle else { return nil }
         while connection.pointee.socket.mayRead || Readiness.isDue(connection.event) {
             let next = connection.pointee.nextIdle
@@ -193,6 +194,9 @@ extension Worker {
             if connection.pointee.state == .idle { break }
             guard let next else { return nil }
             connection = next
+        }
+        if !mayRepeat {
+            guard address.pointee.idleLifetime.isYoung(idleTime(connection), at: nowMilliseconds) else { return nil }
         }
         unlinkIdle(connection, address)
         connection.pointee.state = .active
@@ -223,6 +227,7 @@ extension Worker {
         address.pointee.outstanding -= 1
         dropCarry(connection)
         connection.pointee.state = .idle
+        connection.pointee.idleSince = UInt32(truncatingIfNeeded: nowMilliseconds)
         connection.pointee.nextIdle = address.pointee.firstIdle
         address.pointee.firstIdle?.pointee.previousIdle = connection
         address.pointee.firstIdle = connection
@@ -237,9 +242,32 @@ extension Worker {
         // TLS sends session tickets and key updates of its own accord: they are no data.
         if connection.pointee.socket.tls != nil || !connection.pointee.socket.isPeerClosed {
             var byte: UInt8 = 0
-            if case .wouldBlock = connection.pointee.socket.receive(into: &byte, capacity: 1) { return }
+            switch connection.pointee.socket.receive(into: &byte, capacity: 1) {
+            case .wouldBlock: return
+            case .bytes: return close(connection)
+            case .ended, .failed: break
+            }
         }
+        noteClosed(connection)
         close(connection)
+    }
+
+    /// Milliseconds since the connection was given to the pool.
+    private func idleTime(_ connection: UpstreamLink) -> UInt64 {
+        UInt64(UInt32(truncatingIfNeeded: nowMilliseconds) &- connection.pointee.idleSince)
+    }
+
+    /// The service has closed a connection that was idle, or has answered nothing on one that was.
+    func noteClosed(_ connection: UpstreamLink) {
+        guard let address = connection.pointee.address else { return }
+        address.pointee.idleLifetime.noteClosed(after: idleTime(connection), at: nowMilliseconds)
+    }
+
+    /// Closes a connection that nobody uses, if there is one.
+    func closeOneIdle(_ address: UpstreamAddressRef) -> Bool {
+        guard let connection = address.pointee.firstIdle else { return false }
+        close(connection)
+        return true
     }
 
     // MARK: Closing
@@ -291,7 +319,10 @@ extension Worker {
     func upstreamExpired(_ connection: UpstreamLink) {
         switch connection.pointee.state {
         case .free: break
-        case .idle, .discarding: close(connection)
+        case .idle:
+            connection.pointee.address?.pointee.idleLifetime.noteOpen(after: idleTime(connection))
+            close(connection)
+        case .discarding: close(connection)
         case .connecting, .handshaking: connectExpired(connection)
         case .active: responseExpired(connection)
         case .tunnelling:

@@ -73,6 +73,7 @@ extension Worker {
             // A head has one time for all its pieces, an interim response and what follows it have their own.
             limit(upstream, to: answerTimeout(block))
             upstream.pointee.address?.pointee.noteSuccess()
+            if head.fields.present & KnownField.keepAlive.bit != 0 { noteKeepAlive(upstream, head, bytes) }
             if head.upgrade {
                 switchProtocols(upstream, connection, block, head, bytes)
                 return false
@@ -86,6 +87,13 @@ extension Worker {
             return beginResponse(upstream, connection, block, head, bytes)
         }
         return true
+    }
+
+    /// What the service says of its idle connections.
+    @inline(never)
+    private func noteKeepAlive(_ upstream: UpstreamLink, _ head: ResponseHead, _ bytes: ByteView) {
+        guard let line = head.fields.first(.keepAlive) else { return }
+        upstream.pointee.address?.pointee.idleLifetime.noteAnnounced(bytes[head.fields[line].value])
     }
 
     /// An interim response (RFC 9110, 15.2): passed on to a client that knows them.
