@@ -83,6 +83,13 @@ struct JWTConfigurationTests {
         #expect(bench.problems.all.map(\.keyPath) == ["jwks"])
     }
 
+    @Test("authorities of a key set that cannot be read are a problem at jwks")
+    func absentAuthorities() throws {
+        let configuration = try #require(try read("{jwks: \"https://idp.test/\", jwksCa: /nonexistent/ca.pem}"))
+        #expect(JWT.compile(configuration, into: bench.snapshot, registry: KeySetRegistry()) == nil)
+        #expect(bench.problems.all.map(\.keyPath) == ["jwks"])
+    }
+
     // MARK: - Signer
 
     private func outcome(_ configuration: JWT.Configuration, _ token: String) throws -> Outcome {

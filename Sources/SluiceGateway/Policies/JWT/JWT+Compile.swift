@@ -97,7 +97,17 @@ extension JWT {
     private static func source(
         of location: Located<KeySetLocation>, _ snapshot: SnapshotBuilder, _ registry: KeySetRegistry
     ) -> KeySetSource? {
-        guard case .file = location.value.kind else { return registry.source(for: location.value) }
+        guard case .file = location.value.kind else {
+            if let file = location.value.authorityFile {
+                do throws(CryptoError) {
+                    _ = try TLSClientContext(authorityFile: file)
+                } catch {
+                    snapshot.problems.add(at: location, found: "jwksCa: \(error.message)", allowed: "certificates of authorities that can be used")
+                    return nil
+                }
+            }
+            return registry.source(for: location.value)
+        }
         if let source = snapshot.keySetFiles[location.value] { return source }
         let result = KeySetFetch.load(location.value).flatMap { text in
             Result { () throws(KeySet.Fault) in try KeySet(text) }
