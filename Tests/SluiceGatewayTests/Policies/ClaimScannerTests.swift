@@ -52,6 +52,40 @@ struct ClaimScannerTests {
         #expect(count(String(nested("[", "", "]").dropLast(2))) == nil)
     }
 
+    @Test("a string ends, escapes and is refused at any place of a word of eight", arguments: 0..<18)
+    func words(offset: Int) throws {
+        let memory = ClaimScanner.Memory.allocate(textBytesMax: 200)
+        defer { memory.deallocate() }
+        for more in 0..<10 {
+            let (before, after) = (String(repeating: "~", count: offset), String(repeating: " ", count: more))
+            for (middle, isRead) in [("", true), (#"\""#, true), (#"\\"#, true), ("é", true), ("\u{7f}", true), ("\u{1f}", false), ("\t", false), (#"\x"#, false)] {
+                let value = before + middle + after
+                let object = Array("{\"a\":\"\(value)\",\"b\":\"\(after)\"}".utf8).withByteView { ClaimScanner.scan($0, memory: memory).map { object in
+                    [object.value(of: ByteView("a"))?.raw.string, object.value(of: ByteView("b"))?.raw.string]
+                } }
+                #expect(object == (isRead ? [value, after] : nil))
+            }
+            for broken: [UInt8] in [[0x80], [0xC3], [0xFF], [0xE2, 0x82]] {
+                let text = Array("{\"a\":\"\(before)".utf8) + broken + Array("\(after)\"}".utf8)
+                #expect(text.withByteView { ClaimScanner.scan($0, memory: memory) == nil })
+            }
+        }
+    }
+
+    @Test("a bound on values counts members and elements at all depths", arguments: [
+        (#"{"a":1}"#, 1), (#"{"a":1,"b":2}"#, 2), (#"{"a":[1,2,3]}"#, 4), (#"{"a":{"b":{"c":[]}}}"#, 3),
+    ])
+    func valuesMax(text: String, values: Int) {
+        let memory = ClaimScanner.Memory.allocate(textBytesMax: 100)
+        defer { memory.deallocate() }
+        func isTooMuch(_ most: Int) -> Bool {
+            Array(text.utf8).withByteView { view in
+                if case .tooManyValues = ClaimScanner.scan(view, memory: memory, valuesMax: most) { true } else { false }
+            }
+        }
+        #expect(!isTooMuch(values) && isTooMuch(values - 1))
+    }
+
     @Test("what is no object, and what is longer than the memory is for", arguments: [
         "", "{", "}", "[]", "1", "{}{}", "{,}", #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, #"{"a":1 "b":2}"#, #"{"a":[1,]}"#, #"{"a":[,1]}"#, #"{"a":[1 2]}"#,
         #"{a:1}"#, #"{"a":1]"#, #"{"a":[1}}"#, #"{"a":{"b":1,"b":2}}"#, #"{"a":[{"b":1},{"b":1,"\u0062":1}]}"#, #"{"a":01}"#, #"{"a":tru}"#,

@@ -88,24 +88,35 @@ struct JWTTests {
     @Test("a token of any length that a head may have is looked at, whatever its claims are", arguments: [16_000, 16_500, 23_000])
     func longTokens(bytes: Int) throws {
         let policy = try policy()
-        let key = Secret(bytes: Array(JWTVectors.secret.utf8))
         for filler in ["\"" + String(repeating: "x", count: bytes) + "\"", String(repeating: "[", count: bytes / 2) + String(repeating: "]", count: bytes / 2)] {
             let claims = "{\"exp\":\(AuthenticationBench.now + 100),\"a\":\(filler)}"
-            let input = try ["{\"alg\":\"HS256\"}", claims].map { text in
-                try Array(text.utf8).withByteView { bytes in
-                    var out = [UInt8](repeating: 0, count: Base64URL.encodedCount(bytes.count))
-                    let count = try out.withUnsafeMutableBufferPointer { Base64URL.encode(bytes, into: try #require($0.baseAddress)) }
-                    return String(decoding: out.prefix(count), as: UTF8.self)
-                }
-            }.joined(separator: ".")
-            let code = try HMACKeys.code(.sha256, key, of: Array(input.utf8))
-            var signature = [UInt8](repeating: 0, count: Base64URL.encodedCount(code.count))
-            _ = try code.withByteView { code in
-                try signature.withUnsafeMutableBufferPointer { Base64URL.encode(code, into: try #require($0.baseAddress)) }
-            }
-            #expect(try outcome(policy, ["Authorization: \(input).\(String(decoding: signature, as: UTF8.self))"]) == .proceed)
+            #expect(try outcome(policy, ["Authorization: \(signed("{\"alg\":\"HS256\"}", claims))"]) == .proceed)
         }
         #expect(try outcome(policy, ["Authorization: " + String(repeating: "a", count: 100_000) + ".b.c"]) == .refuse(.jwtInvalid))
+    }
+
+    private func encoded(_ bytes: [UInt8]) -> String {
+        var out = [UInt8](repeating: 0, count: Base64URL.encodedCount(bytes.count))
+        let count = bytes.withByteView { bytes in
+            out.withUnsafeMutableBufferPointer { out in out.baseAddress.map { Base64URL.encode(bytes, into: $0) } ?? 0 }
+        }
+        return String(decoding: out.prefix(count), as: UTF8.self)
+    }
+
+    private func signed(_ header: String, _ claims: String) throws -> String {
+        let input = encoded(Array(header.utf8)) + "." + encoded(Array(claims.utf8))
+        return try input + "." + encoded(HMACKeys.code(.sha256, Secret(bytes: Array(JWTVectors.secret.utf8)), of: Array(input.utf8)))
+    }
+
+    @Test("a header of 128 values is read, of 129 it is refused, and logs are told why", arguments: [(128, true), (129, false)])
+    func headerValues(values: Int, isRead: Bool) throws {
+        let header = "{\"alg\":\"HS256\",\"x5c\":[" + (2..<values).map { "\"\($0)\"" }.joined(separator: ",") + "]}"
+        var exchange = try bench.exchange("GET /", ["Authorization: " + signed(header, "{\"exp\":\(AuthenticationBench.now + 100)}")])
+        switch try policy().evaluate(&exchange) {
+        case .proceed: #expect(isRead)
+        case .refuse(let refusal): #expect(!isRead && refusal == Refusal(.jwtInvalid, detail: "more values in the token's header than are read"))
+        default: Issue.record("neither passed nor refused")
+        }
     }
 
     private func view(_ text: String) -> ByteView { bench.snapshot.arena.bytes(text) }

@@ -1,3 +1,4 @@
+import Glibc
 import SluiceHTTP
 
 /// The token of an Authorization field, and its three parts. Views point into the field's value.
@@ -31,25 +32,24 @@ struct BearerToken: BitwiseCopyable {
     }
 
     private static func point(in text: ByteView, from start: Int) -> Int? {
-        var index = start
-        while index < text.count {
-            if text[index] == UInt8(ascii: ".") { return index }
-            index += 1
-        }
-        return nil
+        guard start < text.count, let found = memchr(text.base + start, Int32(UInt8(ascii: ".")), text.count - start) else { return nil }
+        return UnsafeRawPointer(found) - UnsafeRawPointer(text.base)
     }
 }
 
 /// What the JOSE header of a token says, as far as it matters (RFC 7515, 4.1). `typ` and all it does not know are ignored.
 struct TokenHeader: BitwiseCopyable {
+    /// Members and elements of a header, nested ones included: it is read before any signature, so its sender is anybody. Key identifiers,
+    /// certificate chains and nested keys together have a few dozen.
+    static let valuesMax = 128
+
     /// Names the key; nil if there is none. Points into the scanned text.
     let keyID: JSONString?
 
-    /// - Returns: nil where the header is malformed, names another algorithm, or asks for what is not supported: any
+    /// - Returns: nil where the header names another algorithm, or asks for what is not supported: any
     ///   `crit` (4.1.11: an extension that is not understood must be refused) and an unencoded payload (RFC 7797).
-    init?(_ text: ByteView, algorithm: StaticString, memory: ClaimScanner.Memory) {
-        guard let object = ClaimScanner.scan(text, memory: memory),
-            let named = object.value(of: ByteView("alg"))?.string, named.equals(ByteView(algorithm)),
+    init?(_ object: JSONObject, algorithm: StaticString) {
+        guard let named = object.value(of: ByteView("alg"))?.string, named.equals(ByteView(algorithm)),
             object.value(of: ByteView("crit")) == nil
         else { return nil }
         if let encoded = object.value(of: ByteView("b64")), encoded.kind != .true { return nil }

@@ -135,24 +135,41 @@ struct ClaimScanner: BitwiseCopyable {
     private var position = 0
     private var depth = 0
     private var objectCount: UInt32 = 0
+    /// Values that may still come.
+    private var valuesLeft: Int
     private var topCount = 0
 
-    private init(_ text: ByteView, _ memory: Memory) {
+    private init(_ text: ByteView, _ memory: Memory, valuesMax: Int) {
         self.text = text
         self.memory = memory
         scan = memory.beginScan()
         slotMask = Memory.slotCount(text.count) - 1
+        valuesLeft = valuesMax
     }
 
-    /// The object that `text` holds; nil where it holds anything else, breaks a rule, or is longer than the memory is for.
+    enum Outcome: BitwiseCopyable {
+        case object(JSONObject)
+        /// No object, one that breaks a rule, or a text that is longer than the memory is for.
+        case malformed
+        case tooManyValues
+    }
+
+    /// The object that `text` holds; nil where there is none.
     static func scan(_ text: ByteView, memory: Memory) -> JSONObject? {
-        guard text.count <= memory.textBytesMax else { return nil }
-        var scanner = ClaimScanner(text, memory)
+        guard case .object(let object) = scan(text, memory: memory, valuesMax: .max) else { return nil }
+        return object
+    }
+
+    /// The object that `text` holds.
+    /// - Parameter valuesMax: bound on members and elements at all depths, for a text whose sender is anybody.
+    static func scan(_ text: ByteView, memory: Memory, valuesMax: Int) -> Outcome {
+        guard text.count <= memory.textBytesMax else { return .malformed }
+        var scanner = ClaimScanner(text, memory, valuesMax: valuesMax)
         scanner.skipBlanks()
-        guard scanner.take(UInt8(ascii: "{")), scanner.rest() else { return nil }
+        guard scanner.take(UInt8(ascii: "{")), scanner.rest() else { return scanner.valuesLeft < 0 ? .tooManyValues : .malformed }
         scanner.skipBlanks()
-        guard scanner.position == text.count else { return nil }
-        return JSONObject(count: scanner.topCount, scanner: scanner)
+        guard scanner.position == text.count else { return .malformed }
+        return .object(JSONObject(count: scanner.topCount, scanner: scanner))
     }
 
     // MARK: - Values
@@ -186,7 +203,8 @@ struct ClaimScanner: BitwiseCopyable {
                 guard take(UInt8(ascii: ":")) else { return false }
                 skipBlanks()
             }
-            guard position < text.count else { return false }
+            valuesLeft -= 1
+            guard valuesLeft >= 0, position < text.count else { return false }
             let start = position
             let first = text[position]
             if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
@@ -338,7 +356,9 @@ struct ClaimScanner: BitwiseCopyable {
     private mutating func string() -> JSONString? {
         let start = position
         var hasEscapes = false
-        while position < text.count {
+        while true {
+            skipPlain()
+            guard position < text.count else { return nil }
             let byte = text[position]
             switch byte {
             case UInt8(ascii: "\""):
@@ -355,7 +375,25 @@ struct ClaimScanner: BitwiseCopyable {
                 guard multibyte(byte) else { return nil }
             }
         }
-        return nil
+    }
+
+    /// Skips characters of a string that stand for themselves, eight at a time: to the first of a word that may be none, which may also be
+    /// the word in front of the text's last seven bytes.
+    private mutating func skipPlain() {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        while position + 8 <= text.count {
+            let word = UInt64(littleEndian: UnsafeRawPointer(text.base + position).loadUnaligned(as: UInt64.self))
+            let quote = word ^ (ones &* 0x22)
+            let slash = word ^ (ones &* 0x5C)
+            // Bit 7 of each byte: beyond ASCII, a control character, or one of the two. A borrow marks further bytes only behind such a one.
+            let marks = word | (word &- (ones &* 0x20)) | ((quote &- ones) & ~quote) | ((slash &- ones) & ~slash)
+            let special = marks & (ones &* 0x80)
+            if special != 0 {
+                position += special.trailingZeroBitCount >> 3
+                return
+            }
+            position += 8
+        }
     }
 
     private mutating func escape() -> Bool {

@@ -72,9 +72,17 @@ enum JWT: Policy {
         private func verify(_ token: ByteView, _ keys: UnsafeMutablePointer<JWTKeys.State>, _ exchange: inout Exchange) -> Verdict {
             let memory = exchange.resource(memorySlot, as: TokenMemory.State.self).pointee
             guard token.count <= memory.tokenBytesMax, let parts = BearerToken(token),
-                let headerCount = Base64URL.decode(parts.header, into: memory.text),
-                let header = TokenHeader(ByteView(base: memory.text, count: headerCount), algorithm: algorithm.name, memory: memory.scanner)
+                let headerCount = Base64URL.decode(parts.header, into: memory.text)
             else { return .refuse(Refusal(.jwtInvalid)) }
+            let headerText = ByteView(base: memory.text, count: headerCount)
+            let header: TokenHeader
+            switch ClaimScanner.scan(headerText, memory: memory.scanner, valuesMax: TokenHeader.valuesMax) {
+            case .object(let object):
+                guard let read = TokenHeader(object, algorithm: algorithm.name) else { return .refuse(Refusal(.jwtInvalid)) }
+                header = read
+            case .malformed: return .refuse(Refusal(.jwtInvalid))
+            case .tooManyValues: return .refuse(Refusal(.jwtInvalid, detail: "more values in the token's header than are read"))
+            }
             switch checkSignature(parts, header, keys.pointee) {
             case .wrong: return .refuse(Refusal(.jwtInvalid))
             case .unknownKey: return awaitKeys(keys, &exchange)
