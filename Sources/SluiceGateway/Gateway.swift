@@ -234,7 +234,9 @@ package final class Gateway: @unchecked Sendable {
         registries.counts.putInForce()
         registries.counts.signal.raise()
         let origins = registries.origins.all
-        resolver?.resolve(origins.filter { plan.snapshot.originNumbers.contains($0.number) }, waitingMilliseconds: 3000)
+        let used = origins.filter { plan.snapshot.originNumbers.contains($0.number) }
+        resolver?.prepare(used, waitingMilliseconds: 3000)
+        resolver?.use(used)
         let addresses = resolver?.addresses ?? [:]
         let labels = registries.metrics.labels
         let releasedRows = registries.metrics.takeReleased()

@@ -65,8 +65,17 @@ enum Limits {
     /// Milliseconds that a start waits for a shared store of counts: as long as one that has lost its data needs to settle, and a little more.
     static let firstRoundMilliseconds = 6000
 
+    /// How long the end of the process waits for threads that hang in what the system does for them: a disk, a name server.
+    static let endMilliseconds: UInt64 = 10_000
+
     /// Names that are looked up at once.
     static let lookUpsAtOnce = 64
+    /// After so long a look-up holds up no other any more.
+    static let lookUpPatienceMilliseconds: UInt64 = 1000
+    /// Threads of look-ups, those included whose answers do not come. Each takes some 30 KB.
+    static let lookUpThreads = 512
+    /// Between two look-ups of a name that has no addresses, or none that can be used.
+    static let lookUpRetryMilliseconds: UInt64 = 1000
 
     /// Addresses of one upstream name that are used; more are ignored.
     static let addressesPerName = 16

@@ -15,11 +15,19 @@ final class Origin: Sendable {
     let url: UpstreamURL
     let tls: TLSClientContext?
 
+    /// Set by workers that have found all its addresses failing, taken by the resolver.
+    private let isSuspected = Atomic<Bool>(false)
+
     init(number: Int, url: UpstreamURL, tls: TLSClientContext?) {
         self.number = number
         self.url = url
         self.tls = tls
     }
+
+    /// None of its addresses can be used: they may have changed. Any thread; only after failures.
+    func suspect() { isSuspected.store(true, ordering: .relaxed) }
+
+    func takeSuspicion() -> Bool { isSuspected.load(ordering: .relaxed) && isSuspected.exchange(false, ordering: .relaxed) }
 }
 
 /// All origins that any snapshot has named, by number. The same origin keeps its number over every reload, and with it its pools.

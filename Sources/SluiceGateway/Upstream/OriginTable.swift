@@ -93,6 +93,13 @@ struct OriginTable {
         return orphans
     }
 
+    /// An address of this origin has failed. If every one has since it last answered, the name is looked up again.
+    func noteFailure(_ number: Int) {
+        let place = self[number]
+        for index in 0..<place.pointee.count where place.pointee.addresses[index].pointee.failures == 0 { return }
+        owned[number].origin.suspect()
+    }
+
     /// Frees an address that resolution no longer gives, once nothing is connected to it.
     func releaseIfUnused(_ address: UpstreamAddressRef) {
         guard address.pointee.isRetired, address.pointee.connections == 0 else { return }

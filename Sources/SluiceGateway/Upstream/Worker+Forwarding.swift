@@ -170,6 +170,7 @@ extension Worker {
     func noteFailure(_ address: UpstreamAddressRef) {
         counters.traffic.upstreamFailures &+= 1
         address.pointee.noteFailure(at: nowMilliseconds, limits)
+        if !address.pointee.isRetired { origins.pointee.noteFailure(address.pointee.origin) }
     }
 
     // MARK: Sending

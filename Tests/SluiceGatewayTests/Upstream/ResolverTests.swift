@@ -11,6 +11,12 @@ struct ResolverTests {
         Origin(number: number, url: try UpstreamURL("http://\(host):80"), tls: nil)
     }
 
+    /// As a publication does.
+    private func use(_ resolver: Resolver, _ origins: [Origin], waitingMilliseconds: UInt64 = 20_000) {
+        resolver.prepare(origins, waitingMilliseconds: waitingMilliseconds)
+        resolver.use(origins)
+    }
+
     @Test("a name whose look-up does not end keeps no other from being resolved")
     func hanging() throws {
         let answered = DispatchSemaphore(value: 0)
@@ -28,7 +34,7 @@ struct ResolverTests {
             })
         let thread = Foundation.Thread { resolver.run() }
         thread.start()
-        resolver.resolve([try origin(0, "hangs.test"), try origin(1, "answers.test")], waitingMilliseconds: 20_000)
+        use(resolver, [try origin(0, "hangs.test"), try origin(1, "answers.test")])
         resolver.stop()
         #expect(order.withLock { $0 } == ["answers.test", "hangs.test"])
         #expect(resolver.addresses.values.allSatisfy { !$0.isEmpty })
@@ -43,7 +49,8 @@ struct ResolverTests {
         }
         let atOnce = Mutex(Counts())
         let resolver = Resolver(
-            refreshSeconds: 86_400,
+            // None of them counts as one that does not end.
+            refreshSeconds: 86_400, patienceMilliseconds: 3_600_000,
             lookUp: { _ in
                 atOnce.withLock {
                     $0.now += 1
@@ -58,7 +65,7 @@ struct ResolverTests {
         let thread = Foundation.Thread { resolver.run() }
         thread.start()
         // Returns at once: no wait for any answer.
-        resolver.resolve(try (0..<70).map { try origin($0, "name\($0).test") }, waitingMilliseconds: 0)
+        use(resolver, try (0..<70).map { try origin($0, "name\($0).test") }, waitingMilliseconds: 0)
         for _ in 0..<64 { #expect(begun.wait(timeout: .now() + 20) == .success) }
         for _ in 64..<70 {
             mayEnd.signal()
@@ -84,15 +91,41 @@ struct ResolverTests {
         let thread = Foundation.Thread { resolver.run() }
         thread.start()
         let (one, other) = (try origin(0, "first.test"), try origin(1, "second.test"))
-        resolver.resolve([one], waitingMilliseconds: 20_000)
-        resolver.resolve([other], waitingMilliseconds: 20_000)
+        use(resolver, [one])
+        use(resolver, [other])
         let before = asked.withLock { $0["first.test"] }
         // Both would be asked for as often.
         for _ in 0..<3 { #expect(second.wait(timeout: .now() + 20) == .success) }
         #expect(asked.withLock { $0["first.test"] } == before)
         while first.wait(timeout: .now()) == .success {}
-        resolver.resolve([one, other], waitingMilliseconds: 20_000)
+        use(resolver, [one, other])
         #expect(first.wait(timeout: .now() + 20) == .success)
+        resolver.stop()
+    }
+
+    @Test("130 names whose look-ups do not end keep a new one waiting for seconds, not for their end; names that were taken away keep no place")
+    func dead() throws {
+        let mayEnd = DispatchSemaphore(value: 0)
+        let resolver = Resolver(
+            refreshSeconds: 86_400, patienceMilliseconds: 100,
+            lookUp: { host in
+                guard host.hasPrefix("dead") else { return [IPAddress(v4: 0x7F00_0001)] }
+                mayEnd.wait()
+                return []
+            },
+            changed: { _, _ in })
+        let thread = Foundation.Thread { resolver.run() }
+        thread.start()
+        let dead = try (0..<130).map { try origin($0, "dead\($0).test") }
+        use(resolver, dead, waitingMilliseconds: 0)
+        // Beside them, and in their place.
+        use(resolver, dead + [try origin(200, "good.test")], waitingMilliseconds: 0)
+        let end = Date.now + 20
+        while resolver.addresses[200]?.isEmpty != false, Date.now < end { usleep(10_000) }
+        #expect(resolver.addresses[200] == [IPAddress(v4: 0x7F00_0001)])
+        use(resolver, [try origin(201, "other.test")])
+        #expect(resolver.addresses == [201: [IPAddress(v4: 0x7F00_0001)]])
+        for _ in 0..<130 { mayEnd.signal() }
         resolver.stop()
     }
 }
