@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -33,6 +34,8 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/util.h>
 
+#include "crash.h"
+
 // Of fcntl(2), as linux/fcntl.h has them, which glibc's own header shuts out.
 #define SLUICE_F_ADD_SEALS 1033
 #define SLUICE_F_GET_SEALS 1034
@@ -44,6 +47,7 @@ extern long syscall(long, ...);
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int malloc_trim(size_t);
 extern int pthread_setname_np(pthread_t, const char *);
+extern int pthread_timedjoin_np(pthread_t, void **, const struct timespec *);
 
 // Whether the loop's latest wait has something for this event whose callback has not run yet.
 static inline bool sluice_event_is_due(const struct event *event) {
@@ -164,6 +168,19 @@ static inline void sluice_prefetch(const void *address) {
 // Returns freed memory to the system.
 static inline void sluice_trim_heap(void) {
     malloc_trim(0);
+}
+
+// Waits for a thread's end, for so many milliseconds at most. 0 if it has ended, and only then must it not be joined again.
+static inline int sluice_join_thread(pthread_t thread, long milliseconds) {
+    struct timespec until;
+    if (clock_gettime(CLOCK_REALTIME, &until) != 0) return -1;
+    until.tv_sec += milliseconds / 1000;
+    until.tv_nsec += milliseconds % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    return pthread_timedjoin_np(thread, NULL, &until);
 }
 
 // Names a thread; the name has at most 15 bytes.

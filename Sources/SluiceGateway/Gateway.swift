@@ -9,8 +9,9 @@ import Synchronization
 
 /// The gateway: workers, what they share, and the control of both.
 ///
-/// All functions are for one controlling thread (the process's main thread), except where they say otherwise. Sendable for the
-/// sake of those: they read what is constant, atomic or under a lock, and `workers`, which is complete before any worker serves.
+/// `start` comes first, whatever the thread. Then `reload` is for one thread at a time, and what ends the gateway for the one that obeys signals, also while a
+/// reload is under way that hangs: what a reload changes belongs to it alone, and `commitment` says who comes first. Other functions say so. Sendable for
+/// the sake of those: they read what is constant, atomic or under a lock, and `workers`, which is complete before any worker serves.
 package final class Gateway: @unchecked Sendable {
     /// Why the gateway does not start, or a reload is not taken: each line names what to change.
     package struct Failure: Error, CustomStringConvertible {
@@ -36,6 +37,11 @@ package final class Gateway: @unchecked Sendable {
     private var opened: Set<String> = []
     private var certificates: [String: TLSServerContext] = [:]
     private let connectionCounts = ConnectionCounts()
+    /// Held while a configuration is put in force, for a second at most (`beginReplayProtection`); and by whoever wants that to come
+    /// before, or not at all: the end, and a hand-over of the sockets.
+    let commitment = Mutex<Void>(())
+    /// Whether the end came without that of every thread: one hangs in what the system does for it, and the process has to end by `_exit`.
+    package private(set) var hasLeftThreads = false
     let status = GatewayStatus()
 
     /// - Parameters:
@@ -75,9 +81,6 @@ package final class Gateway: @unchecked Sendable {
     ///   - isSuccessor: whether another process serves with them until this one does. Then this one accepts nothing before it has
     ///     every key set, or SLUICE_READY_WAIT_MS have passed: what it would refuse meanwhile, the other one can decide.
     package func start(inherited: [ListeningSocket] = [], isSuccessor: Bool = false) throws(Failure) {
-        signal(SIGPIPE, SIG_IGN)
-        // A file that may grow no further (RLIMIT_FSIZE), a log above all, is a failed write and no end of the process.
-        signal(SIGXFSZ, SIG_IGN)
         raiseDescriptorLimit()
         sockets.inherit(inherited)
         let plan = try makePlan()
@@ -90,18 +93,15 @@ package final class Gateway: @unchecked Sendable {
         let opened: [String: [[ListeningSocket]]]
         do {
             try startThreads()
-            beginReplayProtection()
-            opened = try openSockets(plan.listeners)
+            status.await(milliseconds: settings.readyWaitMs) { KeySetRegistry.shared.hasFirstSets }
+            if isSuccessor {
+                while status.isAwaiting { Clock.sleep(nanoseconds: 10_000_000) }
+            }
+            opened = try putInForce(plan)
         } catch {
             endThreads()
             throw error as? Failure ?? Failure(lines: ["\(error)"])
         }
-        status.await(milliseconds: settings.readyWaitMs) { KeySetRegistry.shared.hasFirstSets }
-        if isSuccessor {
-            while status.isAwaiting { Clock.sleep(nanoseconds: 10_000_000) }
-        }
-        publish(plan, opened)
-        releaseUnusedSockets(plan.listeners)
         log.notice("serving", metadata: [
             "listeners": "\(plan.listeners.map { $0.name(opened[$0.address]) }.joined(separator: ", "))", "workers": "\(settings.workers)",
             "configuration": "\(configurationFile)",
@@ -149,9 +149,9 @@ package final class Gateway: @unchecked Sendable {
         if countSource.isShared { keeper.awaitFirstRound(milliseconds: Limits.firstRoundMilliseconds) }
     }
 
-    private func stopKeeper() {
+    private func stopKeeper(deadline: UInt64) {
         keeper?.stop()
-        keeperThread?.join()
+        if let keeperThread { end(keeperThread, deadline) }
         keeperThread = nil
     }
 
@@ -230,13 +230,37 @@ package final class Gateway: @unchecked Sendable {
         ])
     }
 
+    /// Opens the sockets of new listeners, makes the plan that of every worker, and waits until they have it. Not once the end has begun, or a new process has
+    /// the sockets.
+    ///
+    /// - Returns: the sockets that were opened, by the listener's address.
+    @discardableResult
+    private func putInForce(_ plan: Plan) throws(Failure) -> [String: [[ListeningSocket]]] {
+        let origins = registries.origins.all.filter { plan.snapshot.originNumbers.contains($0.number) }
+        // May take seconds, and so comes before the lock.
+        resolver?.prepare(origins, waitingMilliseconds: 3000)
+        var opened: [String: [[ListeningSocket]]] = [:]
+        do throws(Failure) {
+            try commitment.withLock { _ throws(Failure) in
+                if let obstacle = status.obstacle { throw Failure(lines: [obstacle]) }
+                opened = try openSockets(plan.listeners)
+                resolver?.use(origins)
+                beginReplayProtection()
+                publish(plan, opened)
+            }
+        } catch {
+            resolver?.use(nil)
+            throw error
+        }
+        status.awaitTaken(milliseconds: 5000)
+        releaseUnusedSockets(plan.listeners)
+        return opened
+    }
+
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
         registries.counts.putInForce()
         registries.counts.signal.raise()
         let origins = registries.origins.all
-        let used = origins.filter { plan.snapshot.originNumbers.contains($0.number) }
-        resolver?.prepare(used, waitingMilliseconds: 3000)
-        resolver?.use(used)
         let addresses = resolver?.addresses ?? [:]
         let labels = registries.metrics.labels
         let releasedRows = registries.metrics.takeReleased()
@@ -258,28 +282,24 @@ package final class Gateway: @unchecked Sendable {
         registries.metrics.reuse(releasedRows)
         opened = Set(plan.listeners.map(\.address))
         certificates = plan.certificates
-        status.awaitTaken(milliseconds: 5000)
     }
 
     private func addressesChanged(_ number: Int, _ addresses: [IPAddress]) {
         for worker in workers { worker.post { $0.updateOrigin(number, addresses) } }
     }
 
-    /// Reads the configuration again. A configuration with problems changes nothing; the failure says what is wrong with it.
+    /// Opens the access log again, after it was rotated. Any thread.
+    package func reopenLogs() { accessLog?.reopen() }
+
+    /// Reads the configuration again. A configuration with problems changes nothing; the failure says what is wrong with it. Takes as long as the disk does
+    /// that its files are on, and may be left alone meanwhile: an end that begins before it is through comes first.
     package func reload() throws(Failure) {
-        accessLog?.reopen()
-        guard !status.isHandingOver else {
-            status.reloaded(false)
-            throw Failure(lines: ["a new process is taking over: reload that one"])
-        }
-        do {
-            let plan = try makePlan()
-            let sockets = try openSockets(plan.listeners)
-            beginReplayProtection()
-            publish(plan, sockets)
-            releaseUnusedSockets(plan.listeners)
+        reopenLogs()
+        do throws(Failure) {
+            if let obstacle = status.obstacle { throw Failure(lines: [obstacle]) }
+            try putInForce(makePlan())
             status.reloaded(true)
-            log.notice("reloaded", metadata: ["generation": "\(plan.snapshot.generation)"])
+            log.notice("reloaded", metadata: ["generation": "\(status.generation)"])
         } catch {
             status.reloaded(false)
             throw error
@@ -294,7 +314,8 @@ package final class Gateway: @unchecked Sendable {
     ///   - identities: of listening sockets that another process serves from now on, with what waits in them.
     ///   - isHurried: whether to wait no longer; asked ten times a second.
     package func drain(leaving identities: Set<UInt64> = [], unless isHurried: () -> Bool = { false }) {
-        status.draining()
+        // A reload that is being put in force comes before, with its listeners; another does not come at all.
+        commitment.withLock { _ in status.draining() }
         log.notice("draining", metadata: ["timeoutMs": "\(settings.drainTimeoutMs)"])
         let left = Countdown(workers.count)
         for worker in workers {
@@ -304,23 +325,40 @@ package final class Gateway: @unchecked Sendable {
         stop()
     }
 
-    /// Ends at once, whatever is under way.
+    /// Forbids a start that is under way to serve. False if it is too late for that. For the controlling thread.
+    package func endBeforeServing() -> Bool {
+        commitment.withLock { _ in
+            guard status.generation == 0 else { return false }
+            status.draining()
+            return true
+        }
+    }
+
+    /// Ends at once, whatever is under way; within `Limits.endMilliseconds`, whatever hangs.
     package func stop() {
+        commitment.withLock { _ in status.draining() }
         endThreads()
         log.notice("stopped")
     }
 
     private func endThreads() {
+        let deadline = Clock.monotonicNanoseconds() + Limits.endMilliseconds * 1_000_000
         for worker in workers { worker.post { $0.stop() } }
-        for thread in threads { thread.join() }
+        for thread in threads { end(thread, deadline) }
         // Last of all that counts: what lies unspent goes back when nobody can spend it any more.
-        stopKeeper()
-        keySets.stop()
+        stopKeeper(deadline: deadline)
+        if !keySets.stop(deadline: deadline) { hasLeftThreads = true }
         resolver?.stop()
         accessLog?.stop()
-        for thread in helperThreads { thread.join() }
+        for thread in helperThreads { end(thread, deadline) }
         threads = []
         helperThreads = []
+    }
+
+    private func end(_ thread: Thread, _ deadline: UInt64) {
+        guard !thread.join(deadline: deadline) else { return }
+        hasLeftThreads = true
+        log.error("a thread does not end and is left behind", metadata: ["thread": "\(thread.name)"])
     }
 
     // MARK: Counts

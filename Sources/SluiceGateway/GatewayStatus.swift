@@ -76,6 +76,14 @@ package final class GatewayStatus: Sendable {
     /// A new process has the listening sockets, and has not said yet whether it serves.
     package var isHandingOver: Bool { state.withLock { $0.isHandingOver } }
 
+    /// Why no other configuration may be put in force; nil if it may.
+    var obstacle: String? {
+        state.withLock { state in
+            if state.isDraining { return "the process is about to end" }
+            return state.isHandingOver ? "a new process is taking over: reload that one" : nil
+        }
+    }
+
     func handingOver(_ isHandingOver: Bool) { state.withLock { $0.isHandingOver = isHandingOver } }
 
     func draining() { state.withLock { $0.isDraining = true } }

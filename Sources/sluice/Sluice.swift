@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SluiceEvent
 
 /// The `sluice` command.
 @main
@@ -16,12 +17,16 @@ struct Sluice: ParsableCommand {
     /// Process settings are taken out of the arguments before anything else is read: see `SettingsFlags`. Arguments that
     /// cannot be used exit with 2, whatever the command.
     static func main() {
+        // Before anything that takes time: a signal in the first moments must be obeyed later, not end the process.
+        SignalQueue.block()
+        CrashReport.install()
         do {
             let given = Array(CommandLine.arguments.dropFirst())
             ArgumentSecrets.hide()
             let (arguments, flags) = try SettingsFlags.split(given)
             try SettingsFlags.$given.withValue(flags) {
                 var command = try parseAsRoot(arguments)
+                if !(command is Run || command is Demo) { SignalQueue.unblock() }
                 try command.run()
             }
         } catch {

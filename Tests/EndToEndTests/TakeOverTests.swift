@@ -187,6 +187,33 @@ struct TakeOverTests {
         }
     }
 
+    @Test("a reload that is under way when a new process takes over is refused, and adds no listener that the new one lacks")
+    func duringReload() throws {
+        let text = configuration([EndpointText("/**", helloMock)])
+        let succession = try Succession(text)
+        let old = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        // The reload hangs in the reading of its file.
+        let path = succession.folder.file("sluice.yaml")
+        unlink(path)
+        #expect(mkfifo(path, 0o600) == 0)
+        old.signal(SIGHUP)
+        var writer: Int32 = -1
+        #expect(eventually {
+            writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+            return writer >= 0
+        })
+        let caller = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        defer { close(caller) }
+        #expect(Self.connects(caller, to: succession.path))
+        #expect(send(caller, "sluice-takeover 1", 17, Int32(MSG_NOSIGNAL)) == 17)
+        #expect(eventually { old.standardError.contains("a new process takes over") })
+        #expect(write(writer, text, text.utf8.count) == text.utf8.count)
+        close(writer)
+        #expect(eventually { old.standardError.contains("a new process is taking over: reload that one") }, "\(old.standardError)")
+        #expect(!old.standardError.contains("reloaded"))
+    }
+
     @Test("a new process whose configuration is bad, or that dies before it serves, leaves the old one serving")
     func failure() throws {
         let succession = try Succession(configuration([EndpointText("/**", helloMock)]))

@@ -30,21 +30,20 @@ struct Demo: ParsableCommand {
     func run() throws {
         if printConfig { return try Report.output(DemoConfiguration.text) }
         let settings = try self.settings()
-        let signals = SignalQueue()
+        let control = Control(signals: SignalQueue(), log: .ofProcess(settings), manager: ServiceManager())
         let key = try Self.orReport { () throws(CryptoError) in try DemoKey() }
         let upstream = try Self.startUpstream(key)
         let text = DemoConfiguration.text(upstreamPort: upstream.port)
-        let log = Logger.ofProcess(settings)
         let gateway = Gateway(
-            settings: settings, configurationFile: "the demo's configuration", log: log, counts: CountStore.source(settings)
+            settings: settings, configurationFile: "the demo's configuration", log: control.log, counts: CountStore.source(settings)
         ) { problems in
             ConfigurationNode.load(text: text, problems: problems)
         }
         defer { try? FileManager.default.removeItem(atPath: Self.stateFolder) }
-        let admin = try Run.start(gateway, settings, log, hint: "sluice demo --port N listens on another port of 127.0.0.1")
+        let admin = try Run.start(gateway, settings, control.log, hint: "sluice demo --port N listens on another port of 127.0.0.1")
         defer { admin?.stop() }
         try Report.output(Self.lines(settings, text, key))
-        Run.serve(gateway, signals, log, ServiceManager())
+        _ = control.serve(gateway)
     }
 
     // MARK: Settings

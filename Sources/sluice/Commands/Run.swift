@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Logging
 import SluiceAdmin
 import SluiceConfiguration
@@ -9,7 +10,7 @@ import SluiceHTTP
 /// `sluice run`: serves a configuration until a signal ends it.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve. SIGHUP reloads, SIGTERM drains and exits 0, SIGQUIT exits at once.",
+        abstract: "Serve. SIGHUP reloads, SIGUSR1 reopens the access log, SIGTERM drains and exits 0, SIGQUIT exits at once.",
         discussion: SettingsFlags.discussion)
 
     @OptionGroup var source: ConfigurationOption
@@ -18,25 +19,38 @@ struct Run: ParsableCommand {
         let settings = try SettingsFlags.settings()
         // Before any secret is read.
         if !settings.coreDumps { ProcessMemory.forbidDumps() }
-        // Before any thread begins, so that all of them leave the signals to this one.
-        let signals = SignalQueue()
-        let log = Logger.ofProcess(settings)
-        let manager = ServiceManager()
-        let predecessor = try Self.predecessor(settings)
-        let gateway = Gateway(settings: settings, configurationFile: source.file, log: log, counts: CountStore.source(settings)) { problems in
+        let control = Control(signals: SignalQueue(), log: .ofProcess(settings), manager: ServiceManager())
+        let file = source.file
+        let gateway = Gateway(settings: settings, configurationFile: file, log: control.log, counts: CountStore.source(settings)) { problems in
             ConfigurationNode.load(problems: problems)
         }
+        let (service, wishes) = try control.start(gateway) { try Self.begin(gateway, settings, control) }
+        control.manager.watch(gateway)
+        let isWhole = control.serve(gateway, takeOver: service.takeOver, wishes: wishes)
+        service.takeOver?.stop()
+        service.admin?.stop()
+        if !isWhole { _exit(0) }
+    }
+
+    /// What serves beside the gateway.
+    private struct Service: Sendable {
+        let admin: AdminServer?
+        let takeOver: TakeOverServer?
+    }
+
+    /// On a thread of its own: it may hang in the reading of a file.
+    private static func begin(_ gateway: Gateway, _ settings: ProcessSettings, _ control: Control) throws -> Service {
+        let log = control.log
+        let predecessor = try predecessor(settings)
         for (name, descriptor) in predecessor?.replays ?? [] { gateway.inheritReplays(name, descriptor) }
-        let admin = try Self.start(gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []), isSuccessor: predecessor != nil)
-        defer { admin?.stop() }
+        let admin = try start(
+            gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []), isSuccessor: predecessor != nil)
         if SettingsFlags.isFlag("SLUICE_LISTEN"), !gateway.listens(on: settings.listen) {
             log.warning("--listen has no effect: the configuration names the listeners")
         }
-        let takeOver = Self.takeOver(from: predecessor, gateway, admin, settings, log)
-        defer { takeOver?.stop() }
-        manager.ready("serving")
-        manager.watch(gateway)
-        Self.serve(gateway, signals, log, manager, takeOver)
+        let takeOver = takeOver(from: predecessor, gateway, admin, settings, log)
+        control.manager.ready("serving")
+        return Service(admin: admin, takeOver: takeOver)
     }
 
     // MARK: Start
@@ -114,39 +128,6 @@ struct Run: ParsableCommand {
             log.error("take-over: \(error.message)")
         }
         return server
-    }
-
-    // MARK: Signals
-
-    /// Obeys signals until one ends the process.
-    static func serve(
-        _ gateway: Gateway, _ signals: SignalQueue, _ log: Logger, _ manager: ServiceManager, _ takeOver: TakeOverServer? = nil
-    ) {
-        while true {
-            switch signals.next() {
-            case .reload:
-                manager.reloading()
-                do throws(Gateway.Failure) {
-                    try gateway.reload()
-                    manager.ready("serving")
-                } catch {
-                    log.error("reload refused; the configuration before it stays in force")
-                    for line in error.lines { log.error("\(line)") }
-                    manager.ready("serving; the last reload was refused")
-                }
-            case .drain:
-                if let successor = takeOver?.successor {
-                    manager.replaced(by: successor.process)
-                    return gateway.drain(leaving: successor.identities, unless: signals.isHurried)
-                }
-                manager.stopping("draining")
-                takeOver?.stop()
-                return gateway.drain(unless: signals.isHurried)
-            case .exit:
-                manager.stopping("ending at once")
-                return gateway.stop()
-            }
-        }
     }
 }
 

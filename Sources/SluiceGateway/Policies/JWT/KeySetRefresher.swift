@@ -42,13 +42,15 @@ final class KeySetRefresher: Sendable {
         registry.setRefresher { [signal] in signal.raise() }
     }
 
-    /// Ends the thread and waits for it and for the fetches: a tenth of a second.
-    func stop() {
-        guard let started = thread.withLock({ $0.take() }) else { return }
+    /// Ends the thread and waits for it and for the fetches, a tenth of a second; until the deadline (nanoseconds of the monotonic clock) if it hangs in the reading of a file.
+    /// False if it goes on.
+    @discardableResult
+    func stop(deadline: UInt64 = .max) -> Bool {
+        guard let started = thread.withLock({ $0.take() }) else { return true }
         registry.setRefresher(nil)
         isStopping.store(true, ordering: .releasing)
         signal.raise()
-        started.join()
+        return started.join(deadline: deadline)
     }
 
     private var isEnding: Bool { isStopping.load(ordering: .acquiring) }
