@@ -3,7 +3,7 @@ import SluiceEvent
 package import SluiceGateway
 import SluiceHTTP
 
-/// The operators' listener: health, readiness and metrics. Never on a public address.
+/// The operators' listener: health, readiness and metrics. Never on a public address. It answers no page in a browser (`AdminGate`).
 package final class AdminServer: Sendable {
     /// The listener cannot be opened.
     package struct StartError: Error {
@@ -15,8 +15,10 @@ package final class AdminServer: Sendable {
 
     /// Listens and answers until `stop()`.
     ///
-    /// - Parameter inherited: a socket that listens on the address already; the server's from here on.
-    package init(gateway: Gateway, address: ListenAddress, inherited: ListeningSocket? = nil) throws(StartError) {
+    /// - Parameters:
+    ///   - hosts: names that it may be called by, besides addresses and `localhost`; in lower case.
+    ///   - inherited: a socket that listens on the address already; the server's from here on.
+    package init(gateway: Gateway, address: ListenAddress, hosts: [String], inherited: ListeningSocket? = nil) throws(StartError) {
         isHeldElsewhere = inherited?.isHeldElsewhere ?? false
         let listener: Int32
         if let inherited {
@@ -26,7 +28,8 @@ package final class AdminServer: Sendable {
             listener = try Self.listen(address)
         }
         do throws(ControlServer.StartError) {
-            server = try ControlServer(listener: listener) { request in Self.answer(request, gateway) }
+            let gate = AdminGate(hosts: hosts)
+            server = try ControlServer(listener: listener) { request in gate.refusal(request) ?? Self.answer(request, gateway) }
         } catch {
             throw StartError(message: error.message)
         }
@@ -53,7 +56,7 @@ package final class AdminServer: Sendable {
     private static func answer(_ request: ControlServer.Request, _ gateway: Gateway) -> ControlServer.Response {
         if request.path == QuotaPage.resetPath { return QuotaPage.reset(request, gateway) }
         guard request.method == "GET" || request.method == "HEAD" else {
-            return .init(status: 405, body: "GET only\n")
+            return .init(status: 405, body: "GET only\n", allow: "GET, HEAD")
         }
         switch request.path {
         case "/healthz": return .init(status: 200, body: "ok\n")

@@ -13,8 +13,13 @@ package enum QuotaPage {
     /// The answer to a GET of `path`.
     package struct List: Codable, Sendable {
         package var quotas: [Row]
+        /// What an operator should know of the gateway that answers, for the commands that ask it.
+        package var notes: [String]?
 
-        package init(quotas: [Row]) { self.quotas = quotas }
+        package init(quotas: [Row], notes: [String]? = nil) {
+            self.quotas = quotas
+            self.notes = notes
+        }
     }
 
     /// A condition and what of it is used in its present window.
@@ -50,20 +55,20 @@ package enum QuotaPage {
         }
     }
 
-    static func list(_ gateway: Gateway) -> ControlServer.Response {
+    static func list(_ gateway: Gateway, notes: [String] = []) -> ControlServer.Response {
         let rows = gateway.quotaUsage.map {
             Row(owner: $0.key.owner, perSeconds: $0.key.perSeconds, limit: $0.limit, used: $0.used, windowEnds: $0.windowEnd)
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(List(quotas: rows)) else { return .init(status: 500, body: "cannot be encoded\n") }
+        guard let data = try? encoder.encode(List(quotas: rows, notes: notes.isEmpty ? nil : notes)) else { return .init(status: 500, body: "cannot be encoded\n") }
         return .init(status: 200, contentType: "application/json", body: String(decoding: data, as: UTF8.self) + "\n")
     }
 
     /// Wants POST and `application/json`, which no page in a browser can send to another origin unasked.
     static func reset(_ request: ControlServer.Request, _ gateway: Gateway) -> ControlServer.Response {
-        guard request.method == "POST" else { return .init(status: 405, body: "POST only\n") }
-        guard request.contentType == "application/json" else { return .init(status: 415, body: "application/json only\n") }
+        guard request.method == "POST" else { return .init(status: 405, body: "POST only\n", allow: "POST") }
+        guard request.values("Content-Type") == ["application/json"] else { return .init(status: 415, body: "application/json only\n") }
         guard let wish = try? JSONDecoder().decode(Reset.self, from: Data(request.body)), (wish.all == true) != (wish.owner != nil) else {
             return .init(status: 400, body: "{\"all\": true}, or {\"owner\": \"...\"} with or without \"perSeconds\"\n")
         }

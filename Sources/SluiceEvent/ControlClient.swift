@@ -1,5 +1,4 @@
 import Glibc
-package import SluiceHTTP
 
 /// Asks a `ControlServer` one thing and waits for the answer: for commands, never for a worker.
 package enum ControlClient {
@@ -8,32 +7,33 @@ package enum ControlClient {
         package let body: [UInt8]
     }
 
-    /// Nobody listens, or what came is no answer.
+    /// What came is no answer, or none came.
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
-        /// Whether nobody listens at the address.
-        package let isRefused: Bool
     }
 
     private static let timeout = timeval(tv_sec: 5, tv_usec: 0)
     private static let answerBytesMax = 64 << 20
 
-    /// Sends one request and reads the answer to its end, in five seconds of silence at most.
-    package static func send(
-        _ method: String, _ path: String, to address: IPAddress, port: UInt16, json: [UInt8] = []
-    ) throws(Failure) -> Answer {
-        let target = SocketAddress(address, port: port)
-        let descriptor = socket(target.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw Failure(description: "\(SocketError(code: errno))", isRefused: false) }
-        defer { Socket.close(descriptor) }
+    /// Sends one request to every process behind a door in `folder` (`ControlDoor`) and reads the answers to their ends, in five seconds of silence at most
+    /// for each. Empty if nobody is there.
+    package static func ask(_ method: String, _ path: String, folder: String, json: [UInt8] = []) throws(Failure) -> [Answer] {
+        let connections: [Int32]
+        do throws(SocketError) {
+            connections = try ControlDoor.connect(folder: folder)
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+        defer { for connection in connections { Socket.close(connection) } }
+        var answers: [Answer] = []
+        for connection in connections { answers.append(try exchange(method, path, over: connection, json)) }
+        return answers
+    }
+
+    private static func exchange(_ method: String, _ path: String, over descriptor: Int32, _ json: [UInt8]) throws(Failure) -> Answer {
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             var limit = timeout
             setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
-        }
-        let connected = target.withSockaddr { connect(descriptor, $0, $1) }
-        guard connected == 0 else {
-            let code = errno
-            throw Failure(description: "\(SocketError(code: code))", isRefused: code == ECONNREFUSED)
         }
         let head = """
             \(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -63,13 +63,13 @@ package enum ControlClient {
             guard case .bytes(let count) = result else { throw failure(result) }
             bytes += piece[..<count]
         }
-        throw Failure(description: "the answer is too long", isRefused: false)
+        throw Failure(description: "the answer is too long")
     }
 
     private static func failure(_ result: Transfer) -> Failure {
         switch result {
-        case .failed(let code): Failure(description: "\(SocketError(code: code))", isRefused: false)
-        default: Failure(description: "no answer in \(timeout.tv_sec) seconds", isRefused: false)
+        case .failed(let code): Failure(description: "\(SocketError(code: code))")
+        default: Failure(description: "no answer in \(timeout.tv_sec) seconds")
         }
     }
 
@@ -78,7 +78,7 @@ package enum ControlClient {
         let text = String(decoding: bytes.prefix(16), as: UTF8.self)
         guard text.hasPrefix("HTTP/1."), let status = Int(text.dropFirst(9).prefix(3)),
             let end = bytes.firstRange(of: Array("\r\n\r\n".utf8))
-        else { throw Failure(description: "what answers is no admin listener of a gateway", isRefused: false) }
+        else { throw Failure(description: "what answers is no gateway") }
         return Answer(status: status, body: Array(bytes[end.upperBound...]))
     }
 }

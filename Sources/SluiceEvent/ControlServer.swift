@@ -16,18 +16,31 @@ package final class ControlServer: @unchecked Sendable {
         package let method: String
         /// Without the query.
         package let path: String
-        /// Value of Content-Type; nil if there is none.
-        package let contentType: String?
+        /// Header fields, in order.
+        package let fields: [(name: String, value: String)]
         package let body: [UInt8]
+
+        package init(method: String, path: String, fields: [(name: String, value: String)] = [], body: [UInt8] = []) {
+            (self.method, self.path, self.fields, self.body) = (method, path, fields, body)
+        }
+
+        /// Values of all lines of a field; the name in any case.
+        package func values(_ name: String) -> [String] {
+            let name = name.lowercased()
+            return fields.filter { $0.name.lowercased() == name }.map(\.value)
+        }
     }
 
     package struct Response: Sendable {
         package var status: Int
         package var contentType: String
         package var body: String
+        /// Value of Allow, which a 405 has (RFC 9110, 15.5.6).
+        package var allow: String?
 
-        package init(status: Int, contentType: String = "text/plain; charset=utf-8", body: String) {
+        package init(status: Int, contentType: String = "text/plain; charset=utf-8", body: String, allow: String? = nil) {
             self.status = status
+            self.allow = allow
             self.contentType = contentType
             self.body = body
         }
@@ -47,7 +60,9 @@ package final class ControlServer: @unchecked Sendable {
 
     /// Serves on a thread of its own until `stop()`, with a socket that listens already and is the server's from here on: it is closed
     /// also when an error is thrown, so that its port is not held by nobody.
-    package init(listener: Int32, handler: @escaping Handler) throws(StartError) {
+    ///
+    /// - Parameter name: of the thread.
+    package init(listener: Int32, name: String = "sluice-admin", handler: @escaping Handler) throws(StartError) {
         self.listener = listener
         do throws(EventLoop.SetupError) {
             loop = try EventLoop()
@@ -79,7 +94,7 @@ package final class ControlServer: @unchecked Sendable {
         }, Unmanaged.passUnretained(self).toOpaque())
         let transferred = self
         do throws(SocketError) {
-            thread = try Thread(name: "sluice-admin") { transferred.loop.run() }
+            thread = try Thread(name: name) { transferred.loop.run() }
         } catch {
             evhttp_free(http)
             throw StartError(message: "\(error)")
@@ -150,28 +165,46 @@ package final class ControlServer: @unchecked Sendable {
         }
     }
 
+    /// How long `stop` waits for an answer that is under way.
+    private static let endNanoseconds: UInt64 = 5_000_000_000
+
     /// Ends the thread and frees the port. Once.
     package func stop() {
         let server = self
         mailbox.post { server.loop.stop() }
-        thread?.join()
-        evhttp_free(http)
+        // What hangs keeps what it uses.
+        if thread?.join(deadline: Clock.monotonicNanoseconds() + Self.endNanoseconds) != false { evhttp_free(http) }
     }
 
     private func answer(_ request: OpaquePointer) {
         let uri = evhttp_request_get_uri(request).map { String(cString: $0) } ?? "/"
         let path = String(uri.prefix { $0 != "?" })
-        let type = evhttp_find_header(evhttp_request_get_input_headers(request), "Content-Type").map { String(cString: $0) }
-        let response = handler(Request(
-            method: Self.name(evhttp_request_get_command(request)), path: path, contentType: type, body: Self.body(of: request)))
+        let method = Self.name(evhttp_request_get_command(request))
+        let response = handler(Request(method: method, path: path, fields: Self.fields(of: request), body: Self.body(of: request)))
         let fields = evhttp_request_get_output_headers(request)
         evhttp_add_header(fields, "Content-Type", response.contentType)
         evhttp_add_header(fields, "Cache-Control", "no-store")
+        if let allow = response.allow { evhttp_add_header(fields, "Allow", allow) }
         guard let body = evbuffer_new() else { return evhttp_send_error(request, 500, nil) }
         defer { evbuffer_free(body) }
         var text = response.body
-        text.withUTF8 { _ = evbuffer_add(body, $0.baseAddress, $0.count) }
+        if method == "HEAD" {
+            // The length of what a GET would get, and none of it (RFC 9110, 9.3.2).
+            evhttp_add_header(fields, "Content-Length", "\(text.utf8.count)")
+        } else {
+            text.withUTF8 { _ = evbuffer_add(body, $0.baseAddress, $0.count) }
+        }
         evhttp_send_reply(request, Int32(response.status), nil, body)
+    }
+
+    private static func fields(of request: OpaquePointer) -> [(name: String, value: String)] {
+        var found: [(name: String, value: String)] = []
+        var next = evhttp_request_get_input_headers(request)?.pointee.tqh_first
+        while let entry = next {
+            found.append((String(cString: entry.pointee.key), String(cString: entry.pointee.value)))
+            next = entry.pointee.next.tqe_next
+        }
+        return found
     }
 
     private static func body(of request: OpaquePointer) -> [UInt8] {

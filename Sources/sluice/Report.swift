@@ -18,6 +18,9 @@ enum Report {
         }
     }
 
+    /// One line on standard error beside a result.
+    static func note(_ line: String) { try? FileHandle.standardError.write(contentsOf: Data("note: \(line)\n".utf8)) }
+
     private static func print(_ lines: [String], ending code: ExitCode) -> ExitCode {
         try? FileHandle.standardError.write(contentsOf: Data(lines.map { "\($0)\n" }.joined().utf8))
         return code

@@ -48,9 +48,45 @@ struct AdminTests {
         #expect(try gateway.get("/api/x", port: gateway.adminPort).status == 404, "domains are not served there")
         for target in ["/healthz", "/readyz", "/metrics"] { expect(try gateway.get(target), is: .notFound) }
         let head = try gateway.request("HEAD", "/healthz", port: gateway.adminPort)
-        #expect(head.status == 200)
+        #expect(head.status == 200 && head.values("Content-Length") == ["3"])
+        // Nothing behind it: the next answer on the connection is the next request's.
+        let client = try RawClient(port: gateway.adminPort)
+        #expect(try client.exchange(Gateway.text("HEAD", "/healthz"), method: "HEAD").status == 200)
+        #expect(try client.exchange(Gateway.text("GET", "/healthz")).text == "ok\n")
         let post = try gateway.request("POST", "/metrics", body: "x", port: gateway.adminPort)
         #expect([404, 405].contains(post.status))
+    }
+
+    private static let callers: [(fields: [String], status: Int)] = [
+        (["Host: 127.0.0.1"], 200), (["Host: 127.0.0.1:9901"], 200), (["Host: [::1]:9901"], 200), (["Host: LocalHost:1"], 200), (["Host: localhost."], 200),
+        (["Host: gateway.test"], 200), (["Host: GATEWAY.test:80"], 200), (["Host: other.test"], 403), (["Host: a.gateway.test"], 403),
+        (["Host: 127.0.0.1.nip.io"], 403), (["Host: localhost.evil.test"], 403), (["Host: "], 403), (["Host: user@127.0.0.1"], 403),
+        (["Host: 127.0.0.1", "Host: evil.test"], 403), (["Host: [::1"], 403),
+        (["Host: 127.0.0.1:9901", "Origin: http://127.0.0.1:9901"], 200), (["Host: 127.0.0.1:9901", "Origin: http://127.0.0.1:3000"], 403),
+        (["Host: 127.0.0.1:9901", "Origin: http://evil.test"], 403), (["Host: 127.0.0.1:9901", "Origin: null"], 403),
+        (["Host: 127.0.0.1", "Sec-Fetch-Site: cross-site"], 403), (["Host: 127.0.0.1", "Sec-Fetch-Site: same-site"], 403),
+        (["Host: 127.0.0.1", "Sec-Fetch-Site: same-origin"], 200), (["Host: 127.0.0.1", "Sec-Fetch-Site: none"], 200),
+    ]
+
+    @Test("no page in a browser reaches the admin listener: foreign names and origins are refused")
+    func browsers() throws {
+        let gateway = try Gateway(configuration([EndpointText("/**", helloMock)]), admin: true)
+        for (fields, status) in Self.callers {
+            for target in ["/healthz", "/metrics", "/quotas"] {
+                #expect(try gateway.get(target, fields, port: gateway.adminPort).status == status, "\(fields)")
+            }
+            let reset = try gateway.request(
+                "POST", "/quotas/reset", fields + ["Content-Type: application/json"], body: "{\"all\": true}", port: gateway.adminPort)
+            #expect(reset.status == status, "\(fields)")
+        }
+    }
+
+    @Test("a request without Host, as some probes send it in HTTP/1.0, is answered")
+    func noHost() throws {
+        let gateway = try Gateway(configuration([EndpointText("/**", helloMock)]), admin: true)
+        let socket = try RawSocket.connect(port: gateway.adminPort)
+        try socket.send("GET /readyz HTTP/1.0\r\n\r\n")
+        #expect(String(decoding: try socket.receive() ?? [], as: UTF8.self).contains(" 200 "))
     }
 
     @Test("the admin listener survives rubbish, slow and pipelining clients")

@@ -75,7 +75,7 @@ struct FaultTests {
         }
         let gateway = try Gateway(
             configuration(upstream: upstream.url), environment: ["SLUICE_WORKERS": "1", "SLUICE_UPSTREAM_POOL_SIZE": "0"], admin: true,
-            limits: "-n 64")
+            limits: "-n 68")
         let admin = try RawClient(port: gateway.adminPort)
         let before = try metric("sluice_upstream_failures_total", over: admin)
         let clients = try (0..<26).map { _ in try gateway.client() }

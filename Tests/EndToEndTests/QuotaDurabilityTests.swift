@@ -125,9 +125,9 @@ struct QuotaDurabilityTests {
 
     @Test("quota list: stopped and continued by its terminal while it waits, it still takes the answer")
     func stopped() throws {
-        let listener = try RawSocket.listen()
-        let process = try ChildProcess(
-            [Gateway.binary(), "quota", "list"], environment: ["SLUICE_ADMIN_LISTEN": "127.0.0.1:\(listener.localPort)"], folder: Folder())
+        let folder = try Folder()
+        let listener = try RawSocket.listen(path: folder.file("control-0.sock"))
+        let process = try ChildProcess([Gateway.binary(), "quota", "list"], environment: ["SLUICE_STATE_DIR": folder.file("")], folder: folder)
         let connection = try #require(listener.accept())
         _ = try connection.receive()
         pause(0.1)
@@ -139,6 +139,78 @@ struct QuotaDurabilityTests {
         connection.close()
         #expect(process.waitForExit(10) == 0, "\(process.standardError)")
         #expect(process.standardOutput == "no quotas\n")
+    }
+
+    @Test("quota asks its own gateway, whatever listens on the admin port, and says where that has none")
+    func ownGateway() throws {
+        let foreign = try RawSocket.listen()
+        let folder = try Folder()
+        let path = folder.file("state")
+        let gateway = try Gateway(text(limit: 3), folder: folder)
+        #expect(eventually { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).contains { $0.hasSuffix(".sock") } })
+        let variables = Gateway.environment(folder: folder, port: gateway.port).merging(["SLUICE_ADMIN_LISTEN": "127.0.0.1:\(foreign.localPort)"]) { $1 }
+        #expect(try gateway.get("/api/x").status == 200)
+        #expect(try run(["quota", "list"], environment: variables).output.contains("api    86400        1     3 "))
+        #expect(try run(["quota", "reset", "--all"], environment: variables).output == "reset\n")
+        let doors = { try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasSuffix(".sock") } }
+        let names = try doors()
+        #expect(names.count == 1)
+        #expect(try FileManager.default.attributesOfItem(atPath: path + "/" + names[0])[.posixPermissions] as? Int == 0o600)
+        // A second gateway on the folder is asked too.
+        let second = try Gateway(text(limit: 3), folder: folder)
+        #expect(try eventually { try doors().count == 2 })
+        // Of the three, the first holds one in advance.
+        for _ in 0..<2 { #expect(try second.get("/api/x").status == 200) }
+        expect(try second.get("/api/x"), is: .quota)
+        #expect(try run(["quota", "reset", "--all"], environment: variables).output == "reset\n")
+        #expect(try second.get("/api/x").status == 200)
+        second.process.signal(SIGTERM)
+        #expect(second.process.waitForExit(10) == 0)
+        #expect(try doors() == names)
+        // One that was killed leaves its socket, which is nobody's, and is taken away by the next.
+        gateway.process.signal(SIGKILL)
+        #expect(gateway.process.waitForExit(10) != nil)
+        #expect(try run(["quota", "list"], environment: variables).code == 0)
+        let third = try Gateway(text(limit: 3), folder: folder)
+        #expect(try eventually { try doors().count == 1 && doors() != names })
+        #expect(try third.get("/api/x").status == 200)
+    }
+
+    @Test("quota follows no link in the state folder, and takes a path longer than a socket's address")
+    func links() throws {
+        let folder = try Folder()
+        let deep = folder.file(String(repeating: "deep-folder/", count: 12) + "state")
+        let gateway = try Gateway(text(limit: 3), folder: folder, environment: ["SLUICE_STATE_DIR": deep])
+        #expect(try gateway.get("/api/x").status == 200)
+        #expect(try run(["quota", "list"], environment: ["SLUICE_STATE_DIR": deep]).output.contains("api    86400        1     3 "))
+        let listener = try RawSocket.listen(path: folder.file("victim"))
+        try FileManager.default.createDirectory(atPath: folder.file("other"), withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(atPath: folder.file("other/control-0.sock"), withDestinationPath: folder.file("victim"))
+        let result = try run(["quota", "reset", "--all"], environment: ["SLUICE_STATE_DIR": folder.file("other")])
+        #expect(result.code == 0)
+        #expect(!listener.hasCaller)
+        let off = try run(["quota", "list"], environment: ["SLUICE_STATE_DIR": "off"])
+        #expect(off.code == 1 && off.errors.contains("SLUICE_STATE_DIR is off"))
+    }
+
+    @Test("a default admin port that another program has: the gateway serves, and its commands say that it has no admin listener")
+    func takenPort() throws {
+        let folder = try Folder()
+        let port = try Ports.free()
+        try folder.write("sluice.yaml", text(limit: 3))
+        // Whoever has it, a test's own or another program's.
+        let taken = try? RawSocket.listen(port: 9901)
+        defer { taken?.close() }
+        var variables = Gateway.environment(folder: folder, port: port)
+        variables["SLUICE_ADMIN_LISTEN"] = nil
+        let process = try ChildProcess([Gateway.binary(), "run", "--config", folder.file("sluice.yaml")], environment: variables, folder: folder)
+        #expect(eventually { process.standardError.contains("serving") }, "\(process.standardError)")
+        let list = try run(["quota", "list"], environment: variables)
+        #expect(list.code == 0 && list.errors.contains("note: the gateway has no admin listener: cannot listen on 127.0.0.1:9901"), "\(list.everything)")
+        variables["SLUICE_ADMIN_LISTEN"] = "127.0.0.1:9901"
+        variables["SLUICE_LISTEN"] = "127.0.0.1:\(try Ports.free())"
+        let refused = try run(["run", "--config", folder.file("sluice.yaml")], environment: variables)
+        #expect(refused.code == 1 && refused.errors.contains("SLUICE_ADMIN_LISTEN"))
     }
 
     @Test("quota list and reset: of a running gateway, and of the store when none runs")

@@ -6,6 +6,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var listen = ListenAddress(ipv4: "0.0.0.0", port: 8080)
     /// Nil for none.
     package var adminListen: ListenAddress? = ListenAddress(ipv4: "127.0.0.1", port: 9901)
+    /// Names that the admin listener may be called by, in lower case, besides addresses and `localhost`.
+    package var adminHosts: [String] = []
     package var workers = min(1024, ProcessorCount.available)
     package var stateDirectory = "./.sluice"
     /// Value of `stateDirectory` for counts that end with the process.

@@ -10,6 +10,8 @@ extension Setting {
     private static let places = [
         Setting("SLUICE_LISTEN", .address(\.listen), "where to listen if the configuration names no listeners"),
         Setting("SLUICE_ADMIN_LISTEN", .optionalAddress(\.adminListen), "where the admin API listens, or off"),
+        Setting("SLUICE_ADMIN_HOSTS", .hostNames(\.adminHosts),
+            "names by which the admin listener may be called in Host, besides addresses and localhost"),
         Setting("SLUICE_WORKERS", .integer(\.workers, 1...1024), unit: "threads",
             "worker threads; by default one for each processor that the process may use"),
         Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for what outlives the process: used quotas; off to keep them in memory"),

@@ -8,6 +8,8 @@ package struct Setting: Sendable {
         case address(Path<ListenAddress>)
         /// `off` for none.
         case optionalAddress(Path<ListenAddress?>)
+        /// Host names with commas between them.
+        case hostNames(Path<[String]>)
         case redis(Path<RedisURL?>)
         case redisAway(Path<ProcessSettings.RedisAway>)
         case quotaAway(Path<ProcessSettings.QuotaAway>)
@@ -49,6 +51,7 @@ package struct Setting: Sendable {
         case .integer(_, let range): "an integer from \(range.lowerBound) to \(range.upperBound)" + (unit.map { " (\($0))" } ?? "")
         case .address: ListenAddress.allowed
         case .optionalAddress: "\(ListenAddress.allowed), or off"
+        case .hostNames: "host names with commas between them"
         case .redis: RedisURL.allowed
         case .redisAway: Quoting.alternatives(ProcessSettings.RedisAway.allCases.map(\.rawValue))
         case .quotaAway: Quoting.alternatives(ProcessSettings.QuotaAway.allCases.map(\.rawValue))
@@ -68,6 +71,7 @@ package struct Setting: Sendable {
         case .integer(let path, _): "\(settings[keyPath: path])"
         case .address(let path): "\(settings[keyPath: path])"
         case .optionalAddress(let path): settings[keyPath: path].map { "\($0)" } ?? "off"
+        case .hostNames(let path): settings[keyPath: path].isEmpty ? "none" : settings[keyPath: path].joined(separator: ",")
         case .redis(let path): settings[keyPath: path].map { "\($0)" } ?? "none"
         case .redisAway(let path): settings[keyPath: path].rawValue
         case .quotaAway(let path): settings[keyPath: path].rawValue
@@ -103,6 +107,7 @@ package struct Setting: Sendable {
         case .address(let path): return set(path, ListenAddress(text), &settings)
         case .optionalAddress(let path):
             return set(path, text == "off" ? .some(nil) : ListenAddress(text).map(Optional.some), &settings)
+        case .hostNames(let path): return set(path, Self.hostNames(text), &settings)
         case .redis(let path): return set(path, RedisURL(text).map(Optional.some), &settings)
         case .redisAway(let path): return set(path, ProcessSettings.RedisAway(rawValue: text), &settings)
         case .quotaAway(let path): return set(path, ProcessSettings.QuotaAway(rawValue: text), &settings)
@@ -124,6 +129,19 @@ package struct Setting: Sendable {
                 }
             return set(path, target, &settings)
         }
+    }
+
+    /// In lower case; nil if one of them is none, as `name:port` or a URL.
+    private static func hostNames(_ text: String) -> [String]? {
+        let names = text.split(separator: ",", omittingEmptySubsequences: false).map {
+            String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()).lowercased()
+        }
+        let isName = { (name: String) in
+            (1...253).contains(name.utf8.count) && name.utf8.allSatisfy {
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "-._".utf8.contains($0)
+            }
+        }
+        return names.allSatisfy(isName) ? names.map { $0.hasSuffix(".") ? String($0.dropLast()) : $0 } : nil
     }
 
     private func set<Value>(_ path: Path<Value>, _ value: Value?, _ settings: inout ProcessSettings) -> Bool {

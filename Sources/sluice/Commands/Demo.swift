@@ -40,7 +40,7 @@ struct Demo: ParsableCommand {
             ConfigurationNode.load(text: text, problems: problems)
         }
         defer { try? FileManager.default.removeItem(atPath: Self.stateFolder) }
-        let admin = try Run.start(gateway, settings, control.log, hint: "sluice demo --port N listens on another port of 127.0.0.1")
+        let (admin, _) = try Run.start(gateway, settings, control.log, hint: "sluice demo --port N listens on another port of 127.0.0.1")
         defer { admin?.stop() }
         try Report.output(Self.lines(settings, text, key))
         _ = control.serve(gateway)

@@ -4,15 +4,14 @@ import SluiceAdmin
 import SluiceConfiguration
 import SluiceCounting
 import SluiceEvent
-import SluiceHTTP
 
 /// `sluice quota`: what is used up of usage quotas, and how to begin anew.
 struct Quota: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show and clear the usage of quotas.",
         discussion: """
-            Asks the running gateway at SLUICE_ADMIN_LISTEN. Where none runs, and for what several nodes have used, the store is \
-            asked: the state folder, or Redis. It knows what was reserved, which may be a little more than what was used.
+            Asks the running gateway through its socket in SLUICE_STATE_DIR, as its user or root. Where none runs, and for what several \
+            nodes have used, the store is asked: the state folder, or Redis. It knows what was reserved, which may be a little more than what was used.
 
             \(SettingsFlags.discussion)
             """,
@@ -26,18 +25,16 @@ struct Quota: ParsableCommand {
 
         func run() throws {
             let settings = try SettingsFlags.settings()
-            var list = QuotaPage.List(quotas: [])
-            if let answer = try Quota.ask(settings, "GET", QuotaPage.path) {
-                do {
-                    list = try JSONDecoder().decode(QuotaPage.List.self, from: Data(answer.body))
-                } catch {
-                    throw Report.problems(["what answers at SLUICE_ADMIN_LISTEN is no gateway of this version"])
-                }
-                // One node knows of the others what they had at its last look: the store knows better.
-                if settings.redisURL != nil { list = Quota.merge(list, try Quota.stored(settings)) }
-            } else {
+            let answers = try Quota.ask(settings, "GET", QuotaPage.path)
+            var list = try Quota.together(answers)
+            if answers.isEmpty {
                 list = try Quota.stored(settings)
+            } else if settings.redisURL != nil || answers.count > 1 {
+                // One node, or one of several gateways on a folder, knows of the others what they had at its last look: the store knows better.
+                list = Quota.merge(list, try Quota.stored(settings))
             }
+            for note in list.notes ?? [] { Report.note(note) }
+            list.notes = nil
             try Report.output(json ? Quota.text(list) : Quota.table(list))
         }
     }
@@ -64,10 +61,11 @@ struct Quota: ParsableCommand {
         func run() throws {
             let settings = try SettingsFlags.settings()
             let wish = try JSONEncoder().encode(QuotaPage.Reset(all: all ? true : nil, owner: owner, perSeconds: perSeconds))
-            if let answer = try Quota.ask(settings, "POST", QuotaPage.resetPath, Array(wish)) {
-                let text = String(decoding: answer.body, as: UTF8.self).trimmingCharacters(in: .newlines)
-                guard answer.status == 200 else { throw Report.problems([text]) }
-            } else {
+            let answers = try Quota.ask(settings, "POST", QuotaPage.resetPath, Array(wish))
+            if let refused = answers.first(where: { $0.status != 200 }) {
+                throw Report.problems([String(decoding: refused.body, as: UTF8.self).trimmingCharacters(in: .newlines)])
+            }
+            if answers.isEmpty {
                 try Quota.resetStored(settings, owner: owner, perSeconds: perSeconds)
             }
             try Report.output("reset\n")
@@ -76,18 +74,31 @@ struct Quota: ParsableCommand {
 
     // MARK: The running gateway
 
-    /// The gateway's answer; nil if none listens.
-    private static func ask(_ settings: ProcessSettings, _ method: String, _ path: String, _ json: [UInt8] = []) throws -> ControlClient.Answer? {
-        guard let listen = settings.adminListen else { return nil }
-        // A wildcard address is reached on loopback.
-        let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][listen.host] ?? listen.host
-        guard let address = IPAddress(host) else { return nil }
-        do throws(ControlClient.Failure) {
-            return try ControlClient.send(method, path, to: address, port: listen.port, json: json)
-        } catch {
-            if error.isRefused { return nil }
-            throw Report.problems(["SLUICE_ADMIN_LISTEN \(listen): \(error)"])
+    /// The answers of every gateway that uses the state folder; more than one only for a while, in a take-over, or where two share it.
+    private static func ask(_ settings: ProcessSettings, _ method: String, _ path: String, _ json: [UInt8] = []) throws -> [ControlClient.Answer] {
+        let folder = settings.stateDirectory
+        guard folder != ProcessSettings.noStateDirectory else {
+            if settings.redisURL != nil { return [] }
+            throw Report.problems(["SLUICE_STATE_DIR is off: there is no folder in which a gateway could be asked; its admin listener answers at /quotas"])
         }
+        do throws(ControlClient.Failure) {
+            return try ControlClient.ask(method, path, folder: folder, json: json)
+        } catch {
+            throw Report.problems(["SLUICE_STATE_DIR \(folder): the gateway there cannot be asked: \(error)"])
+        }
+    }
+
+    /// What several gateways say, as one.
+    private static func together(_ answers: [ControlClient.Answer]) throws -> QuotaPage.List {
+        var list = QuotaPage.List(quotas: [])
+        for answer in answers {
+            guard answer.status == 200, let one = try? JSONDecoder().decode(QuotaPage.List.self, from: Data(answer.body)) else {
+                throw Report.problems(["what answers in SLUICE_STATE_DIR is no gateway of this version"])
+            }
+            list.quotas += one.quotas.filter { row in !list.quotas.contains { $0.owner == row.owner && $0.perSeconds == row.perSeconds } }
+            list.notes = Array(Set((list.notes ?? []) + (one.notes ?? []))).sorted()
+        }
+        return list
     }
 
     // MARK: The store
@@ -110,7 +121,7 @@ struct Quota: ParsableCommand {
             var row = row
             row.used = stored.quotas.first { $0.owner == row.owner && $0.perSeconds == row.perSeconds }?.used ?? 0
             return row
-        })
+        }, notes: list.notes)
     }
 
     private static func resetStored(_ settings: ProcessSettings, owner: String?, perSeconds: UInt64?) throws {

@@ -28,6 +28,7 @@ struct Run: ParsableCommand {
         control.manager.watch(gateway)
         let isWhole = control.serve(gateway, takeOver: service.takeOver, wishes: wishes)
         service.takeOver?.stop()
+        service.door?.stop()
         service.admin?.stop()
         if !isWhole { _exit(0) }
     }
@@ -35,6 +36,7 @@ struct Run: ParsableCommand {
     /// What serves beside the gateway.
     private struct Service: Sendable {
         let admin: AdminServer?
+        let door: ControlSocket?
         let takeOver: TakeOverServer?
     }
 
@@ -43,20 +45,21 @@ struct Run: ParsableCommand {
         let log = control.log
         let predecessor = try predecessor(settings)
         for (name, descriptor) in predecessor?.replays ?? [] { gateway.inheritReplays(name, descriptor) }
-        let admin = try start(
+        let (admin, notes) = try start(
             gateway, settings, log, inherited: ServiceManager.sockets() + (predecessor?.sockets ?? []), isSuccessor: predecessor != nil)
+        let door = openDoor(gateway, settings, log, notes)
         if SettingsFlags.isFlag("SLUICE_LISTEN"), !gateway.listens(on: settings.listen) {
             log.warning("--listen has no effect: the configuration names the listeners")
         }
         let takeOver = takeOver(from: predecessor, gateway, admin, settings, log)
         control.manager.ready("serving")
-        return Service(admin: admin, takeOver: takeOver)
+        return Service(admin: admin, door: door, takeOver: takeOver)
     }
 
     // MARK: Start
 
     /// Starts admin listener and gateway, or neither. Without the former if nobody has asked for it and another program, perhaps
-    /// a second gateway, has its default port.
+    /// a second gateway, has its default port: then the notes say so to the commands that ask this gateway.
     ///
     /// - Parameters:
     ///   - inherited: sockets that listen already.
@@ -65,32 +68,46 @@ struct Run: ParsableCommand {
     static func start(
         _ gateway: Gateway, _ settings: ProcessSettings, _ log: Logger, inherited: [ListeningSocket] = [], isSuccessor: Bool = false,
         hint: String? = nil
-    ) throws -> AdminServer? {
+    ) throws -> (admin: AdminServer?, notes: [String]) {
         let isAdmin = { (socket: ListeningSocket) in
             settings.adminListen.flatMap { $0.socketAddress }.map { socket.serves($0) } ?? false
         }
-        let admin = try startAdmin(gateway, settings, log, inherited: inherited.first(where: isAdmin))
+        var notes: [String] = []
+        let admin = try startAdmin(gateway, settings, log, inherited: inherited.first(where: isAdmin), &notes)
         do throws(Gateway.Failure) {
             try gateway.start(inherited: inherited.filter { !isAdmin($0) }, isSuccessor: isSuccessor)
         } catch {
             admin?.stop()
             throw Report.problems(error.lines + (hint.map { [$0] } ?? []))
         }
-        return admin
+        return (admin, notes)
     }
 
     private static func startAdmin(
-        _ gateway: Gateway, _ settings: ProcessSettings, _ log: Logger, inherited: ListeningSocket?
+        _ gateway: Gateway, _ settings: ProcessSettings, _ log: Logger, inherited: ListeningSocket?, _ notes: inout [String]
     ) throws -> AdminServer? {
         guard let address = settings.adminListen else { return nil }
         do throws(AdminServer.StartError) {
-            return try AdminServer(gateway: gateway, address: address, inherited: inherited)
+            return try AdminServer(gateway: gateway, address: address, hosts: settings.adminHosts, inherited: inherited)
         } catch {
             guard SettingsFlags.isGiven("SLUICE_ADMIN_LISTEN") else {
-                log.warning("no admin listener: \(error.message); set SLUICE_ADMIN_LISTEN to have one")
+                let note = "no admin listener: \(error.message); set SLUICE_ADMIN_LISTEN to have one"
+                log.warning("\(note)")
+                notes.append("the gateway has " + note)
                 return nil
             }
             throw Report.problems(["SLUICE_ADMIN_LISTEN: \(error.message)"])
+        }
+    }
+
+    /// Where `sluice quota` asks; nil without a state folder, and where none can be made: that keeps no gateway from serving.
+    private static func openDoor(_ gateway: Gateway, _ settings: ProcessSettings, _ log: Logger, _ notes: [String]) -> ControlSocket? {
+        guard settings.stateDirectory != ProcessSettings.noStateDirectory else { return nil }
+        do throws(ControlSocket.StartError) {
+            return try ControlSocket(folder: settings.stateDirectory, gateway: gateway, notes: notes)
+        } catch {
+            log.warning("`sluice quota` cannot ask this process: SLUICE_STATE_DIR \(error.message)")
+            return nil
         }
     }
 

@@ -56,7 +56,7 @@ final class Gateway: Sendable {
         var variables = [
             "SLUICE_LISTEN": "127.0.0.1:\(port)", "SLUICE_WORKERS": "2", "SLUICE_STATE_DIR": folder.file("state"),
             // Connections that a test has left open would hold up its end.
-            "SLUICE_DRAIN_IDLE_TIMEOUT_MS": "100",
+            "SLUICE_DRAIN_IDLE_TIMEOUT_MS": "100", "SLUICE_ADMIN_HOSTS": "gateway.test",
         ]
         variables["SLUICE_ADMIN_LISTEN"] = adminPort == 0 ? "off" : "127.0.0.1:\(adminPort)"
         return variables

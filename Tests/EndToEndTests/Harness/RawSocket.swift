@@ -50,6 +50,26 @@ final class RawSocket: Sendable {
         return socket
     }
 
+    /// Listens on a Unix socket.
+    static func listen(path: String) throws -> RawSocket {
+        let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let listener = RawSocket(fd)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: [UInt8](path.utf8)) }
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+        guard bound == 0, Glibc.listen(fd, 8) == 0 else { throw HarnessError("listen on \(path): errno \(errno)") }
+        return listener
+    }
+
+    /// Whether somebody waits to be accepted.
+    var hasCaller: Bool {
+        var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) > 0
+    }
+
     /// The descriptor's number, for a child process to inherit.
     var number: Int32 { fd }
 
