@@ -19,7 +19,8 @@ public import Synchronization
 /// `sendingNanoseconds`. A thread that is held up exactly there (a stopped process, a paused machine, a processor that others have) sends one
 /// request late, by as long as it was held up. Whatever else is gathered in that turn is found late, whether milliseconds or hours
 /// have passed, as far as the monotonic clock knows of them.
-/// Time that others take is not counted: while a pre-call API is asked, a request has left (`Charge.excuse`).
+/// Time that others take is not counted: while a pre-call API is asked, by this request or by another with the same question, a
+/// request has left (`Charge.excuse`).
 ///
 /// Races go to the safe side, at any interleaving of the steps below and whatever the length of a stall between two of them:
 /// - A lease is added to `used` first, then to the ring: in between less is admitted, never more.

@@ -59,7 +59,8 @@ package final class Gateway: @unchecked Sendable {
         sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
         countSource = counts
         registries = SnapshotCompiler.Registries(
-            workers: settings.workers, sharesCeilings: counts.isShared, handsOver: settings.takeoverSocket != nil)
+            workers: settings.workers, sharesCeilings: counts.isShared, handsOver: settings.takeoverSocket != nil,
+            preCallBytes: settings.preCallCacheBytes)
         keySets = KeySetRefresher { location, fault in
             if let fault {
                 log.error("a key set cannot be fetched; the one before it, if any, stays in use: \(fault)", metadata: ["jwks": "\(location)"])
@@ -127,6 +128,7 @@ package final class Gateway: @unchecked Sendable {
             let transferred = UncheckedTransfer(worker)
             threads.append(try Thread(name: "sluice-\(number)") { transferred.value.run() })
         }
+        registries.preCalls.setWorkers(workers)
         try keySets.start()
     }
 
@@ -345,6 +347,7 @@ package final class Gateway: @unchecked Sendable {
         let deadline = Clock.monotonicNanoseconds() + Limits.endMilliseconds * 1_000_000
         for worker in workers { worker.post { $0.stop() } }
         for thread in threads { end(thread, deadline) }
+        registries.preCalls.setWorkers([])
         // Last of all that counts: what lies unspent goes back when nobody can spend it any more.
         stopKeeper(deadline: deadline)
         if !keySets.stop(deadline: deadline) { hasLeftThreads = true }

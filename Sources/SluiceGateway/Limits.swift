@@ -62,6 +62,12 @@ enum Limits {
     /// Exchanges of one worker that wait for allowance at once; those beyond are decided without it.
     static let allowanceWaiters = 4096
 
+    /// Exchanges of one worker that wait at once for the answer to a question which another has asked; those beyond ask for themselves.
+    static let preCallWaiters = 16384
+
+    /// How often an exchange that finds the flight of its question just ended looks for the next.
+    static let preCallClaims = 4
+
     /// Milliseconds that a start waits for a shared store of counts: as long as one that has lost its data needs to settle, and a little more.
     static let firstRoundMilliseconds = 6000
 

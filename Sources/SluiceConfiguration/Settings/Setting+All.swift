@@ -105,7 +105,7 @@ extension Setting {
     ]
 
     private static let policies = [
-        Setting("SLUICE_PRE_CALL_CACHE_BYTES", .integer(\.preCallCacheBytes, 0...(1 << 36)), unit: "bytes per worker",
+        Setting("SLUICE_PRE_CALL_CACHE_BYTES", .integer(\.preCallCacheBytes, 0...(1 << 36)), unit: "bytes",
             "memory for remembered answers of pre-call APIs; 0: none are remembered"),
         Setting("SLUICE_JWT_CACHE_ENTRIES", .integer(\.jwtCacheEntries, 0...1_048_576), unit: "tokens per policy and worker",
             "verified tokens that are remembered; 0: none"),

@@ -172,11 +172,18 @@ extension Worker {
         downstreams.give(back: connection)
     }
 
+    /// The exchange is over, however it ended: nothing of it is held any more.
+    @inline(__always)
+    func leaveExchange(_ block: UnsafeMutablePointer<ExchangeBlock>) {
+        endFlight(block, .failed)
+        if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
+    }
+
     /// Returns the exchange's block; the snapshot that it used may be retired with it.
     func releaseBlock(_ connection: Downstream) {
         guard let block = connection.pointee.block else { return }
         connection.pointee.block = nil
-        if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
+        leaveExchange(block)
         blocks.pointee.give(back: UnsafeMutableRawPointer(block))
     }
 

@@ -89,7 +89,7 @@ extension Worker {
         // The same block goes on: its pipelined bytes move to the front.
         let input = block.pointee.exchange.bytes
         input.update(from: input + block.pointee.inputUsed, count: left)
-        if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
+        leaveExchange(block)
         prepare(block, for: connection)
         block.pointee.inputCount = left
         connection.pointee.state = .readingHead

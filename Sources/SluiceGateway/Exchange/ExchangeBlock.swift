@@ -103,6 +103,8 @@ struct TransferState {
     var isPreCall = false
     /// When a pre-call API must have answered, in milliseconds of the worker's clock; means nothing unless `isPreCall`.
     var preCallUntil: UInt64 = 0
+    /// The question that the exchange asks for others as well; 0 for none.
+    var flight: PreCallFlights.Number = 0
 
     // MARK: Suspensions
 

@@ -26,6 +26,7 @@ extension Worker {
         guard block.pointee.transfer.isSuspended else { return assertionFailure("an exchange went on that was not waiting") }
         block.pointee.transfer.isSuspended = false
         freshenClock()
+        block.pointee.transfer.isPreCall = false
         if resumption == .sameStep { block.pointee.exchange.step -= 1 }
         runChain(connection, block)
     }
@@ -50,7 +51,7 @@ extension Worker {
         block.pointee.transfer.isSuspended = true
         block.pointee.transfer.suspensions &+= 1
         switch PolicyChain.latestStep(of: block.pointee.exchange) {
-        case .preCall(let preCall): ask(preCall, connection, block)
+        case .preCall(let preCall): awaitPreCall(preCall, connection, block)
         case .jwt: awaitKeySet(connection, block)
         case .ceiling, .usageQuota: awaitAllowance(connection, block)
         default:

@@ -169,7 +169,7 @@ package final class Explainer {
             let line = Self.lines(of: preCall.pointee.requestHead).first?.split(separator: " ") ?? []
             let origin = origins.first { $0.number == preCall.pointee.origin }
             let place = origin.map { "\($0.url.isSecure ? "https" : "http")://\($0.url.authority)" } ?? ""
-            return "suspend: would call \(line.first ?? "") \(place)\(line.dropFirst().first ?? ""); the walk goes on as if it answered 200"
+            return "suspend: would call \(line.first ?? "") \(place)\(line.dropFirst().first ?? ""); the walk goes on as if it answered \(preCall.pointee.allow[0])"
         case .proceed:
             guard case .rewrite = step else { return "proceed" }
             let before = Self.target(exchange.path, exchange.query)

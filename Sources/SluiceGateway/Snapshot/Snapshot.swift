@@ -42,6 +42,8 @@ struct SnapshotTables: BitwiseCopyable {
     let methods: MethodTable
     /// The slot of each worker's `RouteMemory`.
     let routeMemorySlot: Int
+    /// What workers share of pre-calls; the arena keeps it alive.
+    let preCalls: Unmanaged<PreCallMemory>
 }
 
 /// The proxies whose forwarding fields are believed.

@@ -6,8 +6,8 @@ import SluiceHTTP
 final class SnapshotBuilder {
     let arena = Arena()
     let problems: Problems
-    /// Bytes of each worker's memory of pre-call answers.
-    let preCallCacheBytes: Int
+    /// What workers share of pre-calls, kept alive by the arena.
+    let preCalls: PreCallMemory
     /// Bytes of the longest head of a request, and so of the longest token.
     let headBytesMax: Int
     let replays: ReplayRegistry
@@ -20,12 +20,13 @@ final class SnapshotBuilder {
 
     init(
         problems: Problems, origins: OriginRegistry = OriginRegistry(), replays: ReplayRegistry = ReplayRegistry(),
-        preCallCacheBytes: Int = 8 << 20, headBytesMax: Int = 32_768
+        preCalls: PreCallMemory? = nil, headBytesMax: Int = 32_768
     ) {
         self.problems = problems
         self.origins = origins
         self.replays = replays
-        self.preCallCacheBytes = preCallCacheBytes
+        self.preCalls = preCalls ?? PreCallMemory(bytesMax: 8 << 20)
+        arena.own(self.preCalls)
         self.headBytesMax = headBytesMax
     }
 
@@ -52,12 +53,6 @@ final class SnapshotBuilder {
     private(set) lazy var tokenMemorySlot: Int = {
         let bytes = headBytesMax
         return workerResource { TokenMemory(tokenBytesMax: bytes) }
-    }()
-
-    /// The slot of the worker's `PreCallCache`, one for all policies.
-    private(set) lazy var preCallCacheSlot: Int = {
-        let bytes = preCallCacheBytes
-        return workerResource { PreCallCache(bytesMax: bytes) }
     }()
 }
 

@@ -18,11 +18,16 @@ struct SnapshotCompiler {
         let metrics = MetricRegistry()
         let origins = OriginRegistry()
         let replays: ReplayRegistry
+        let preCalls: PreCallMemory
 
         /// - Parameter handsOver: whether another process may take over later.
-        init(workers: Int = 1, sharesCeilings: Bool = false, handsOver: Bool = false) {
+        init(
+            workers: Int = 1, sharesCeilings: Bool = false, handsOver: Bool = false,
+            preCallBytes: Int = ProcessSettings().preCallCacheBytes
+        ) {
             counts = CountRegistry(workers: workers, sharesCeilings: sharesCeilings)
             replays = ReplayRegistry(handsOver: handsOver)
+            preCalls = PreCallMemory(bytesMax: preCallBytes)
         }
     }
 
@@ -33,7 +38,7 @@ struct SnapshotCompiler {
         metricRows = registries.metrics.makeHold()
         builder = SnapshotBuilder(
             problems: problems, origins: registries.origins, replays: registries.replays,
-            preCallCacheBytes: settings.preCallCacheBytes, headBytesMax: settings.maxHeadBytes)
+            preCalls: registries.preCalls, headBytesMax: settings.maxHeadBytes)
     }
 
     /// The snapshot; nil if the configuration cannot be served. All problems are reported either way.
@@ -50,7 +55,8 @@ struct SnapshotCompiler {
         let memory = domains.map(\.endpoints.memoryCapacity).max() ?? 0
         let tables = SnapshotTables(
             domains: table, compiledDomains: builder.arena.store(domains), methods: methods.compile(into: builder.arena),
-            routeMemorySlot: builder.workerResource { RouteMemory(capacity: memory) })
+            routeMemorySlot: builder.workerResource { RouteMemory(capacity: memory) },
+            preCalls: Unmanaged.passUnretained(registries.preCalls))
         let everywhere = trusted(configuration.trustedProxies)
         let perListener = configuration.listeners.map { listener in
             (listener.address.value.description, trusted(configuration.trustedProxies + listener.trustedProxies))

@@ -33,16 +33,8 @@ extension Worker {
         attempt(connection, block, freshOnly: false)
     }
 
-    /// Asks the pre-call API that the chain waits for.
-    func ask(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        block.pointee.transfer.isPreCall = true
-        block.pointee.transfer.attempts = 0
-        block.pointee.transfer.preCallUntil = nowMilliseconds + preCall.pointee.timeoutMilliseconds
-        attempt(connection, block, freshOnly: false)
-    }
-
     /// Tries once: a pooled connection to the address with the least outstanding exchanges, else a new one.
-    private func attempt(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, freshOnly: Bool) {
+    func attempt(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, freshOnly: Bool) {
         block.pointee.transfer.attempts &+= 1
         block.pointee.transfer.isRequestSent = false
         block.pointee.transfer.upstreamKeepsAlive = true
@@ -81,10 +73,12 @@ extension Worker {
         return block.pointee.transfer.isPreCall || block.pointee.transfer.requestBody == .complete || isWhole(block)
     }
 
-    /// Whether seeing the request twice would do no harm.
+    /// Whether seeing the request twice would do no harm: by the method of the pre-call, or of the client's request.
     @inline(__always)
     private func isRepeatable(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
-        block.pointee.exchange.head.method.isIdempotent || block.pointee.transfer.isPreCall
+        guard block.pointee.transfer.isPreCall else { return block.pointee.exchange.head.method.isIdempotent }
+        guard case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return false }
+        return preCall.pointee.isIdempotent
     }
 
     // MARK: Choosing
@@ -351,6 +345,7 @@ extension Worker {
             detach(upstream)
             close(upstream)
         }
+        endFlight(block, .failed)
         let isOwn = refusal.row == .requestTimeout || refusal.row == .badRequest || refusal.row == .bodyTooLarge
         if isOwn { block.pointee.transfer.keepsAlive = false }
         let isKept = isOwn || refusal.row == .ceilingExceeded

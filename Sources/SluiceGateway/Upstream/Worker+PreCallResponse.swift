@@ -2,10 +2,10 @@ import SluiceCounting
 import SluiceEvent
 import SluiceHTTP
 
-// What becomes of a pre-call API's 200: the chain goes on, and the rest of the response is read for the connection's sake.
+// What becomes of a pre-call API's answer that lets a request pass: the chain goes on, and the rest of the response is read for the connection's sake.
 
 extension Worker {
-    /// The pre-call API has said 200: its body is of no interest, and the chain goes on.
+    /// The pre-call API lets the request pass: its body is of no interest, and the chain goes on.
     func preCallPassed(
         _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
         _ head: ResponseHead, _ bytes: ByteView
@@ -14,6 +14,7 @@ extension Worker {
             preCall.pointee.remember(block.pointee.exchange)
         }
         block.pointee.exchange.charge.excuse(until: turnBegan)
+        endFlight(block, .passed)
         // Interim responses may stand before it in the receive area.
         let start = receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length
         detach(upstream)

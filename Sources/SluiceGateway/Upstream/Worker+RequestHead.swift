@@ -225,7 +225,7 @@ struct FieldSelection {
         claims = endpoint?.pointee.forwardedClaims ?? ArenaSlice()
         hasNominated = block.pointee.exchange.head.hasConnectionOptions
         self.isPreCall = isPreCall
-        isSelective = headers != nil || claims.count > 0 || hasNominated
+        isSelective = headers != nil || claims.count > 0 || hasNominated || isPreCall
     }
 
     func drops(_ slot: FieldSlot, fields: FieldTable, in bytes: ByteView) -> Bool {
@@ -241,6 +241,7 @@ struct FieldSelection {
 
     private func drops(_ slot: FieldSlot, in bytes: ByteView) -> Bool {
         let name = bytes[slot.name]
+        if isPreCall, PreCall.isAboutResource(name) { return true }
         if let headers, headers.pointee.request.drops(slot, in: bytes) { return true }
         for index in 0..<claims.count where name.equalsIgnoringCaseOfBoth(claims[index]) { return true }
         return false

@@ -120,9 +120,12 @@ extension Worker {
         _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
         _ head: ResponseHead, _ bytes: ByteView
     ) -> Bool {
-        if block.pointee.transfer.isPreCall, head.status == 200 {
-            preCallPassed(upstream, connection, block, head, bytes)
-            return false
+        if block.pointee.transfer.isPreCall {
+            if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange), preCall.pointee.allows(head.status) {
+                preCallPassed(upstream, connection, block, head, bytes)
+                return false
+            }
+            endFlight(block, .refused)
         }
         let transfer = block.transfer
         transfer.pointee.upstreamHeadAt = context.pointee.monotonicNanoseconds

@@ -38,6 +38,7 @@ final class Worker {
     let bounds: ConnectionBounds
     var keySetWaiters: [KeySetWaiter] = []
     var allowanceWaiters = AllowanceWaiters()
+    var preCallWaiters = PreCallWaiters()
     let counts: CountRegistry
     /// Projects that `context.leases` has room for.
     var leaseCount = 0
@@ -230,6 +231,7 @@ final class Worker {
             }
         }
         if !allowanceWaiters.isEmpty { expireAllowanceWaiters() }
+        if !preCallWaiters.isEmpty { expirePreCallWaiters() }
         resumeAccepting()
         if nowMilliseconds >= trimDue { trim() }
         accessLog?.flushIfDue(nowMilliseconds)
@@ -245,7 +247,7 @@ final class Worker {
         var hasFreed = blocks.pointee.trim()
         if outputs.pointee.trim() { hasFreed = true }
         // Queues may hold pointers to places that are free by now.
-        if queue.isEmpty, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty {
+        if queue.isEmpty, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty, preCallWaiters.isEmpty {
             if downstreams.trim() { hasFreed = true }
             if upstreams.trim() { hasFreed = true }
         }

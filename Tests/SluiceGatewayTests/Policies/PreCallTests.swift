@@ -64,10 +64,10 @@ struct PreCallTests {
     private func isRemembered(_ options: String, _ first: String, _ second: String, after: UInt64 = 0) throws -> Bool {
         let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', \(options)}")
         let preCall = try policy.faultless()
-        let one = try TestExchange(first, monotonicNanoseconds: Self.second, snapshot: policy.snapshot)
+        let one = try TestExchange(first, monotonicNanoseconds: Self.second)
         #expect(Answer(preCall.evaluate(&one.exchange)) == .suspend)
         preCall.remember(one.exchange)
-        let two = try TestExchange(second, monotonicNanoseconds: Self.second + after, worker: one)
+        let two = try TestExchange(second, monotonicNanoseconds: Self.second + after)
         let answer = Answer(preCall.evaluate(&two.exchange))
         #expect(answer == .proceed || answer == .suspend)
         return answer == .proceed
@@ -90,7 +90,7 @@ struct PreCallTests {
     func notRemembered() throws {
         let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5}")
         let preCall = try policy.faultless()
-        let test = try TestExchange("GET /", snapshot: policy.snapshot)
+        let test = try TestExchange("GET /")
         #expect(Answer(preCall.evaluate(&test.exchange)) == .suspend)
         #expect(Answer(preCall.evaluate(&test.exchange)) == .suspend)
     }
@@ -100,6 +100,7 @@ struct PreCallTests {
         ("GET /\nX-Request-Id: 1\nTraceparent: 2\nTracestate: 3\nX-A: a", "GET /\nX-A: a\nx-request-id: 4"),
         ("GET /\nConnection: keep-alive", "GET /\nContent-Length: 0"),
         ("GET /\nConnection: x-a\nX-A: 1", "GET /"),
+        ("GET /\nRange: bytes=0-1\nIf-Range: x\nif-match: *\nIf-None-Match: *\nIf-Modified-Since: y", "GET /\nExpect: 100-continue"),
     ])
     func sharedAnswers(first: String, second: String) throws {
         #expect(try isRemembered("cacheSeconds: 5", first, second))
@@ -146,7 +147,9 @@ struct PreCallTests {
         ("{url: 'http://a/', cacheSeconds: 5}", true), ("{url: 'http://A:80', cacheSeconds: 5}", true),
         ("{url: 'http://a/', cacheSeconds: 6}", false), ("{url: 'http://a/b', cacheSeconds: 5}", false),
         ("{url: 'https://a:80/', cacheSeconds: 5}", false), ("{url: 'http://a/', cacheSeconds: 5, method: POST}", false),
-        ("{url: 'http://a/', cacheSeconds: 5, cacheKey: [X-A]}", false),
+        ("{url: 'http://a/', cacheSeconds: 5, cacheKey: [X-A]}", false), ("{url: 'http://a/', cacheSeconds: 5, allow: [200]}", true),
+        ("{url: 'http://a/', cacheSeconds: 5, allow: [204]}", false), ("{url: 'http://a/', cacheSeconds: 5, allow: [200, 204]}", false),
+        ("{url: 'http://a/', cacheSeconds: 5, timeoutMs: 7}", true),
     ])
     func sharedBetweenEndpoints(yaml: String, isShared: Bool) throws {
         let one = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5}").faultless()
@@ -155,6 +158,39 @@ struct PreCallTests {
         let test = try TestExchange("GET /")
         let keys = (try #require(one.memory).key(of: test.exchange), try #require(other.memory).key(of: test.exchange))
         #expect((keys.0 == keys.1) == isShared)
+    }
+
+    @Test("fields about the resource that the client wants are none of the pre-call API's", arguments: [
+        ("Range", true), ("range", true), ("If-Match", true), ("IF-NONE-MATCH", true), ("If-Modified-Since", true), ("If-Range", true), ("if-x", true),
+        ("Ranges", false), ("Rang", false), ("Accept-Ranges", false), ("Iff-Match", false), ("Information", false), ("If", false), ("R", false),
+    ])
+    func aboutResource(name: String, isAboutResource: Bool) {
+        #expect(name.withByteView(PreCall.isAboutResource) == isAboutResource)
+    }
+
+    @Test("a method that may be repeated is one that is idempotent", arguments: [
+        ("GET", true), ("PUT", true), ("DELETE", true), ("OPTIONS", true), ("POST", false), ("PATCH", false),
+    ])
+    func idempotence(method: String, isIdempotent: Bool) throws {
+        let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', method: \(method)}")
+        #expect(try policy.faultless().isIdempotent == isIdempotent)
+    }
+
+    @Test("allow names the statuses that let a request pass: 200 alone unless it is set", arguments: [
+        ("", [200]), (", allow: [200]", [200]), (", allow: [204, 200, 204]", [200, 204]), (", allow: [599]", [599]),
+    ])
+    func allow(option: String, statuses: [UInt16]) throws {
+        let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/'\(option)}")
+        let preCall = try policy.faultless()
+        for status in 100...600 as ClosedRange<UInt16> { #expect(preCall.allows(status) == statuses.contains(status)) }
+    }
+
+    @Test("configuration: allow holds statuses of final responses, at least one")
+    func allowFaults() throws {
+        #expect(try PolicyFixture(PreCall.self, "{url: 'http://a', allow: []}").complaints == ["1:26: allow: found an empty list, allowed at least one status"])
+        let complaints = try PolicyFixture(PreCall.self, "{url: 'http://a', allow: [199, 600, '200', 2xx, 200]}").complaints
+        #expect(complaints.count == 4 && complaints.allSatisfy { $0.hasSuffix("allowed a status from 200 to 599") }, "\(complaints)")
+        #expect(try PolicyFixture(PreCall.self, "{url: 'http://a', allow: 200}").complaints.count == 1)
     }
 
     // MARK: Configuration
@@ -174,7 +210,7 @@ struct PreCallTests {
     func faults() throws {
         let policy = try PolicyFixture(
             PreCall.self,
-            "method: HEAD\nurl: ftp://a\ncacheSeconds: 86401\ntimeoutMs: 0\ncacheKey: ['a b', Host, Connection, Expect, X-A]\ncache: 1\n")
+            "method: HEAD\nurl: ftp://a\ncacheSeconds: 86401\ntimeoutMs: 0\ncacheKey: ['a b', Host, Connection, Expect, X-A, If-Match]\ncache: 1\n")
         #expect(policy.configuration == nil)
         #expect(policy.complaints == [
             #"1:9: method: found the text "HEAD", allowed GET, POST, PUT, PATCH, DELETE or OPTIONS"#,
@@ -185,7 +221,8 @@ struct PreCallTests {
             #"5:19: cacheKey[1]: found "Host", allowed the name of a field that is forwarded"#,
             #"5:25: cacheKey[2]: found "Connection", allowed the name of a field that is forwarded"#,
             #"5:37: cacheKey[3]: found "Expect", allowed the name of a field that is forwarded"#,
-            #"6:1: cache: found the unknown key "cache", allowed method, url, cacheSeconds, timeoutMs or cacheKey"#,
+            #"5:50: cacheKey[5]: found "If-Match", allowed the name of a field that is forwarded"#,
+            #"6:1: cache: found the unknown key "cache", allowed method, url, cacheSeconds, timeoutMs, cacheKey or allow"#,
         ])
     }
 

@@ -10,6 +10,7 @@ extension PreCall {
         let cacheSeconds = reader.integer("cacheSeconds", in: 0...86400, unit: "seconds")
         let timeout = reader.integer("timeoutMs", in: 1...600_000, unit: "milliseconds")
         let cacheKey = reader.strings("cacheKey")
+        let allow = reader.list("allow").map { statuses($0, problems) }
         reader.finish()
 
         if let cacheKey { check(cacheKey, problems) }
@@ -18,6 +19,7 @@ extension PreCall {
         if let method { configuration.method = method.value }
         if let cacheSeconds { configuration.cacheSeconds = Int(cacheSeconds.value) }
         if let timeout { configuration.timeoutMilliseconds = Int(timeout.value) }
+        if let allow { configuration.allow = allow }
         configuration.cacheKey = cacheKey.map { Set($0.value.map(\.value.asciiLowercased)).sorted() }
         return configuration
     }
@@ -31,6 +33,20 @@ extension PreCall {
         }
     }
 
+    /// The statuses of final responses that the list names; others are reported.
+    private static func statuses(_ list: Located<[ConfigurationNode]>, _ problems: Problems) -> [UInt16] {
+        if list.value.isEmpty { problems.add(at: list, found: "an empty list", allowed: "at least one status") }
+        var statuses: Set<UInt16> = []
+        for node in list.value {
+            if case .integer(let status) = node.content, 200...599 ~= status {
+                statuses.insert(UInt16(status))
+            } else {
+                problems.add(at: node, found: node.found, allowed: "a status from 200 to 599")
+            }
+        }
+        return statuses.sorted()
+    }
+
     /// A field that is not sent on cannot tell one question from another.
     private static func check(_ cacheKey: Located<[Located<String>]>, _ problems: Problems) {
         if cacheKey.value.isEmpty {
@@ -38,7 +54,7 @@ extension PreCall {
         }
         for name in cacheKey.value {
             let known = name.value.withByteView { KnownField(name: $0) }
-            if !FieldSyntax.isToken(name.value) || !HopByHopFields.isForwarded(known) {
+            if !FieldSyntax.isToken(name.value) || !HopByHopFields.isForwarded(known) || name.value.withByteView(isAboutResource) {
                 problems.add(at: name, found: Quoting.quoted(name.value), allowed: "the name of a field that is forwarded")
             }
         }

@@ -4,8 +4,8 @@ import SluiceHTTP
 /// Asks another service before an endpoint's request goes on.
 ///
 /// The service gets the configured method and URL with the client's end-to-end fields, never the client's target or body.
-/// Its 200 lets the request through; any other response is the client's answer; a failure is `.preCallFailed`, which the
-/// worker refuses with. Suspends unless a 200 to the same question is remembered.
+/// A status of `allow` lets the request through; any other response is the client's answer; a failure is `.preCallFailed`, which the
+/// worker refuses with. Suspends unless the same question is remembered to have let a request through.
 enum PreCall: Policy {
     static let key = "preCall"
 
@@ -16,14 +16,16 @@ enum PreCall: Policy {
         /// One of `methods`. GET unless configured.
         var method = "GET"
         var url: Located<UpstreamURL>
-        /// How long a 200 is remembered, in seconds, 0 to 86,400. 0, which is the default, remembers nothing.
+        /// The statuses that let a request pass, sorted: 200 to 599. 200 alone unless configured.
+        var allow: [UInt16] = [200]
+        /// How long a yes is remembered, in seconds, 0 to 86,400. 0, which is the default, remembers nothing.
         var cacheSeconds = 0
         /// From the decision to ask to the last byte of the answer's head, 1 to 600,000 milliseconds. 1,000 unless configured.
         /// On expiry: `.preCallFailed` (502).
         var timeoutMilliseconds = 1000
         /// The fields that tell questions apart, in lower case and sorted; nil for all that are forwarded, the gateway's own
         /// X-Forwarded-For, -Proto and -Host among them, but X-Request-Id, traceparent and tracestate.
-        /// Never empty: one client's 200 would then let everybody through.
+        /// Never empty: one client's yes would then let everybody through.
         var cacheKey: [String]?
     }
 
@@ -34,16 +36,22 @@ enum PreCall: Policy {
         /// forwarded fields follow: those for which `HopByHopFields.isForwarded`.
         let requestHead: ByteView
         let timeoutMilliseconds: UInt64
+        /// Whether the service may be asked twice (RFC 9110, 9.2.2).
+        let isIdempotent: Bool
+        /// The statuses that let a request pass.
+        let allow: ArenaSlice<UInt16>
         /// Nil: nothing is remembered.
         let memory: Memory?
 
         struct Memory: BitwiseCopyable {
-            /// The slot of the worker's `PreCallCache`.
-            let slot: Int
+            /// The process's: they outlive snapshots.
+            let answers: PreCallCache.Table
+            let flights: PreCallFlights.Table
             let nanoseconds: UInt64
             let hashKey: SipHash128.Key
-            /// Hash of what the configuration says: two endpoints share entries only if they ask the same question for the
-            /// same time.
+            /// Hash of what the configuration says: method, URL, what tells questions apart, which statuses pass and for how long. Two
+            /// endpoints, or one before and after a reload, share entries only if they ask the same question, take the same answers for
+            /// a yes and believe it for the same time.
             let question: SipHash128.Value
             /// In lower case; nil for all that are forwarded.
             let fields: ArenaSlice<ByteView>?
@@ -54,14 +62,24 @@ enum PreCall: Policy {
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             guard let memory else { return .suspend }
             let now = exchange.context.pointee.monotonicNanoseconds
-            return memory.table(exchange).contains(memory.key(of: exchange), at: now) ? .proceed : .suspend
+            return memory.answers.contains(memory.key(of: exchange), at: now) ? .proceed : .suspend
         }
 
-        /// To be called once when the service has answered this exchange with 200.
+        /// Whether this status lets the request pass.
+        func allows(_ status: UInt16) -> Bool {
+            var index = 0
+            while index < allow.count {
+                if allow[index] == status { return true }
+                index += 1
+            }
+            return false
+        }
+
+        /// To be called once when the service has let this exchange pass.
         func remember(_ exchange: borrowing Exchange) {
             guard let memory else { return }
             let now = exchange.context.pointee.monotonicNanoseconds
-            memory.table(exchange).remember(memory.key(of: exchange), until: now &+ memory.nanoseconds, at: now)
+            memory.answers.remember(memory.key(of: exchange), until: now &+ memory.nanoseconds, at: now)
         }
     }
 
@@ -74,6 +92,8 @@ enum PreCall: Policy {
         return Compiled(
             origin: origin, requestHead: snapshot.arena.bytes(head),
             timeoutMilliseconds: UInt64(configuration.timeoutMilliseconds),
+            isIdempotent: configuration.method != "POST" && configuration.method != "PATCH",
+            allow: snapshot.arena.store(configuration.allow),
             memory: configuration.cacheSeconds == 0 ? nil : memory(configuration, into: snapshot))
     }
 
@@ -86,10 +106,19 @@ enum PreCall: Policy {
             + (configuration.cacheKey.map { ["only"] + $0 } ?? ["all"])
         for text in texts { text.withByteView { hash.add($0) } }
         hash.add(word: UInt64(configuration.cacheSeconds))
+        for status in configuration.allow { hash.add(word: UInt64(status)) }
         return Compiled.Memory(
-            slot: snapshot.preCallCacheSlot, nanoseconds: UInt64(configuration.cacheSeconds) * 1_000_000_000,
+            answers: snapshot.preCalls.answers.table, flights: snapshot.preCalls.flights.table,
+            nanoseconds: UInt64(configuration.cacheSeconds) * 1_000_000_000,
             hashKey: hashKey, question: hash.finish(), fields: fields,
             includesClient: configuration.cacheKey?.contains(where: saysWhereFrom) ?? true)
+    }
+
+    /// Whether a field is about the resource that the client wants, and not about the client: a range of it, or a condition on what it is
+    /// (RFC 9110, 13.1 and 14.2). The pre-call API's own resource is another one: it would answer 206, 304 or 412.
+    static func isAboutResource(_ name: ByteView) -> Bool {
+        guard name.count >= 4, name[0] | 0x20 == UInt8(ascii: "i") || name[0] | 0x20 == UInt8(ascii: "r") else { return false }
+        return name[..<3].equalsIgnoringCase(ByteView("if-" as StaticString)) || name.equalsIgnoringCase(ByteView("range" as StaticString))
     }
 
     private static func saysWhereFrom(_ name: String) -> Bool {
@@ -105,10 +134,6 @@ enum PreCall: Policy {
 // MARK: - What tells questions apart
 
 extension PreCall.Compiled.Memory {
-    fileprivate func table(_ exchange: borrowing Exchange) -> PreCallCache.Table {
-        exchange.resource(slot, as: PreCallCache.Table.self).pointee
-    }
-
     /// The same for the same question, and computable as long as the exchange lasts: the head stays untouched until then.
     func key(of exchange: borrowing Exchange) -> SipHash128.Value {
         var hash = SipHash128(key: hashKey)
@@ -169,9 +194,9 @@ extension PreCall.Compiled.Memory {
             case .xRequestID, .traceparent, .tracestate: continue
             default: break
             }
-            guard HopByHopFields.isForwarded(line, hasConnectionOptions: hasOptions, fields: fields, bytes: bytes) else {
-                continue
-            }
+            guard HopByHopFields.isForwarded(line, hasConnectionOptions: hasOptions, fields: fields, bytes: bytes),
+                !PreCall.isAboutResource(bytes[line.name])
+            else { continue }
             hash.add(name: bytes[line.name])
             hash.add(bytes[line.value])
         }

@@ -1,0 +1,98 @@
+import SluiceCounting
+import SluiceEvent
+
+// Who asks a pre-call API, and who waits for the answer to the same question.
+//
+// Only questions whose answers are remembered are shared. The first who comes with one asks, and holds its flight (`PreCallFlights`) until
+// the service has answered or the exchange is over, for whatever reason; `endFlight` stands on every way out, the release of the block
+// being the last. The others, on all workers, wait:
+//
+// - the service lets pass: they pass, and so does who comes later, until the answer is forgotten;
+// - it answers otherwise: that is the asker's answer, and each of the others asks for itself;
+// - it does not answer, or the asker's client has gone: one of those who wait asks anew, and the others wait on;
+// - the time of a pre-call is over: who has waited so long asks for itself, with the whole time of a pre-call before it.
+//
+// So a stranger's failure costs those who wait time, once, and never an answer.
+
+extension Worker {
+    /// The chain waits for the answer of a pre-call API.
+    func awaitPreCall(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        guard let memory = preCall.pointee.memory, memory.answers.hasRoom else { return ask(preCall, connection, block) }
+        share(preCall, memory, connection, block, until: nowMilliseconds + preCall.pointee.timeoutMilliseconds)
+    }
+
+    /// Asks, or waits for who asks already.
+    private func share(
+        _ preCall: UnsafePointer<PreCall.Compiled>, _ memory: PreCall.Compiled.Memory, _ connection: Downstream,
+        _ block: UnsafeMutablePointer<ExchangeBlock>, until deadline: UInt64
+    ) {
+        block.pointee.transfer.isPreCall = true
+        let key = memory.key(of: block.pointee.exchange)
+        for _ in 0..<Limits.preCallClaims {
+            let claim = memory.flights.claim(key, worker: number)
+            if case .waiter(let flight) = claim, preCallWaiters.count < Limits.preCallWaiters, deadline > nowMilliseconds {
+                return preCallWaiters.append(.init(suspension: Suspension(connection, block), deadline: deadline), to: flight)
+            }
+            // Who asked has remembered the answer before the flight's end: it may have come since this exchange looked for it.
+            if memory.answers.contains(key, at: context.pointee.monotonicNanoseconds) {
+                if case .asker(let flight) = claim { block.pointee.transfer.flight = flight }
+                endFlight(block, .passed)
+                return goOn(connection, block, at: .nextStep)
+            }
+            switch claim {
+            case .asker(let flight):
+                block.pointee.transfer.flight = flight
+                return ask(preCall, connection, block)
+            case .waiter, .unshared: return ask(preCall, connection, block)
+            case .ended: continue
+            }
+        }
+        ask(preCall, connection, block)
+    }
+
+    /// Sends the question.
+    private func ask(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        block.pointee.transfer.isPreCall = true
+        block.pointee.transfer.attempts = 0
+        block.pointee.transfer.preCallUntil = nowMilliseconds + preCall.pointee.timeoutMilliseconds
+        attempt(connection, block, freshOnly: false)
+    }
+
+    /// The exchange asks no longer; told to those who wait for the answer. Nothing if it never asked for others.
+    @inline(__always)
+    func endFlight(_ block: UnsafeMutablePointer<ExchangeBlock>, _ outcome: PreCallMemory.Outcome) {
+        if block.pointee.transfer.flight != 0 { endSharedFlight(block, outcome) }
+    }
+
+    @inline(never)
+    private func endSharedFlight(_ block: UnsafeMutablePointer<ExchangeBlock>, _ outcome: PreCallMemory.Outcome) {
+        let flight = block.pointee.transfer.flight
+        block.pointee.transfer.flight = 0
+        block.pointee.snapshot?.pointee.tables.pointee.preCalls._withUnsafeGuaranteedRef { $0.end(flight, outcome) }
+    }
+
+    /// The question that exchanges of this worker waited for has ended.
+    func preCallEnded(_ flight: PreCallFlights.Number, _ outcome: PreCallMemory.Outcome) {
+        freshenClock()
+        for waiter in preCallWaiters.take(flight) { goOn(waiter, outcome) }
+    }
+
+    /// Who has waited long enough asks for itself.
+    func expirePreCallWaiters() {
+        for waiter in preCallWaiters.takeExpired(at: nowMilliseconds) { goOn(waiter, .refused) }
+    }
+
+    private func goOn(_ waiter: PreCallWaiters.Waiter, _ outcome: PreCallMemory.Outcome) {
+        let connection = waiter.suspension.connection
+        guard let block = waiter.suspension.block, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return }
+        // As if it had asked itself: see `CeilingMeter`.
+        block.pointee.exchange.charge.excuse(until: turnBegan)
+        switch outcome {
+        case .passed: goOn(connection, block, at: .nextStep)
+        case .refused: ask(preCall, connection, block)
+        case .failed:
+            guard let memory = preCall.pointee.memory, waiter.deadline > nowMilliseconds else { return ask(preCall, connection, block) }
+            share(preCall, memory, connection, block, until: waiter.deadline)
+        }
+    }
+}
