@@ -339,6 +339,8 @@ PARSER_REASONS = [
     ("h11", "refuses", "a leading empty line: h11 takes none, RFC 9112, 2.2 wants one passed over", lambda k, d, o: k == REQUEST and d.startswith(b"\r\n")),
     ("h11", "refuses", "a chunk extension of RFC 9112, 7.1.1 that h11 does not take", lambda k, d, o: o.framing == "chunked" and (b";" in d or b" " in d or b"\t" in d)),
     ("h11", "refuses", "a Content-Length of more than 20 digits; RFC 9110, 8.6 has no bound", lambda k, d, o: any(n == b"content-length" and len(v) > 20 for n, v in o.fields)),
+    ("h11", "refuses, reads other fields", "invalid framing of a 204 or 304, which end with their head whatever their fields say; RFC 9112, 6.3",
+     lambda k, d, o: k != REQUEST and o.start[0] in (b"204", b"304") and any(n in (b"content-length", b"transfer-encoding") for n, _ in o.fields)),
     ("h11", "refuses", "101 without an offer; here the request is looked at later (RFC 9110, 7.8)", lambda k, d, o: k != REQUEST and o.start[0] == b"101"),
 ]
 LLHTTP_METHODS = set("DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ACL REPORT MKACTIVITY "
