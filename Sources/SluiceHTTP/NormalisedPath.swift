@@ -2,33 +2,17 @@
 ///
 /// Escapes of unreserved characters are decoded, other escapes keep upper-case digits, dot segments (also those spelt `%2e`) are
 /// removed. Empty segments and a trailing slash mean something and stay. `%2F` stays an escape. What others may read in another way
-/// is reported: see `Marks`.
+/// is reported: see `PathMarks`.
 ///
 /// A dot segment with parameters, such as `..;` or `.;a=b`, is no dot segment (RFC 3986, 5.2.4), but a service that takes parameters off
 /// before it resolves dots, as servlet containers do, would climb by it, out of what was matched here. No reading
 /// serves both, so it is refused, with the semicolon escaped too.
 package enum NormalisedPath {
-    /// What a path holds that another reader may take in another way: see `PathReading`. A mark may be left of a segment that `..` has
-    /// removed; none is missing.
-    package struct Marks: OptionSet, BitwiseCopyable, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-        /// A slash as `%2F`.
-        package static let encodedSlash = Marks(rawValue: 1)
-        /// A semicolon, as it is or as `%3B`.
-        package static let parameters = Marks(rawValue: 2)
-        /// Two slashes in a row.
-        package static let emptySegment = Marks(rawValue: 4)
-        /// A dot segment, with or without parameters, for who takes `%2F` for a slash: `..%2F`, `%2F..`, `a%2F.;x`.
-        package static let hiddenDots = Marks(rawValue: 8)
-    }
-
     package enum Outcome: BitwiseCopyable, Sendable, Equatable {
         /// The path is in normal form as it stands; what `out` holds means nothing.
-        case unchanged(Marks)
+        case unchanged(PathMarks)
         /// The normal form is the first `count` bytes of `out`.
-        case changed(count: Int, Marks)
+        case changed(count: Int, PathMarks)
         /// The path does not begin with a slash; it holds a control character, DEL or a backslash, as it is or escaped, or a
         /// space, `#`, question mark or byte beyond ASCII as it is; an escape lacks its two hexadecimal digits; it climbs
         /// above the root; or a dot segment has parameters.
@@ -44,7 +28,7 @@ package enum NormalisedPath {
         var index = 1
         while true {
             index = ByteScan.endOfPlainPath(base, from: index, to: end)
-            guard index < end else { return .unchanged([]) }
+            guard index < end else { return .unchanged(.none) }
             guard base[index] == Ascii.dot, base[index &- 1] != Ascii.slash else { return rewrite(path, into: out) }
             index &+= 1
         }
@@ -61,7 +45,7 @@ package enum NormalisedPath {
         /// The same for who takes `%2F` for a slash.
         var piece = 1
         var isChanged = false
-        var marks: Marks = []
+        var marks = PathMarks.none
         out[0] = Ascii.slash
         while true {
             if read == end || base[read] == Ascii.slash {

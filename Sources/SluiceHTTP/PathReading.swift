@@ -8,12 +8,12 @@ package struct PathReading: BitwiseCopyable, Equatable, Sendable {
     private enum Order: UInt8, CaseIterable {
         case neither, parameters, slashes, slashesThenParameters, parametersThenSlashes
 
-        func isMeant(by marks: NormalisedPath.Marks) -> Bool {
+        func isMeant(by marks: PathMarks) -> Bool {
             switch self {
             case .neither: true
-            case .parameters: marks.contains(.parameters)
-            case .slashes: marks.contains(.encodedSlash)
-            case .slashesThenParameters, .parametersThenSlashes: marks.isSuperset(of: [.parameters, .encodedSlash])
+            case .parameters: marks.intersects(.parameters)
+            case .slashes: marks.intersects(.encodedSlash)
+            case .slashesThenParameters, .parametersThenSlashes: marks.intersects(.parameters) && marks.intersects(.encodedSlash)
             }
         }
 
@@ -35,7 +35,7 @@ package struct PathReading: BitwiseCopyable, Equatable, Sendable {
     /// Calls `body` with each reading of a path with these marks that may differ from the path itself, until it answers true.
     ///
     /// - Returns: the reading for which it did.
-    package static func first(of marks: NormalisedPath.Marks, where body: (PathReading) -> Bool) -> PathReading? {
+    package static func first(of marks: PathMarks, where body: (PathReading) -> Bool) -> PathReading? {
         for order in Order.allCases where order.isMeant(by: marks) {
             for merges in [false, true] where merges || order != .neither {
                 let reading = PathReading(order: order, mergesSlashes: merges)

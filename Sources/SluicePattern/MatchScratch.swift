@@ -35,11 +35,30 @@ package final class MatchScratch {
 
         /// Matches `subject`, which needs to live only as long as the call, from its first byte.
         package func match(_ regex: Regex.Handle, _ subject: ByteView) -> MatchOutcome {
+            regex.isUnicode ? matchCharacters(regex, subject) : matchBytes(regex, subject)
+        }
+
+        /// Groups are told where they stand in the subject as it is, escapes and all.
+        @inline(never)
+        private func matchCharacters(_ regex: Regex.Handle, _ subject: ByteView) -> MatchOutcome {
+            guard let memory = state.pointee.room(for: subject.count) else { return .limitExceeded }
+            let decoded = DecodedSubject(subject, into: memory)
+            let outcome = matchBytes(regex, decoded.text)
+            guard outcome == .matched else { return outcome }
+            for index in 0..<2 * state.pointee.groupCount {
+                state.pointee.offsets[index] = decoded.original(of: state.pointee.offsets[index])
+            }
+            state.pointee.subjectCount = subject.count
+            return .matched
+        }
+
+        @inline(__always)
+        private func matchBytes(_ regex: Regex.Handle, _ subject: ByteView) -> MatchOutcome {
             let data = state.pointee.data
             let affordable = MatchScratch.stepBytesMax / max(1, subject.count)
             pcre2_set_match_limit_8(state.pointee.context, UInt32(min(state.pointee.steps, max(1, affordable))))
             // The native code itself, where there is some, without what `pcre2_match` checks first: options, of which there are none, and
-            // UTF, which no pattern has. The result is the same (pcre2jit(3), "JIT fast path API").
+            // UTF: a pattern has none, or its subject was decoded to it. The result is the same (pcre2jit(3), "JIT fast path API").
             let match = regex.isNative ? pcre2_jit_match_8 : pcre2_match_8
             let result = match(regex.code, subject.base, subject.count, 0, 0, data, state.pointee.context)
             guard result >= 0 else {
@@ -77,6 +96,17 @@ package final class MatchScratch {
         let steps: Int
         var groupCount = 0
         var subjectCount = 0
+        /// For decoded subjects; made by the first and kept, larger where a longer one comes.
+        var decoded: UnsafeMutablePointer<UInt8>?
+        var decodedCapacity = 0
+
+        mutating func room(for count: Int) -> UnsafeMutablePointer<UInt8>? {
+            if count <= decodedCapacity, let decoded { return decoded }
+            decoded?.deallocate()
+            decodedCapacity = max(1024, 2 * count)
+            decoded = .allocate(capacity: decodedCapacity)
+            return decoded
+        }
     }
 
     package let handle: Handle
@@ -106,6 +136,7 @@ package final class MatchScratch {
         pcre2_match_data_free_8(state.pointee.data)
         pcre2_match_context_free_8(state.pointee.context)
         pcre2_jit_stack_free_8(state.pointee.stack)
+        state.pointee.decoded?.deallocate()
         state.deallocate()
     }
 

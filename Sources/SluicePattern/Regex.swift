@@ -3,8 +3,9 @@ package import SluiceHTTP
 
 /// A regular expression in Perl's syntax (pcre2pattern(3)), compiled once.
 ///
-/// It matches bytes: `.` is one byte, classes and case are ASCII's, and no pattern can switch to Unicode, so a
-/// subject needs no check first. `$` means the very end, never "before a last newline".
+/// It matches bytes: `.` is one byte, classes and case are ASCII's, and no pattern can switch to Unicode by itself, so a
+/// subject needs no check first. One that is compiled with `isUnicode` matches characters of a subject whose escaped characters outside
+/// ASCII are decoded (`DecodedSubject`); `\\d`, `\\w` and the like stay ASCII's. `$` means the very end, never "before a last newline".
 ///
 /// Immutable; any thread, and therefore Sendable. What changes while matching is in `MatchScratch`, one per worker.
 package final class Regex: @unchecked Sendable {
@@ -23,6 +24,7 @@ package final class Regex: @unchecked Sendable {
         package let captureCount: Int
         /// See `Regex.isNative`.
         let isNative: Bool
+        let isUnicode: Bool
     }
 
     /// Longest pattern, in bytes.
@@ -34,19 +36,23 @@ package final class Regex: @unchecked Sendable {
     package var isNative: Bool { handle.isNative }
 
     package convenience init(_ pattern: ByteView, matching extent: Extent = .whole) throws(PatternError) {
-        try self.init(bytes: pattern.buffer, matching: extent)
+        try self.init(bytes: pattern.buffer, matching: extent, isUnicode: false)
     }
 
     /// As `init(_:matching:)`, for text, whose UTF-8 bytes are the pattern.
-    package convenience init(_ pattern: String, matching extent: Extent = .whole) throws(PatternError) {
-        try self.init(bytes: pattern.utf8, matching: extent)
+    ///
+    /// - Parameter isUnicode: whether characters are matched, not bytes.
+    package convenience init(_ pattern: String, matching extent: Extent = .whole, isUnicode: Bool = false) throws(PatternError) {
+        try self.init(bytes: pattern.utf8, matching: extent, isUnicode: isUnicode)
     }
 
-    private init(bytes pattern: some Collection<UInt8>, matching extent: Extent) throws(PatternError) {
+    private init(bytes pattern: some Collection<UInt8>, matching extent: Extent, isUnicode: Bool) throws(PatternError) {
         guard pattern.count <= Self.patternBytesMax else {
             throw PatternError(offset: Self.patternBytesMax, message: "longer than \(Self.patternBytesMax) bytes")
         }
-        var options = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL
+        var options = PCRE2_NEVER_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL
+        // `\C`, a single byte, could begin in the midst of a character.
+        options |= isUnicode ? PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C : PCRE2_NEVER_UTF
         // As compile options: given to the match instead, they would turn native code off.
         if extent == .whole { options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED }
         var code: Int32 = 0
@@ -63,7 +69,7 @@ package final class Regex: @unchecked Sendable {
         pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_JITSIZE), &nativeBytes)
         var captures: UInt32 = 0
         pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_CAPTURECOUNT), &captures)
-        handle = Handle(code: compiled, captureCount: Int(captures), isNative: nativeBytes > 0)
+        handle = Handle(code: compiled, captureCount: Int(captures), isNative: nativeBytes > 0, isUnicode: isUnicode)
     }
 
     deinit { pcre2_code_free_8(handle.code) }

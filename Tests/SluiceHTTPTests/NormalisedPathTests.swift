@@ -8,8 +8,8 @@ import Testing
             let out = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
             defer { out.deallocate() }
             switch NormalisedPath.normalise(bytes, into: out) {
-            case .unchanged(let marks): return (bytes.string, marks.contains(.encodedSlash), true)
-            case .changed(let count, let marks): return (ByteView(base: out, count: count).string, marks.contains(.encodedSlash), false)
+            case .unchanged(let marks): return (bytes.string, marks.intersects(.encodedSlash), true)
+            case .changed(let count, let marks): return (ByteView(base: out, count: count).string, marks.intersects(.encodedSlash), false)
             case .malformed: return (nil, false, false)
             }
         }

@@ -36,7 +36,7 @@ struct Exchange: BitwiseCopyable {
     /// Whether the domain is known although the path cannot be matched: the request counts, and is then an invalid target.
     var hasUnsafeTarget = false
     /// What the path holds that a service may read in another way; empty where the domain does not mind, and where no endpoint matches.
-    var pathMarks: NormalisedPath.Marks = []
+    var pathMarks = PathMarks.none
     /// Whether the domain was found by `"*"`, so that another reading of the path may lead to another domain. Means something only
     /// beside `pathMarks`.
     var isOfAnyHost = false

@@ -105,7 +105,8 @@ struct PathPatternReader {
 
     private static func expressionSegment(_ source: String) throws(Fault) -> PathPattern.Segment {
         do throws(PatternError) {
-            let regex = try Regex(source, matching: .whole)
+            let (source, isUnicode) = PatternText.normalised(source)
+            let regex = try Regex(source, matching: .whole, isUnicode: isUnicode)
             return PathPattern.Segment(kind: .regex, text: Array(source.utf8), regex: regex)
         } catch {
             throw Fault(

@@ -37,6 +37,15 @@ enum PathText {
         return Array(result.dropFirst(2))
     }
 
+    /// The text with each byte of a character outside ASCII as an escape, which is how paths and queries hold it.
+    static func escapingNonASCII(_ text: some Sequence<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        for byte in text {
+            if byte >= 0x80 { appendEscape(of: byte, to: &result) } else { result.append(byte) }
+        }
+        return result
+    }
+
     /// RFC 3986, 2.3.
     static func isUnreserved(_ byte: UInt8) -> Bool {
         switch byte {
@@ -48,8 +57,10 @@ enum PathText {
         }
     }
 
-    private static func appendEscape(of octet: UInt8, to result: inout [UInt8]) {
+    private static func appendEscape(of octet: UInt8, to result: inout [UInt8]) { result += escape(of: octet) }
+
+    static func escape(of octet: UInt8) -> [UInt8] {
         let digits = Array("0123456789ABCDEF".utf8)
-        result += [UInt8(ascii: "%"), digits[Int(octet >> 4)], digits[Int(octet & 15)]]
+        return [UInt8(ascii: "%"), digits[Int(octet >> 4)], digits[Int(octet & 15)]]
     }
 }

@@ -25,11 +25,11 @@ enum Routing {
             return nil
         }
         guard let match = snapshot.pointee.domains.lookUp(hostName: bytes[exchange.head.hostName.range], path: whole.path) else {
-            return whole.marks.contains(.encodedSlash) ? .invalidTarget : .notFound
+            return whole.marks.intersects(.encodedSlash) ? .invalidTarget : .notFound
         }
         let domain = snapshot.pointee.compiledDomains.pointer(at: match.domain)
         exchange.domain = domain
-        if !whole.marks.isDisjoint(with: domain.pointee.unsafeMarks) {
+        if whole.marks.intersects(domain.pointee.unsafeMarks) {
             exchange.hasUnsafeTarget = true
             return nil
         }
@@ -46,7 +46,7 @@ enum Routing {
         return nil
     }
 
-    private static func normalise(_ path: ByteView, in exchange: inout Exchange) -> (path: ByteView, marks: NormalisedPath.Marks)? {
+    private static func normalise(_ path: ByteView, in exchange: inout Exchange) -> (path: ByteView, marks: PathMarks)? {
         guard let memory = exchange.allocate(path.count) else { return nil }
         switch NormalisedPath.normalise(path, into: memory) {
         case .unchanged(let marks):
@@ -65,7 +65,7 @@ extension Routing {
     /// Takes the endpoint away again where a service may read the path as one that leads to another endpoint, or to another domain.
     @inline(never)
     private static func checkReadings(
-        _ exchange: inout Exchange, _ marks: NormalisedPath.Marks, _ rule: DomainMatch.Rule, in snapshot: UnsafePointer<SnapshotTables>
+        _ exchange: inout Exchange, _ marks: PathMarks, _ rule: DomainMatch.Rule, in snapshot: UnsafePointer<SnapshotTables>
     ) {
         guard exchange.domain?.pointee.keepsAmbiguousPaths == false else { return }
         exchange.pathMarks = marks

@@ -9,7 +9,7 @@ struct CompiledDomain {
     /// The row of its requests that no endpoint matches.
     let unmatchedCounter: Int
     /// Paths with one of these are refused: with any `%2F`, or, where it is data (`encodedSlashes: keep`), with a dot segment behind it.
-    let unsafeMarks: NormalisedPath.Marks
+    let unsafeMarks: PathMarks
     /// Whether a path passes although a service may read it as one that leads elsewhere (`ambiguousPaths: keep`).
     let keepsAmbiguousPaths: Bool
     let endpoints: EndpointTable

@@ -16,6 +16,7 @@ struct EndpointTableTests {
             ("/a/**/b/**", ["/a/b", "/a/x/b/y/z"], ["/a", "/a/x", "/b"]), ("/a/**/**", ["/a", "/a/b/c"], ["/b"]),
             (#"/{x:\d+}"#, ["/12"], ["/12a", "/a12", "/", "/1/2"]), ("/{x:a|ab}", ["/ab"], ["/abc"]), ("/{x:a*}", ["/"], ["/b"]),
             ("/{x}.json", ["/a.json"], ["/.json", "/a.jsonx", "/a/b.json"]), ("/a?c", ["/abc", "/a%20c"], ["/ac", "/a/c"]),
+            ("/{x:[가-힣]+}", ["/%ED%95%9C", "/%ED%95%9C%EA%B8%80"], ["/a", "/%FF", "/%ED%95"]), ("/{x:(?:é|%c3%bc)x}", ["/%C3%A9x", "/%C3%BCx"], ["/x"]),
             ("/caf%c3%a9", ["/caf%C3%A9"], ["/cafe"]), ("/a%2Fb", ["/a%2Fb"], ["/a/b"]), ("/{x}", ["/a%2Fb"], []),
         ])
     func matching(pattern: String, yes: [String], no: [String]) {

@@ -6,8 +6,9 @@ import SluicePattern
 ///
 /// `pattern` is a regular expression that must match the whole path, or a template such as `/{version}/{path}`;
 /// `RewriteTemplate.isTemplate` tells them apart. A path that does not match is left alone. Groups are inserted as they
-/// stand in the normalised path, escapes and all; the result is normalised again and gets a leading slash where a group
-/// at its beginning brought none, so that the upstream reads the one path that the gateway means.
+/// stand in the normalised path, escapes and all, and in a query with what would begin another parameter escaped too; the path is normalised
+/// again and gets a leading slash where a group at its beginning brought none, so that the upstream reads the one path that the gateway means.
+/// Letters outside ASCII mean in pattern and replacement what they mean in a path (`PatternText`).
 ///
 /// Refuses with `.rewritePatternInvalid` and `.rewriteReplacementInvalid`: always, where the configuration is at fault
 /// (a problem of this endpoint only), and with the former where a match takes more than its bound. Refuses with
@@ -112,12 +113,13 @@ enum Rewrite: Policy {
     ) throws(RewriteFault) -> (Compiled.Matcher, RewriteReplacement.References) {
         if RewriteTemplate.isTemplate(pattern) {
             let template = try RewriteTemplate.parse(pattern)
-            let references = RewriteReplacement.References.variables(template.variables, segments: template.segments.count)
+            let references = RewriteReplacement.References.variables(template.variables)
             return (.template(template.compiled(into: arena)), references)
         }
         guard !pattern.isEmpty else { throw RewriteFault(allowed: "a regular expression or a template") }
         do throws(PatternError) {
-            let expression = try Regex(pattern)
+            let (source, isUnicode) = PatternText.normalised(pattern)
+            let expression = try Regex(source, isUnicode: isUnicode)
             arena.own(expression)
             return (.expression(expression.handle), .groups(upTo: expression.handle.captureCount))
         } catch {

@@ -11,8 +11,8 @@ struct RewriteReplacement: Equatable {
     enum References {
         /// Groups of an expression, `%0` to at most `%9`.
         case groups(upTo: Int)
-        /// Variables of a template, in the order of the path, and the number of its segments.
-        case variables([String], segments: Int)
+        /// Variables of a template, in the order of the path.
+        case variables([String])
     }
 
     var path: [Part]
@@ -22,18 +22,17 @@ struct RewriteReplacement: Equatable {
     /// Reads a replacement and tries it out: with a letter for each capture it must be a path that does not climb above
     /// the root, and its escapes must be whole, so that no capture can complete one.
     static func parse(_ text: String, references: References) throws(RewriteFault) -> RewriteReplacement {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "\\") }) else {
-            throw RewriteFault(allowed: "visible ASCII without # and backslash; anything else as an escape")
+        let isFit = { (byte: UInt8) in byte > 0x20 && byte != 0x7F && byte != UInt8(ascii: "#") && byte != UInt8(ascii: "\\") }
+        guard text.utf8.allSatisfy(isFit) else {
+            throw RewriteFault(allowed: "visible characters without # and backslash; anything else as an escape")
         }
         let halves = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let path = try parts(halves[0], references)
         let query: [Part]? = halves.count == 2 ? try parts(halves[1], references) : nil
         let replacement = RewriteReplacement(path: path, query: query)
         try replacement.check(beginning: path.first)
-        if case .variables(_, let segments) = references {
-            guard halves[0].utf8.count(where: { $0 == UInt8(ascii: "/") }) == segments, halves[0].first == "/" else {
-                throw RewriteFault(allowed: "as many segments as the pattern has: \(segments)")
-            }
+        if case .variables = references, halves[0].first != "/" {
+            throw RewriteFault(allowed: "a path that begins with a slash")
         }
         return replacement
     }
@@ -54,7 +53,8 @@ struct RewriteReplacement: Equatable {
 
     /// The text with `x`, which is no hexadecimal digit, for each capture.
     private static func sample(_ parts: [Part]) -> String {
-        parts.map { if case .literal(let text) = $0 { text } else { "x" } }.joined()
+        let text = parts.map { if case .literal(let text) = $0 { text } else { "x" } }.joined()
+        return String(decoding: PathText.escapingNonASCII(text.utf8), as: UTF8.self)
     }
 
     /// Whether two hexadecimal digits stand after each percent sign.
@@ -90,7 +90,7 @@ extension RewriteReplacement {
     private static func parts(_ text: Substring, _ references: References) throws(RewriteFault) -> [Part] {
         switch references {
         case .groups(let last): try partsOfGroups(text, last: last)
-        case .variables(let names, _): try partsOfVariables(text, names)
+        case .variables(let names): try partsOfVariables(text, names)
         }
     }
 
@@ -159,9 +159,10 @@ extension RewriteReplacement {
         func apply(_ captures: RewriteCaptures, to exchange: inout Exchange) -> Bool {
             guard let newPath = expandedPath(captures, in: &exchange) else { return false }
             if replacesQuery {
-                let count = Self.count(query, captures)
+                // What a capture brings is data of one parameter, never a further one.
+                let count = Self.queryCount(query, captures, of: exchange.path)
                 guard let memory = exchange.allocate(count) else { return false }
-                Self.write(query, captures, of: exchange.path, to: memory)
+                Self.writeQuery(query, captures, of: exchange.path, to: memory)
                 exchange.upstreamQuery = count == 0 ? nil : ByteView(base: memory, count: count)
             }
             exchange.upstreamPath = newPath
@@ -179,8 +180,8 @@ extension RewriteReplacement {
             guard let normal = exchange.allocate(expanded.count) else { return nil }
             // Captures may come together to a dot segment that only `%2F` hides.
             return switch NormalisedPath.normalise(expanded, into: normal) {
-            case .unchanged(let marks): marks.contains(.hiddenDots) ? nil : expanded
-            case .changed(let count, let marks): marks.contains(.hiddenDots) ? nil : ByteView(base: normal, count: count)
+            case .unchanged(let marks): marks.intersects(.hiddenDots) ? nil : expanded
+            case .changed(let count, let marks): marks.intersects(.hiddenDots) ? nil : ByteView(base: normal, count: count)
             case .malformed: nil
             }
         }
@@ -218,11 +219,12 @@ extension RewriteReplacement {
     }
 
     func compiled(into arena: Arena) -> Compiled {
+        // Letters outside ASCII stand in paths and queries as escapes.
         func store(_ parts: [Part]) -> ArenaSlice<Compiled.Part> {
             arena.store(
                 parts.map { part in
                     switch part {
-                    case .literal(let text): Compiled.Part.literal(arena.bytes(text))
+                    case .literal(let text): Compiled.Part.literal(arena.bytes(PathText.escapingNonASCII(text.utf8)))
                     case .capture(let index): Compiled.Part.capture(index)
                     }
                 })

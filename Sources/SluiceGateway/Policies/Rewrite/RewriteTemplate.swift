@@ -66,7 +66,7 @@ struct RewriteTemplate: Equatable {
     private static func segment(_ text: Substring) throws(RewriteFault) -> Segment {
         guard let open = text.firstIndex(of: "{") else {
             guard !text.contains("}") else { throw RewriteFault(allowed: "as many opening as closing braces in each segment") }
-            return Segment(prefix: String(text))
+            return Segment(prefix: try normalised(text))
         }
         guard let close = text[open...].firstIndex(of: "}"), !text[..<open].contains("}") else {
             throw RewriteFault(allowed: "as many opening as closing braces in each segment")
@@ -77,7 +77,16 @@ struct RewriteTemplate: Equatable {
         guard isIdentifier(name) else {
             throw RewriteFault(allowed: "variables named with letters, digits, _ and -, beginning with a letter or _")
         }
-        return Segment(prefix: String(text[..<open]), variable: name, suffix: String(suffix))
+        return Segment(prefix: try normalised(text[..<open]), variable: name, suffix: try normalised(suffix))
+    }
+
+    /// Letters of a segment as they stand in a normalised path.
+    private static func normalised(_ text: Substring) throws(RewriteFault) -> String {
+        do throws(PathText.Unmatchable) {
+            return String(decoding: try PathText.normalised(text.utf8), as: UTF8.self)
+        } catch {
+            throw RewriteFault(allowed: error.allowed)
+        }
     }
 
     static func isIdentifier(_ text: String) -> Bool {
