@@ -86,8 +86,14 @@ enum Limits {
     /// Addresses of one upstream name that are used; more are ignored.
     static let addressesPerName = 16
 
-    /// Bytes of a configured body (mock, maintenance): it is sent from the composing memory in one piece.
-    static let storedBodyBytes = 128 * 1024
+    /// Bytes of a configured body (mock, maintenance).
+    static let storedBodyBytes = 1024 * 1024
+
+    /// Bytes of a configured body that is sent together with its head, from the composing memory. A longer one follows its head in pieces.
+    static let composedBodyBytes = 128 * 1024
+
+    /// Bytes of such a piece: what a client that does not read makes the gateway copy.
+    static let storedPieceBytes = 64 * 1024
 
     /// Scratch bytes for one policy evaluation.
     static let scratchBytes = 64 * 1024

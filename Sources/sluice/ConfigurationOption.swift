@@ -1,8 +1,8 @@
 import ArgumentParser
 import SluiceConfiguration
 
-/// `--config FILE`.
+/// `--config FILE`, or the file as an argument: see `FileArgument`.
 struct ConfigurationOption: ParsableArguments {
-    @Option(name: .customLong("config"), help: ArgumentHelp("The configuration: YAML, JSON or a Swagger 2.0 document.", valueName: "FILE"))
+    @Option(name: .customLong("config"), help: ArgumentHelp("The configuration: YAML, JSON or a Swagger 2.0 document. Also without --config, as the first argument.", valueName: "FILE"))
     var file: String
 }

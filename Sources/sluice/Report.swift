@@ -9,6 +9,9 @@ enum Report {
     /// The arguments or the environment cannot be used: 2.
     static func unusable(_ lines: [String]) -> ExitCode { print(lines, ending: ExitCode(2)) }
 
+    /// What a command notes beside its result, on standard error.
+    static func notes(_ lines: [String]) { _ = print(lines, ending: .success) }
+
     /// Writes a command's result to standard output, at once: it is often a pipe.
     static func output(_ text: String) throws {
         do {

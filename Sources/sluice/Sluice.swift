@@ -25,7 +25,7 @@ struct Sluice: ParsableCommand {
             ArgumentSecrets.hide()
             let (arguments, flags) = try SettingsFlags.split(given)
             try SettingsFlags.$given.withValue(flags) {
-                var command = try parseAsRoot(arguments)
+                var command = try parseAsRoot(FileArgument.named(arguments))
                 if !(command is Run || command is Demo) { SignalQueue.unblock() }
                 try command.run()
             }

@@ -42,6 +42,57 @@ struct CommandTests {
         #expect(lines.count == 1 && lines[0].hasPrefix("/nonexistent/s.yaml"), "\(result.errors)")
     }
 
+    // MARK: check
+
+    @Test("the file is an argument too, in front of the others, and --config is another way to say it")
+    func fileArgument() throws {
+        let file = try file(configuration(policies: "hmac: {secret: s3cret}", [EndpointText("/**", helloMock)]))
+        for line in [["check", file], ["check", "--config", file], ["export", file, "--domain", "api"], ["export", "--domain", "api", file], ["sign", file, "--domain", "api", "GET", "/api/x"]] {
+            let result = try run(line)
+            #expect(result.code == 0, "\(line): \(result.everything)")
+        }
+        #expect(try run(["explain", file, "GET", "/api/x", "-H", "A: b"]).code == 3)
+        #expect(try run(["explain", "--config", file, "GET", "/api/x"]).code == 3)
+        #expect(try run(["explain", "GET", "/api/x"]).code == 2)
+        #expect(try run(["check"]).code == 2)
+    }
+
+    @Test("check shows the line with a caret under the place, unless a secret may stand there")
+    func excerpts() throws {
+        let file = try file("domains:\n  - key: a b\n    policies:\n      hmac:\n        secret: 8675309\n        clockSkew: -1\n    ipAcl: {}\n    endpoints: []\n")
+        let result = try run(["check", file])
+        #expect(result.code == 1 && !result.errors.contains("8675309"), "\(result.everything)")
+        #expect(result.errors.contains("\n  2 |   - key: a b\n    |          ^\n"), "\(result.errors)")
+        #expect(result.errors.contains(#"the unknown key "ipAcl", which belongs under the `policies` of a domain"#), "\(result.errors)")
+    }
+
+    @Test("check --json: problems and notes as data, with the exit code of the text")
+    func checkAsJSON() throws {
+        struct Result: Decodable {
+            struct Entry: Decodable {
+                let file: String, line: Int, column: Int, keyPath: String
+                let found: String?, allowed: String?, scope: String?, note: String?
+            }
+            let file: String, isGood: Bool, problems: [Entry], notes: [Entry]
+        }
+        let bad = try file("domains:\n  - {key: 5}\n  - {key: b}\n")
+        let result = try run(["check", "--json", bad])
+        let decoded = try JSONDecoder().decode(Result.self, from: Data(result.output.utf8))
+        #expect(result.code == 1 && !decoded.isGood && decoded.file == bad)
+        #expect(decoded.problems.map(\.keyPath) == ["domains[0].key"] && decoded.problems.first?.line == 2 && decoded.problems.first?.column == 11)
+        #expect(decoded.problems.first?.found == "the integer 5" && decoded.problems.first?.scope == "configuration")
+        #expect(decoded.notes.contains { $0.keyPath == "domains[1].key" && $0.note?.contains("without endpoints") == true })
+        let good = try run(["check", "--json", try file("domains: [{key: b}]")])
+        #expect(good.code == 0)
+        #expect(try JSONDecoder().decode(Result.self, from: Data(good.output.utf8)).isGood)
+    }
+
+    @Test("run --help lists the settings' flags")
+    func settingsInHelp() throws {
+        let output = try run(["run", "--help"]).output
+        for flag in ["--workers", "--head-timeout-ms", "--redis-url"] { #expect(output.contains("  \(flag) "), "\(flag)") }
+    }
+
     // MARK: env
 
     @Test("env: flags count, columns are aligned, a password is not shown")

@@ -80,6 +80,33 @@ struct EndpointPolicyTests {
         #expect(upstream.requests.isEmpty)
     }
 
+    @Test("a configured body of any length up to 1 MiB arrives whole, also at a client that reads slowly, and the connection goes on", arguments: [
+        131_072, 131_073, 262_144, 1_048_576,
+    ])
+    func longBody(length: Int) throws {
+        let text = String((0..<length).map { Character(UnicodeScalar(UInt8(0x61 + $0 % 23))) })
+        let gateway = try Gateway(configuration([EndpointText("/**", "mock: {status: 200, body: \"\(text)\"}")]))
+        let client = try RawClient(port: gateway.port, receiveBuffer: 4096)
+        try client.send(Gateway.text("GET", "/api/x") + Gateway.text("HEAD", "/api/x") + Gateway.text("GET", "/api/y"))
+        pause(0.3)
+        let first = try client.response()
+        #expect(first.text == text && first["Content-Length"] == "\(length)")
+        #expect(try client.response(to: "HEAD")["Content-Length"] == "\(length)")
+        #expect(try client.response().text == text)
+        #expect(try gateway.get("/api/x").text == text)
+    }
+
+    @Test("a client that leaves in the midst of a long configured body leaves nothing behind")
+    func longBodyAborted() throws {
+        let gateway = try Gateway(configuration([EndpointText("/**", "mock: {status: 200, body: \"\(String(repeating: "b", count: 1 << 20))\"}")]))
+        for _ in 0..<20 {
+            let client = try RawClient(port: gateway.port, receiveBuffer: 4096)
+            try client.send(Gateway.text("GET", "/api/x"))
+            _ = try client.head()
+        }
+        #expect(try gateway.get("/api/x").body.count == 1 << 20)
+    }
+
     @Test("a body sent to a mock is taken off the connection before the next request")
     func mockWithBody() throws {
         let gateway = try Gateway(configuration([EndpointText("/**", helloMock)]))

@@ -23,6 +23,20 @@ struct CertificateFileTests {
         #expect(try Self.problems(authority.issue("a", ["DNS:a.example"])) == [])
     }
 
+    @Test("a byte order mark before chain and key hides nothing")
+    func byteOrderMark() throws {
+        let authority = try Authority()
+        var source = try authority.issue("a", ["DNS:a.example"])
+        func marked(_ file: String) throws -> String {
+            let text = try Data(contentsOf: URL(fileURLWithPath: file))
+            try (Data([0xEF, 0xBB, 0xBF]) + text).write(to: URL(fileURLWithPath: file + ".marked"))
+            return file + ".marked"
+        }
+        source.chainFile = try marked(source.chainFile)
+        if case .file(let key) = source.key { source.key = .file(try marked(key)) }
+        #expect(Self.problems(source) == [])
+    }
+
     @Test("files that cannot be read are named with the system's reason")
     func unreadable() throws {
         let authority = try Authority()

@@ -19,7 +19,7 @@ package enum BoundedFile {
     /// How long a pipe may say nothing.
     package static let silenceMilliseconds: Int32 = 10_000
 
-    /// The bytes of the file at `path`. Folders, files of another kind, and those over `bytesMax` are faults. A disk or a server that does not answer
+    /// The bytes of the file at `path`, without the byte order mark of UTF-8 that some editors begin a file with. Folders, files of another kind, and those over `bytesMax` are faults. A disk or a server that does not answer
     /// can still hold the caller up.
     ///
     /// - Parameter silenceMilliseconds: for tests.
@@ -39,10 +39,15 @@ package enum BoundedFile {
             let count = Foundation.read(descriptor, &chunk, chunk.count)
             if count < 0 && (errno == EINTR || errno == EAGAIN && !isRegular) { continue }
             guard count >= 0 else { throw lastFault() }
-            if count == 0 { return bytes }
+            if count == 0 { return withoutByteOrderMark(bytes) }
             bytes.append(contentsOf: chunk.prefix(count))
             guard bytes.count <= bytesMax else { throw Fault(found: "more than \(bytesMax) bytes") }
         }
+    }
+
+    /// RFC 3629, section 6.
+    package static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
     }
 
     private static func isRegular(_ descriptor: Int32, _ kind: Kind) throws(Fault) -> Bool {

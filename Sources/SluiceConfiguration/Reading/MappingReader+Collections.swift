@@ -4,7 +4,7 @@ extension MappingReader {
         guard let node = node(key) else { return nil }
         if case .sequence(let elements) = node.content { return Located(elements, at: node) }
         if allowSingle && !node.isNull { return Located([node], at: node) }
-        problems.add(at: node, found: node.kind, allowed: "a list")
+        problems.add(at: node, found: node.foundForContainer, allowed: "a list")
         return nil
     }
 
@@ -17,6 +17,8 @@ extension MappingReader {
             return Located(elements.compactMap { string($0) }, at: node)
         case .string(let value) where allowSingle:
             return Located([Located(value, at: node)], at: node)
+        case .mapping where allowSingle && node["env"] != nil:
+            return Located([string(node)].compactMap { $0 }, at: node)
         default:
             wrong(node, allowed: allowSingle ? "text or a list of texts" : "a list of texts")
             return nil
@@ -50,7 +52,7 @@ extension MappingReader {
             return [MappingReader(node, problems)].compactMap { $0 }
         default:
             problems.add(
-                at: node, found: node.kind, allowed: allowSingle ? "a mapping or a list of mappings" : "a list of mappings")
+                at: node, found: node.foundForContainer, allowed: allowSingle ? "a mapping or a list of mappings" : "a list of mappings")
             return []
         }
     }

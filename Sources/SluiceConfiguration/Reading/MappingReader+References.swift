@@ -25,7 +25,7 @@ extension MappingReader {
 
     /// A path, made absolute or relative to the process like the configuration's own; the file is not looked at.
     package func path(_ key: String) -> Located<String>? {
-        string(key).map { $0.map(problems.references.resolve) }
+        string(key).map { text in text.map { problems.resolve($0, at: text) } }
     }
 
     private static let secretForms = "text, {env: NAME} or {file: PATH}"
@@ -57,7 +57,7 @@ extension MappingReader {
         }
     }
 
-    private func variable(_ name: Located<String>) -> [UInt8]? {
+    func variable(_ name: Located<String>) -> [UInt8]? {
         let value = problems.references.variable(name.value).map { Self.withoutLineBreak(Array($0.utf8)) }
         guard let value, !value.isEmpty else {
             let fault = value == nil ? "is not set" : "is empty"
@@ -79,7 +79,7 @@ extension MappingReader {
 
     private func contents(_ path: String, at node: ConfigurationNode, bytesMax: Int) -> [UInt8]? {
         do {
-            let bytes = Self.withoutLineBreak(try BoundedFile.read(problems.references.resolve(path), bytesMax: bytesMax))
+            let bytes = Self.withoutLineBreak(try BoundedFile.read(problems.resolve(path, at: node), bytesMax: bytesMax))
             if !bytes.isEmpty { return bytes }
             problems.add(at: node, found: "the empty file \(Quoting.quoted(path))", allowed: "a file with content")
         } catch {

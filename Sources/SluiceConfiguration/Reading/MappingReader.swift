@@ -23,7 +23,7 @@ package final class MappingReader: Placed {
     /// Nil, and a problem, if `node` is no mapping.
     package init?(_ node: ConfigurationNode, _ problems: Problems) {
         guard case .mapping(let entries) = node.content else {
-            problems.add(at: node, found: node.kind, allowed: "a mapping")
+            problems.add(at: node, found: node.foundForContainer, allowed: "a mapping")
             return nil
         }
         self.node = node
@@ -65,7 +65,7 @@ package final class MappingReader: Placed {
     package func finish() {
         for (entry, isAsked) in zip(entries, isAsked) where !isAsked {
             let nearest = Spelling.nearest(to: entry.key, in: known)
-            let hint = nearest.map { " (did you mean \($0)?)" } ?? ""
+            let hint = nearest.map { " (did you mean \($0)?)" } ?? KnownKeys.place(of: entry.key).map { ", which belongs \($0)" } ?? ""
             problems.add(
                 at: entry.name, found: "the unknown key \(Quoting.quoted(entry.key))\(hint)",
                 allowed: known.isEmpty ? "no keys" : Quoting.alternatives(known))
@@ -80,6 +80,12 @@ package final class MappingReader: Placed {
 
     func wrong(_ node: ConfigurationNode, allowed: String) {
         problems.add(at: node, found: node.found, allowed: allowed)
+    }
+
+    /// A scalar that may come from the environment, whose value is not shown: it may be another one than was meant.
+    private func wrong(_ written: ConfigurationNode, _ node: ConfigurationNode, allowed: String) {
+        guard let name = written["env"]?.text else { return wrong(node, allowed: allowed) }
+        problems.add(at: written, found: "the environment variable \(Quoting.quoted(name)), which holds \(node.kind)", allowed: allowed)
     }
 
     func required<Value>(_ key: String, _ value: Value?, _ allowed: String) -> Value? {
@@ -97,9 +103,9 @@ package final class MappingReader: Placed {
     }
 
     package func bool(_ key: String) -> Located<Bool>? {
-        guard let node = node(key) else { return nil }
+        guard let written = node(key), let node = scalar(written) else { return nil }
         if case .bool(let value) = node.content { return Located(value, at: node) }
-        wrong(node, allowed: "true or false")
+        wrong(written, node, allowed: "true or false")
         return nil
     }
 
@@ -107,9 +113,9 @@ package final class MappingReader: Placed {
 
     /// An integer in `range`, both ends included. `unit` (for example `seconds`) is named in the problem.
     package func integer(_ key: String, in range: ClosedRange<Int64>, unit: String? = nil) -> Located<Int64>? {
-        guard let node = node(key) else { return nil }
+        guard let written = node(key), let node = scalar(written) else { return nil }
         if case .integer(let value) = node.content, range.contains(value) { return Located(value, at: node) }
-        wrong(node, allowed: Self.allowed(range, unit))
+        wrong(written, node, allowed: Self.allowed(range, unit))
         return nil
     }
 
@@ -135,10 +141,22 @@ package final class MappingReader: Placed {
         "an integer from \(range.lowerBound) to \(range.upperBound)" + (unit.map { " (\($0))" } ?? "")
     }
 
+    /// `{env: NAME}` stands for any scalar: the value of the variable, read like a scalar without quotes, or as text where `isText`. Any other
+    /// node as it is; nil, and a problem, for a variable that is not set.
+    package func scalar(_ node: ConfigurationNode, isText: Bool) -> ConfigurationNode? {
+        guard let entries = node.entries, entries.count == 1, entries[0].key == "env", case .string(let name) = entries[0].value.content else { return node }
+        guard let value = variable(Located(name, at: entries[0].value)) else { return nil }
+        let text = String(decoding: value, as: UTF8.self)
+        return ConfigurationNode(isText ? .string(text) : YAMLScalar.content(ofPlain: text), position: node.position, path: node.path)
+    }
+
+    private func scalar(_ node: ConfigurationNode) -> ConfigurationNode? { scalar(node, isText: false) }
+
     // MARK: - Elements, also for lists that are read by hand
 
     /// The text of `node`, or nil and a problem.
     package func string(_ node: ConfigurationNode) -> Located<String>? {
+        guard let node = scalar(node, isText: true) else { return nil }
         if case .string(let value) = node.content { return Located(value, at: node) }
         let isScalar = node.elements == nil && node.entries == nil && !node.isNull
         wrong(node, allowed: isScalar ? "text (in quotes)" : "text")
@@ -146,9 +164,10 @@ package final class MappingReader: Placed {
     }
 
     /// The word in `node`, or nil and a problem.
-    package func enumeration(_ node: ConfigurationNode, _ words: [String]) -> Located<String>? {
+    package func enumeration(_ written: ConfigurationNode, _ words: [String]) -> Located<String>? {
+        guard let node = scalar(written, isText: true) else { return nil }
         if case .string(let value) = node.content, words.contains(value) { return Located(value, at: node) }
-        wrong(node, allowed: Quoting.alternatives(words))
+        wrong(written, node, allowed: Quoting.alternatives(words))
         return nil
     }
 }

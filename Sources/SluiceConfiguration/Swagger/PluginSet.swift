@@ -8,8 +8,8 @@ struct PluginSet {
     private(set) var rest: ConfigurationNode?
 
     /// Plugins stand under `plugins`, by name or as a list of `{type: NAME, ...}` or `{name: NAME, ...}`, or under their
-    /// names in the extension itself. A plugin that the gateway does not know is a problem: what it is there to refuse
-    /// would pass.
+    /// names in the extension itself. A plugin that has no effect here (`CACHE`, `MONITOR`) is noted, and kept for an export; one whose name is
+    /// nearly that of another, or that may not stand here, is a problem: what it is there to refuse would pass.
     init(_ extension: ConfigurationNode?, allowed: [Plugin], _ problems: Problems) {
         guard let node = `extension` else { return }
         guard let entries = node.entries else {
@@ -27,8 +27,13 @@ struct PluginSet {
                 others.append(entry)
             }
         }
-        rest = others.isEmpty && !objects.isEmpty ? nil : .mapping(others, at: node)
+        rest = others.isEmpty && !(objects.isEmpty && ignored.isEmpty) ? nil : .mapping(others, at: node)
+        if !ignored.isEmpty { rest = (rest ?? .mapping([], at: node)).setting("plugins", .mapping(ignored, at: node)) }
+        ignored = []
     }
+
+    /// Plugins without effect, while the extension is read; they end in `rest`.
+    private var ignored: [ConfigurationNode.Entry] = []
 
     private mutating func take(_ plugins: ConfigurationNode, _ names: [String], _ problems: Problems) {
         switch plugins.content {
@@ -53,7 +58,14 @@ struct PluginSet {
         _ name: String, _ object: ConfigurationNode, _ place: some Placed, _ names: [String], _ problems: Problems
     ) {
         let shown = Quoting.quoted(name)
-        if !names.contains(name) {
+        let isKnown = names.contains(name)
+        if !isKnown, Self.isWithoutEffect(name, beside: names) {
+            guard !ignored.contains(where: { $0.key == name }) else {
+                return problems.add(at: place, found: "the plugin \(shown) a second time", allowed: "each plugin once")
+            }
+            ignored.append(.init(key: name, keyPosition: place.position, value: object))
+            problems.note(at: place, "the plugin \(shown) has no effect here; an export writes it again")
+        } else if !isKnown {
             let hint = Spelling.nearest(to: name, in: names).map { " (did you mean \($0)?)" } ?? ""
             problems.add(at: place, found: "the plugin \(shown)\(hint)", allowed: Quoting.alternatives(names))
         } else if objects.updateValue(object, forKey: name) != nil {
@@ -61,22 +73,29 @@ struct PluginSet {
         }
     }
 
+    /// Whether a name is no plugin of the gateway's at any place, nor one of them mistyped.
+    private static func isWithoutEffect(_ name: String, beside names: [String]) -> Bool {
+        !Plugin.all.contains { $0.name == name } && Spelling.nearest(to: name, in: names) == nil
+    }
+
     private static func looksLikePlugin(_ key: String) -> Bool {
         key.utf8.first.map { $0 >= 0x41 && $0 <= 0x5A } ?? false
             && key.utf8.allSatisfy { ($0 >= 0x41 && $0 <= 0x5A) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x5F }
     }
 
-    /// Writes an extension: `rest`, and the plugins by name instead of those that `rest` holds.
+    /// Writes an extension: `rest`, and the plugins by name. Of those that `rest` holds, the ones without effect stay.
     static func extensionNode(
         _ objects: [(name: String, object: ConfigurationNode)], rest: ConfigurationNode?, at place: ConfigurationNode
     ) -> ConfigurationNode? {
-        if objects.isEmpty {
+        let kept = (rest?["plugins"]?.entries ?? []).filter { entry in !Plugin.all.contains { $0.name == entry.key } }
+        if objects.isEmpty, kept.isEmpty {
             guard let noted = rest?["plugins"], !noted.isEmpty else { return rest }
             let others = rest?.setting("plugins", nil)
             return others?.isEmptyMapping == true ? nil : others
         }
         var plugins = ConfigurationNode.mapping([], at: place)
         for (name, object) in objects { plugins.set(name, object) }
+        for entry in kept { plugins.set(entry.key, entry.value) }
         return (rest ?? .mapping([], at: place)).setting("plugins", plugins)
     }
 }

@@ -19,7 +19,8 @@ package enum SwaggerExport {
             return nil
         }
         var document = self.document(of: domain, key: domainKey)
-        let operations = SwaggerOperationWriter(domain)
+        let prefix = prefix(of: domain)
+        let operations = SwaggerOperationWriter(domain, prefix: prefix)
         document.set("paths", operations.paths)
         var own = ConfigurationNode.mapping([], at: domain)
         own.set("configuration", surroundings(configuration, of: domain, isOnly: domains.count == 1))
@@ -27,6 +28,7 @@ package enum SwaggerExport {
         if operations.order != Array(operations.order.indices) {
             own.set("order", .sequence(operations.order.map { ConfigurationNode(.integer(Int64($0))) }, at: domain))
         }
+        if prefix != SwaggerAddress(document).prefix { own.set("prefix", ConfigurationNode(.string(prefix))) }
         own.set("domain", patch(for: domain, key: domainKey, document))
         return own.isEmptyMapping ? document : document.setting(SwaggerImport.extensionKey, own)
     }
@@ -66,6 +68,14 @@ package enum SwaggerExport {
     private static func basePath(_ opaque: ConfigurationNode?, _ key: String) -> ConfigurationNode? {
         guard let noted = opaque?["basePath"] else { return ConfigurationNode(.string("/" + key)) }
         return noted.isNull ? nil : noted
+    }
+
+    /// What an import of the document put in front of the endpoints' paths, as far as they still have it: all of them, or none.
+    private static func prefix(of domain: ConfigurationNode) -> String {
+        let endpoints = domain["endpoints"]?.elements ?? []
+        let candidates = SwaggerAddress.prefixes(of: domain[SwaggerImport.opaqueKey]?["basePath"])
+        guard !endpoints.isEmpty else { return SwaggerAddress.prefixBehindKey(domain[SwaggerImport.opaqueKey]?["basePath"]) }
+        return candidates.first { prefix in endpoints.allSatisfy { $0["path"]?.text?.hasPrefix(prefix + "/") == true } } ?? ""
     }
 
     /// Everything of the configuration but its domains. The projects of other domains are none of this document's

@@ -19,19 +19,23 @@ package enum SwaggerImport {
 
     /// The configuration of one domain that the document stands for. It is as complete as the document allows, also when
     /// problems were added.
-    package static func convert(_ document: ConfigurationNode, _ problems: Problems) -> ConfigurationNode {
+    ///
+    /// - Parameter key: the domain's key, where it is not to be the document's.
+    package static func convert(_ document: ConfigurationNode, key: String? = nil, _ problems: Problems) -> ConfigurationNode {
         if !isSupported(document["swagger"]) {
             let place = document["swagger"] ?? document
             problems.add(at: place, found: place.found, allowed: "\"2.0\"")
         }
         let extensions = Extensions(document, problems)
-        var domain = self.domain(document, extensions, problems)
-        let paths = SwaggerPaths(document, extensions.operationDefaults, problems)
+        let address = SwaggerAddress(document, chosenKey: key)
+        var domain = self.domain(document, address, extensions, problems)
+        let paths = SwaggerPaths(document, prefix: extensions.prefix ?? address.prefix, extensions.operationDefaults, problems)
         domain.set("endpoints", .sequence(ordered(paths.endpoints + extensions.endpoints, extensions.order), at: document))
         if let opaque = opaque(document, extensions, paths, key: domain["key"]?.text) {
             domain.set(opaqueKey, opaque)
         }
         domain = MergePatch.apply(extensions.domainPatch, to: domain) ?? domain
+        if let key { domain.set("key", .string(key, at: domain["key"] ?? document)) }
         return (extensions.configuration ?? .mapping([], at: document))
             .setting("domains", .sequence([domain], at: document))
     }
@@ -48,17 +52,16 @@ package enum SwaggerImport {
 
     /// Key, hosts, upstream and policies, in the order in which a person would write them.
     private static func domain(
-        _ document: ConfigurationNode, _ extensions: Extensions, _ problems: Problems
+        _ document: ConfigurationNode, _ address: SwaggerAddress, _ extensions: Extensions, _ problems: Problems
     ) -> ConfigurationNode {
         var domain = ConfigurationNode.mapping([], at: document)
-        let address = SwaggerAddress(document)
         if let key = extensions.domainPatch?["key"] ?? address.key {
             domain.set("key", key)
         } else {
             let place = document["basePath"]
             problems.add(
-                at: place ?? document, found: place?.found ?? "no basePath and no host",
-                allowed: "a basePath of one segment, which is the domain's key (or a host, if there is no basePath)")
+                at: place ?? document, found: place?.found ?? "nothing",
+                allowed: "a basePath that begins with a slash and whose first segment is the domain's key")
         }
         domain.set("hosts", address.hosts)
         for plugin in Plugin.of(.domain) {
@@ -103,6 +106,8 @@ package enum SwaggerImport {
         var endpoints: [ConfigurationNode] = []
         /// For each endpoint of the configuration, its number in the document.
         var order: [Int] = []
+        /// What stands in front of the endpoints' paths, where it is not what the address says.
+        var prefix: String?
         /// What of the vendor extension goes to the opaque part.
         let opaque: ConfigurationNode?
 
@@ -118,6 +123,7 @@ package enum SwaggerImport {
             order = (reader.list("order")?.value ?? []).compactMap { node in
                 if case .integer(let number) = node.content { Int(number) } else { nil }
             }
+            prefix = reader.string("prefix")?.value
             reader.finish()
         }
     }

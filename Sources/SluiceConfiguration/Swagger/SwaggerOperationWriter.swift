@@ -17,14 +17,21 @@ struct SwaggerOperationWriter {
         return OperationDefaults(set, problems)
     }
 
-    init(_ domain: ConfigurationNode) {
+    /// What stands in front of every endpoint's path and is the base path's in the document.
+    private let prefix: String
+
+    init(_ domain: ConfigurationNode, prefix: String = "") {
+        self.prefix = prefix
         defaults = Self.defaults(domain)
         paths = .mapping([], at: domain)
         var items = PathItems()
         var numbers: [[Int]] = []
         var numbersOfOthers: [Int] = []
         for (number, endpoint) in (domain["endpoints"]?.elements ?? []).enumerated() {
-            if let path = endpoint["path"]?.text, let operations = operations(endpoint, path, besides: items[path]) {
+            // In the document, the base path holds the prefix.
+            let text = endpoint["path"]?.text.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }
+            let endpoint = text.map { endpoint.setting("path", .string($0, at: endpoint)) } ?? endpoint
+            if let path = text, let operations = operations(endpoint, path, besides: items[path]) {
                 let index = items.add(path, operations.map { ($0.method, $0.node) }, at: endpoint)
                 if index == numbers.count { numbers.append([]) }
                 numbers[index].append(number)

@@ -4,10 +4,13 @@ struct SwaggerPaths {
     /// What of `paths` is no operation; nil if there is nothing else.
     private(set) var opaque: ConfigurationNode?
 
+    private let prefix: String
     private let defaults: OperationDefaults
     private let problems: Problems
 
-    init(_ document: ConfigurationNode, _ defaults: OperationDefaults, _ problems: Problems) {
+    /// - Parameter prefix: what is put in front of the endpoints' paths.
+    init(_ document: ConfigurationNode, prefix: String, _ defaults: OperationDefaults, _ problems: Problems) {
+        self.prefix = prefix
         self.defaults = defaults
         self.problems = problems
         guard let paths = document["paths"] else {
@@ -36,7 +39,11 @@ struct SwaggerPaths {
             rest.set(name.value, nil)
             if let operation = SwaggerOperation(name, node, defaults, problems) { operations.append(operation) }
         }
-        endpoints += SwaggerOperation.grouped(operations).map { SwaggerOperation.endpoint(path, $0, patched: true) }
+        endpoints += SwaggerOperation.grouped(operations).map { group in
+            var endpoint = SwaggerOperation.endpoint(path, group, patched: true)
+            if let path = endpoint["path"], let text = path.text, !prefix.isEmpty { endpoint.set("path", .string(prefix + text, at: path)) }
+            return endpoint
+        }
         return rest.isEmptyMapping && !operations.isEmpty ? nil : rest
     }
 }

@@ -11,19 +11,28 @@ extension ConfigurationNode {
         YAMLTree.read(text, problems: problems)
     }
 
-    /// The tree of the file at `path`, or of `problems.file` if it is nil.
+    /// The tree of the file at `path`, or of `problems.file`, with what it includes, if it is nil.
     package static func load(path: String? = nil, problems: Problems) -> ConfigurationNode? {
+        if let path { return load(path, file: 0, problems) }
+        guard let tree = load(problems.file, file: 0, problems) else { return nil }
+        return IncludedFiles.expand(tree, problems)
+    }
+
+    /// - Parameter file: its number in `problems.files`.
+    static func load(_ path: String, file: Int, _ problems: Problems) -> ConfigurationNode? {
         do {
-            let bytes = try BoundedFile.read(path ?? problems.file, bytesMax: fileBytesMax, kind: .argument)
+            // What an operator names on the command line may be a pipe; what a file includes is read again at every reload.
+            let bytes = try BoundedFile.read(path, bytesMax: fileBytesMax, kind: file == 0 ? .argument : .file)
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                let valid = validPrefix(of: bytes)
+                var valid = validPrefix(of: bytes)
+                valid.file = file
                 problems.add(at: valid, keyPath: "", found: "bytes that are no UTF-8", allowed: "text in UTF-8")
                 return nil
             }
-            return load(text: text, problems: problems)
+            return YAMLTree.read(text, file: file, problems: problems)
         } catch {
             problems.add(
-                at: .start, keyPath: "", found: "a file that cannot be read (\(error.found))",
+                at: SourcePosition(line: 1, column: 1, file: file), keyPath: "", found: "a file that cannot be read (\(error.found))",
                 allowed: "a readable file of at most \(fileBytesMax) bytes")
             return nil
         }

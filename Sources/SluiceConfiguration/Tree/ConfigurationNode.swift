@@ -80,6 +80,19 @@ extension ConfigurationNode {
         }
     }
 
+    /// As `found`, where something else than a scalar was expected: only the kind where the value may be a secret in the wrong place, as in
+    /// `hmac: s3cret`.
+    package var foundForContainer: String {
+        switch path.last {
+        // A whole file of text may be a secret's own.
+        case .root: kind
+        case .key(let key): Self.keysNearSecrets.contains(key.lowercased()) ? kind : found
+        case .index: found
+        }
+    }
+
+    private static let keysNearSecrets: Set<String> = ["hmac", "jwt", "tls", "secret", "secretkey", "key", "apikey", "credentials", "upstreamtls"]
+
     /// The kind and, for a scalar, the value, for example `the text "ten"`.
     package var found: String {
         switch content {

@@ -6,6 +6,8 @@
 package final class Problems {
     /// As named by the operator; the beginning of each problem's description.
     package let file: String
+    /// `file`, and those that it includes, by `SourcePosition.file`.
+    package private(set) var files: [String]
     /// What `{env: NAME}` and `{file: PATH}` refer to.
     package let references: References
 
@@ -16,15 +18,29 @@ package final class Problems {
     ///   - environment: nil for the process's own.
     package init(file: String, environment: [String: String]? = nil) {
         self.file = file
-        references = References(configurationFile: file, environment: environment)
+        files = [file]
+        references = References(environment: environment)
     }
+
+    /// Makes a further file known, and answers its number.
+    func include(_ file: String) -> Int {
+        files.append(file)
+        return files.count - 1
+    }
+
+    /// The path of a file that is named at `place`: a relative one is relative to the folder of the file in which it is written.
+    package func resolve(_ path: String, at place: some Placed) -> String {
+        References.resolve(path, beside: fileName(at: place.position))
+    }
+
+    private func fileName(at position: SourcePosition) -> String { files.indices.contains(position.file) ? files[position.file] : file }
 
     package func add(
         at position: SourcePosition, keyPath: String, found: String, allowed: String,
         scope: Problem.Scope = .configuration
     ) {
         self.found.append(
-            Problem(file: file, position: position, keyPath: keyPath, found: found, allowed: allowed, scope: scope))
+            Problem(file: fileName(at: position), position: position, keyPath: keyPath, found: found, allowed: allowed, scope: scope))
     }
 
     package func add(at place: some Placed, found: String, allowed: String, scope: Problem.Scope = .configuration) {

@@ -4,17 +4,20 @@ package struct SourcePosition: Hashable, Comparable, Sendable {
     package var line: Int
     /// From 1, counted in Unicode scalars, as editors do.
     package var column: Int
+    /// Which of the files of a configuration, by its number in `Problems.files`; 0 is the configuration itself.
+    package var file: Int
 
-    package init(line: Int, column: Int) {
+    package init(line: Int, column: Int, file: Int = 0) {
         self.line = line
         self.column = column
+        self.file = file
     }
 
     /// Where a file begins.
     package static let start = SourcePosition(line: 1, column: 1)
 
     package static func < (left: SourcePosition, right: SourcePosition) -> Bool {
-        (left.line, left.column) < (right.line, right.column)
+        (left.file, left.line, left.column) < (right.file, right.line, right.column)
     }
 }
 

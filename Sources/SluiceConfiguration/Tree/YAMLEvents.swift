@@ -15,9 +15,11 @@ final class YAMLEvents {
     private var event = yaml_event_t()
     private let bytes: UnsafeBufferPointer<UInt8>
     private let places: SurrogatePairs?
+    let file: Int
 
-    /// `bytes` must outlive this object.
-    init(_ bytes: UnsafeBufferPointer<UInt8>, places: SurrogatePairs?) {
+    /// `bytes` must outlive this object. `file`: see `SourcePosition.file`.
+    init(_ bytes: UnsafeBufferPointer<UInt8>, places: SurrogatePairs?, file: Int = 0) {
+        self.file = file
         self.bytes = bytes
         self.places = places
         parser = .allocate(capacity: 1)
@@ -82,8 +84,10 @@ final class YAMLEvents {
     // MARK: - Places and faults
 
     private func position(of mark: yaml_mark_t) -> SourcePosition {
-        let position = SourcePosition(line: Int(mark.line) + 1, column: Int(mark.column) + 1)
-        return places?.original(position) ?? position
+        var position = SourcePosition(line: Int(mark.line) + 1, column: Int(mark.column) + 1)
+        position = places?.original(position) ?? position
+        position.file = file
+        return position
     }
 
     private var fault: Fault {
@@ -93,7 +97,7 @@ final class YAMLEvents {
         case YAML_READER_ERROR:
             return Fault(position: position(ofByte: state.problem_offset), found: problem, isSurrogatePair: false)
         case YAML_MEMORY_ERROR:
-            return Fault(position: .start, found: "a file that needs too much memory", isSurrogatePair: false)
+            return Fault(position: SourcePosition(line: 1, column: 1, file: file), found: "a file that needs too much memory", isSurrogatePair: false)
         default:
             let context = state.context.map { String(cString: $0) }
             let begun = position(of: state.context_mark)
@@ -121,10 +125,10 @@ final class YAMLEvents {
     }
 
     private func position(ofByte offset: Int) -> SourcePosition {
-        var position = SourcePosition.start
+        var position = SourcePosition(line: 1, column: 1, file: file)
         for byte in bytes.prefix(max(0, offset)) {
             if byte == UInt8(ascii: "\n") {
-                position = SourcePosition(line: position.line + 1, column: 1)
+                position = SourcePosition(line: position.line + 1, column: 1, file: file)
             } else if byte & 0xC0 != 0x80 {
                 position.column += 1
             }

@@ -31,12 +31,14 @@ struct YAMLTree {
     private var depthReached = 0
 
     /// Nil, and at least one problem, if there is no tree.
-    static func read(_ text: String, problems: Problems) -> ConfigurationNode? {
-        switch attempt(text, places: nil, problems: problems) {
+    ///
+    /// - Parameter file: which of the configuration's files it is: see `SourcePosition.file`.
+    static func read(_ text: String, file: Int = 0, problems: Problems) -> ConfigurationNode? {
+        switch attempt(text, places: nil, file, problems: problems) {
         case .read(let node): return node
         case .surrogatePair:
             let joined = SurrogatePairs(joiningIn: text)
-            if case .read(let node) = attempt(joined.text, places: joined, problems: problems) { return node }
+            if case .read(let node) = attempt(joined.text, places: joined, file, problems: problems) { return node }
             return nil
         }
     }
@@ -47,10 +49,10 @@ struct YAMLTree {
         case surrogatePair
     }
 
-    private static func attempt(_ text: String, places: SurrogatePairs?, problems: Problems) -> Outcome {
+    private static func attempt(_ text: String, places: SurrogatePairs?, _ file: Int, problems: Problems) -> Outcome {
         var text = text
         return text.withUTF8 { bytes in
-            let events = YAMLEvents(bytes, places: places)
+            let events = YAMLEvents(bytes, places: places, file: file)
             var tree = YAMLTree(events: events, problems: problems)
             do {
                 return .read(try tree.document())
@@ -75,7 +77,7 @@ struct YAMLTree {
         try events.next()  // the stream's start
         try events.next()
         guard events.kind == YAML_DOCUMENT_START_EVENT else {
-            problems.add(at: .start, keyPath: "", found: "an empty file", allowed: "a mapping")
+            problems.add(at: SourcePosition(line: 1, column: 1, file: events.file), keyPath: "", found: "an empty file", allowed: "a mapping")
             return nil
         }
         try events.next()
@@ -88,7 +90,7 @@ struct YAMLTree {
             return nil
         }
         guard !root.isNull else {
-            problems.add(at: .start, keyPath: "", found: "an empty file", allowed: "a mapping")
+            problems.add(at: SourcePosition(line: 1, column: 1, file: events.file), keyPath: "", found: "an empty file", allowed: "a mapping")
             return nil
         }
         return root

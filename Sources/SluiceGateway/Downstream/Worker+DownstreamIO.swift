@@ -90,7 +90,7 @@ extension Worker {
 
     private func outputDrained(_ connection: Downstream) {
         switch connection.pointee.state {
-        case .flushing: exchangeEnded(connection)
+        case .flushing: continueStoredBody(connection)
         case .exchanging:
             limit(connection, to: 0)
             if isReceivingRequestBody(connection) { limit(connection, to: limits.bodyTimeout) }

@@ -31,6 +31,9 @@ extension Worker {
         settleRequestBody(connection, block)
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writeHead(&writer, block, response)
+        if !isHead(block), response.pointee.body.count > Limits.composedBodyBytes {
+            return deliver(connection, block, writer, longBodyOf: response)
+        }
         if !isHead(block) {
             block.pointee.transfer.responseBodyBytes = UInt64(response.pointee.body.count)
             writer.write(response.pointee.body)
@@ -42,7 +45,45 @@ extension Worker {
         block.pointee.exchange.head.method == .head
     }
 
-    /// Sends a whole response that was composed. Its body has room there: `Limits.storedBodyBytes` bounds it.
+    /// Sends a head, and then a body that is too long to be copied behind it, from where it stands in the snapshot.
+    private func deliver(
+        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ writer: HeadWriter,
+        longBodyOf response: UnsafePointer<StoredResponse>
+    ) {
+        block.pointee.transfer.isHeadSent = true
+        counters.traffic.downstreamBytesSent &+= UInt64(writer.count)
+        guard writer.isComplete, send(connection, writer.start, writer.count) else { return abort(connection) }
+        block.pointee.transfer.responseRemaining = UInt64(response.pointee.body.count)
+        connection.pointee.state = .flushing
+        if connection.pointee.output.isEmpty { continueStoredBody(connection) }
+    }
+
+    /// What was queued has left: sends more of a long configured body, as far as the socket takes it, or ends the exchange.
+    func continueStoredBody(_ connection: Downstream) {
+        guard let block = connection.pointee.block else { return close(connection) }
+        let body = storedBody(of: block)
+        while block.pointee.transfer.responseRemaining > 0, block.pointee.transfer.responseRemaining <= UInt64(body.count) {
+            let rest = body[(body.count - Int(block.pointee.transfer.responseRemaining))...]
+            let count = min(rest.count, Limits.storedPieceBytes)
+            block.pointee.transfer.responseRemaining -= UInt64(count)
+            block.pointee.transfer.responseBodyBytes += UInt64(count)
+            counters.traffic.downstreamBytesSent &+= UInt64(count)
+            guard send(connection, rest.base, count) else { return abort(connection) }
+            if !connection.pointee.output.isEmpty { return }
+        }
+        exchangeEnded(connection)
+    }
+
+    /// The body of the configured response that ended the chain; empty where none did.
+    private func storedBody(of block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
+        guard block.pointee.transfer.refusal == nil, block.pointee.exchange.step > 0 else { return .empty }
+        switch PolicyChain.latestStep(of: block.pointee.exchange) {
+        case .mock(let response), .maintenance(let response): return response.pointee.body
+        default: return .empty
+        }
+    }
+
+    /// Sends a whole response that was composed. Its body has room there: `Limits.composedBodyBytes` bounds it.
     private func deliver(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ writer: HeadWriter) {
         block.pointee.transfer.isHeadSent = true
         counters.traffic.downstreamBytesSent &+= UInt64(writer.count)

@@ -10,6 +10,11 @@ struct Import: ParsableCommand {
     @Argument(help: "The Swagger document, JSON or YAML.")
     var swagger: String
 
+    @Option(help: ArgumentHelp(
+        "The domain's key; the first segment of the basePath unless given. What of the basePath is not the key stands in front of the endpoints' paths.",
+        valueName: "KEY"))
+    var key: String?
+
     @OptionGroup var output: OutputFile
 
     func run() throws {
@@ -19,8 +24,9 @@ struct Import: ParsableCommand {
             problems.add(at: document, found: "no key `swagger`", allowed: "a Swagger 2.0 document")
         }
         guard let document, problems.isEmpty else { throw Report.problems(problems.all.map(\.description)) }
-        let configuration = SwaggerImport.convert(document, problems)
+        let configuration = SwaggerImport.convert(document, key: key, problems)
         guard problems.isEmpty else { throw Report.problems(problems.all.map(\.description)) }
+        Report.notes(problems.all.map(\.description))
         try output.write(ConfigurationWriter.yaml(configuration))
     }
 }

@@ -11,7 +11,7 @@ import SluiceHTTP
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve. SIGHUP reloads, SIGUSR1 reopens the access log, SIGTERM drains and exits 0, SIGQUIT exits at once.",
-        discussion: SettingsFlags.discussion)
+        discussion: SettingsFlags.discussion + "\n\n" + SettingsFlags.list)
 
     @OptionGroup var source: ConfigurationOption
 

@@ -23,6 +23,16 @@ struct BoundedFileTests {
         }
     }
 
+    @Test("a byte order mark at the beginning is no part of the text, one further on is")
+    func byteOrderMark() throws {
+        try inFolder { folder in
+            for (bytes, text) in [([0xEF, 0xBB, 0xBF, 0x61], "a"), ([0xEF, 0xBB, 0xBF], ""), ([0xEF, 0xBB], "\u{FFFD}"), ([0x61, 0xEF, 0xBB, 0xBF], "a\u{FEFF}")] as [([UInt8], String)] {
+                try Data(bytes).write(to: URL(fileURLWithPath: folder + "/marked"))
+                #expect(outcome(folder + "/marked") == text)
+            }
+        }
+    }
+
     @Test("a regular file, also behind a link, up to the bound and not beyond")
     func regular() throws {
         try inFolder { folder in

@@ -45,6 +45,37 @@ struct MappingReaderTests {
 
     private enum Mode: String, CaseIterable { case local, closed }
 
+    @Test("in the place of a mapping, what may be a secret is named by its kind only")
+    func secretForMapping() {
+        let found = problems(reading: "{hmac: s3cret, jwt: 8675309, tls: [s3cret], endpoints: s3cret}") { reader in
+            for key in ["hmac", "jwt", "endpoints"] { _ = reader.mapping(key) }
+            _ = reader.mappings("tls")
+        }
+        #expect(found == [
+            "1:8 hmac | text | a mapping", "1:21 jwt | an integer | a mapping", "1:36 tls[0] | the text \"s3cret\" | a mapping",
+            "1:56 endpoints | the text \"s3cret\" | a mapping",
+        ])
+    }
+
+    @Test("{env: NAME} stands for any scalar, and a variable of the wrong type is named without its value")
+    func scalarsOfTheEnvironment() {
+        let text = "s: {env: T}\nn: {env: N}\nb: {env: B}\ne: {env: T}\nl: [{env: T}, x]\no: {env: T}\nw: {env: T}\nx: {env: B}\nu: {env: U}\nd: {env: N}"
+        let found = problems(reading: text, environment: ["T": "local", "N": "17", "B": "true"]) { reader in
+            #expect(reader.string("s")?.value == "local" && reader.integer("n", in: 0...20)?.value == 17 && reader.bool("b")?.value == true)
+            #expect(reader.enumeration("e", ["local"])?.value == "local" && reader.strings("l")?.value.map(\.value) == ["local", "x"])
+            #expect(reader.strings("o", allowSingle: true)?.value.map(\.value) == ["local"])
+            #expect(reader.string("d")?.value == "17", "digits are text where text is wanted")
+            _ = reader.integer("w", in: 0...20)
+            _ = reader.enumeration("x", ["local"])
+            _ = reader.string("u")
+        }
+        #expect(found == [
+            "7:4 w | the environment variable \"T\", which holds text | an integer from 0 to 20",
+            "8:4 x | the environment variable \"B\", which holds text | local",
+            "9:10 u.env | the environment variable \"U\", which is not set | a variable that is set",
+        ])
+    }
+
     @Test("wrong types: each is reported where it stands, in one run")
     func wrongTypes() {
         let text = """
@@ -87,9 +118,9 @@ struct MappingReaderTests {
             "5:4 l | a mapping | a list of texts",
             "6:9 l2[1] | the integer 5 | text (in quotes)",
             "6:12 l2[2] | nothing | text",
-            "7:4 m | text | a mapping",
-            "8:14 ms[1] | an integer | a mapping",
-            "9:6 ms2 | an integer | a mapping or a list of mappings",
+            "7:4 m | the text \"text\" | a mapping",
+            "8:14 ms[1] | the integer 7 | a mapping",
+            "9:6 ms2 | the integer 3 | a mapping or a list of mappings",
             "10:4 e | the text \"other\" | local or closed",
             "11:5 e2 | the integer 4 | local",
             "12:11 es[1] | the text \"get\" | GET or PUT",

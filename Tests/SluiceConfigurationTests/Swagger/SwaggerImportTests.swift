@@ -129,11 +129,11 @@ struct SwaggerImportTests {
     static let wrongPlugins: [(String, Bool, [String])] = [
         ("HTTP_PROXY: {}", true, ["2:13 x-toastcloud-apigw.plugins.HTTP_PROXY.url | nothing | text (required)"]),
         ("HTTP_PROXY: {url: 5}", true, ["2:19 x-toastcloud-apigw.plugins.HTTP_PROXY.url | the integer 5 | text"]),
-        ("HTTP_PROXY: http", true, ["2:13 x-toastcloud-apigw.plugins.HTTP_PROXY | text | a mapping"]),
+        ("HTTP_PROXY: http", true, ["2:13 x-toastcloud-apigw.plugins.HTTP_PROXY | the text \"http\" | a mapping"]),
         ("IPACL: {isPermit: 'y', ipList: [{ip: 1}, a, {}]}", true, [
             "2:19 x-toastcloud-apigw.plugins.IPACL.isPermit | the text \"y\" | true or false",
             "2:38 x-toastcloud-apigw.plugins.IPACL.ipList[0].ip | the integer 1 | text",
-            "2:42 x-toastcloud-apigw.plugins.IPACL.ipList[1] | text | a mapping",
+            "2:42 x-toastcloud-apigw.plugins.IPACL.ipList[1] | the text \"a\" | a mapping",
             "2:45 x-toastcloud-apigw.plugins.IPACL.ipList[2].ip | nothing | text (required)",
         ]),
         ("USAGE_QUOTA: {usageQuotaBeans: [{maxUsageQuota: '1', resetTimeSeconds: 1, x: 2}]}", true, [
@@ -190,6 +190,8 @@ struct SwaggerImportTests {
         ("basePath: /orders", "orders", nil), ("basePath: /orders/, host: h", "orders", nil),
         ("host: 'api.example.com:8443', info: {title: My Orders (v2)}", "my-orders-v2", ["api.example.com"]),
         ("host: api.example.com, basePath: /", "api-example-com", ["api.example.com"]),
+        ("basePath: /api/v2.0", "api", nil), ("basePath: /api/v2/, host: h", "api", nil), ("basePath: /, info: {title: X y}", "x-y", nil),
+        ("a: b", "api", nil),
     ]
 
     @Test(
@@ -204,14 +206,36 @@ struct SwaggerImportTests {
     }
 
     @Test("base paths that are no key are reported", arguments: [
-        ("basePath: /a/b", "1:28 basePath | the text \"/a/b\""), ("basePath: a", "1:28 basePath | the text \"a\""),
-        ("basePath: 5", "1:28 basePath | the integer 5"), ("basePath: /", "1:28 basePath | the text \"/\""),
-        ("a: b", "1:1  | no basePath and no host"),
+        ("basePath: a", "1:28 basePath | the text \"a\""), ("basePath: 5", "1:28 basePath | the integer 5"),
+        ("basePath: a/b", "1:28 basePath | the text \"a/b\""),
     ])
     func wrongAddresses(text: String, found: String) throws {
         #expect(try convert("{swagger: '2.0', \(text), paths: {}}").problems == [
-            found + " | a basePath of one segment, which is the domain's key (or a host, if there is no basePath)"
+            found + " | a basePath that begins with a slash and whose first segment is the domain's key"
         ])
+    }
+
+    @Test("of a longer base path, what is not the key stands in front of the endpoints' paths", arguments: [
+        ("/api/v2.0", nil, "api", "/v2.0/a"), ("/api/v2.0/", "api", "api", "/v2.0/a"), ("/api/v2.0", "harbor", "harbor", "/api/v2.0/a"),
+        ("/orders", nil, "orders", "/a"), ("/orders", "o", "o", "/orders/a"), ("/", "o", "o", "/a"),
+    ] as [(String, String?, String, String)])
+    func longBasePath(basePath: String, chosen: String?, key: String, path: String) throws {
+        let problems = Problems(file: "f")
+        let text = "{swagger: '2.0', basePath: '\(basePath)', paths: {/a: {get: {}}}}"
+        let document = try #require(ConfigurationNode.load(text: text, problems: problems))
+        let domain = try #require(SwaggerImport.convert(document, key: chosen, problems)["domains"]?.elements?.first)
+        #expect(problems.isEmpty && domain["key"]?.text == key && domain["endpoints"]?.elements?.first?["path"]?.text == path)
+    }
+
+    @Test("plugins without effect are noted where they stand, known ones at the wrong level and mistyped ones are faults")
+    func ignoredPlugins() throws {
+        let text = "{swagger: '2.0', basePath: /a, paths: {/x: {get: {x-toastcloud-apigw: {plugins: {CACHE: {ttl: 5}, MOCK: {statusCode: 200}}}}}},\n"
+            + "x-toastcloud-apigw: {plugins: {MONITOR: {type: DOMAIN}, HTTP_PROXY: {url: 'http://h'}}, ABC_D: {}}}"
+        let problems = Problems(file: "f")
+        let document = try #require(ConfigurationNode.load(text: text, problems: problems))
+        _ = SwaggerImport.convert(document, problems)
+        #expect(problems.isEmpty)
+        #expect(problems.all.map(\.found) == ["CACHE", "MONITOR", "ABC_D"].map { "the plugin \"\($0)\" has no effect here; an export writes it again" })
     }
 
     @Test("faults of the document itself are reported together")
@@ -222,9 +246,9 @@ struct SwaggerImportTests {
         let text = "swagger: '2.0'\nbasePath: /a\npaths:\n  /x: 5\n  /y: {get: 6, put: {x-toastcloud-apigw: 7}}\nx-sluice: {wrong: 1}"
         let problems = try convert(text).problems
         #expect(problems == [
-            "4:7 paths[\"/x\"] | an integer | a mapping", "5:13 paths[\"/y\"].get | an integer | a mapping",
+            "4:7 paths[\"/x\"] | the integer 5 | a mapping", "5:13 paths[\"/y\"].get | the integer 6 | a mapping",
             "5:42 paths[\"/y\"].put.x-toastcloud-apigw | the integer 7 | a mapping with plugins",
-            "6:12 x-sluice.wrong | the unknown key \"wrong\" | domain, configuration, endpoints or order",
+            "6:12 x-sluice.wrong | the unknown key \"wrong\" | domain, configuration, endpoints, order or prefix",
         ])
     }
 }

@@ -36,4 +36,37 @@ struct ConfigurationNotesTests {
             "4 domains[2].key: a domain without endpoints: every request to it that its own policies let pass is 404",
         ])
     }
+
+    @Test("a key that begins an endpoint of a domain with hosts is noted; its own and others are not")
+    func shadowedKeys() throws {
+        let mock = "policies: {mock: {status: 200}}"
+        let yaml = """
+            domains:
+              - {key: orders, endpoints: [{path: /**, \(mock)}]}
+              - {key: shop, hosts: [shop.example.com], endpoints: [{path: /orders/**, \(mock)}, {path: /orders/x, \(mock)}, {path: /shop/x, \(mock)}, {path: /**, \(mock)}]}
+              - {key: rest, hosts: ["*"], endpoints: [{path: /orders/x, \(mock)}]}
+            """
+        #expect(try notes(yaml) == [
+            "2 domains[0].key: under the host \"shop.example.com\" the key leads to the domain \"shop\", whose endpoint \"/orders/**\" begins with it",
+        ])
+    }
+
+    @Test("an endpoint that lacks what keeps requests out of a more general one is noted", arguments: [
+        ("/a/**", "/a/b", true), ("/**", "/a/{x}", true), ("/a/*", "/a/b", true), ("/a/{x}", "/a/b", true), ("/a/**", "/a/**/c", true),
+        ("/a/**/c", "/a/b/c", true), ("/a/b", "/a/**", false), ("/a/**", "/b", false), ("/a/{x}", "/a/*", false), ("/a/b", "/a/c", false),
+        ("/a/{x:[0-9]+}", "/a/b", false), ("/a/x*", "/a/xy", false), ("/**/c", "/a", false), ("/a", "/a/", false),
+    ])
+    func weakerEndpoints(general: String, special: String, isNoted: Bool) throws {
+        let quota = "usageQuota: [{limit: 1, perSeconds: 1}]"
+        func domain(_ policies: String, _ methods: String = "GET") -> String {
+            "domains: [{key: d, upstream: 'http://127.0.0.1:9', endpoints: [{path: '\(general)', methods: [GET], policies: {\(quota)}}, "
+                + "{path: '\(special)', methods: [\(methods)], policies: {\(policies)}}]}]"
+        }
+        let found = try notes(domain(""))
+        #expect(found == (isNoted ? ["1 domains[0].endpoints[1].path: no `usageQuota` here, as the more general \"\(general)\" has: "
+            + "the most specific endpoint's policies are the only ones"] : []))
+        #expect(try notes(domain(quota)) == [])
+        #expect(try notes(domain("mock: {status: 200}")) == [])
+        #expect(try notes(domain("", "POST")) == [])
+    }
 }

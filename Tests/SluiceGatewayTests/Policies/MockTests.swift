@@ -62,17 +62,17 @@ struct MockTests {
         #expect(mock.complaints == ["1:21: body: found a body for the status \(status), allowed no body with 204, 205 and 304"])
     }
 
-    @Test("configuration: a body of 128 KiB and fields of 16 KiB are taken, one byte more of either is not")
+    @Test("configuration: a body of 1 MiB and fields of 16 KiB are taken, one byte more of either is not")
     func sizes() throws {
         func complaints(body: Int, value: Int) throws -> [String] {
             let text = "{status: 200, headers: {A: '\(String(repeating: "v", count: value))'}, body: '\(String(repeating: "b", count: body))'}"
             return try PolicyFixture(Mock.self, text).problems.all.map { "\($0.keyPath): found \($0.found), allowed \($0.allowed)" }
         }
         // A name, a colon, a space and the line's end.
-        #expect(try complaints(body: 131_072, value: 16_379) == [])
-        #expect(try complaints(body: 131_073, value: 16_380) == [
+        #expect(try complaints(body: 1_048_576, value: 16_379) == [])
+        #expect(try complaints(body: 1_048_577, value: 16_380) == [
             "headers: found field lines of 16385 bytes, allowed at most 16384 bytes",
-            "body: found a body of 131073 bytes, allowed at most 131072 bytes",
+            "body: found a body of 1048577 bytes, allowed at most 1048576 bytes",
         ])
     }
 

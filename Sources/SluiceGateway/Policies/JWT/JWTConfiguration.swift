@@ -121,7 +121,7 @@ extension JWT {
     private static func readKeySet(_ reader: MappingReader, _ problems: Problems) -> Key? {
         let authorities = reader.path("jwksCa")
         guard let text = reader.string("jwks") else { return nil }
-        guard var location = KeySetLocation(text.value, resolve: problems.references.resolve) else {
+        guard var location = KeySetLocation(text.value, resolve: { problems.resolve($0, at: text) }) else {
             problems.add(
                 at: text, found: Quoting.quotedURL(text.value), allowed: "the path of a file, or an http or https URL without user information and fragment")
             return nil

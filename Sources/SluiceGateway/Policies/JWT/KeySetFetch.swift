@@ -26,7 +26,7 @@ enum KeySetFetch {
                     throw KeySet.Fault(description: "a file that cannot be read (\(error.found))")
                 }
             case .uri(let uri):
-                return try get(uri, authorityFile: location.authorityFile, isEnding)
+                return BoundedFile.withoutByteOrderMark(try get(uri, authorityFile: location.authorityFile, isEnding))
             }
         }
     }

@@ -1,0 +1,72 @@
+import Foundation
+
+/// `include: [domains/*.yaml]`: further files whose domains a configuration has too.
+///
+/// A name is relative to the folder of the configuration; `*`, `?` and `[...]` stand for what file names hold, and what they match is read in the
+/// order of the names. An included file is a mapping with `domains`, or a Swagger document, and includes no others, so that there is no
+/// cycle. All files are read, or the configuration is refused.
+enum IncludedFiles {
+    /// Files that one configuration may include.
+    static let filesMax = 10_000
+    /// Their bytes together.
+    static let bytesMax = 256 << 20
+
+    /// The tree with the domains of the included files behind its own, without `include`.
+    static func expand(_ tree: ConfigurationNode, _ problems: Problems) -> ConfigurationNode {
+        guard let list = tree["include"], !SwaggerImport.isSwagger(tree) else { return tree }
+        guard let reader = MappingReader(.mapping([.init(key: "include", keyPosition: list.position, value: list)], at: tree), problems) else { return tree }
+        var domains = tree["domains"]?.elements ?? []
+        var seen: Set<String> = []
+        var bytes = 0
+        for pattern in reader.strings("include", allowSingle: true)?.value ?? [] {
+            let names = names(pattern, problems)
+            for name in names where seen.insert(name).inserted {
+                guard seen.count <= filesMax else {
+                    problems.add(at: pattern, found: "more than \(filesMax) files", allowed: "at most \(filesMax)")
+                    return expanded(tree, domains)
+                }
+                bytes += (try? FileManager.default.attributesOfItem(atPath: name)[.size] as? Int) ?? 0
+                guard bytes <= bytesMax else {
+                    problems.add(at: pattern, found: "files of more than \(bytesMax) bytes together", allowed: "at most \(bytesMax)")
+                    return expanded(tree, domains)
+                }
+                domains += read(name, problems)
+            }
+        }
+        return expanded(tree, domains)
+    }
+
+    private static func expanded(_ tree: ConfigurationNode, _ domains: [ConfigurationNode]) -> ConfigurationNode {
+        let place = tree["domains"] ?? tree["include"] ?? tree
+        // A `domains` of another type stays, and is told of by who reads it.
+        let isList = tree["domains"].map { $0.elements != nil } ?? true
+        let whole = isList ? tree.setting("domains", ConfigurationNode(.sequence(domains), position: place.position, path: place.path)) : tree
+        return whole.setting("include", nil)
+    }
+
+    /// The files that a pattern stands for; a name without wildcards is a file that must be there.
+    private static func names(_ pattern: Located<String>, _ problems: Problems) -> [String] {
+        let path = problems.resolve(pattern.value, at: pattern)
+        guard pattern.value.contains(where: { "*?[".contains($0) }) else { return [path] }
+        var found = glob_t()
+        defer { globfree(&found) }
+        // Sorted by the bytes of the names, whatever the locale.
+        guard glob(path, GLOB_NOSORT, nil, &found) == 0 else {
+            problems.note(at: pattern, "no file matches \(Quoting.quoted(pattern.value))")
+            return []
+        }
+        let names = (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    private static func read(_ name: String, _ problems: Problems) -> [ConfigurationNode] {
+        let file = problems.include(name)
+        guard let tree = ConfigurationNode.load(name, file: file, problems) else { return [] }
+        if SwaggerImport.isSwagger(tree) { return SwaggerImport.convert(tree, problems)["domains"]?.elements ?? [] }
+        guard let reader = MappingReader(tree, problems) else { return [] }
+        let domains = reader.list("domains")
+        if domains == nil, !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }
+        reader.finish()
+        return domains?.value ?? []
+    }
+}
