@@ -130,6 +130,28 @@ struct SharedPreCallTests {
         #expect(authoriser.questions == 2)
     }
 
+    @Test("a service that can do nothing but fail is asked by one after the other, and each of them is told")
+    func allFail() throws {
+        let authoriser = try Authoriser { call, _ in call.reset() }
+        let gateway = try gateway(authoriser)
+        let clients = try ask(gateway, 30)
+        authoriser.awaitQuestions(1)
+        pause(0.2)
+        authoriser.mayAnswer.set()
+        for client in clients { expect(try client.response(), is: .preCall) }
+    }
+
+    @Test("two domains are two questions, even to one service, unless cacheKey says what tells them apart")
+    func domains() throws {
+        let authoriser = try ScriptedUpstream()
+        for (option, questions) in [("", 2), (", cacheKey: [Authorization]", 3)] {
+            let endpoint = EndpointText("/**", "\(helloMock), preCall: {method: GET, url: \"\(authoriser.url)/\", cacheSeconds: 60\(option)}")
+            let gateway = try Gateway(configuration([endpoint]) + domainLines(key: "other", upstream: "http://127.0.0.1:9", [endpoint]).joined(separator: "\n") + "\n")
+            for path in ["/api/x", "/other/x", "/api/y"] { #expect(try gateway.get(path).text == "hello") }
+            #expect(authoriser.requests.count == questions)
+        }
+    }
+
     @Test("who has waited for as long as a pre-call of its own may take asks for itself, with all of that time before it")
     func impatient() throws {
         let authoriser = try Authoriser { call, number in

@@ -22,32 +22,31 @@ extension Worker {
     }
 
     /// Asks, or waits for who asks already.
+    /// - Returns: the flight that the exchange waits for; nil if it does not wait.
+    @discardableResult
     private func share(
         _ preCall: UnsafePointer<PreCall.Compiled>, _ memory: PreCall.Compiled.Memory, _ connection: Downstream,
         _ block: UnsafeMutablePointer<ExchangeBlock>, until deadline: UInt64
-    ) {
+    ) -> PreCallFlights.Number? {
         block.pointee.transfer.isPreCall = true
         let key = memory.key(of: block.pointee.exchange)
         for _ in 0..<Limits.preCallClaims {
             let claim = memory.flights.claim(key, worker: number)
             if case .waiter(let flight) = claim, preCallWaiters.count < Limits.preCallWaiters, deadline > nowMilliseconds {
-                return preCallWaiters.append(.init(suspension: Suspension(connection, block), deadline: deadline), to: flight)
+                preCallWaiters.append([.init(suspension: Suspension(connection, block), deadline: deadline)], to: flight)
+                return flight
             }
+            if case .asker(let flight) = claim { block.pointee.transfer.flight = flight }
             // Who asked has remembered the answer before the flight's end: it may have come since this exchange looked for it.
             if memory.answers.contains(key, at: context.pointee.monotonicNanoseconds) {
-                if case .asker(let flight) = claim { block.pointee.transfer.flight = flight }
                 endFlight(block, .passed)
-                return goOn(connection, block, at: .nextStep)
+                goOn(connection, block, at: .nextStep)
+                return nil
             }
-            switch claim {
-            case .asker(let flight):
-                block.pointee.transfer.flight = flight
-                return ask(preCall, connection, block)
-            case .waiter, .unshared: return ask(preCall, connection, block)
-            case .ended: continue
-            }
+            if claim != .ended { break }
         }
         ask(preCall, connection, block)
+        return nil
     }
 
     /// Sends the question.
@@ -74,25 +73,31 @@ extension Worker {
     /// The question that exchanges of this worker waited for has ended.
     func preCallEnded(_ flight: PreCallFlights.Number, _ outcome: PreCallMemory.Outcome) {
         freshenClock()
-        for waiter in preCallWaiters.take(flight) { goOn(waiter, outcome) }
+        var waiting = preCallWaiters.take(flight)[...]
+        while let waiter = waiting.popFirst() {
+            // Who waits again takes along all that wait for the same: with every failure one asks, and nobody looks at the others.
+            if let next = goOn(waiter, outcome) { return preCallWaiters.append(waiting, to: next) }
+        }
     }
 
     /// Who has waited long enough asks for itself.
     func expirePreCallWaiters() {
-        for waiter in preCallWaiters.takeExpired(at: nowMilliseconds) { goOn(waiter, .refused) }
+        for waiter in preCallWaiters.takeExpired(at: nowMilliseconds) { _ = goOn(waiter, .refused) }
     }
 
-    private func goOn(_ waiter: PreCallWaiters.Waiter, _ outcome: PreCallMemory.Outcome) {
+    /// - Returns: the flight that the exchange waits for now, if it does.
+    private func goOn(_ waiter: PreCallWaiters.Waiter, _ outcome: PreCallMemory.Outcome) -> PreCallFlights.Number? {
         let connection = waiter.suspension.connection
-        guard let block = waiter.suspension.block, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return }
+        guard let block = waiter.suspension.block, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return nil }
         // As if it had asked itself: see `CeilingMeter`.
         block.pointee.exchange.charge.excuse(until: turnBegan)
         switch outcome {
         case .passed: goOn(connection, block, at: .nextStep)
-        case .refused: ask(preCall, connection, block)
-        case .failed:
-            guard let memory = preCall.pointee.memory, waiter.deadline > nowMilliseconds else { return ask(preCall, connection, block) }
-            share(preCall, memory, connection, block, until: waiter.deadline)
+        case .failed where waiter.deadline > nowMilliseconds:
+            guard let memory = preCall.pointee.memory else { break }
+            return share(preCall, memory, connection, block, until: waiter.deadline)
+        case .refused, .failed: ask(preCall, connection, block)
         }
+        return nil
     }
 }

@@ -148,13 +148,15 @@ extension PreCall.Compiled.Memory {
         return hash.finish()
     }
 
-    /// What the gateway writes into X-Forwarded-For, -Proto and -Host: without it one client's permission would let in another
-    /// that the service refuses for its address. What a trusted proxy says in these fields is among the forwarded lines.
+    /// All that the gateway says of the client in fields of its own (X-Forwarded-For, -Proto, -Host), and the domain: without it one
+    /// client's permission would let in another that the service refuses for its address. What a trusted proxy says in these fields is
+    /// among the forwarded lines. Whatever is added to what is written for a pre-call is added here.
     private func addClient(of exchange: borrowing Exchange, to hash: inout SipHash128) {
         hash.add(word: exchange.peer.high)
         hash.add(word: exchange.peer.low)
         hash.add(word: (exchange.isSecure ? 1 : 0) | (exchange.peerIsTrusted ? 2 : 0))
         hash.add(exchange.headBytes[exchange.head.authority.range])
+        if let domain = exchange.domain { hash.add(domain.pointee.key) }
     }
 
     /// All lines of the named fields: a 1 before each value and a 0 after a field's last, so that an absent field is not an

@@ -15,10 +15,12 @@ struct PreCallWaiters {
 
     var isEmpty: Bool { count == 0 }
 
-    mutating func append(_ waiter: Waiter, to flight: PreCallFlights.Number) {
-        waiters[flight, default: []].append(waiter)
-        count += 1
-        earliest = min(earliest, waiter.deadline)
+    /// Adds waiters; those that waited for another flight before are known already by their deadlines.
+    mutating func append(_ added: ArraySlice<Waiter>, to flight: PreCallFlights.Number) {
+        guard let first = added.first else { return }
+        waiters[flight, default: []] += added
+        count += added.count
+        earliest = min(earliest, first.deadline)
     }
 
     /// Those who wait for this flight; none is left.
