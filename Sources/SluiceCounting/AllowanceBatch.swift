@@ -6,11 +6,15 @@ package struct AllowanceBatch: Sendable {
     package var quotas: [QuotaRequest]
     /// How the node stands with a store that other nodes share (`CeilingLedger.standing`). A store of one node ignores it.
     package var standing: Standing
+    /// By how many seconds the clock of windows was set back since the last batch. For a store that has no clock of its own; others ignore it.
+    package var setBackSeconds: UInt64
 
     package init(
-        sequence: UInt64, ceilings: [CeilingRequest] = [], quotas: [QuotaRequest] = [], standing: Standing = Standing()
+        sequence: UInt64, ceilings: [CeilingRequest] = [], quotas: [QuotaRequest] = [], standing: Standing = Standing(),
+        setBackSeconds: UInt64 = 0
     ) {
         self.sequence = sequence
+        self.setBackSeconds = setBackSeconds
         self.ceilings = ceilings
         self.quotas = quotas
         self.standing = standing
@@ -66,10 +70,15 @@ package struct AllowanceBatch: Sendable {
         package var wanted: UInt64
         /// The generation of the grants: `QuotaReply.generation` of the latest reply about this condition, 0 before the first.
         package var generation: UInt64
+        /// Which of its passes the window is in, where a clock that was set back lets it come again: `QuotaReply.begun` of the latest reply about this
+        /// window, 0 before the first. What was granted in another pass counts no more.
+        package var begun: UInt64
 
         package init(
-            key: QuotaKey, window: UInt64, limit: UInt64, granted: UInt64, givenBack: UInt64 = 0, wanted: UInt64, generation: UInt64 = 0
+            key: QuotaKey, window: UInt64, limit: UInt64, granted: UInt64, givenBack: UInt64 = 0, wanted: UInt64, generation: UInt64 = 0,
+            begun: UInt64 = 0
         ) {
+            self.begun = begun
             self.key = key
             self.window = window
             self.limit = limit

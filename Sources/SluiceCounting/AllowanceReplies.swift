@@ -60,8 +60,14 @@ package struct AllowanceReplies: Sendable {
         package var keep: UInt64?
         /// Grows when the condition is reset: grants of an earlier generation are void, and what of them lies unspent must not be spent.
         package var generation: UInt64
+        /// Which pass of the window the reply is about (`QuotaRequest.begun`), and what was granted by it; 0 and nil from a store that takes
+        /// everything for one.
+        package var begun: UInt64
+        package var added: UInt64?
 
-        package init(granted: UInt64, total: UInt64, keep: UInt64? = nil, generation: UInt64 = 0) {
+        package init(granted: UInt64, total: UInt64, keep: UInt64? = nil, generation: UInt64 = 0, begun: UInt64 = 0, added: UInt64? = nil) {
+            self.begun = begun
+            self.added = added
             self.granted = granted
             self.total = total
             self.keep = keep

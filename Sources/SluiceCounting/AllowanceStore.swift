@@ -12,8 +12,15 @@ package protocol AllowanceStore: AnyObject {
     /// Forgets what was reserved, for one condition or for all: their windows begin anew, on every node.
     func reset(_ key: QuotaKey?) throws(AllowanceStoreError)
 
+    /// What an operator should know of the store, for the log, in one line; nil if nothing has come up since the last call.
+    func takeRemark() -> String?
+
     /// Ends the use of the store: what the node holds of ceilings is free at once. Waits for at most a second.
     func close()
+}
+
+extension AllowanceStore {
+    package func takeRemark() -> String? { nil }
 }
 
 /// Why a store could not do what it was asked: one line for the log, without secrets.

@@ -1,11 +1,11 @@
-/// The clock that windows of quotas are numbered by: the wall clock, made monotonic.
+/// The clock that windows of quotas are numbered by: the wall clock of this node or, in a fleet, of its store.
 ///
-/// A step forwards is followed at once, which can only skip what is left of a window. A step backwards would open
-/// windows again that were used up; so this clock goes on at half speed until the wall clock has caught up, and windows last twice as
-/// long for that time. A step back of more than a day means that the clock had been wrong before: it is followed.
+/// It follows a step at once, in either direction: what that costs is bounded by the rule of windows (`StoreClock`), and a clock that
+/// would not go back has the store refuse what it asks for. Only what is less than a step, since a fleet's clock is known no
+/// better than messages take, is evened out: it then goes on at half speed until the other has caught up.
 package struct CountingClock: Sendable {
-    /// Furthest set-back that is evened out, in nanoseconds.
-    package static let setBackMax: Int64 = 86_400 * 1_000_000_000
+    /// Furthest set-back that is evened out, in nanoseconds. Twice as long it takes, less than a second.
+    package static let evenedOut: Int64 = 500_000_000
 
     /// What makes the monotonic clock this one, in nanoseconds.
     package private(set) var offset: Int64
@@ -13,31 +13,25 @@ package struct CountingClock: Sendable {
 
     /// - Parameters:
     ///   - wall, monotonic: both clocks at this moment, in nanoseconds.
-    ///   - highestSeconds: what this clock had reached when it was last stored; 0 if it never was.
-    package init(wall: UInt64, monotonic: UInt64, highestSeconds: UInt64 = 0) {
-        let stored = Int64(clamping: highestSeconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue)
-        let (wall, start) = (Int64(clamping: wall), Int64(clamping: monotonic))
-        let isPlausible = stored > wall && stored - wall <= Self.setBackMax
-        offset = (isPlausible ? stored : wall) - start
+    package init(wall: UInt64, monotonic: UInt64) {
+        offset = Int64(clamping: wall) - Int64(clamping: monotonic)
         seenAt = monotonic
     }
 
-    /// Follows the wall clock. True if that was set back further than can be evened out.
+    /// Follows the wall clock.
+    /// - Returns: by how many nanoseconds that was set, back if less than 0; 0 if it was not.
     @discardableResult
-    package mutating func follow(wall: UInt64, monotonic: UInt64) -> Bool {
+    package mutating func follow(wall: UInt64, monotonic: UInt64) -> Int64 {
         let target = Int64(clamping: wall) - Int64(clamping: monotonic)
         let elapsed = Int64(clamping: monotonic - min(monotonic, seenAt))
         seenAt = max(seenAt, monotonic)
-        guard target < offset else {
-            offset = target
-            return false
+        let step = target - offset
+        if step < 0, step >= -Self.evenedOut {
+            offset -= min(-step, elapsed / 2)
+            return 0
         }
-        guard offset - target <= Self.setBackMax else {
-            offset = target
-            return true
-        }
-        offset -= min(offset - target, elapsed / 2)
-        return false
+        offset = target
+        return step > Self.evenedOut || step < 0 ? step : 0
     }
 
     /// Seconds since the Unix epoch at `monotonic`.

@@ -16,6 +16,8 @@ package final class MemoryStore: AllowanceStore {
         let ceilings = batch.ceilings.map {
             AllowanceReplies.CeilingReply(project: $0.project, share: $0.ceiling, target: $0.ceiling, fair: $0.ceiling)
         }
+        // Windows that come again: see `StoreClock`.
+        if batch.setBackSeconds > 0 { reserved = reserved.filter { $0.key.key.perSeconds > batch.setBackSeconds } }
         var quotas: [AllowanceReplies.QuotaReply] = []
         quotas.reserveCapacity(batch.quotas.count)
         for request in batch.quotas {

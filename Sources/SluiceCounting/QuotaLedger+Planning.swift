@@ -6,19 +6,18 @@ extension QuotaLedger {
     ///
     /// - Parameters:
     ///   - attention: conditions that workers have marked (`QuotaPurse.demandAttention`); their marks are taken away.
-    ///   - countingNanoseconds: the clock that numbers windows, since the Unix epoch. It should not go back; if it does, what was
-    ///     reserved for later windows is given back.
+    ///   - countingNanoseconds: the clock that numbers windows, since the Unix epoch. It may be set.
     ///   - monotonicNanoseconds: any clock that never goes back.
     package func plan(
         attention: some Sequence<Int>, countingNanoseconds: UInt64, monotonicNanoseconds: UInt64
     ) -> [AllowanceBatch.QuotaRequest] {
         let now = Moment(counting: countingNanoseconds, monotonic: monotonicNanoseconds)
+        followClock(now)
         answer(attention)
         collectDue(now)
         var requests = orphans
         orphans.removeAll()
         for index in due { visit(index, now, &requests) }
-        lastCounting = countingNanoseconds
         return requests
     }
 

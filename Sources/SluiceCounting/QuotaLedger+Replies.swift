@@ -28,8 +28,20 @@ extension QuotaLedger {
         let limit = conditions[index].limit
         var window = conditions[index][request.window]
         // No store grants more than was asked for; one that says so is not believed.
-        let more = min(reply.granted - min(reply.granted, request.granted), request.wanted)
-        window.granted += more
+        let more = min(reply.added ?? (reply.granted - min(reply.granted, request.granted)), request.wanted)
+        if reply.begun == window.begun {
+            window.granted += more
+        } else {
+            let isFirst = window.begun == 0
+            let (old, new) = (Int(clamping: window.begun), Int(clamping: reply.begun))
+            let isOver = !isFirst && StoreClock.isOver(begunAt: old, now: new, perSeconds: conditions[index].key.perSeconds)
+            window.begun = reply.begun
+            // What lies here is of a pass of the window that is over.
+            if isOver { QuotaPurse.reset(words, windows: CollectionOfOne(request.window)) }
+            // The store counts what this node had of this pass before it forgot it, and what was taken without the store.
+            window.granted = isFirst || isOver ? max(reply.granted, more) : window.granted + more
+            if isOver { window.givenBack = 0 }
+        }
         window.elsewhere = min(reply.total - min(reply.total, reply.granted), QuotaPurse.limitMax)
         window.isAgreed = true
         window.isLocal = false
@@ -87,7 +99,7 @@ extension QuotaLedger {
         var requests = orphans
         orphans.removeAll()
         for index in conditions.indices {
-            let present = lastCounting / Self.nanoseconds(conditions[index].key.perSeconds)
+            let present = (last?.counting ?? 0) / Self.nanoseconds(conditions[index].key.perSeconds)
             for place in 0..<2 as Range<UInt64> {
                 var window = conditions[index][place]
                 guard window.number != .max, window.number >= present else { continue }
@@ -110,8 +122,8 @@ extension QuotaLedger {
         attention: some Sequence<Int>, nodes: Int, countingNanoseconds: UInt64, monotonicNanoseconds: UInt64
     ) {
         let now = Moment(counting: countingNanoseconds, monotonic: monotonicNanoseconds)
+        followClock(now)
         answer(attention)
-        lastCounting = countingNanoseconds
         for place in active.indices where active[place].due <= now.monotonic {
             let index = active[place].index
             let number = countingNanoseconds / Self.nanoseconds(conditions[index].key.perSeconds)

@@ -36,6 +36,8 @@ package final class QuotaLedger {
         var isLocal = false
         /// The store may not know what was granted: it is told again.
         var isUnreported = false
+        /// `QuotaReply.begun` of the latest reply.
+        var begun: UInt64 = 0
         /// Other nodes need what there is: nothing is reserved ahead of use.
         var isContended = false
     }
@@ -98,8 +100,10 @@ package final class QuotaLedger {
     var nodes = 1
     /// `AllowanceReplies.registration` of the last replies; 0 before the first.
     var registration: UInt64 = 0
-    /// The counting clock at the last round.
-    var lastCounting: UInt64 = 0
+    /// Both clocks at the last round.
+    var last: Moment?
+    /// By how many seconds the counting clock was set back since somebody asked.
+    private var setBackSeconds: UInt64 = 0
     /// Indices that are due in this round: kept for its memory.
     var due: [Int] = []
 
@@ -171,20 +175,41 @@ package final class QuotaLedger {
     /// Forgets what was used of a condition, or of all: after the store's `reset`. What purses hold was reserved before it and is
     /// dropped.
     package func reset(_ key: QuotaKey?) {
-        let chosen = key.map { indices[$0].map { [$0] } ?? [] } ?? Array(conditions.indices)
+        forgetWindows(key.map { indices[$0].map { [$0] } ?? [] } ?? Array(conditions.indices))
+        orphans.removeAll { key == nil || $0.key == key }
+    }
+
+    private func forgetWindows(_ chosen: [Int]) {
         for index in chosen {
             let words = conditions[index].words
-            for place in 0..<2 as Range<UInt64> {
-                let window = conditions[index][place]
-                conditions[index][place] = Window()
-                guard window.number != .max else { continue }
-                _ = QuotaPurse.withdraw(.max, words, window: window.number)
-                QuotaPurse.put(0, words, window: window.number, granted: 0, elsewhere: 0, isExhausted: false)
-            }
+            let windows = (0..<2 as Range<UInt64>).map { conditions[index][$0].number }
+            for place in 0..<2 as Range<UInt64> { conditions[index][place] = Window() }
+            QuotaPurse.reset(words, windows: windows.filter { $0 != .max })
             conditions[index].measuredWindow = .max
             if conditions[index].activePlace >= 0 { activate(index, isDemanded: false) }
         }
-        orphans.removeAll { key == nil || $0.key == key }
+    }
+
+    // MARK: The clock
+
+    /// By how many seconds the counting clock was set back since the last call.
+    package func takeSetBack() -> UInt64 {
+        defer { setBackSeconds = 0 }
+        return setBackSeconds
+    }
+
+    /// Notices that the counting clock was set back. The windows of every condition that are no longer than that come again, and begin
+    /// anew, here as in the store (`StoreClock`). A store that is shared says so itself (`QuotaReply.begun`): what this node makes of its
+    /// clock is not precise enough to forget anything by.
+    func followClock(_ now: Moment) {
+        let expected = last.map { $0.counting + (now.monotonic - min(now.monotonic, $0.monotonic)) } ?? 0
+        last = now
+        guard now.counting < expected, !isShared else { return }
+        // What is evened out shows as less than a second.
+        let seconds = (expected - now.counting) / 1_000_000_000
+        guard seconds > 0 else { return }
+        setBackSeconds = max(setBackSeconds, seconds)
+        forgetWindows(conditions.indices.filter { conditions[$0].key.perSeconds <= seconds })
     }
 
     // MARK: Windows
@@ -245,7 +270,7 @@ package final class QuotaLedger {
         defer { window.givenBack = 0 }
         return AllowanceBatch.QuotaRequest(
             key: conditions[index].key, window: window.number, limit: conditions[index].limit, granted: window.granted,
-            givenBack: window.givenBack, wanted: wanted, generation: conditions[index].generation)
+            givenBack: window.givenBack, wanted: wanted, generation: conditions[index].generation, begun: window.begun)
     }
 
     // MARK: The active conditions

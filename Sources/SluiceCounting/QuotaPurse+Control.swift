@@ -58,6 +58,16 @@ extension QuotaPurse {
         return 0
     }
 
+    /// What lies in both purses, and what is known to be spent of them, counts no more.
+    package static func reset(_ words: Words, windows: some Sequence<UInt64>) {
+        // First this: what a worker has taken before must not come back afterwards.
+        words[resets].add(1, ordering: .sequentiallyConsistent)
+        for window in windows {
+            _ = withdraw(.max, words, window: window)
+            put(0, words, window: window, granted: 0, elsewhere: 0, isExhausted: false)
+        }
+    }
+
     /// Says that the store may have more for `window` again: after a reset or a raised limit.
     package static func reopen(_ words: Words, window: UInt64) {
         let place = granted + Int(window & 1)

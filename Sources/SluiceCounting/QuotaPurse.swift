@@ -35,6 +35,7 @@ public enum QuotaPurse {
     @usableFromInline static let granted = 2
     static let elsewhere = 4
     static let attention = 6
+    static let resets = 7
     static let count = 8
 
     /// Takes one from the purse of `window`.
@@ -52,16 +53,27 @@ public enum QuotaPurse {
         return isSame(beside, window) && beside & exhaustedBit != 0 ? .exhausted : .pending
     }
 
-    /// Puts one back that was taken from the purse of `window`, unless that window is over.
-    package static func putBack(_ words: Words, window: UInt64) {
+    /// Puts one back that was taken from the purse of `window`, unless that window is over, or was begun anew since it was taken: by
+    /// a reset, or because the clock was set back. Then it was granted before that and counts no more.
+    ///
+    /// - Parameter resets: `resetCount` before it was taken.
+    package static func putBack(_ words: Words, window: UInt64, resets: UInt64) {
+        guard resetCount(words) == resets else { return }
         let place = purse + Int(window & 1)
         var current = words[place].load(ordering: .acquiring)
         while isSame(current, window) {
             let result = words[place].weakCompareExchange(expected: current, desired: current + 1, ordering: .acquiringAndReleasing)
-            if result.exchanged { return }
+            if result.exchanged {
+                // A reset in this very moment has emptied the purse before or after.
+                if resetCount(words) != resets { _ = take(words, window: window) }
+                return
+            }
             current = result.original
         }
     }
+
+    /// How often the condition's windows were begun anew.
+    package static func resetCount(_ words: Words) -> UInt64 { words[resets].load(ordering: .sequentiallyConsistent) }
 
     /// Whether the word is of this window. Numbers are compared by their last 28 bits: windows of a second that look alike are eight years apart.
     @inlinable

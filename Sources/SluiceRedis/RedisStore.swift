@@ -39,6 +39,8 @@ package final class RedisStore: AllowanceStore {
     private var retryAt: UInt64 = 0
     private var backoff = backoffMin
     private var lastFailure = "not connected"
+    private var remark: String?
+    private var hasRemarked = false
 
     /// Connects with the first call.
     /// - Parameter authorityFile: PEM file of the authorities that the server's certificate is checked by, in place of the system's.
@@ -113,6 +115,11 @@ package final class RedisStore: AllowanceStore {
         self.connection = nil
     }
 
+    package func takeRemark() -> String? {
+        defer { remark = nil }
+        return remark
+    }
+
     // MARK: Scripts
 
     private func run(_ script: String, on connection: RedisConnection, arguments: [String]) throws(AllowanceStoreError) -> RedisReply {
@@ -177,15 +184,31 @@ package final class RedisStore: AllowanceStore {
         }
         let about = try connection.call(RedisCommand("INFO", "server"), deadline: deadline)
         if case .error(let text) = about, !text.hasPrefix("NOPERM") { throw AllowanceStoreError(Self.kind(text)) }
-        run = about.text.flatMap(Self.runID) ?? ""
+        run = about.text.flatMap { Self.line("run_id", of: $0) } ?? ""
+        try checkEviction(connection, deadline: deadline)
         for script in [SyncScript.text, UsageScript.text, SyncScript.reset] {
             scripts[script] = try connection.call(RedisCommand("SCRIPT", "LOAD", script), deadline: deadline).text
         }
     }
 
-    /// The line `run_id:` of INFO.
-    static func runID(_ about: String) -> String? {
-        for line in about.split(whereSeparator: \.isNewline) where line.hasPrefix("run_id:") { return String(line.dropFirst(7)) }
+    /// A Redis that throws keys away when its memory is full throws counts away: whatever it evicts, keys with an end or any, the books have
+    /// such keys. One without a bound of memory evicts nothing, whatever its policy. Asked at every connection.
+    private func checkEviction(_ connection: RedisConnection, deadline: UInt64) throws(AllowanceStoreError) {
+        let about = try connection.call(RedisCommand("INFO", "memory"), deadline: deadline).text ?? ""
+        guard let policy = Self.line("maxmemory_policy", of: about), let bound = Self.line("maxmemory", of: about) else {
+            if !hasRemarked { remark = "its maxmemory-policy cannot be read: unless that is noeviction, counts may be lost" }
+            hasRemarked = true
+            return
+        }
+        guard bound == "0" || policy == "noeviction" else {
+            let name = String(policy.prefix(40).map { $0.isLetter && $0.isASCII || $0 == "-" ? $0 : "?" })
+            throw AllowanceStoreError("it throws keys away when its memory is full (maxmemory-policy \(name)), and counts with them: set noeviction")
+        }
+    }
+
+    /// What a line `name:` of INFO says.
+    static func line(_ name: String, of about: String) -> String? {
+        for line in about.split(whereSeparator: \.isNewline) where line.hasPrefix("\(name):") { return String(line.dropFirst(name.count + 1)) }
         return nil
     }
 

@@ -2,11 +2,13 @@
 ///
 /// The books, all under one hash tag so that a cluster keeps them in one slot:
 ///
-///     {sluice}:clock        last (TIME at the last call), logical, run, settle, counter, epoch, squeeze
+///     {sluice}:clock        last (TIME at the last call), logical, run, settle, counter, epoch, squeeze, members (how many there are)
 ///     {sluice}:members      node -> "sequence received contact local fair left joined silent"
 ///     {sluice}:c:PROJECT    node -> "held demand", and `ceiling`
+///     {sluice}:held         project -> sum of what stands in its row
 ///     {sluice}:n:NODE       projects of which others need what NODE holds
-///     {sluice}:q:SECONDS:WINDOW:OWNER   node -> "granted wish unmet time", and `generation`
+///     {sluice}:q:SECONDS:WINDOW:OWNER   node -> "granted wish unmet time", `generation`, and `lead` (`StoreClock`) when it was begun
+///     {sluice}:t:SECONDS:OWNER          for even and odd windows: "number total generation lead"
 ///     {sluice}:m:NODE       windows of which others need what NODE holds
 ///     {sluice}:generations  SECONDS:OWNER -> number of resets; `*` of all
 ///
@@ -21,14 +23,20 @@
 /// After a restart, a failover or a loss of data (another run of the server, no clock, or a node that knows of a newer batch than Redis),
 /// nothing is granted for `settling`: by then every node has told again what it holds, or its lease has ended.
 ///
+/// The books say of themselves that they are whole: what a key holds stands, as a sum or a number, in another. Where that says more, a key has been
+/// lost (evicted, deleted): of members or of a project, the books settle as after a loss of everything; of a window, what is missing
+/// counts as granted to somebody unknown, until the window ends or whoever has it says so. The loss of one key costs admissions and adds none.
+///
+/// Windows go by Redis's wall clock, and by the rule of `StoreClock` if that is set back.
+///
 /// `StoreModel` is the same in Swift, for simulations; `RedisScriptTests` compares the two.
 package enum SyncScript {
     /// Arguments: node, sequence, acknowledged, mode (1: local), fair parts, run of the server (empty: unknown), leaving (1: yes),
     /// number of ceilings; for each: project, ceiling, held, demand; number of quotas; for each: owner, seconds, window, limit,
-    /// granted, wanted, generation.
+    /// granted, wanted, generation, pass (`QuotaRequest.begun`).
     ///
     /// Answers an array: clock, nodes, registration, milliseconds to settle, fair parts, fair target, squeeze, then four arrays: ceilings (share,
-    /// target, fair), notices of ceilings (project, share, target, fair), quotas (granted, total, keep or -1, generation), notices of quotas
+    /// target, fair), notices of ceilings (project, share, target, fair), quotas (granted, total, keep or -1, generation, pass, added), notices of quotas
     /// (seconds, window, owner, keep). Answers the error STALE to a batch that is not newer than the last.
     package static let text = #"""
         local prefix = KEYS[1]
@@ -68,12 +76,13 @@ package enum SyncScript {
         local clock = {}
         flat = call('HGETALL', prefix .. ':clock')
         for i = 1, #flat, 2 do clock[flat[i]] = flat[i + 1] end
+        local isWhole = tonumber(clock.members or #ids) == #ids
         local counter = tonumber(clock.counter or '0')
         local squeeze = tonumber(clock.squeeze or '0')
         local settle = tonumber(clock.settle or '0')
         local epoch = tonumber(clock.epoch or '0')
         local logical = tonumber(clock.logical or '0') + max(0, min(JUMP, now - tonumber(clock.last or text(now))))
-        local isNewRun = not clock.run or (run ~= '' and clock.run ~= run) or (own and acknowledged > own.sequence)
+        local isNewRun = not clock.run or (run ~= '' and clock.run ~= run) or (own and acknowledged > own.sequence) or not isWhole
         if isNewRun then
             counter = max(counter + 1, now)
             epoch = counter
@@ -81,6 +90,7 @@ package enum SyncScript {
             if run == '' then run = clock.run or '' end
         end
         local isSettling = logical < settle
+        local lead = now - logical
 
         -- Who is forgotten, who is silent.
         local function write(id)
@@ -131,7 +141,18 @@ package enum SyncScript {
         if not isSettling then own.fair = fairHeld + max(0, min(fairTarget - fairHeld, UNIT - fairOthers - fairHeld)) end
         write(node)
         call('HSET', prefix .. ':clock', 'last', text(now), 'logical', text(logical), 'run', isNewRun and run or clock.run, 'settle', text(settle),
-            'counter', text(counter), 'epoch', text(epoch), 'squeeze', text(squeeze))
+            'counter', text(counter), 'epoch', text(epoch), 'squeeze', text(squeeze), 'members', text(#ids))
+
+        -- A project's row has been lost: nobody knows who holds what.
+        local isLost = false
+        local function lose()
+            if isLost then return end
+            isLost, isSettling = true, true
+            counter = max(counter + 1, now)
+            epoch = counter
+            settle = logical + SETTLING
+            call('HSET', prefix .. ':clock', 'settle', text(settle), 'counter', text(counter), 'epoch', text(epoch))
+        end
 
         -- What each listening node should hold of what the others leave: its demand and a part of what is over, or, if demands
         -- exceed it, the same for all who want that much (max-min fairness), in whole requests.
@@ -169,7 +190,7 @@ package enum SyncScript {
         local function weigh(project, ceiling, reported, wanted)
             local key = prefix .. ':c:' .. project
             local held, demand, known = {}, {}, nil
-            local row = call('HGETALL', key)
+            local row, stood, kept = call('HGETALL', key), 0, 0
             for i = 1, #row, 2 do
                 local id = row[i]
                 if id == 'ceiling' then
@@ -177,9 +198,28 @@ package enum SyncScript {
                 elseif members[id] then
                     local h, d = string.match(row[i + 1], '^(%d+) (%d+)$')
                     held[id], demand[id] = tonumber(h), tonumber(d)
+                    stood, kept = stood + held[id], kept + held[id]
                 else
+                    stood = stood + tonumber(string.match(row[i + 1], '^%d+'))
                     call('HDEL', key, id)
                 end
+            end
+            local told = tonumber(call('HGET', prefix .. ':held', project) or '0')
+            if told > stood then lose() end
+            local function tell(sum)
+                if sum ~= told then call('HSET', prefix .. ':held', project, text(sum)) end
+            end
+            if not reported then tell(kept) end
+            kept = kept - (held[node] or 0)
+            if reported and ceiling == 0 then
+                -- No longer configured there.
+                call('HDEL', key, node)
+                tell(kept)
+                if kept == 0 and call('HLEN', key) <= 1 then
+                    call('DEL', key)
+                    call('HDEL', prefix .. ':held', project)
+                end
+                return 0, 0, 0
             end
             ceiling = ceiling or known
             if reported then
@@ -229,6 +269,7 @@ package enum SyncScript {
                     end
                 end
                 call('HSET', key, node, text(share) .. ' ' .. text(want))
+                tell(kept + share)
                 if ceiling ~= known then call('HSET', key, 'ceiling', text(ceiling)) end
             end
             return share, aim, floor(ceiling * min(own.fair, fairTarget) / UNIT)
@@ -253,14 +294,16 @@ package enum SyncScript {
         -- One window of one condition.
         local generations = prefix .. ':generations'
         local all = tonumber(call('HGET', generations, '*') or '0')
-        local function rows(key, generation)
-            local row, total, unmet, mine = call('HGETALL', key), 0, 0, { 0, 0, 0, 0 }
-            local grants = {}
+        local function isOver(begun, per) return tonumber(begun) - lead >= per * 1000000 end
+        local function rows(key, generation, per)
+            local row, total, unmet, mine = call('HGETALL', key), 0, 0, nil
+            local grants, begun = {}, nil
             for i = 1, #row, 2 do
-                if row[i] == 'generation' then
-                    if tonumber(row[i + 1]) < generation then
+                if row[i] == 'generation' or row[i] == 'lead' then
+                    if row[i] == 'lead' then begun = tonumber(row[i + 1]) end
+                    if row[i] == 'generation' and tonumber(row[i + 1]) < generation or row[i] == 'lead' and isOver(begun, per) then
                         call('DEL', key)
-                        return {}, 0, 0, { 0, 0, 0, 0 }
+                        return {}, 0, 0, nil
                     end
                 else
                     local entry = {}
@@ -274,7 +317,7 @@ package enum SyncScript {
                     end
                 end
             end
-            return grants, total, unmet, mine
+            return grants, total, unmet, mine, begun
         end
         local function keep(unmet, mine)
             if unmet == 0 then return -1 end
@@ -283,7 +326,8 @@ package enum SyncScript {
         for _ = 1, tonumber(ARGV[place]) do
             local owner, seconds, window, limit = ARGV[place + 1], ARGV[place + 2], ARGV[place + 3], tonumber(ARGV[place + 4])
             local granted, wanted, told = tonumber(ARGV[place + 5]), tonumber(ARGV[place + 6]), tonumber(ARGV[place + 7])
-            place = place + 7
+            local pass = tonumber(ARGV[place + 8])
+            place = place + 8
             local per, number = tonumber(seconds), tonumber(window)
             local generation = all + tonumber(call('HGET', generations, seconds .. ':' .. owner) or '0')
             if told > generation then
@@ -295,11 +339,27 @@ package enum SyncScript {
             end
             local name = seconds .. ':' .. window .. ':' .. owner
             local key = prefix .. ':q:' .. name
-            local grants, total, unmet, mine = rows(key, generation)
+            local grants, total, unmet, mine, begun = rows(key, generation, per)
+            -- What the books say was granted of it and the row does not know.
+            local sums, parity = prefix .. ':t:' .. seconds .. ':' .. owner, text(number % 2)
+            local lost = 0
+            local known, sum, of, from = string.match(call('HGET', sums, parity) or '', '^(%d+) (%d+) (%d+) (%d+)$')
+            if known == window and tonumber(of) >= generation and not isOver(from, per) then
+                begun = begun or tonumber(from)
+                lost = max(0, tonumber(sum) - total - (mine and mine[1] or 0))
+            end
+            -- Which pass of the window the node speaks of.
+            if pass > 0 and isOver(pass, per) then granted, pass = 0, 0 end
+            begun = begun or (granted > 0 and pass > 0 and pass or lead)
+            local base = mine and mine[1] or 0
+            if pass == 0 then base = base + granted elseif pass - begun < per * 1000000 then base = granted end
+            if not mine then lost = max(0, lost - base) end
+            mine = mine or { 0, 0, 0, 0 }
             local current = floor(now / 1000000 / per)
             local grant = 0
-            if not isSettling and (number == current or number == current + 1) then grant = max(0, min(wanted, limit - total - granted)) end
-            mine[1] = granted + grant
+            local isPresent = number == current or number == current + 1
+            if not isSettling and isPresent then grant = max(0, min(wanted, limit - total - lost - base)) end
+            mine[1] = base + grant
             mine[3] = isSettling and 0 or wanted - grant
             if wanted > 0 then mine[2], mine[4] = wanted, logical end
             if mine[3] > 0 then
@@ -308,15 +368,21 @@ package enum SyncScript {
                 end
             end
             call('HSET', key, node, text(mine[1]) .. ' ' .. text(mine[2]) .. ' ' .. text(mine[3]) .. ' ' .. text(mine[4]), 'generation', text(generation))
+            call('HSETNX', key, 'lead', text(begun))
             call('PEXPIREAT', key, text(((number + 1) * per + max(per, 3600)) * 1000))
+            if isPresent then
+                call('HSET', sums, parity, window .. ' ' .. text(total + lost + mine[1]) .. ' ' .. text(generation) .. ' ' .. text(begun))
+                call('PEXPIREAT', sums, text(((number + 2) * per + max(per, 3600)) * 1000))
+            end
             local n = #quotas
-            quotas[n + 1], quotas[n + 2], quotas[n + 3], quotas[n + 4] = mine[1], total + mine[1], keep(unmet, mine), generation
+            quotas[n + 1], quotas[n + 2], quotas[n + 3], quotas[n + 4] = mine[1], total + lost + mine[1], keep(unmet, mine), generation
+            quotas[n + 5], quotas[n + 6] = begun, grant
         end
         for _, name in ipairs(call('SPOP', prefix .. ':m:' .. node, 256)) do
             local seconds, window, owner = string.match(name, '^(%d+):(%d+):(.*)$')
             local generation = all + tonumber(call('HGET', generations, seconds .. ':' .. owner) or '0')
-            local _, _, unmet, mine = rows(prefix .. ':q:' .. name, generation)
-            local kept = keep(unmet, mine)
+            local _, _, unmet, mine = rows(prefix .. ':q:' .. name, generation, tonumber(seconds))
+            local kept = keep(unmet, mine or { 0, 0, 0, 0 })
             if kept >= 0 then
                 local n = #notices
                 notices[n + 1], notices[n + 2], notices[n + 3], notices[n + 4] = tonumber(seconds), tonumber(window), owner, kept

@@ -14,7 +14,7 @@ enum UsageScript {
                 for i = 1, #row, 2 do
                     if row[i] == 'generation' then
                         generation = tonumber(row[i + 1])
-                    else
+                    elseif row[i] ~= 'lead' then
                         granted = granted + tonumber(string.match(row[i + 1], '^%d+'))
                     end
                 end

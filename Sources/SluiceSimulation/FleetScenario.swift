@@ -17,6 +17,8 @@ package struct FleetScenario {
         /// The store away for some milliseconds, and what it knows afterwards: all, what it knew some milliseconds before, or nothing.
         case restart(milliseconds: Int, lost: Int?)
         case storeClock(milliseconds: Int)
+        /// One key of the store's, chosen by a number.
+        case lostKey(Int)
         case ceiling(project: Int, Int)
     }
 
@@ -65,11 +67,32 @@ package struct FleetScenario {
         if isTrouble, isLocal, random.chance(1, in: 3) { length += 14_000 }
         for _ in 0..<(isTrouble ? random.between(isHarsh ? 2 : 1, isHarsh ? 5 : 6) : 0) {
             let time = random.between(4_600, length - (isHarsh ? 5000 : 500))
-            let kind = isHarsh ? random.pick(Self.themes[theme]) : random.below(14)
+            let kind = isHarsh ? random.pick(Self.themes[theme]) : random.below(16)
             faults.append((time, Self.fault(kind, &random, nodes: nodes, ceilings: ceilings, isLocal: isLocal, losesData: losesData)))
         }
         faults.sort { $0.time < $1.time }
         limitClockSteps()
+        limitLostKeys()
+    }
+
+    /// Whether nothing happens but what costs no node its store: admissions must then go on.
+    var isServed: Bool {
+        faults.allSatisfy { entry in
+            switch entry.fault {
+            case .storeClock, .lostKey, .join, .ceiling: true
+            default: false
+            }
+        }
+    }
+
+    /// The books bear the loss of one key. What that took must have been told again before the next is lost.
+    private mutating func limitLostKeys() {
+        var hasLost = false
+        faults.removeAll { entry in
+            guard case .lostKey = entry.fault else { return false }
+            defer { hasLost = true }
+            return hasLost
+        }
     }
 
     private mutating func harden(_ random: inout SeededGenerator) {
@@ -86,7 +109,7 @@ package struct FleetScenario {
     }
 
     /// Kinds of faults, as `fault` numbers them, that go together.
-    private static let themes = [[4], [4, 4, 10], [8], [0, 2, 3, 4, 8, 10, 13]]
+    private static let themes = [[4], [4, 4, 10], [8], [0, 2, 3, 4, 8, 10, 13], [14, 14, 10]]
 
     private static func fault(_ kind: Int, _ random: inout SeededGenerator, nodes: Int, ceilings: [Int], isLocal: Bool, losesData: Bool) -> Fault {
         switch kind {
@@ -102,7 +125,10 @@ package struct FleetScenario {
             return .restart(
                 milliseconds: random.pick([20, 500, 2000, 5000, 12_000]),
                 lost: isLosing ? random.pick([100, 1000, 3000, .max]) : nil)
-        case 10, 11, 12: return .storeClock(milliseconds: random.pick([-86_400_000, -5000, -300, 300, 5000, 86_400_000]))
+        case 10, 11, 12: return .storeClock(milliseconds: random.pick([-2_592_000_000, -86_400_000, -60_000, -5000, -2000, -300, 300, 5000, 86_400_000]))
+        case 14, 15:
+            if !losesData { return .join }
+            return .lostKey(random.below(1000))
         default:
             let project = random.below(ceilings.count)
             return .ceiling(project: project, max(1, ceilings[project] * random.pick([1, 2, 5, 20]) / random.pick([1, 2, 10])))

@@ -21,6 +21,9 @@ package final class FleetSimulation {
     private var nextFault = 0
     /// When the load changes for the last time, in a calm scenario.
     private var calmFrom = UInt64.max
+    /// Since when nothing was admitted although something was asked for, and how often, by project.
+    private var hungry: [(since: UInt64, count: Int)?]
+    private var hungriest: UInt64 = 0
     private let defect: FleetScenario.NodeDefect?
     private static let start: UInt64 = 1_000_000_000
 
@@ -32,6 +35,7 @@ package final class FleetSimulation {
         ceilings = scenario.ceilings
         history = scenario.ceilings.map { [(time: 0 as UInt64, ceiling: $0)] }
         logs = scenario.ceilings.map { _ in AdmissionLog() }
+        hungry = scenario.ceilings.map { _ in nil }
     }
 
     /// - Returns: what went wrong, or nil.
@@ -49,7 +53,7 @@ package final class FleetSimulation {
             for index in nodes.indices where nodes[index].isAlive { step(index) }
             if !scenario.isCalm { store.keepSnapshot(now: now) }
         }
-        return check() ?? (scenario.isCalm ? checkUse() : nil)
+        return check() ?? checkService() ?? (scenario.isCalm ? checkUse() : nil)
     }
 
     // MARK: Steps
@@ -99,6 +103,7 @@ package final class FleetSimulation {
             node.owed[project] -= Double(count)
             let admitted = node.admit(project: project, count: count)
             logs[project].append(admitted, at: now)
+            noteService(project, admitted: admitted)
             if scenario.isCalm, now >= calmFrom + 6_000_000_000 { node.refused[project] += count - admitted }
         }
     }
@@ -153,6 +158,7 @@ package final class FleetSimulation {
             store.stop(lost: lost, now: now)
             storeBackAt = now + UInt64(milliseconds) * 1_000_000
         case .storeClock(let milliseconds): store.clockOffset += milliseconds * 1000
+        case .lostKey(let number): store.loseKey(number)
         case .ceiling(let project, let ceiling):
             ceilings[project] = ceiling
             history[project].append((now, ceiling))
@@ -161,6 +167,27 @@ package final class FleetSimulation {
     }
 
     // MARK: Checks
+
+    private func noteService(_ project: Int, admitted: UInt64) {
+        if admitted > 0 {
+            hungry[project] = nil
+        } else if var waiting = hungry[project] {
+            waiting.count += 1
+            hungry[project] = waiting
+            // Single requests now and then do not move a share, and what does not divide goes round.
+            if waiting.count > 50, ceilings[project] >= 4 * nodes.count { hungriest = max(hungriest, now - waiting.since) }
+        } else {
+            hungry[project] = (now, 1)
+        }
+    }
+
+    /// Settling, the window and what a share takes to move: longer than that nobody goes without.
+    private static let patience: UInt64 = 8_000_000_000
+
+    private func checkService() -> String? {
+        guard scenario.isServed, scenario.lost == 0, defect == nil, hungriest > Self.patience else { return nil }
+        return "nothing admitted for \(hungriest / 1_000_000) ms; \(scenario)"
+    }
 
     /// A lowered ceiling holds when every node has been answered once more, or its lease has ended.
     private static let grace: UInt64 = 3_600_000_000

@@ -45,6 +45,21 @@ final class FleetStore {
         model.exchange(batch, from: node, run: run, isLeaving: isLeaving, now: clockOffset + Int(now / 1000))
     }
 
+    /// Loses one of the keys that the model stands for, chosen by a number.
+    func loseKey(_ number: Int) {
+        let project = model.rows.keys.sorted().first
+        let window = model.windows.keys.sorted().last
+        let condition = model.sums.keys.sorted().last
+        switch number % 6 {
+        case 0: model.members = []
+        case 1: if let project { model.rows[project] = nil }
+        case 2: model.held = [:]
+        case 3: model.clock = StoreModel.Clock()
+        case 4: if let window { model.windows[window] = nil }
+        default: if let condition { model.sums[condition] = nil }
+        }
+    }
+
     /// Keeps what the store knows, for a restart from old data.
     func keepSnapshot(now: UInt64) {
         if let last = snapshots.last, now - last.time < 400_000_000 { return }

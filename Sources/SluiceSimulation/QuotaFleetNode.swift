@@ -94,7 +94,9 @@ final class QuotaFleetNode {
         acknowledged = sequence
         let received = now + clockOffset
         if let microseconds = replies.clockMicroseconds {
-            clock.follow(wall: microseconds * 1000, monotonic: waiting.sentAt + (received - waiting.sentAt) / 2)
+            let middle = waiting.sentAt + (received - waiting.sentAt) / 2
+            let isBack = microseconds * 1000 < clock.nanoseconds(at: middle)
+            if defect != .neverGoesBack || !isBack { clock.follow(wall: microseconds * 1000, monotonic: middle) }
         }
         ledger.apply(waiting.batch.quotas, replies)
         demanded.removeAll()

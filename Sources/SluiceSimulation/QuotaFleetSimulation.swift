@@ -1,8 +1,9 @@
 internal import SluiceCounting
 
 /// Up to eight nodes that share quotas through one store: latency, lost and late messages, crashes, orderly ends and joins, a store
-/// that restarts with and without its data, changed limits. Checks that no window admits more than the largest limit that was in force in it,
-/// and that a fleet without faults uses all of it.
+/// that restarts with and without its data, changed limits, a clock of the store's that is set both ways, a replica that is behind, single keys
+/// that are lost. Checks that no window admits more than the largest limit that was in force in it, that a step of the clock costs one window
+/// more at most, that admissions go on within a window after it, and that a fleet without faults uses all of it.
 ///
 /// What it leaves out is what the bound does not promise: a store that has lost its data while a node that had grants is dead or cut off.
 package final class QuotaFleetSimulation {
@@ -12,11 +13,13 @@ package final class QuotaFleetSimulation {
         case spendsBeforeReply
         /// Tells the store that it holds less than it does, by what it gives back.
         case subtractsTwice
+        /// Does not follow the store's clock when that is set back.
+        case neverGoesBack
     }
 
     /// What goes wrong in a scenario.
     private enum Weather: CaseIterable {
-        case calm, lossy, deadly, forgetful
+        case calm, lossy, deadly, forgetful, stepping, losing
     }
 
     private struct Place: Hashable {
@@ -40,6 +43,13 @@ package final class QuotaFleetSimulation {
     private let defect: Defect?
     private var now: UInt64 = 1_000_000_000
     private var storeBack: UInt64 = 0
+    /// How often the store's clock was set, and how often its books had to settle after the beginning.
+    private var steps: UInt64 = 0
+    private var settlings: UInt64 = 0
+    /// When the last request of each condition was admitted, and the longest that none was.
+    private var servedAt: [UInt64?]
+    private var longest: [UInt64]
+    private static let start: UInt64 = 1_000_000_000
 
     package init(seed: UInt64, defect: Defect? = nil, storeDefect: StoreModel.Defect? = nil) {
         var random = SeededGenerator(seed: seed ^ 0x51_07A5)
@@ -50,6 +60,8 @@ package final class QuotaFleetSimulation {
         bounds = limits
         changedAt = keys.map { _ in 0 }
         store = FleetStore(defect: storeDefect)
+        servedAt = keys.map { _ in nil }
+        longest = keys.map { _ in 0 }
         latency = random.pick([1, 5, 30, 500])
         pressure = random.pick([1, 3, 10])
         self.random = random
@@ -58,18 +70,43 @@ package final class QuotaFleetSimulation {
 
     /// - Returns: what went wrong, or nil.
     package func run() -> String? {
-        let seconds = random.between(6, 14)
+        let seconds = weather == .stepping ? random.between(20, 24) : random.between(6, 14)
         let end = now + UInt64(seconds) * 1_000_000_000
         while now < end {
             now += 5_000_000
             deliver()
             for index in nodes.indices { serve(index) }
             misfortune()
+            if weather == .stepping { store.keepSnapshot(now: now) }
         }
-        for (place, count) in admitted where count > bounds[place.condition] {
+        if let violation = unserved() ?? excess(seconds: UInt64(seconds)) { return violation }
+        for (place, count) in admitted where count > bounds[place.condition] * (1 + steps) {
             return "\(count) admitted of \(bounds[place.condition]) in a window of \(keys[place.condition].perSeconds) s (\(weather), \(nodes.count) nodes)"
         }
         return seconds < 9 ? nil : unused()
+    }
+
+    /// Over all windows: those that the time has, and one more for each step of the clock.
+    private func excess(seconds: UInt64) -> String? {
+        for (index, key) in keys.enumerated() {
+            let sum = admitted.reduce(0 as UInt64) { $0 + ($1.key.condition == index ? $1.value : 0) }
+            let windows = seconds / key.perSeconds + 2 + steps
+            if sum > bounds[index] * windows {
+                return "\(sum) admitted in \(seconds) s, \(bounds[index]) in \(key.perSeconds) s allowed, after \(steps) steps (\(weather))"
+            }
+        }
+        return nil
+    }
+
+    /// Where nothing but clocks and keys goes wrong, the next window brings something, a step may cost one, and messages take their time.
+    private func unserved() -> String? {
+        guard weather == .stepping || weather == .losing || weather == .calm, defect == nil || defect == .neverGoesBack else { return nil }
+        for (index, key) in keys.enumerated() where key.perSeconds <= 2 {
+            let most = (2 * key.perSeconds + 7 * settlings) * 1_000_000_000 + 1_500_000_000 + 4_000_000 * UInt64(latency)
+            let gap = max(longest[index], now - (servedAt[index] ?? now))
+            if gap > most { return "nothing admitted for \(gap / 1_000_000) ms in windows of \(key.perSeconds) s (\(weather))" }
+        }
+        return nil
     }
 
     /// In calm weather, with demand for several times the limit, all of a long window is used some seconds after the store has settled.
@@ -102,6 +139,8 @@ package final class QuotaFleetSimulation {
                 for _ in 0..<random.below(2 * pressure + 1) {
                     guard let window = node.take(condition, now: now) else { break }
                     admitted[Place(condition: condition, window: window), default: 0] += 1
+                    longest[condition] = max(longest[condition], now - (servedAt[condition] ?? now))
+                    servedAt[condition] = now
                 }
             }
         }
@@ -150,9 +189,27 @@ package final class QuotaFleetSimulation {
             }
             if random.chance(1, in: 300), nodes.count < 8 { join() }
             if random.chance(1, in: 1500) { stopStore(lost: nil) }
+        case .stepping:
+            if now > Self.start + 9_000_000_000, random.chance(1, in: 800) { stepClock() }
+        case .losing:
+            if settlings == 0, now > Self.start + 5_000_000_000, random.chance(1, in: 300) {
+                store.loseKey(random.below(1000))
+                settlings += 1
+            }
         case .forgetful:
             if random.chance(1, in: 1000) { stopStore(lost: .max) }
         }
+    }
+
+    /// The store's clock is set, or a replica takes over that is behind and has the clock of another machine.
+    private func stepClock() {
+        steps += 1
+        let milliseconds = random.pick([300, 1200, 2000, 5000, 8000, 8000, 60_000, 3_600_000, 2_592_000_000])
+        store.clockOffset += (random.chance(1, in: 3) ? 1000 : -1000) * milliseconds
+        guard random.chance(1, in: 4) else { return }
+        settlings += 1
+        stopStore(lost: random.pick([100, 1000]))
+        storeBack = now + 300_000_000
     }
 
     private func stopStore(lost: Int?) {

@@ -3,10 +3,19 @@ internal import SluiceCounting
 extension StoreModel {
     /// One project, for a request or, without one, for a notice.
     mutating func weigh(
-        _ project: String, _ request: AllowanceBatch.CeilingRequest?, own: Int, fair: Int, isSettling: Bool
+        _ project: String, _ request: AllowanceBatch.CeilingRequest?, own: Int, fair: Int
     ) -> AllowanceReplies.CeilingReply? {
         var row = rows[project] ?? Row(ceiling: Int(request?.ceiling ?? 0))
+        let stood = row.entries.reduce(0) { $0 + $1.held }
         row.entries.removeAll { entry in !members.contains { $0.name == entry.name } }
+        if self.held[project] ?? 0 > stood { lose(now: clock.time.last ?? 0) }
+        if let request, request.ceiling == 0 {
+            row.entries.removeAll { $0.name == members[own].name }
+            rows[project] = row.entries.isEmpty ? nil : row
+            self.held[project] = row.entries.isEmpty ? nil : row.entries.reduce(0) { $0 + $1.held }
+            return AllowanceReplies.CeilingReply(project: project, share: 0, target: 0, fair: 0)
+        }
+        self.held[project] = row.entries.reduce(0) { $0 + $1.held }
         if let request { row.ceiling = Int(request.ceiling) }
         let ceiling = row.ceiling
         var held = [Int](repeating: 0, count: members.count)
@@ -64,6 +73,7 @@ extension StoreModel {
             } else {
                 row.entries.append(entry)
             }
+            self.held[project] = row.entries.reduce(0) { $0 + $1.held }
         }
         rows[project] = row
         return AllowanceReplies.CeilingReply(

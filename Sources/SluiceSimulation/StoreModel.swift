@@ -30,8 +30,13 @@ package struct StoreModel {
     }
 
     struct Clock {
-        var last: Int?
-        var logical = 0
+        var time = StoreClock()
+        var logical: Int {
+            get { time.logical }
+            set { time.logical = newValue }
+        }
+        /// How many members there are.
+        var members: Int?
         var run: String?
         var settle = 0
         var counter = 0
@@ -47,17 +52,27 @@ package struct StoreModel {
         case wallClockLeases
         /// Grants at once after a loss of its data.
         case grantsWhileSettling
+        /// Takes a key that was lost for one that never was.
+        case ignoresLostKeys
+        /// Goes on with windows that come again after its clock was set back.
+        case neverBeginsAnew
     }
 
     var clock = Clock()
     var members: [Member] = []
     var rows: [String: Row] = [:]
+    /// Sums of what stands in `rows`.
+    var held: [String: Int] = [:]
     var windows: [String: Window] = [:]
+    /// What was granted of the last even and the last odd window of each condition.
+    var sums: [String: [UInt64: WindowSum]] = [:]
     var generations: [String: UInt64] = [:]
+    /// Whether the present batch comes while nothing is granted.
+    var isSettling = false
+    private var hasLost = false
     let defect: Defect?
 
     static let unit = Int(AllowanceReplies.fairUnit)
-    static let jump = 500_000
     static let settling = 4_500_000
     static let lease = 4_500_000
     static let localLease = 60_000_000
@@ -74,15 +89,17 @@ package struct StoreModel {
         var me = members.firstIndex { $0.name == node }
         if let me, batch.sequence <= members[me].sequence, defect != .ignoresSequence { return nil }
         let standing = batch.standing
+        let isWhole = clock.members.map { $0 == members.count } ?? true || defect == .ignoresLostKeys
         advance(to: now)
         let knowsMore = me.map { standing.acknowledged > members[$0].sequence } ?? false
-        if clock.run == nil || (!run.isEmpty && clock.run != run) || knowsMore {
+        if clock.run == nil || (!run.isEmpty && clock.run != run) || knowsMore || !isWhole {
             clock.counter = max(clock.counter + 1, now)
             clock.epoch = clock.counter
             clock.settle = clock.logical + (defect == .grantsWhileSettling ? 0 : Self.settling)
             clock.run = run.isEmpty ? clock.run ?? "" : run
         }
-        let isSettling = clock.logical < clock.settle
+        isSettling = clock.logical < clock.settle
+        hasLost = false
         forget(except: node)
         me = members.firstIndex { $0.name == node }
         let own = me ?? join(node)
@@ -92,6 +109,7 @@ package struct StoreModel {
         members[own].isLocal = standing.isLocal
         members[own].hasLeft = isLeaving
         let count = listen()
+        clock.members = members.count
 
         let others = members.reduce(0) { $0 + $1.fair } - members[own].fair
         let fairHeld = Int(standing.fairParts)
@@ -99,31 +117,29 @@ package struct StoreModel {
         members[own].fair = fairHeld + (isSettling ? 0 : max(0, min(fairTarget - fairHeld, Self.unit - others - fairHeld)))
 
         var replies = AllowanceReplies(nodes: count, clockMicroseconds: UInt64(now))
-        replies.registration = UInt64(max(clock.epoch, members[own].joined))
-        replies.settlesInMilliseconds = UInt64((max(0, clock.settle - clock.logical) + 999) / 1000)
         replies.fairParts = UInt64(members[own].fair)
         replies.fairTarget = UInt64(fairTarget)
         replies.squeeze = UInt64(clock.squeeze)
         let fair = min(members[own].fair, fairTarget)
         for request in batch.ceilings {
-            guard let reply = weigh(request.project, request, own: own, fair: fair, isSettling: isSettling) else { continue }
+            guard let reply = weigh(request.project, request, own: own, fair: fair) else { continue }
             replies.ceilings.append(reply)
         }
         let notices = members[own].notices.sorted()
         members[own].notices = []
         for project in notices {
-            guard let reply = weigh(project, nil, own: own, fair: fair, isSettling: isSettling) else { continue }
+            guard let reply = weigh(project, nil, own: own, fair: fair) else { continue }
             replies.ceilings.append(reply)
         }
-        for request in batch.quotas { replies.quotas.append(grant(request, own: own, isSettling: isSettling, now: now)) }
+        for request in batch.quotas { replies.quotas.append(grant(request, own: own, now: now)) }
         replies.quotaNotices = takeQuotaNotices(own: own)
+        replies.registration = UInt64(max(clock.epoch, members[own].joined))
+        replies.settlesInMilliseconds = UInt64((max(0, clock.settle - clock.logical) + 999) / 1000)
         return replies
     }
 
     private mutating func advance(to now: Int) {
-        let passed = now - (clock.last ?? now)
-        clock.logical += max(0, defect == .wallClockLeases ? passed : min(Self.jump, passed))
-        clock.last = now
+        clock.time.advance(to: now, atMost: defect == .wallClockLeases ? .max : StoreClock.jump)
     }
 
     private mutating func forget(except node: String) {
@@ -134,9 +150,18 @@ package struct StoreModel {
         }
     }
 
+    /// A project's row has been lost: nobody knows who holds what.
+    mutating func lose(now: Int) {
+        guard defect != .ignoresLostKeys, !hasLost else { return }
+        (hasLost, isSettling) = (true, true)
+        clock.counter = max(clock.counter + 1, now)
+        clock.epoch = clock.counter
+        clock.settle = clock.logical + (defect == .grantsWhileSettling ? 0 : Self.settling)
+    }
+
     /// Enters a new member, in the order of names.
     private mutating func join(_ node: String) -> Int {
-        clock.counter = max(clock.counter + 1, clock.last ?? 0)
+        clock.counter = max(clock.counter + 1, clock.time.last ?? 0)
         let place = members.firstIndex { $0.name > node } ?? members.count
         members.insert(
             Member(

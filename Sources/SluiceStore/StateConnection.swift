@@ -5,21 +5,25 @@ import SluiceCounting
 /// One open connection to the file of `StateDatabase`: its schema and its statements. Errors are GRDB's, but for what only we can say.
 final class StateConnection {
     /// Number of the schema, in `user_version`. A larger one is of a newer Sluice and is refused.
-    static let schemaVersion = 1
+    static let schemaVersion = 2
     /// In `application_id`: "Slce". A database that is not empty and lacks it is somebody else's.
     static let applicationID = 0x536C_6365
 
-    /// The latest counting time in the file, as last read or written.
-    private(set) var highest: UInt64 = 0
+    /// The clock in the file, as last read or written.
+    private(set) var clock = StoreClock()
+    private let time: StoreTime
+    /// The machine's monotonic clock at this connection's last batch, in microseconds: it tells how much time may have passed since.
+    private var monotonicAtLast: Int?
 
     let queue: DatabaseQueue
     private let device: dev_t
     private let inode: ino_t
-    /// Counting time at which rows that nobody needs are looked for.
-    private var pruneAt: UInt64 = 0
+    /// Logical time at which rows that nobody needs are looked for, in microseconds.
+    private var pruneAt = 0
 
     /// - Parameter checksContent: reads the whole file and refuses a damaged one. It takes some milliseconds.
-    init(path: String, checksContent: Bool) throws {
+    init(path: String, checksContent: Bool, time: StoreTime = .machine) throws {
+        self.time = time
         var configuration = Configuration()
         configuration.label = "sluice.counts"
         configuration.busyMode = .timeout(1)
@@ -38,9 +42,9 @@ final class StateConnection {
                 }
                 // Every commit is one fsync of the log. The mode stays with the file, `synchronous` with the connection.
                 try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-                try Self.migrate(database)
+                try Self.migrate(database, now: time.wall())
             }
-            highest = try queue.writeWithoutTransaction(Self.readHighest)
+            clock = try queue.writeWithoutTransaction(Self.readClock)
         } catch {
             close()
             throw error
@@ -67,84 +71,98 @@ final class StateConnection {
         if !isEmpty, application != applicationID { throw AllowanceStoreError("\(path): is a database, but not one of Sluice") }
     }
 
-    private static func migrate(_ database: Database) throws {
+    private static func migrate(_ database: Database, now: Int) throws {
         guard try Int.fetchOne(database, sql: "PRAGMA user_version") != schemaVersion else { return }
         try database.inTransaction(.immediate) {
             // Another process may have been first.
-            guard try Int.fetchOne(database, sql: "PRAGMA user_version") == 0 else { return .rollback }
-            try database.execute(
-                sql: """
-                    CREATE TABLE reservation (
-                        owner TEXT NOT NULL, per_seconds INTEGER NOT NULL, place INTEGER NOT NULL,
-                        number INTEGER NOT NULL, reserved INTEGER NOT NULL,
-                        PRIMARY KEY (owner, per_seconds, place)) WITHOUT ROWID;
-                    CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 0), highest INTEGER NOT NULL);
-                    INSERT INTO clock VALUES (0, 0);
-                    PRAGMA application_id = \(applicationID);
-                    PRAGMA user_version = \(schemaVersion);
-                    """)
+            let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+            if version == 0 {
+                try database.execute(
+                    sql: """
+                        CREATE TABLE reservation (
+                            owner TEXT NOT NULL, per_seconds INTEGER NOT NULL, place INTEGER NOT NULL,
+                            number INTEGER NOT NULL, reserved INTEGER NOT NULL, lead INTEGER NOT NULL,
+                            PRIMARY KEY (owner, per_seconds, place)) WITHOUT ROWID;
+                        CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 0), last INTEGER, logical INTEGER NOT NULL);
+                        INSERT INTO clock VALUES (0, NULL, 0);
+                        PRAGMA application_id = \(applicationID);
+                        """)
+            } else if version == 1 {
+                // What was reserved goes on, as begun by the clock as it is now.
+                try database.execute(
+                    sql: """
+                        ALTER TABLE reservation ADD COLUMN lead INTEGER NOT NULL DEFAULT 0;
+                        DROP TABLE clock;
+                        CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 0), last INTEGER, logical INTEGER NOT NULL);
+                        """)
+                try database.execute(sql: "UPDATE reservation SET lead = ?", arguments: [now])
+                try database.execute(sql: "INSERT INTO clock VALUES (0, ?, 0)", arguments: [now])
+            }
+            try database.execute(sql: "PRAGMA user_version = \(schemaVersion)")
             return .commit
         }
     }
 
-    private static func readHighest(_ database: Database) throws -> UInt64 {
-        UInt64(clamping: try Int64.fetchOne(database.cachedStatement(sql: "SELECT highest FROM clock WHERE id = 0")) ?? 0)
+    private static func readClock(_ database: Database) throws -> StoreClock {
+        guard let row = try Row.fetchOne(database.cachedStatement(sql: "SELECT last, logical FROM clock WHERE id = 0")) else { return StoreClock() }
+        return StoreClock(last: row[0], logical: row[1])
     }
 
     // MARK: Reserving
 
-    /// A time that has been reached when these windows are asked for: they are reserved at most a second ahead.
-    static func earliestSeconds(of batch: AllowanceBatch) -> UInt64 {
-        let begins = batch.quotas.map { $0.window.multipliedReportingOverflow(by: max(1, $0.key.perSeconds)) }.map { $0.overflow ? 0 : $0.partialValue }
-        return (begins.max() ?? 1) &- 1
-    }
-
-    /// Rows of windows that ended this long before the latest time are no longer needed.
-    static func keptSeconds(_ perSeconds: UInt64) -> UInt64 { max(2 * min(perSeconds, 1 << 40), 600) }
-
     /// Does all of `requests` or nothing; on the disk when it returns.
-    func reserve(_ requests: [AllowanceBatch.QuotaRequest], seconds: UInt64) throws -> [AllowanceReplies.QuotaReply] {
+    func reserve(_ requests: [AllowanceBatch.QuotaRequest]) throws -> [AllowanceReplies.QuotaReply] {
         var replies: [AllowanceReplies.QuotaReply] = []
         replies.reserveCapacity(requests.count)
-        var latest = highest
+        var clock = clock
+        var monotonic = 0
         try queue.writeWithoutTransaction { database in
             try database.inTransaction(.immediate) {
-                latest = try Self.readHighest(database)
-                if seconds > latest {
-                    latest = seconds
-                    try database.cachedStatement(sql: "UPDATE clock SET highest = ? WHERE id = 0").execute(arguments: [Int64(clamping: latest)])
-                }
+                // Read when nobody else can write any more: a process that was stopped before must not take its old time for the present.
+                clock = try Self.readClock(database)
+                monotonic = time.monotonic()
+                let passed = monotonicAtLast.map { max(0, monotonic - $0) } ?? 0
+                clock.advance(to: time.wall(), atMost: passed + StoreClock.jump)
+                try database.cachedStatement(sql: "UPDATE clock SET last = ?, logical = ? WHERE id = 0").execute(arguments: [clock.last, clock.logical])
                 let select = try database.cachedStatement(
-                    sql: "SELECT number, reserved FROM reservation WHERE owner = ? AND per_seconds = ? AND place = ?")
+                    sql: "SELECT number, reserved, lead FROM reservation WHERE owner = ? AND per_seconds = ? AND place = ?")
                 let upsert = try database.cachedStatement(
                     sql: """
-                        INSERT INTO reservation VALUES (?, ?, ?, ?, ?)
-                        ON CONFLICT DO UPDATE SET number = excluded.number, reserved = excluded.reserved
+                        INSERT INTO reservation VALUES (?, ?, ?, ?, ?, ?)
+                        ON CONFLICT DO UPDATE SET number = excluded.number, reserved = excluded.reserved, lead = excluded.lead
                         """)
-                for request in requests { replies.append(try Self.reserve(request, latest, select, upsert)) }
-                if latest >= pruneAt { try prune(database, latest) }
+                for request in requests { replies.append(try Self.reserve(request, clock, select, upsert)) }
+                if clock.logical >= pruneAt { try prune(database, clock) }
                 return .commit
             }
         }
-        highest = latest
+        self.clock = clock
+        monotonicAtLast = monotonic
         return replies
     }
 
     private static func reserve(
-        _ request: AllowanceBatch.QuotaRequest, _ latest: UInt64, _ select: Statement, _ upsert: Statement
+        _ request: AllowanceBatch.QuotaRequest, _ clock: StoreClock, _ select: Statement, _ upsert: Statement
     ) throws -> AllowanceReplies.QuotaReply {
         let key = request.key
-        let place = Int64(request.window & 1)
-        let row = try Row.fetchOne(select, arguments: [key.owner, Int64(clamping: key.perSeconds), place])
-        let number = row.map { UInt64(clamping: $0[0] as Int64) }
-        var former: UInt64 = 0
-        if let row, number == request.window { former = UInt64(clamping: row[1] as Int64) }
-
         let perSeconds = max(1, min(key.perSeconds, 1 << 40))
-        let (end, isFar) = (request.window &+ 1).multipliedReportingOverflow(by: perSeconds)
+        let place = Int64(request.window & 1)
+        var number: UInt64?
+        var former: UInt64 = 0
+        var lead = clock.lead
+        if let row = try Row.fetchOne(select, arguments: [key.owner, Int64(clamping: key.perSeconds), place]),
+            !clock.isOver(begunAt: row[2], perSeconds: perSeconds)
+        {
+            number = UInt64(clamping: row[0] as Int64)
+            if number == request.window {
+                former = UInt64(clamping: row[1] as Int64)
+                lead = row[2]
+            }
+        }
+        let present = UInt64(clamping: clock.last ?? 0) / 1_000_000 / perSeconds
         let isFollowed = number.map { $0 > request.window } ?? false
-        if isFollowed || isFar || end < latest - min(latest, keptSeconds(perSeconds)) {
-            // Nothing of a window that is over.
+        if isFollowed || request.window < present || request.window > present + 1 {
+            // Nothing of a window that is over, or of one that a clock showed which has been set back since.
             return .init(granted: request.granted, total: max(request.limit, request.granted))
         }
         // What this process knows it holds counts also if the file has been put aside in between.
@@ -154,24 +172,28 @@ final class StateConnection {
         if total != former || number != request.window {
             try upsert.execute(
                 arguments: [
-                    key.owner, Int64(clamping: key.perSeconds), place, Int64(clamping: request.window), Int64(clamping: total),
+                    key.owner, Int64(clamping: key.perSeconds), place, Int64(clamping: request.window), Int64(clamping: total), lead,
                 ])
         }
         return .init(granted: request.granted + granted, total: total)
     }
 
-    /// Removes some rows of conditions that were not used for long, most of which are no longer configured.
-    private func prune(_ database: Database, _ latest: UInt64) throws {
+    /// Rows of windows that ended this long before are no longer needed.
+    private static let keptSeconds = 600
+
+    /// Removes some rows of conditions that were not used for long, most of which are no longer configured. By the logical clock: a wall clock
+    /// that is wrong for a moment must not take what is right away.
+    private func prune(_ database: Database, _ clock: StoreClock) throws {
         let most = 500
         try database.cachedStatement(
             sql: """
                 DELETE FROM reservation WHERE (owner, per_seconds, place) IN (
                     SELECT owner, per_seconds, place FROM reservation
-                    WHERE (number + 1) * per_seconds + max(2 * per_seconds, 600) < ? LIMIT \(most))
+                    WHERE (number + 1) * per_seconds * 1000000 - lead + max(2 * per_seconds, \(Self.keptSeconds)) * 1000000 < ? LIMIT \(most))
                 """
-        ).execute(arguments: [Int64(clamping: latest)])
+        ).execute(arguments: [clock.logical])
         // As long as there are more, every second; else the whole table is read for nothing every ten minutes.
-        pruneAt = latest + (database.changesCount == most ? 1 : 600)
+        pruneAt = clock.logical + (database.changesCount == most ? 1 : Self.keptSeconds) * 1_000_000
     }
 
     // MARK: Looking and clearing
@@ -182,8 +204,8 @@ final class StateConnection {
                 database,
                 sql: """
                     SELECT owner, per_seconds, number, reserved FROM reservation
-                    WHERE number = ? / per_seconds AND reserved > 0 ORDER BY owner, per_seconds
-                    """, arguments: [Int64(clamping: seconds)])
+                    WHERE number = ? / per_seconds AND reserved > 0 AND lead - ? < per_seconds * 1000000 ORDER BY owner, per_seconds
+                    """, arguments: [Int64(clamping: seconds), try Self.readClock(database).lead])
             return rows.map { row in
                 (
                     key: QuotaKey(owner: row[0], perSeconds: UInt64(clamping: row[1] as Int64)),
@@ -201,14 +223,10 @@ final class StateConnection {
                         sql: "DELETE FROM reservation WHERE owner = ? AND per_seconds = ?",
                         arguments: [key.owner, Int64(clamping: key.perSeconds)])
                 } else {
-                    try database.execute(sql: "DELETE FROM reservation; UPDATE clock SET highest = 0")
+                    try database.execute(sql: "DELETE FROM reservation")
                 }
                 return .commit
             }
-        }
-        if key == nil {
-            highest = 0
-            pruneAt = 0
         }
     }
 }

@@ -8,34 +8,31 @@ package import SluiceCounting
 /// is reserved only adds up, so two processes on one file, a new binary that takes over from the old one, together
 /// never get more than the limit.
 ///
-/// A condition has two rows, for windows of even and odd numbers, as it has two purses. A window that has lost its row to a later one,
-/// or ended long before the latest time seen, is over: nothing more is granted for it. So a clock that is set back opens no old
-/// window again; what it may cost is that short windows stay closed until the clock is where it was. `reset(nil)` forgets the time too.
+/// A condition has two rows, for windows of even and odd numbers, as it has two purses. Something is granted for the present window and the next,
+/// by a clock that is read within the transaction; what a clock that is set leaves of windows is decided by `StoreClock`.
 ///
 /// For one thread. After an error the next exchange tries again, where needed with a new connection.
 package final class StateDatabase: AllowanceStore {
     /// Name of the file in the state directory.
     package static let fileName = "counts.sqlite"
 
-    /// The latest counting time that was written with any batch by any process, as found when the file was opened, in seconds since the Unix
-    /// epoch; 0 for a new file. A clock behind it has been set back.
-    package private(set) var highestSeconds: UInt64 = 0
+    /// What the clock showed when any process last wrote, as found when the file was opened, in seconds since the Unix epoch; 0 for a new file.
+    package private(set) var latestSeconds: UInt64 = 0
 
-    /// The counting clock: written with the next batch. If it is never set, the beginnings of windows stand for it.
-    package var countingSeconds: UInt64 = 0
-
+    private let time: StoreTime
     let directory: String
     private let path: String
     private(set) var connection: StateConnection?
 
     /// Opens the file, and makes directory (0700) and file (0600) if they are not there. Waits for at most about a second for another process.
-    package init(directory: String) throws(AllowanceStoreError) {
+    package init(directory: String, time: StoreTime = .machine) throws(AllowanceStoreError) {
         self.directory = directory
+        self.time = time
         path = (directory as NSString).appendingPathComponent(Self.fileName)
         try prepareFiles()
         do {
-            let connection = try StateConnection(path: path, checksContent: true)
-            highestSeconds = connection.highest
+            let connection = try StateConnection(path: path, checksContent: true, time: time)
+            latestSeconds = UInt64(clamping: (connection.clock.last ?? 0) / 1_000_000)
             self.connection = connection
         } catch {
             throw explained(error)
@@ -47,8 +44,7 @@ package final class StateDatabase: AllowanceStore {
     package func exchange(_ batch: AllowanceBatch) throws(AllowanceStoreError) -> AllowanceReplies {
         var quotas: [AllowanceReplies.QuotaReply] = []
         if !batch.quotas.isEmpty {
-            let seconds = max(countingSeconds, StateConnection.earliestSeconds(of: batch))
-            quotas = try run { connection throws in try connection.reserve(batch.quotas, seconds: seconds) }
+            quotas = try run { connection throws in try connection.reserve(batch.quotas) }
         }
         let ceilings = batch.ceilings.map {
             AllowanceReplies.CeilingReply(project: $0.project, share: $0.ceiling, target: $0.ceiling, fair: $0.ceiling)
@@ -62,7 +58,6 @@ package final class StateDatabase: AllowanceStore {
 
     package func reset(_ key: QuotaKey?) throws(AllowanceStoreError) {
         try run { connection throws in try connection.reset(key) }
-        if key == nil { highestSeconds = 0 }
     }
 
     package func close() {
@@ -78,7 +73,7 @@ package final class StateDatabase: AllowanceStore {
         if let open = connection, !open.isStillAt(path) { close() }
         if connection == nil { try prepareFiles() }
         do {
-            let open = try connection ?? StateConnection(path: path, checksContent: false)
+            let open = try connection ?? StateConnection(path: path, checksContent: false, time: time)
             connection = open
             return try body(open)
         } catch {

@@ -19,7 +19,7 @@ enum CountStore {
         guard directory != ProcessSettings.noStateDirectory else { return .memory }
         return CountStoreSource(name: "SLUICE_STATE_DIR \(directory)", isShared: false, sizing: .blocks) { () throws(AllowanceStoreError) in
             let database = try StateDatabase(directory: directory)
-            return .init(store: database, highestSeconds: database.highestSeconds)
+            return .init(store: database, latestSeconds: database.latestSeconds)
         }
     }
 

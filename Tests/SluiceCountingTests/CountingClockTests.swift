@@ -10,43 +10,59 @@ struct CountingClockTests {
     func forwards() {
         var clock = CountingClock(wall: 100 * Self.second, monotonic: 0)
         #expect(clock.seconds(at: 5 * Self.second) == 105)
-        clock.follow(wall: 3705 * Self.second, monotonic: 5 * Self.second)
+        #expect(clock.follow(wall: 105 * Self.second + 500_000_000, monotonic: 5 * Self.second) == 0)
+        #expect(clock.follow(wall: 3705 * Self.second, monotonic: 5 * Self.second) == 3_599_500_000_000)
         #expect(clock.seconds(at: 5 * Self.second) == 3705)
     }
 
-    @Test("after a step backwards it goes on at half speed until the wall clock has caught up, and never back")
-    func backwards() {
+    @Test("half a second back is evened out at half speed, and never back", arguments: [1, 400_000_000, 500_000_000] as [UInt64])
+    func littleBack(step: UInt64) {
         var clock = CountingClock(wall: 1000 * Self.second, monotonic: 0)
         var last = clock.nanoseconds(at: 0)
-        // Set back by ten seconds: evened out in twenty.
-        for tenth in 1...300 as ClosedRange<UInt64> {
-            let monotonic = tenth * Self.second / 10
-            clock.follow(wall: 990 * Self.second + monotonic, monotonic: monotonic)
+        for hundredth in 1...101 as ClosedRange<UInt64> {
+            let monotonic = hundredth * Self.second / 100
+            #expect(clock.follow(wall: 1000 * Self.second - step + monotonic, monotonic: monotonic) == 0)
             let now = clock.nanoseconds(at: monotonic)
             #expect(now > last)
-            if tenth == 100 { #expect(now == 1005 * Self.second) }
             last = now
         }
-        #expect(last == (990 + 30) * Self.second)
+        #expect(last == 1000 * Self.second - step + 1_010_000_000)
     }
 
-    @Test("a step back of a day is evened out, of more than a day followed")
-    func farBack() {
-        let day = UInt64(CountingClock.setBackMax)
-        var clock = CountingClock(wall: 10 * day, monotonic: 0)
-        let isFar = clock.follow(wall: 9 * day, monotonic: 0)
-        #expect(!isFar)
-        #expect(clock.nanoseconds(at: 0) == 10 * day)
-        let isFarther = clock.follow(wall: 9 * day - 1, monotonic: 0)
-        #expect(isFarther)
-        #expect(clock.nanoseconds(at: 0) == 9 * day - 1)
+    @Test("more is followed at once", arguments: [500_000_001, 60_000_000_000, 2_592_000_000_000_000] as [UInt64])
+    func back(step: UInt64) {
+        var clock = CountingClock(wall: 10_000_000 * Self.second, monotonic: 0)
+        #expect(clock.follow(wall: 10_000_000 * Self.second - step, monotonic: 0) == -Int64(step))
+        #expect(clock.nanoseconds(at: 0) == 10_000_000 * Self.second - step)
     }
 
-    @Test("it begins no earlier than where it was stored, unless that is a day ahead")
-    func stored() {
-        #expect(CountingClock(wall: 100 * Self.second, monotonic: 7, highestSeconds: 160).seconds(at: 7) == 160)
-        #expect(CountingClock(wall: 100 * Self.second, monotonic: 7, highestSeconds: 40).seconds(at: 7) == 100)
-        #expect(CountingClock(wall: 100 * Self.second, monotonic: 7, highestSeconds: 100 + 86_401).seconds(at: 7) == 100)
-        #expect(CountingClock(wall: 100 * Self.second, monotonic: 7, highestSeconds: .max).seconds(at: 7) == 100)
+    @Test("there and back again is where it was: a month ahead for three seconds leaves nothing behind")
+    func thereAndBack() {
+        var clock = CountingClock(wall: 1000 * Self.second, monotonic: 0)
+        _ = clock.follow(wall: 2_593_000 * Self.second, monotonic: 0)
+        _ = clock.follow(wall: 1003 * Self.second, monotonic: 3 * Self.second)
+        #expect(clock.seconds(at: 3 * Self.second) == 1003)
+    }
+
+    @Test("a store's clock: a window is over once the clock was set back by its length since it was begun, and not before")
+    func storeClock() {
+        var clock = StoreClock()
+        clock.advance(to: 1_000_000_000)
+        let lead = clock.lead
+        clock.advance(to: 1_000_400_000)
+        #expect(clock.lead == lead)
+        clock.advance(to: 1_000_400_000 - 2_000_000)
+        #expect(clock.isOver(begunAt: lead, perSeconds: 2))
+        #expect(!clock.isOver(begunAt: lead, perSeconds: 3))
+        #expect(!clock.isOver(begunAt: clock.lead, perSeconds: 1))
+        // Forwards and back again: what was begun before and goes on is not over, what was begun in between is.
+        var second = StoreClock()
+        second.advance(to: 1_000_000_000)
+        let before = second.lead
+        second.advance(to: 5_000_000_000)
+        let between = second.lead
+        second.advance(to: 1_003_000_000)
+        #expect(!second.isOver(begunAt: before, perSeconds: 1))
+        #expect(second.isOver(begunAt: between, perSeconds: 60))
     }
 }

@@ -30,7 +30,7 @@ struct QuotaLedgerThreadTests {
             case .taken:
                 turn += 1
                 if turn % 16 == 0 {
-                    QuotaPurse.putBack(shared.words, window: window)
+                    QuotaPurse.putBack(shared.words, window: window, resets: 0)
                 } else {
                     box.count.add(1, ordering: .relaxed)
                 }

@@ -42,8 +42,8 @@ struct QuotaPurseTests {
         defer { QuotaPurse.free(words) }
         QuotaPurse.put(1, words, window: 8, granted: 1, elsewhere: 0, isExhausted: true)
         #expect(QuotaPurse.take(words, window: 8) == .taken)
-        QuotaPurse.putBack(words, window: 8)
-        QuotaPurse.putBack(words, window: 9)
+        QuotaPurse.putBack(words, window: 8, resets: 0)
+        QuotaPurse.putBack(words, window: 9, resets: 0)
         #expect(QuotaPurse.available(words, window: 8) == 1)
         #expect(QuotaPurse.available(words, window: 9) == 0)
     }
@@ -69,5 +69,21 @@ struct QuotaPurseTests {
         #expect(!QuotaPurse.demandAttention(words))
         QuotaPurse.takeAttention(words)
         #expect(QuotaPurse.demandAttention(words))
+    }
+
+    @Test("what was taken before a reset does not come back after it")
+    func putBackAfterReset() {
+        let words = QuotaPurse.make()
+        defer { QuotaPurse.free(words) }
+        QuotaPurse.put(1, words, window: 8, granted: 1, elsewhere: 0, isExhausted: true)
+        let resets = QuotaPurse.resetCount(words)
+        #expect(QuotaPurse.take(words, window: 8) == .taken)
+        QuotaPurse.reset(words, windows: [8])
+        QuotaPurse.putBack(words, window: 8, resets: resets)
+        #expect(QuotaPurse.available(words, window: 8) == 0)
+        QuotaPurse.put(1, words, window: 8, granted: 1, elsewhere: 0, isExhausted: true)
+        #expect(QuotaPurse.take(words, window: 8) == .taken)
+        QuotaPurse.putBack(words, window: 8, resets: QuotaPurse.resetCount(words))
+        #expect(QuotaPurse.available(words, window: 8) == 1)
     }
 }

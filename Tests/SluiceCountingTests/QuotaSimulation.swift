@@ -37,6 +37,7 @@ final class QuotaSimulation {
     private struct Taken {
         let condition: Int
         let window: UInt64
+        let resets: UInt64
     }
 
     private var random: SeededGenerator
@@ -154,6 +155,7 @@ final class QuotaSimulation {
         let now = counting - (lags.randomElement(using: &random) ?? 0)
         let place = Place(condition: condition, window: now / 1_000_000_000 / periods[condition])
         for _ in 0..<Int.random(in: 1...24, using: &random) {
+            let resets = QuotaPurse.resetCount(words[condition])
             switch QuotaPurse.take(words[condition], window: place.window) {
             case .taken:
                 admitted[place, default: 0] += 1
@@ -161,7 +163,7 @@ final class QuotaSimulation {
                 guard admitted[place] ?? 0 <= allowed[place] ?? limits[condition] else {
                     throw Violation(description: "\(place): \(admitted[place] ?? 0) admitted, \(allowed[place] ?? 0) allowed")
                 }
-                if Int.random(in: 0..<20, using: &random) == 0 { toPutBack.append(Taken(condition: condition, window: place.window)) }
+                if Int.random(in: 0..<20, using: &random) == 0 { toPutBack.append(Taken(condition: condition, window: place.window, resets: resets)) }
             case .exhausted:
                 try checkExhausted(place)
                 return mark(condition)
@@ -181,7 +183,7 @@ final class QuotaSimulation {
             let place = Place(condition: taken.condition, window: taken.window)
             admitted[place, default: 1] -= 1
             putBacks += 1
-            QuotaPurse.putBack(words[taken.condition], window: taken.window)
+            QuotaPurse.putBack(words[taken.condition], window: taken.window, resets: taken.resets)
             if !all { return }
         }
     }

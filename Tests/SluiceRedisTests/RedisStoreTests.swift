@@ -87,11 +87,15 @@ struct RedisStoreTests {
         let clock = try #require(try two.exchange(AllowanceBatch(sequence: 1)).clockMicroseconds)
         let key = QuotaKey(owner: "domain:a", perSeconds: 86_400)
         let window = clock / 1_000_000 / 86_400
+        var begun: UInt64 = 0
         func ask(_ wanted: UInt64, granted: UInt64 = 0, generation: UInt64 = 0) -> AllowanceBatch.QuotaRequest {
-            .init(key: key, window: window, limit: 100, granted: granted, wanted: wanted, generation: generation)
+            .init(key: key, window: window, limit: 100, granted: granted, wanted: wanted, generation: generation, begun: granted > 0 ? begun : 0)
         }
-        #expect(try one.exchange(AllowanceBatch(sequence: 2, quotas: [ask(80)])).quotas == [.init(granted: 80, total: 80)])
-        #expect(try two.exchange(AllowanceBatch(sequence: 2, quotas: [ask(80)])).quotas == [.init(granted: 20, total: 100)])
+        let first = try one.exchange(AllowanceBatch(sequence: 2, quotas: [ask(80)])).quotas[0]
+        begun = first.begun
+        #expect(begun > 0)
+        #expect(first == .init(granted: 80, total: 80, begun: begun, added: 80))
+        #expect(try two.exchange(AllowanceBatch(sequence: 2, quotas: [ask(80)])).quotas == [.init(granted: 20, total: 100, begun: begun, added: 20)])
         let notice = try one.exchange(AllowanceBatch(sequence: 3)).quotaNotices
         #expect(notice == [.init(key: key, window: window, keep: 40)])
         #expect(try one.exchange(AllowanceBatch(sequence: 4, quotas: [ask(0, granted: 50)])).quotas[0].total == 70)
@@ -101,7 +105,7 @@ struct RedisStoreTests {
         try one.reset(key)
         #expect(try one.usage(wallSeconds: clock / 1_000_000).isEmpty)
         let fresh = try two.exchange(AllowanceBatch(sequence: 3, quotas: [ask(10, granted: 20)])).quotas
-        #expect(fresh == [.init(granted: 10, total: 10, generation: 1)])
+        #expect(fresh == [.init(granted: 10, total: 10, generation: 1, begun: begun, added: 10)])
     }
 
     @Test("a wrong password is an error that does not show it")

@@ -14,7 +14,7 @@ struct SyncArgumentsTests {
         var parts: [RedisReply] = (0..<7).map { .integer($0 + 1) }
         parts.append(.array([.integer(1), .integer(1), .integer(1)]))
         parts.append(.array([.bytes(Array("p".utf8)), .integer(1), .integer(1), .integer(1)]))
-        parts.append(.array([.integer(1), .integer(1), .integer(-1), .integer(0)]))
+        parts.append(.array([.integer(1), .integer(1), .integer(-1), .integer(0), .integer(1), .integer(1)]))
         parts.append(.array([.integer(60), .integer(5), .bytes(Array("q".utf8)), .integer(0)]))
         guard let place else { return .array(parts) }
         if let inner, var elements = parts[place].elements {
@@ -28,7 +28,7 @@ struct SyncArgumentsTests {
 
     /// Every number that cannot be negative.
     private static let places: [(Int, Int?)] =
-        (0..<7).map { ($0, nil) } + [(7, 0), (7, 1), (7, 2), (8, 1), (8, 2), (8, 3), (9, 0), (9, 1), (9, 3), (10, 0), (10, 1), (10, 3)]
+        (0..<7).map { ($0, nil) } + [(7, 0), (7, 1), (7, 2), (8, 1), (8, 2), (8, 3), (9, 0), (9, 1), (9, 3), (9, 4), (9, 5), (10, 0), (10, 1), (10, 3)]
 
     @Test("numbers that a script can have counted are taken, the largest of them too")
     func taken() {

@@ -30,12 +30,12 @@ struct StateDatabaseFaultTests {
     @Test("a file of a newer version is refused, and left as it is")
     func newer() throws {
         let folder = try TemporaryFolder()
-        try StateDatabase(directory: folder.path).close()
+        try StateDatabase(directory: folder.path, time: TestTime().store).close()
         let file = try DatabaseQueue(path: folder[StateDatabase.fileName])
-        try file.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 2") }
+        try file.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 3") }
         try file.close()
-        let text = message { _ = try StateDatabase(directory: folder.path) }
-        #expect(text.hasSuffix("counts.sqlite: written by a newer Sluice (version 2 of the file, this one knows 1)"))
+        let text = message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }
+        #expect(text.hasSuffix("counts.sqlite: written by a newer Sluice (version 3 of the file, this one knows 2)"))
     }
 
     @Test("somebody else's database is refused")
@@ -44,7 +44,7 @@ struct StateDatabaseFaultTests {
         let file = try DatabaseQueue(path: folder[StateDatabase.fileName])
         try file.writeWithoutTransaction { try $0.execute(sql: "CREATE TABLE song (name TEXT)") }
         try file.close()
-        #expect(message { _ = try StateDatabase(directory: folder.path) }.hasSuffix("is a database, but not one of Sluice"))
+        #expect(message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }.hasSuffix("is a database, but not one of Sluice"))
     }
 
     @Test("a damaged file is refused with what to do, and not touched")
@@ -52,7 +52,7 @@ struct StateDatabaseFaultTests {
         let folder = try TemporaryFolder()
         let bytes = Data((0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 7) })
         try bytes.write(to: URL(fileURLWithPath: folder[StateDatabase.fileName]))
-        let text = message { _ = try StateDatabase(directory: folder.path) }
+        let text = message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }
         #expect(text.contains("counts.sqlite: damaged ("))
         #expect(text.contains("move it away"))
         #expect(!text.contains("\n"))
@@ -62,14 +62,14 @@ struct StateDatabaseFaultTests {
     @Test("a page damaged in the middle is found when the file is opened")
     func corruptPage() throws {
         let folder = try TemporaryFolder()
-        let store = try StateDatabase(directory: folder.path)
+        let store = try StateDatabase(directory: folder.path, time: TestTime().store)
         _ = try store.exchange(batch(200))
         store.close()
         let file = try #require(FileHandle(forUpdatingAtPath: folder[StateDatabase.fileName]))
         try file.seek(toOffset: 4096 * 5)
         try file.write(contentsOf: Data(repeating: 0xA5, count: 4096))
         try file.close()
-        #expect(message { _ = try StateDatabase(directory: folder.path) }.contains("counts.sqlite: damaged ("))
+        #expect(message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }.contains("counts.sqlite: damaged ("))
     }
 
     @Test("a state directory that cannot be made is named, with the system's reason")
@@ -85,13 +85,13 @@ struct StateDatabaseFaultTests {
     func readOnly() throws {
         let folder = try TemporaryFolder()
         try FileManager.default.setAttributes([.posixPermissions: 0o500], ofItemAtPath: folder.path)
-        #expect(message { _ = try StateDatabase(directory: folder.path) }.contains("cannot be made (Permission denied)"))
+        #expect(message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }.contains("cannot be made (Permission denied)"))
     }
 
     @Test("a full disk grants nothing, and what was reserved before stays; with room again the same store goes on")
     func full() throws {
         let folder = try TemporaryFolder()
-        let store = try StateDatabase(directory: folder.path)
+        let store = try StateDatabase(directory: folder.path, time: TestTime().store)
         _ = try store.exchange(batch(1, wanted: 4))
         try #require(store.connection).queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = 6") }
         #expect(message { _ = try store.exchange(batch(400)) }.hasSuffix("no space left on its disk"))
@@ -104,7 +104,7 @@ struct StateDatabaseFaultTests {
         .enabled(if: SmallDisk.isPossible, "needs the right to mount"))
     func fullDisk() throws {
         let disk = try #require(SmallDisk())
-        let store = try StateDatabase(directory: disk.path + "/state")
+        let store = try StateDatabase(directory: disk.path + "/state", time: TestTime().store)
         _ = try store.exchange(batch(20, wanted: 2))
         let filler = disk.fill()
         var granted: UInt64 = 2
@@ -126,7 +126,7 @@ struct StateDatabaseFaultTests {
     func fullAtStart() throws {
         let disk = try #require(SmallDisk())
         _ = disk.fill()
-        let text = message { _ = try StateDatabase(directory: disk.path + "/state") }
+        let text = message { _ = try StateDatabase(directory: disk.path + "/state", time: TestTime().store) }
         #expect(text != "no error")
         #expect(!text.contains("\n"))
     }
@@ -134,7 +134,7 @@ struct StateDatabaseFaultTests {
     @Test("a file that another process keeps locked is an error after about a second, and free again it is used")
     func locked() throws {
         let folder = try TemporaryFolder()
-        let store = try StateDatabase(directory: folder.path)
+        let store = try StateDatabase(directory: folder.path, time: TestTime().store)
         var configuration = Configuration()
         configuration.allowsUnsafeTransactions = true
         let other = try DatabaseQueue(path: folder[StateDatabase.fileName], configuration: configuration)
@@ -150,7 +150,7 @@ struct StateDatabaseFaultTests {
     @Test("after close the store opens the file again by itself")
     func afterClose() throws {
         let folder = try TemporaryFolder()
-        let store = try StateDatabase(directory: folder.path)
+        let store = try StateDatabase(directory: folder.path, time: TestTime().store)
         _ = try store.exchange(batch(wanted: 3))
         store.close()
         #expect(try store.exchange(batch(wanted: 3)).quotas == [.init(granted: 3, total: 6)])

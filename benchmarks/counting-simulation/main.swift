@@ -25,7 +25,9 @@ if CommandLine.arguments.contains("--defects") {
     for defect in QuotaFleetSimulation.Defect.allCases {
         print("quotas, \(defect): \(await range.violations(tasks: tasks) { QuotaFleetSimulation(seed: $0, defect: defect).run() }.count) of \(seeds)")
     }
-    print("quotas, store ignoresSequence: \(await range.violations(tasks: tasks) { QuotaFleetSimulation(seed: $0, storeDefect: .ignoresSequence).run() }.count) of \(seeds)")
+    for defect in StoreModel.Defect.allCases {
+        print("quotas, store \(defect): \(await range.violations(tasks: tasks) { QuotaFleetSimulation(seed: $0, storeDefect: defect).run() }.count) of \(seeds)")
+    }
     for defect in StoreModel.Defect.allCases {
         print("store, \(defect): \(await range.violations(tasks: tasks) { FleetSimulation(seed: $0, storeDefect: defect).run() }.count) of \(seeds)")
     }

@@ -145,9 +145,20 @@ final class CountKeeper: @unchecked Sendable {
     private func followClock() {
         // A shared store's clock is the fleet's, from its first answer on.
         if source.isShared, hasBegun { return }
-        let isFar = clock.follow(wall: Clock.wallNanoseconds(), monotonic: Clock.monotonicNanoseconds())
+        follow(wall: Clock.wallNanoseconds(), monotonic: Clock.monotonicNanoseconds(), of: "this node")
+    }
+
+    /// Follows a clock, and says so if that was set.
+    private func follow(wall: UInt64, monotonic: UInt64, of owner: String) {
+        let step = clock.follow(wall: wall, monotonic: monotonic)
         KeeperState.setClockOffset(registry.state, to: clock.offset)
-        if isFar { log.warning("the clock was set back by more than a day: windows of quotas that were used before may be used again") }
+        guard step != 0 else { return }
+        let metadata: Logger.Metadata = ["seconds": "\(step.magnitude / 1_000_000_000)", "clock": "\(owner)"]
+        if step > 0 {
+            log.warning("the clock was set forward: windows of quotas that it has passed are over", metadata: metadata)
+        } else {
+            log.warning("the clock was set back: windows of quotas that are no longer than that begin anew, longer ones go on", metadata: metadata)
+        }
     }
 
     private func takeChanges() {
@@ -219,10 +230,12 @@ final class CountKeeper: @unchecked Sendable {
         roundAt = now
         sequence += 1
         let batch = AllowanceBatch(
-            sequence: sequence, ceilings: ceilings?.plan(now: now) ?? [], quotas: requests, standing: ceilings?.standing ?? .init())
+            sequence: sequence, ceilings: ceilings?.plan(now: now) ?? [], quotas: requests, standing: ceilings?.standing ?? .init(),
+            setBackSeconds: quotas.takeSetBack())
         do throws(AllowanceStoreError) {
             try openStore()
             guard let replies = try store?.exchange(batch) else { return }
+            if let remark = store?.takeRemark() { log.warning("\(remark)", metadata: ["store": "\(source.name)"]) }
             apply(replies, to: batch, sentAt: now)
             noteSuccess()
             if ceilings?.isReady ?? true { begin() }
@@ -239,8 +252,7 @@ final class CountKeeper: @unchecked Sendable {
         let now = Clock.monotonicNanoseconds()
         if let microseconds = replies.clockMicroseconds {
             // The store has read its clock at some moment in between.
-            clock.follow(wall: microseconds * 1000, monotonic: sentAt + (now - sentAt) / 2)
-            KeeperState.setClockOffset(registry.state, to: clock.offset)
+            follow(wall: microseconds * 1000, monotonic: sentAt + (now - sentAt) / 2, of: source.name)
         }
         ceilings?.apply(replies, to: batch.sequence, sentAt: sentAt, now: now)
         quotas.apply(batch.quotas, replies)
@@ -283,15 +295,10 @@ final class CountKeeper: @unchecked Sendable {
         let opened = try source.open()
         store = opened.store
         let now = Clock.monotonicNanoseconds()
-        let stored = CountingClock(wall: Clock.wallNanoseconds(), monotonic: now, highestSeconds: opened.highestSeconds)
-        if opened.highestSeconds > clock.seconds(at: now) + 1 {
-            log.warning("the clock is behind what the store of counts has seen", metadata: [
-                "seconds": "\(opened.highestSeconds - clock.seconds(at: now))", "store": "\(source.name)",
+        if opened.latestSeconds > clock.seconds(at: now) + 1 {
+            log.warning("the clock is behind what the store of counts has seen: windows of quotas that are no longer than that begin anew", metadata: [
+                "seconds": "\(opened.latestSeconds - clock.seconds(at: now))", "store": "\(source.name)",
             ])
-        }
-        if stored.nanoseconds(at: now) > clock.nanoseconds(at: now) {
-            clock = stored
-            KeeperState.setClockOffset(registry.state, to: clock.offset)
         }
     }
 

@@ -5,12 +5,12 @@ package struct CountStoreSource: Sendable {
     /// A store that was opened.
     package struct Opened {
         package let store: any AllowanceStore
-        /// What the clock of windows had reached when it was last stored; 0 if the store does not know.
-        package let highestSeconds: UInt64
+        /// What the clock showed when the store was last written to, in seconds since the Unix epoch; 0 if the store does not know.
+        package let latestSeconds: UInt64
 
-        package init(store: any AllowanceStore, highestSeconds: UInt64 = 0) {
+        package init(store: any AllowanceStore, latestSeconds: UInt64 = 0) {
             self.store = store
-            self.highestSeconds = highestSeconds
+            self.latestSeconds = latestSeconds
         }
     }
 

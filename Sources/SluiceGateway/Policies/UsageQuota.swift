@@ -104,27 +104,29 @@ enum UsageQuota: ConfigurablePolicy {
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             let context = exchange.context
             let now = context.pointee.countSeconds
-            let domain = Self.charge(domain, at: now)
-            let endpoint = Self.charge(endpoint, at: now)
+            let resets = (domain: Self.resetCount(domain), endpoint: Self.resetCount(endpoint))
+            let domain = Self.charge(domain, at: now, resets: resets.domain)
+            let endpoint = Self.charge(endpoint, at: now, resets: resets.endpoint)
             if domain == .taken && endpoint == .taken { return .proceed }
             guard domain == .pending || endpoint == .pending else {
                 // The keeper asks now and then whether another node has given something back.
                 if KeeperState.isShared(context.pointee.keeper) { demandAttention(at: now, context) }
                 return .refuse(.quotaExceeded)
             }
-            return settleLate(&exchange, domain, endpoint, at: now)
+            return settleLate(&exchange, domain, endpoint, at: now, resets: resets)
         }
 
         /// Something is not reserved yet: the exchange waits, or is decided without it.
         private func settleLate(
-            _ exchange: inout Exchange, _ domain: QuotaPurse.Outcome, _ endpoint: QuotaPurse.Outcome, at now: UInt64
+            _ exchange: inout Exchange, _ domain: QuotaPurse.Outcome, _ endpoint: QuotaPurse.Outcome, at now: UInt64,
+            resets: (domain: UInt64, endpoint: UInt64)
         ) -> Verdict {
             let context = exchange.context
             demandAttention(at: now, context)
             guard exchange.hasAwaitedAllowance || KeeperState.isAway(context.pointee.keeper) else {
                 // The whole step is evaluated again.
-                if domain == .taken { Self.putBack(self.domain, first: self.domain.count, at: now) }
-                if endpoint == .taken { Self.putBack(self.endpoint, first: self.endpoint.count, at: now) }
+                if domain == .taken { Self.putBack(self.domain, first: self.domain.count, at: now, resets: resets.domain) }
+                if endpoint == .taken { Self.putBack(self.endpoint, first: self.endpoint.count, at: now, resets: resets.endpoint) }
                 return .suspend
             }
             KeeperState.countLate(context.pointee.keeper)
@@ -132,15 +134,22 @@ enum UsageQuota: ConfigurablePolicy {
             return isAdmitted ? .proceed : .refuse(.quotaExceeded)
         }
 
+        /// How often the conditions were begun anew, all together: it only grows.
+        private static func resetCount(_ list: ArenaSlice<Condition>) -> UInt64 {
+            var count: UInt64 = 0
+            for index in 0..<list.count { count &+= QuotaPurse.resetCount(list[index].purse) }
+            return count
+        }
+
         /// Charges all conditions of a list or none.
-        private static func charge(_ list: ArenaSlice<Condition>, at now: UInt64) -> QuotaPurse.Outcome {
+        private static func charge(_ list: ArenaSlice<Condition>, at now: UInt64, resets: UInt64) -> QuotaPurse.Outcome {
             var charged = 0
             while charged < list.count {
                 let condition = list[charged]
                 // Known without asking anybody, so nobody waits for it.
                 let outcome = condition.limit == 0 ? .exhausted : QuotaPurse.take(condition.purse, window: now / condition.perSeconds)
                 guard outcome == .taken else {
-                    putBack(list, first: charged, at: now)
+                    putBack(list, first: charged, at: now, resets: resets)
                     return outcome
                 }
                 charged += 1
@@ -148,8 +157,13 @@ enum UsageQuota: ConfigurablePolicy {
             return .taken
         }
 
-        private static func putBack(_ list: ArenaSlice<Condition>, first count: Int, at now: UInt64) {
-            for index in 0..<count { QuotaPurse.putBack(list[index].purse, window: now / list[index].perSeconds) }
+        /// - Parameter resets: `resetCount` before they were charged.
+        private static func putBack(_ list: ArenaSlice<Condition>, first count: Int, at now: UInt64, resets: UInt64) {
+            for index in 0..<count {
+                let own = QuotaPurse.resetCount(list[index].purse)
+                guard resetCount(list) == resets else { return }
+                QuotaPurse.putBack(list[index].purse, window: now / list[index].perSeconds, resets: own)
+            }
         }
 
         /// Tells the keeper of every condition that has nothing left in its purse.

@@ -1,0 +1,51 @@
+import Testing
+
+@testable import SluiceCounting
+
+/// What becomes of windows when the clock that numbers them is set.
+@Suite("Quota ledger: clocks")
+struct QuotaLedgerClockTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    /// One round that tells the store of the clock, as the keeper does.
+    private func round(_ bench: LedgerBench, _ store: MemoryStore) {
+        let planned = bench.ledger.plan(attention: [0], countingNanoseconds: bench.counting, monotonicNanoseconds: bench.monotonic)
+        guard !planned.isEmpty else { return }
+        let batch = AllowanceBatch(sequence: 1, quotas: planned, setBackSeconds: bench.ledger.takeSetBack())
+        if let replies = try? store.exchange(batch) { bench.ledger.apply(planned, replies) }
+    }
+
+    private func use(_ bench: LedgerBench, _ store: MemoryStore) -> Int {
+        var taken = 0
+        for _ in 0..<20 {
+            while bench.take(0) == .taken { taken += 1 }
+            bench.pass(milliseconds: 7)
+            round(bench, store)
+        }
+        return taken
+    }
+
+    @Test("a set-back as long as the window begins it anew, one within it leaves it used up, one to the window before finds that", arguments: [10, 60, 2_592_000, 9, 3] as [UInt64])
+    func setBack(seconds: UInt64) {
+        let store = MemoryStore()
+        let bench = LedgerBench(sizing: .whole, store: store, atSeconds: 1_800_000_005)
+        _ = bench.add(limit: 50, per: 10)
+        #expect(use(bench, store) == 50)
+        bench.counting -= seconds * Self.second
+        round(bench, store)
+        #expect(use(bench, store) == (seconds > 5 ? 50 : 0))
+    }
+
+    @Test("a month ahead for three seconds, and back: the window that was used goes on, and the next one is there when it comes")
+    func thereAndBack() {
+        let store = MemoryStore()
+        let bench = LedgerBench(sizing: .whole, store: store, atSeconds: 1_800_000_000)
+        _ = bench.add(limit: 50, per: 3_000_000)
+        #expect(use(bench, store) == 50)
+        bench.counting += 2_592_000 * Self.second
+        #expect(use(bench, store) <= 50)
+        bench.counting -= 2_592_000 * Self.second
+        round(bench, store)
+        #expect(use(bench, store) == 0)
+    }
+}
