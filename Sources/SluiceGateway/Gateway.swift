@@ -94,6 +94,8 @@ package final class Gateway: @unchecked Sendable {
         let opened: [String: [[ListeningSocket]]]
         do {
             try startThreads()
+            // Before the listeners are open: who finds them can sign for them.
+            beginReplayProtection()
             status.await(milliseconds: settings.readyWaitMs) { KeySetRegistry.shared.hasFirstSets }
             if isSuccessor {
                 while status.isAwaiting { Clock.sleep(nanoseconds: 10_000_000) }
