@@ -97,6 +97,7 @@ struct SignedFields: BitwiseCopyable {
     }
 
     /// Appends `\nname:value` for every listed name that is present: in lower case, the values of its lines joined by commas.
+    @inline(never)
     func update(_ context: KeyedHMAC.Handle, _ exchange: Exchange) {
         let bytes = exchange.headBytes
         let fields = exchange.head.fields
