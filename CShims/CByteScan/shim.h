@@ -42,6 +42,25 @@ static inline uint32_t sluice_non_name16(const uint8_t *bytes) {
     SLUICE_BITS((((each | 0x20) - 'a') >= 26) & ((each - '0') >= 10) & (each != '-'));
 }
 
+/// All but the characters of tokens (RFC 9110, 5.6.2): letters, digits and !#$%&'*+-.^_`|~
+static inline uint32_t sluice_non_token16(const uint8_t *bytes) {
+    sluice_bytes16 each = sluice_load16(bytes);
+    SLUICE_BITS((((each | 0x20) - 'a') >= 26) & ((each - '0') >= 10) & (each != '!') & ((each - '#') >= 5) & ((each - '*') >= 2)
+        & ((each - '-') >= 2) & ((each - '^') >= 3) & (each != '|') & (each != '~'));
+}
+
+/// Those that are this byte.
+static inline uint32_t sluice_equal16(const uint8_t *bytes, uint8_t byte) {
+    SLUICE_BITS(sluice_load16(bytes) == byte);
+}
+
+/// All but what a registered name holds as it is (RFC 3986, 3.2.2), the comma left out: letters, digits and !$&'()*+-.;=_~
+static inline uint32_t sluice_non_reg_name16(const uint8_t *bytes) {
+    sluice_bytes16 each = sluice_load16(bytes);
+    SLUICE_BITS((((each | 0x20) - 'a') >= 26) & ((each - '0') >= 10) & (each != '!') & (each != '$') & ((each - '&') >= 6)
+        & ((each - '-') >= 2) & (each != ';') & (each != '=') & (each != '_') & (each != '~'));
+}
+
 /// All but letters, digits, hyphens and dots, of which nearly all host names consist.
 static inline uint32_t sluice_non_host16(const uint8_t *bytes) {
     sluice_bytes16 each = sluice_load16(bytes);
@@ -54,7 +73,13 @@ static inline uint32_t sluice_non_target16(const uint8_t *bytes) {
     SLUICE_BITS((each <= 0x20) | (each >= 0x7F) | (each == '#') | (each == '?'));
 }
 
-/// The same, and `%`, dot, semicolon, backslash and a slash behind a slash: what makes a path need more than a look. Reads the byte
+/// What ends the query, or cannot stand there: the same without `?`.
+static inline uint32_t sluice_non_query16(const uint8_t *bytes) {
+    sluice_bytes16 each = sluice_load16(bytes);
+    SLUICE_BITS((each <= 0x20) | (each >= 0x7F) | (each == '#'));
+}
+
+/// What ends the path, and `%`, dot, semicolon, backslash and a slash behind a slash: what makes a path need more than a look. Reads the byte
 /// before the sixteen too. The last comparison also finds a few pairs of other bytes below 0x30.
 static inline uint32_t sluice_non_plain16(const uint8_t *bytes) {
     sluice_bytes16 each = sluice_load16(bytes);

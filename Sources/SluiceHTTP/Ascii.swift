@@ -57,8 +57,10 @@ extension ByteView {
         guard count > 0 else { return nil }
         var value: UInt64 = 0
         var index = 0
-        // As many digits cannot exceed 64 bits.
-        let safe = min(count, 19)
+        while index < count, base[index] == Ascii.zero { index &+= 1 }
+        // As many digits cannot exceed 64 bits, and one more is the most that can stay within them.
+        guard count &- index <= 20 else { return nil }
+        let safe = min(count, index &+ 19)
         while index < safe {
             let digit = base[index] &- Ascii.zero
             guard digit < 10 else { return nil }

@@ -17,15 +17,21 @@ enum ByteScan {
 
     /// Index of the first byte in `start..<end` that is no token character (RFC 9110, 5.6.2). `end` if there is none.
     ///
-    /// Letters, digits and hyphens, which names consist of, are taken sixteen at a time; the rest goes through the table.
     @inline(__always)
     static func endOfToken(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
-        var index = start
-        while true {
-            index = first(base, from: index, to: end) { sluice_non_name16($0) }
-            guard index < end, base[index] != Ascii.colon, ByteClass.isMember(base[index], of: ByteClass.token) else { return index }
-            index &+= 1
-        }
+        first(base, from: start, to: end) { sluice_non_token16($0) }
+    }
+
+    /// Index of the first byte in `start..<end` that is no letter, digit or hyphen, of which nearly all names consist. `end` if there is none.
+    @inline(__always)
+    static func endOfUsualName(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end) { sluice_non_name16($0) }
+    }
+
+    /// Index of the first of these bytes in `start..<end`; `end` if there is none.
+    @inline(__always)
+    static func index(of byte: UInt8, _ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end) { sluice_equal16($0, byte) }
     }
 
     /// Index of the first byte in `start..<end` that is a question mark or cannot stand in a request target:
@@ -39,14 +45,15 @@ enum ByteScan {
     /// if there is none.
     @inline(__always)
     static func endOfHostName(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
-        var index = start
-        while true {
-            index = first(base, from: index, to: end) { sluice_non_host16($0) }
-            guard index < end, base[index] != Ascii.colon, ByteClass.isMember(base[index], of: ByteClass.hostName) else {
-                return index
-            }
-            index &+= 1
-        }
+        let usual = first(base, from: start, to: end) { sluice_non_host16($0) }
+        guard usual < end, base[usual] != Ascii.colon else { return usual }
+        return first(base, from: usual, to: end) { sluice_non_reg_name16($0) }
+    }
+
+    /// The same, but for question marks, which may stand in a query.
+    @inline(__always)
+    static func endOfTarget(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end) { sluice_non_query16($0) }
     }
 
     /// Index of the first byte in `start..<end` that gives the normaliser of paths work: is no `ByteClass.plainPath`, or a slash behind

@@ -18,6 +18,8 @@ enum FieldSection {
         var next: Int
         /// See `FieldSlot.isPlain`.
         var isPlain: Bool
+        /// See `KnownField.unusual`.
+        var isUnusual: Bool
     }
 
     private enum LineOutcome: BitwiseCopyable {
@@ -55,7 +57,7 @@ enum FieldSection {
             }
             guard count < capacity else { return .malformed(.tooManyFields) }
             guard line.nameCount <= 0xFFFF else { return .malformed(.fieldNameTooLong) }
-            let known = KnownField.recognise(base + index, count: line.nameCount)
+            let known = line.isUnusual ? .unusual : KnownField.recognise(base + index, count: line.nameCount)
             slots[count] = FieldSlot(
                 name: HeadRange(start: index, count: line.nameCount),
                 value: HeadRange(start: line.valueStart, count: line.valueEnd &- line.valueStart), known: known,
@@ -84,13 +86,17 @@ enum FieldSection {
         guard valueEnd &+ 2 <= end, WordScan.pair(base, valueEnd) == WordScan.lineEnd,
             base[valueEnd &- 1] > Ascii.space
         else { return nil }
-        return Line(nameCount: nameCount, valueStart: valueStart, valueEnd: valueEnd, next: valueEnd &+ 2, isPlain: true)
+        return Line(
+            nameCount: nameCount, valueStart: valueStart, valueEnd: valueEnd, next: valueEnd &+ 2, isPlain: true, isUnusual: false)
     }
 
     /// The line at `start`, or what is wrong. The end of the section, if it has come whole, does not stand there.
     @inline(never)
     private static func anyLine(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> LineOutcome {
-        let nameEnd = ByteScan.endOfToken(base, from: start, to: end)
+        let usualEnd = ByteScan.endOfUsualName(base, from: start, to: end)
+        guard usualEnd < end else { return .none(.incomplete) }
+        let isUnusual = base[usualEnd] != Ascii.colon
+        let nameEnd = isUnusual ? ByteScan.endOfToken(base, from: usualEnd, to: end) : usualEnd
         guard nameEnd < end else { return .none(.incomplete) }
         guard base[nameEnd] == Ascii.colon, nameEnd > start else {
             guard nameEnd == start, base[start] == Ascii.carriageReturn else {
@@ -111,7 +117,8 @@ enum FieldSection {
         while valueEnd > valueStart, base[valueEnd &- 1].isBlank { valueEnd &-= 1 }
         let isPlain = valueStart == nameEnd &+ 2 && base[nameEnd &+ 1] == Ascii.space && valueEnd == lineEnd
         return .line(Line(
-            nameCount: nameEnd &- start, valueStart: valueStart, valueEnd: valueEnd, next: lineEnd &+ 2, isPlain: isPlain))
+            nameCount: nameEnd &- start, valueStart: valueStart, valueEnd: valueEnd, next: lineEnd &+ 2, isPlain: isPlain,
+            isUnusual: isUnusual))
     }
 
     /// The rule that a line breaks whose name ends with `byte` instead of a colon.

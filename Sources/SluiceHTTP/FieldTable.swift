@@ -52,6 +52,21 @@ public enum KnownField: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case xForwardedFor, xForwardedProto, xForwardedHost, xRequestID, traceparent, tracestate, via
     case xTCTimestamp, xNHNDate, contentType, date, server, retryAfter, proxyAuthenticate, proxyAuthorization
     case forwarded, xRealIP
+    case xForwardedPort, xForwardedPrefix
+    /// Any other `X-Forwarded-...`, and the two fields by which a front server tells the path that was asked for (X-Original-URL,
+    /// X-Rewrite-URL): what a service believes of its proxy, and a stranger must not be able to say.
+    case saidByProxies
+    /// A name that holds a byte other than a letter, digit or hyphen: see `UnusualNames`.
+    case unusual
+    /// Named by the head's own Connection lines (`ConnectionOptions.markNominated`), or withheld like one.
+    case nominated
+}
+
+extension KnownField {
+    /// Whether this is no field that is known by its name: what a rule wants of such a line, it has to look up by the name.
+    @inlinable
+    @inline(__always)
+    public var isNameless: Bool { self == .other || self == .unusual || self == .nominated || self == .saidByProxies }
 }
 
 /// How the end of a message's body is known (RFC 9112, 6.3).

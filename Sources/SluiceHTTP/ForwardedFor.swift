@@ -3,13 +3,14 @@ package enum ForwardedFor {
     /// The first address, seen from here, that is no trusted proxy: `peer`, else the X-Forwarded-For entries from the right.
     ///
     /// Only what a trusted proxy has written is believed, so the walk ends at the first address that is not trusted, at an entry
-    /// that is no address (then with the last good one), or at the left end. Entries may carry a port, and IPv6 addresses
-    /// brackets.
+    /// that is no address (then with the last good one), at the left end, or after `ListElements.elementsMax` entries, empty ones included:
+    /// there is no chain of so many proxies. Entries may carry a port, and IPv6 addresses brackets.
     package static func client(
         peer: IPAddress, fields: FieldTable, in bytes: ByteView, isTrusted: (IPAddress) -> Bool
     ) -> IPAddress {
         guard fields.present & KnownField.xForwardedFor.bit != 0, isTrusted(peer) else { return peer }
         var client = peer
+        var left = ListElements.elementsMax
         // Several lines are one list, in their order (RFC 9110, 5.3).
         var line = fields.count
         while line > 0 {
@@ -17,6 +18,9 @@ package enum ForwardedFor {
             guard fields[line].known == .xForwardedFor else { continue }
             var list = bytes[fields[line].value]
             while let entry = ListElements.removeLast(&list) {
+                guard left > 0 else { return client }
+                left -= 1
+                if entry.isEmpty { continue }
                 guard let address = address(ofEntry: entry) else { return client }
                 client = address
                 guard isTrusted(address) else { return client }
@@ -27,7 +31,8 @@ package enum ForwardedFor {
 
     /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`. Nil for anything else.
     static func address(ofEntry entry: ByteView) -> IPAddress? {
-        guard !entry.isEmpty else { return nil }
+        // The longest IPv6 address has 45 characters, with brackets and a port 53.
+        guard !entry.isEmpty, entry.count <= 64 else { return nil }
         if entry[0] == Ascii.openBracket {
             var close = 1
             while close < entry.count, entry[close] != Ascii.closeBracket { close += 1 }

@@ -2,13 +2,13 @@
 public enum HopByHop {
     /// Connection and the fields that RFC 9110, 7.6.1 has an intermediary remove whether nominated or not (Proxy-Connection,
     /// Keep-Alive, TE, Transfer-Encoding, Upgrade); Proxy-Authenticate and Proxy-Authorization, which concern a client and its
-    /// own proxy (11.7), never what stands behind a gateway; and Trailer, because which trailers are sent on is for us to
-    /// announce. One bit per field, as in `FieldTable.present`.
+    /// own proxy (11.7), never what stands behind a gateway; Trailer, because which trailers are sent on is for us to
+    /// announce; and whatever else Connection nominates. One bit per field, as in `FieldTable.present`.
     @inlinable
     public static var mask: UInt64 {
         KnownField.connection.bit | KnownField.keepAlive.bit | KnownField.proxyConnection.bit | KnownField.te.bit
             | KnownField.trailer.bit | KnownField.transferEncoding.bit | KnownField.upgrade.bit
-            | KnownField.proxyAuthenticate.bit | KnownField.proxyAuthorization.bit
+            | KnownField.proxyAuthenticate.bit | KnownField.proxyAuthorization.bit | KnownField.nominated.bit
     }
 
     @inlinable
@@ -16,9 +16,9 @@ public enum HopByHop {
 
     /// Whether this field must not be sent on in a trailer section: framing, routing, authentication and request modifiers
     /// (RFC 9110, 6.5.1), besides everything hop-by-hop. Every field that the gateway knows is of these kinds or its own to
-    /// write.
+    /// write. What becomes of unusual names is for the direction to say.
     @inlinable
-    public static func isForbiddenInTrailers(_ field: KnownField) -> Bool { field != .other }
+    public static func isForbiddenInTrailers(_ field: KnownField) -> Bool { field != .other && field != .unusual }
 
     /// The same for a field that the gateway does not know, by its name: further request modifiers, credentials, control data
     /// and content format. A recipient that merges trailers into the head would believe them.

@@ -1,7 +1,19 @@
 extension KnownField {
     /// Which known field a field name is, whatever its case. `name` consists of token characters only.
+    ///
+    /// Whether a name is `.unusual` or `.nominated` is not looked at here: the parser and the Connection lines tell.
     @inline(__always)
     static func recognise(_ name: UnsafePointer<UInt8>, count: Int) -> KnownField {
+        let known = recogniseWhole(name, count: count)
+        // "x-forwar": with nearly all names that are not known, one comparison.
+        guard known == .other, count > 12, WordScan.load(name, 0) | WordScan.caseBits == 0x7261_7772_6F66_2D78 else {
+            return known
+        }
+        return WordScan.matches(name, "x-forwarded-") ? .saidByProxies : .other
+    }
+
+    @inline(__always)
+    private static func recogniseWhole(_ name: UnsafePointer<UInt8>, count: Int) -> KnownField {
         switch count {
         case 2: pick(name, "te", .te)
         case 3: pick(name, "via", .via)
@@ -19,12 +31,12 @@ extension KnownField {
             }
         case 11: pick(name, "traceparent", .traceparent, "retry-after", .retryAfter)
         case 12: pick(name, "content-type", .contentType, "x-request-id", .xRequestID)
-        case 13: pick(name, "authorization", .authorization)
-        case 14: pick(name, "content-length", .contentLength, "x-tc-timestamp", .xTCTimestamp)
+        case 13: pick(name, "authorization", .authorization, "x-rewrite-url", .saidByProxies)
+        case 14: pick(name, "content-length", .contentLength, "x-tc-timestamp", .xTCTimestamp, "x-original-url", .saidByProxies)
         case 15: pick(name, "x-forwarded-for", .xForwardedFor)
-        case 16: pick(name, "x-forwarded-host", .xForwardedHost, "proxy-connection", .proxyConnection)
+        case 16: pick(name, "x-forwarded-host", .xForwardedHost, "proxy-connection", .proxyConnection, "x-forwarded-port", .xForwardedPort)
         case 17: pick(name, "transfer-encoding", .transferEncoding, "x-forwarded-proto", .xForwardedProto)
-        case 18: pick(name, "proxy-authenticate", .proxyAuthenticate)
+        case 18: pick(name, "proxy-authenticate", .proxyAuthenticate, "x-forwarded-prefix", .xForwardedPrefix)
         case 19: pick(name, "proxy-authorization", .proxyAuthorization)
         case 29: pick(name, "access-control-request-method", .accessControlRequestMethod)
         case 30: pick(name, "access-control-request-headers", .accessControlRequestHeaders)

@@ -30,16 +30,4 @@ enum MessageFraming {
         }
         return nil
     }
-
-    /// Reads every Connection line. False if one is malformed.
-    @inline(__always)
-    static func readConnection(_ bytes: ByteView, fields: FieldTable, into options: inout ConnectionOptions) -> Bool {
-        if fields.present & KnownField.connection.bit == 0 { return true }
-        var index = 0
-        while index < fields.count {
-            if fields.slots[index].known == .connection, !options.add(bytes[fields.slots[index].value]) { return false }
-            index &+= 1
-        }
-        return true
-    }
 }

@@ -8,7 +8,7 @@ extension RequestHead {
             return fault
         }
         var options = ConnectionOptions()
-        guard MessageFraming.readConnection(bytes, fields: fields, into: &options) else { return .connection }
+        guard options.read(bytes, fields: fields, repeated: repeated) else { return .connection }
         hasConnectionOptions = options.namesFields
         keepAlive = !options.close && (minorVersion == 1 || options.keepAlive)
 
@@ -56,15 +56,15 @@ extension RequestHead {
     /// requests inside would pass no policy. An offer may always be ignored (RFC 9110, 7.8).
     private func offersTunnel(_ bytes: ByteView) -> Bool {
         var isOffered = false
+        var left = ListElements.elementsMax
         var index = 0
         while index < fields.count {
             let line = fields[index]
             index += 1
             guard line.known == .upgrade else { continue }
-            var elements = ListElements(bytes[line.value])
+            var elements = ListElements(bytes[line.value], atMost: left)
             while let element = elements.next() {
-                var nameCount = 0
-                while nameCount < element.count, ByteClass.isMember(element.base[nameCount], of: ByteClass.token) { nameCount += 1 }
+                let nameCount = ByteScan.endOfToken(element.base, from: 0, to: element.count)
                 guard nameCount == element.count || element.base[nameCount] == Ascii.slash else { return false }
                 let name = element[..<nameCount]
                 let isHTTP = name.equalsIgnoringCase("h2c") || name.equalsIgnoringCase("h2") || name.equalsIgnoringCase("h3")
@@ -72,20 +72,26 @@ extension RequestHead {
                 guard !isHTTP, !name.equalsIgnoringCase("tls") else { return false }
                 isOffered = isOffered || nameCount > 0
             }
+            // Of an offer that long nothing is taken.
+            if elements.isOverLimit { return false }
+            left = elements.left
         }
         return isOffered
     }
 
+    /// Looked for among the first `ListElements.elementsMax` codings: nobody lists more.
     private func offersTrailers(_ bytes: ByteView) -> Bool {
+        var left = ListElements.elementsMax
         var index = 0
         while index < fields.count {
             let line = fields[index]
             index += 1
             guard line.known == .te else { continue }
-            var elements = ListElements(bytes[line.value])
+            var elements = ListElements(bytes[line.value], atMost: left)
             while let element = elements.next() {
                 if element.equalsIgnoringCase("trailers") { return true }
             }
+            left = elements.left
         }
         return false
     }
@@ -93,10 +99,11 @@ extension RequestHead {
 
 extension ByteView {
     /// Whether both hold the same bytes once ASCII letters are put in lower case.
-    @inlinable
     package func equalsIgnoringCaseOfBoth(_ other: ByteView) -> Bool {
         guard count == other.count else { return false }
         var index = 0
+        // Words that are the same byte for byte need no look at their letters; all others are compared byte by byte.
+        while index &+ 8 <= count, WordScan.load(base, index) == WordScan.load(other.base, index) { index &+= 8 }
         while index < count {
             if base[index].asciiLowercased != other.base[index].asciiLowercased { return false }
             index &+= 1

@@ -57,12 +57,10 @@ extension RequestHead {
         let targetStart = index
         index = ByteScan.endOfTargetPart(base, from: index, to: end)
         var pathEnd = index
-        while index < end, base[index] == Ascii.questionMark {
-            if !hasQuery {
-                hasQuery = true
-                pathEnd = index
-            }
-            index = ByteScan.endOfTargetPart(base, from: index &+ 1, to: end)
+        if index < end, base[index] == Ascii.questionMark {
+            hasQuery = true
+            pathEnd = index
+            index = ByteScan.endOfTarget(base, from: index &+ 1, to: end)
         }
         guard index < end else { return .incomplete }
         guard base[index] == Ascii.space else { return .malformed(RequestHead.targetFault(base[index])) }
@@ -143,11 +141,8 @@ extension RequestHead {
         let pathEnd = pathRange.range.upperBound
         // No question mark can stand within the scheme.
         assert(start <= pathEnd)
-        var index = start
-        while index < pathEnd, bytes[index] != Ascii.slash {
-            if bytes[index] == Ascii.at { return .userInformation }
-            index += 1
-        }
+        let index = ByteScan.index(of: Ascii.slash, bytes.base, from: start, to: pathEnd)
+        if ByteScan.index(of: Ascii.at, bytes.base, from: start, to: index) < index { return .userInformation }
         guard let parsed = Authority.parse(bytes[start..<index]) else { return .targetAuthority }
         authority = HeadRange(start: start, count: index - start)
         hostName = HeadRange(start: start, count: parsed.hostCount)

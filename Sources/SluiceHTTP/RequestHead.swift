@@ -28,7 +28,8 @@ public struct RequestHead: BitwiseCopyable {
     public internal(set) var expectsContinue = false
     /// Whether the client takes trailers (RFC 9110, 10.1.4).
     public internal(set) var teTrailers = false
-    /// Whether `ConnectionOptions.nominates` can be true for any field; false for `close`, `keep-alive`, `upgrade` and the like.
+    /// Whether Connection names fields of which the gateway knows nothing; false for `close`, `keep-alive`, `upgrade` and the like. Those
+    /// that are there are marked: `KnownField.nominated`.
     public internal(set) var hasConnectionOptions = false
     /// Whether the target has a question mark.
     public internal(set) var hasQuery = false

@@ -9,7 +9,8 @@ public struct ResponseHead: BitwiseCopyable {
     public internal(set) var keepAlive = true
     /// 101: what follows the head is no longer HTTP (RFC 9110, 15.2.2).
     public internal(set) var upgrade = false
-    /// Whether `ConnectionOptions.nominates` can be true for any field; false for `close`, `keep-alive`, `upgrade` and the like.
+    /// Whether Connection names fields of which the gateway knows nothing; false for `close`, `keep-alive`, `upgrade` and the like. Those
+    /// that are there are marked: `KnownField.nominated`.
     public internal(set) var hasConnectionOptions = false
     /// Whether the fields say of the body's length what a response that ends with its head cannot have: they are not to be passed on.
     public internal(set) var hasVainFraming = false
@@ -130,7 +131,7 @@ public struct ResponseHead: BitwiseCopyable {
             if requestWasHead { framing = .none }
         }
         var options = ConnectionOptions()
-        guard MessageFraming.readConnection(bytes, fields: fields, into: &options) else { return .connection }
+        guard options.read(bytes, fields: fields, repeated: repeated) else { return .connection }
         hasConnectionOptions = options.namesFields
         keepAlive = !options.close && (minorVersion == 1 || options.keepAlive) && framing != .untilClose && !upgrade && !hasVainFraming
         return nil

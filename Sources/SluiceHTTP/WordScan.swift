@@ -1,6 +1,8 @@
 /// Comparisons of two and of eight bytes at a time.
 enum WordScan {
-    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    /// Set in a word of text, it has every letter in lower case.
+    @inline(__always)
+    static var caseBits: UInt64 { 0x2020_2020_2020_2020 }
 
     @inline(__always)
     static func load(_ base: UnsafePointer<UInt8>, _ index: Int) -> UInt64 {
@@ -35,7 +37,6 @@ enum WordScan {
             }
             return true
         }
-        let caseBits = ones &* 0x20
         while index &+ 8 <= count {
             if load(text, index) | caseBits != load(expected, index) { return false }
             index &+= 8

@@ -63,6 +63,7 @@ struct ExplainAgreementTests {
             ["Origin: https://app.test", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: x-one"], ["Host: a.test"],
             ["Host: b.wild.test:80", "X-User: mallory"], ["Host: c.b.wild.test"], ["Authorization: Bearer \(token)", "X-User: mallory"],
             ["Authorization: \(token)x"], ["Connection: close, X-One", "X-One: 1", "X-Three: 3"], ["X-Forwarded-For: 127.0.0.9", "Via: 1.0 b", "Forwarded: for=x"],
+            ["X_User: mallory", "X-Forwarded-Port: 1", "X-Forwarded-Prefix: /a/", "X-Forwarded-Server: b", "X-Original-URL: /c"],
             ["traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: a=b", "X-Request-Id: given-1"],
             ["X-TC-Timestamp: \(Signing.timestamp(-900))", "Authorization: x"],
         ]

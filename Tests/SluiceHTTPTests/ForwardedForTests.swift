@@ -34,6 +34,14 @@ import Testing
         #expect(client(peer: "10.0.0.1", lines: [entry]) == "10.0.0.1")
     }
 
+    @Test("a chain of more than 64 proxies is not followed further, empty entries included")
+    func longChains() {
+        #expect(client(peer: "10.0.0.1", lines: ["1.1.1.1" + String(repeating: ",10.0.0.2", count: 63)]) == "1.1.1.1")
+        #expect(client(peer: "10.0.0.1", lines: ["1.1.1.1" + String(repeating: ",10.0.0.2", count: 64)]) == "10.0.0.2")
+        #expect(client(peer: "10.0.0.1", lines: ["1.1.1.1", String(repeating: ",", count: 62)]) == "1.1.1.1")
+        #expect(client(peer: "10.0.0.1", lines: ["1.1.1.1", "10.0.0.3", String(repeating: ",", count: 62)]) == "10.0.0.3")
+    }
+
     @Test("entries may carry ports and brackets", arguments: [
         ("1.1.1.1:80", "1.1.1.1"), ("2001:db8::1", "2001:db8::1"), ("[2001:db8::1]", "2001:db8::1"),
         ("[2001:db8::1]:65535", "2001:db8::1"), ("::ffff:1.1.1.1", "1.1.1.1"),

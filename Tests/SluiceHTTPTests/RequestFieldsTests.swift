@@ -183,10 +183,12 @@ import Testing
         let text = "GET / HTTP/1.1\r\nHost: a\r\nConnection: host, x-a\r\nConnection: X-B, authorization\r\nX-A: 1\r\nx-b: 2\r\nX-C: 3\r\n"
             + "Authorization: s\r\n\r\n"
         request(text) { _, head, bytes in
-            let nominated = (0..<head.fields.count).filter {
-                ConnectionOptions.nominates(head.fields[$0], fields: head.fields, in: bytes)
-            }
+            let nominated = (0..<head.fields.count).filter { head.fields[$0].known == .nominated }
             #expect(nominated.map { bytes[head.fields[$0].name].string } == ["X-A", "x-b"])
+            let names = ConnectionOptions.nominated(by: head.fields, in: bytes)
+            for (name, isNominated) in [("x-A", true), ("X-b", true), ("x-c", false), ("host", false), ("authorization", false)] {
+                withBytes(name.utf8) { #expect(names.contains($0) == isNominated, "\(name)") }
+            }
         }
     }
 
@@ -194,12 +196,49 @@ import Testing
     func hopByHop() {
         let expected: Set<KnownField> = [
             .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .proxyAuthenticate, .proxyAuthorization,
+            .nominated,
         ]
         #expect(Set(KnownField.allCases.filter(HopByHop.isHopByHop)) == expected)
     }
 
     @Test("no field that the gateway knows may be sent on in trailers")
     func trailerFields() {
-        #expect(KnownField.allCases.filter { !HopByHop.isForbiddenInTrailers($0) } == [.other])
+        #expect(KnownField.allCases.filter { !HopByHop.isForbiddenInTrailers($0) } == [.other, .unusual])
+    }
+
+    @Test("Connection lines have 64 options at most, empty ones included, of which 32 may name fields that nobody knows", arguments: [
+        (String(repeating: ",", count: 64), HeadOutcome.complete), (String(repeating: ",", count: 65), .malformed(.connection)),
+        (String(repeating: "close,", count: 64), .complete), (String(repeating: "close,", count: 65), .malformed(.connection)),
+        ((0..<32).map { "x\($0)," }.joined(), .complete), ((0..<33).map { "x\($0)," }.joined(), .malformed(.connection)),
+        (String(repeating: ",", count: 60) + "\r\nConnection: a,b,c,d", .complete),
+        (String(repeating: ",", count: 60) + "\r\nConnection: a,b,c,d,e", .malformed(.connection)),
+        ("close\r\nConnection: a b", .malformed(.connection)), ("keep-alive\r\nConnection: " + String(repeating: ",", count: 64), .malformed(.connection)),
+    ])
+    func longLists(value: String, expected: HeadOutcome) {
+        #expect(outcome("Connection: \(value)\r\n") == expected)
+    }
+
+    @Test("a long Upgrade offers nothing, and trailers behind 64 codings are not seen")
+    func longOffers() {
+        let many = String(repeating: "a,", count: 64)
+        for (list, isOffered) in [(String(many.dropLast()), true), (many + "a", false)] {
+            request("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: \(list)\r\n\r\n") { _, head, _ in #expect(head.upgrade == isOffered) }
+        }
+        for (list, isTaken) in [(String(many.dropLast(2)) + "trailers", true), (many + "trailers", false)] {
+            request("GET / HTTP/1.1\r\nHost: a\r\nTE: \(list)\r\n\r\n") { _, head, _ in #expect(head.teTrailers == isTaken) }
+        }
+    }
+
+    @Test("a name with any byte but letters, digits and hyphens is unusual, also if it looks like a known one; X-Forwarded-* is known", arguments: [
+        ("X-User", KnownField.other), ("X_User", .unusual), ("X.User", .unusual), ("_", .unusual), ("X-User~", .unusual), ("Transfer_Encoding", .unusual),
+        ("X_Forwarded_For", .unusual), ("x-forwarded-abcdefghijklmnop_", .unusual), ("X-Forwarded-Server", .saidByProxies), ("x-forwarded-a", .saidByProxies),
+        ("X-FORWARDED-CLIENT-CERT", .saidByProxies), ("X-Original-URL", .saidByProxies), ("x-rewrite-url", .saidByProxies), ("X-Forwarded-", .other),
+        ("X-Forwarded-Port", .xForwardedPort), ("x-forwarded-prefix", .xForwardedPrefix), ("X-Forwarded-For", .xForwardedFor), ("X-Forwarder-Name", .other),
+    ])
+    func kinds(name: String, expected: KnownField) {
+        request("GET / HTTP/1.1\r\nHost: a\r\n\(name): 1\r\n\r\n") { outcome, head, _ in
+            #expect(outcome == .complete)
+            #expect(head.fields[1].known == expected)
+        }
     }
 }

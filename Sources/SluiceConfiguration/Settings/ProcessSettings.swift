@@ -41,6 +41,7 @@ package struct ProcessSettings: Sendable, Equatable {
     package var maxHeadBytes = 32_768
     package var maxBodyBytes = 10_485_760
     package var maxFields = 128
+    package var unusualFields = UnusualFields.drop
     package var maxConnections = 0
     package var maxConnectionsPerClient = 0
     package var requestsPerConnectionMax = 0
@@ -110,6 +111,16 @@ package struct ProcessSettings: Sendable, Equatable {
         case finish
         /// It has gone.
         case abort
+    }
+
+    /// What becomes of a request's fields whose names hold a byte other than a letter, digit or hyphen.
+    package enum UnusualFields: String, CaseIterable, Sendable {
+        /// They are not sent on.
+        case drop
+        /// The request is answered with 400.
+        case refuse
+        /// They are sent on, but for those that a service may take for a field that the gateway sets, removes, checks or remembers.
+        case pass
     }
 
     package enum LogLevel: String, CaseIterable, Sendable {

@@ -61,6 +61,8 @@ extension Setting {
         Setting("SLUICE_MAX_BODY_BYTES", .integer(\.maxBodyBytes, 0...(1 << 40)), unit: bytes,
             "longest body of a request; 0: none may have one"),
         Setting("SLUICE_MAX_FIELDS", .integer(\.maxFields, 8...1000), unit: "fields", "most header fields of a request"),
+        Setting("SLUICE_UNUSUAL_FIELDS", .unusualFields(\.unusualFields),
+            "request fields whose names hold other than letters, digits and hyphens, which services confuse: not sent on (drop), 400 (refuse), or pass"),
         Setting("SLUICE_MAX_CONNECTIONS", .integer(\.maxConnections, 0...10_000_000), unit: "connections",
             "most client connections, over all workers; 0: as many as the descriptor limit allows"),
         Setting("SLUICE_MAX_CONNECTIONS_PER_CLIENT", .integer(\.maxConnectionsPerClient, 0...10_000_000),

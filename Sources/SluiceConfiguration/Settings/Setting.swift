@@ -15,6 +15,7 @@ package struct Setting: Sendable {
         case quotaAway(Path<ProcessSettings.QuotaAway>)
         case rateLimitFields(Path<ProcessSettings.RateLimitFields>)
         case clientClose(Path<ProcessSettings.ClientClose>)
+        case unusualFields(Path<ProcessSettings.UnusualFields>)
         case logLevel(Path<ProcessSettings.LogLevel>)
         case accessLog(Path<ProcessSettings.AccessLogTarget>)
         /// `on` or `off`.
@@ -57,6 +58,7 @@ package struct Setting: Sendable {
         case .quotaAway: Quoting.alternatives(ProcessSettings.QuotaAway.allCases.map(\.rawValue))
         case .rateLimitFields: Quoting.alternatives(ProcessSettings.RateLimitFields.allCases.map(\.rawValue))
         case .clientClose: Quoting.alternatives(ProcessSettings.ClientClose.allCases.map(\.rawValue))
+        case .unusualFields: Quoting.alternatives(ProcessSettings.UnusualFields.allCases.map(\.rawValue))
         case .logLevel: Quoting.alternatives(ProcessSettings.LogLevel.allCases.map(\.rawValue))
         case .accessLog: "off, - for standard output, or the path of a file"
         case .flag: "on or off"
@@ -77,6 +79,7 @@ package struct Setting: Sendable {
         case .quotaAway(let path): settings[keyPath: path].rawValue
         case .rateLimitFields(let path): settings[keyPath: path].rawValue
         case .clientClose(let path): settings[keyPath: path].rawValue
+        case .unusualFields(let path): settings[keyPath: path].rawValue
         case .logLevel(let path): settings[keyPath: path].rawValue
         case .flag(let path): settings[keyPath: path] ? "on" : "off"
         case .path(let path): settings[keyPath: path]
@@ -113,6 +116,7 @@ package struct Setting: Sendable {
         case .quotaAway(let path): return set(path, ProcessSettings.QuotaAway(rawValue: text), &settings)
         case .rateLimitFields(let path): return set(path, ProcessSettings.RateLimitFields(rawValue: text), &settings)
         case .clientClose(let path): return set(path, ProcessSettings.ClientClose(rawValue: text), &settings)
+        case .unusualFields(let path): return set(path, ProcessSettings.UnusualFields(rawValue: text), &settings)
         case .logLevel(let path): return set(path, ProcessSettings.LogLevel(rawValue: text), &settings)
         case .flag(let path): return set(path, ["on": true, "off": false][text], &settings)
         case .path(let path): return set(path, text.utf8.contains(0) ? nil : text, &settings)

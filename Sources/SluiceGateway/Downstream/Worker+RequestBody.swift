@@ -199,6 +199,9 @@ extension Worker {
         case .malformed(let fault): return .refused(fault.kind == .tooManyFields ? .headTooLarge : .badRequest(fault.detail))
         case .complete(let length):
             guard length <= Limits.requestTrailerBytes else { return .refused(.headTooLarge) }
+            guard !limits.refusesUnusualFields || fields.present & KnownField.unusual.bit == 0 else {
+                return .refused(.unusualField)
+            }
             block.pointee.inputUsed += length
             block.pointee.transfer.requestBody = .complete
             return .piece(BodyPiece(content: content, trailers: bytes[..<length], trailerFields: fields, isLast: true))
@@ -213,10 +216,10 @@ extension Worker {
         writer.write(ChunkedEncoder.lastChunkLine)
         if let fields = piece.trailerFields {
             let selection = FieldSelection(block, isPreCall: false)
-            let head = block.pointee.exchange.head.fields
-            let headBytes = block.pointee.exchange.headBytes
+            let nominated = block.pointee.exchange.nominatedNames()
+            let signed = PolicyChain.signedNames(of: block.pointee.exchange)
             writer.writeTrailers(fields, in: piece.trailers) {
-                selection.isSelective && selection.dropsTrailer($0, in: piece.trailers, fields: head, head: headBytes)
+                selection.dropsTrailer($0, in: piece.trailers, nominated: nominated, signed: signed)
             }
         }
         writer.write("\r\n")

@@ -79,6 +79,10 @@ extension Worker {
                 refuse(connection, .headTooLarge)
                 return false
             }
+            guard !limits.refusesUnusualFields || block.pointee.exchange.head.fields.present & KnownField.unusual.bit == 0 else {
+                refuse(connection, .unusualField)
+                return false
+            }
             begin(connection, block)
             return false
         case .incomplete:

@@ -52,7 +52,7 @@ extension Worker {
     private func writeLines(
         _ writer: inout HeadWriter, _ policies: ResponsePolicies, _ head: ResponseHead, _ bytes: ByteView
     ) -> Bool {
-        let isSelective = policies.isSelective || head.hasConnectionOptions
+        let isSelective = policies.isSelective
         var dropped = HopByHop.mask
         // Of a body that is not sent (HEAD, 304) the length may still be told, never with 1xx and 204 (RFC 9110, 8.6).
         if head.framing != .none || head.status < 200 || head.status == 204 || head.hasVainFraming {
@@ -73,11 +73,7 @@ extension Worker {
                 guard keepsLength, slot.pointee.known == .contentLength, isPlainNumber(bytes[slot.pointee.value]) else { continue }
                 hasLength = true
             }
-            if isSelective {
-                let slot = slot.pointee
-                if head.hasConnectionOptions, ConnectionOptions.nominates(slot, fields: head.fields, in: bytes) { continue }
-                if policies.drops(slot, in: bytes) { continue }
-            }
+            if isSelective, policies.drops(slot.pointee, in: bytes) { continue }
             runs.add(slot, to: &writer)
         }
         runs.finish(&writer)

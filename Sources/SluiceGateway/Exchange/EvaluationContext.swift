@@ -28,4 +28,6 @@ struct EvaluationContext {
     /// Scratch whose content nobody expects to find again after one policy's evaluation.
     var scratch: UnsafeMutablePointer<UInt8>
     var scratchCapacity: Int
+    /// The bit of `KnownField.unusual` unless SLUICE_UNUSUAL_FIELDS has such fields pass; then 0.
+    var withheldKinds: UInt64 = KnownField.unusual.bit
 }

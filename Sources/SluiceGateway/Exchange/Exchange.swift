@@ -33,6 +33,8 @@ struct Exchange: BitwiseCopyable {
     var query: ByteView?
     var domain: UnsafePointer<CompiledDomain>?
     var endpoint: UnsafePointer<CompiledEndpoint>?
+    /// Whether the domain's key was taken off the path, which the services then do not see.
+    var isFoundByKey = false
     /// Whether the domain is known although the path cannot be matched: the request counts, and is then an invalid target.
     var hasUnsafeTarget = false
     /// What the path holds that a service may read in another way; empty where the domain does not mind, and where no endpoint matches.

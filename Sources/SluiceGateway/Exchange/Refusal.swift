@@ -57,6 +57,7 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
     static var requestTimeout: Refusal { Refusal(.requestTimeout) }
     static var bodyTooLarge: Refusal { Refusal(.bodyTooLarge) }
     static var headTooLarge: Refusal { Refusal(.headTooLarge) }
+    static var unusualField: Refusal { .badRequest("unusual header name") }
     static func badRequest(_ detail: StaticString) -> Refusal { Refusal(.badRequest, detail: detail) }
     static func upstreamFailed(_ detail: StaticString) -> Refusal { Refusal(.upstreamFailed, detail: detail) }
     static func upstreamUnavailable(_ detail: StaticString) -> Refusal { Refusal(.upstreamUnavailable, detail: detail) }

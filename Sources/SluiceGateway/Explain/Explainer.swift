@@ -95,7 +95,8 @@ package final class Explainer {
         switch RequestHead.parse(bytes, slots: slots, capacity: worker.layout.slotCapacity, into: &block.pointee.exchange.head) {
         case .complete:
             block.pointee.inputUsed = block.pointee.exchange.head.length
-            return nil
+            let isUnusual = block.pointee.exchange.head.fields.present & KnownField.unusual.bit != 0
+            return worker.limits.refusesUnusualFields && isUnusual ? .unusualField : nil
         case .incomplete: return .badRequest("incomplete head")
         case .malformed(let fault):
             switch fault.kind {

@@ -40,13 +40,21 @@ extension Step {
         case .cors(let cors): cors.pointee.evaluate(&exchange)
         case .maintenance(let response): .respond(response)
         case .usageQuota(let quota): quota.pointee.evaluate(&exchange)
-        case .hmac(let hmac): hmac.pointee.evaluate(&exchange)
+        case .hmac(let hmac): Self.evaluate(hmac, &exchange)
         case .jwt(let jwt): jwt.pointee.evaluate(&exchange)
         case .bodyLimit(let bytes): exchange.announcesMore(than: bytes) ? .refuse(.bodyTooLarge) : .proceed
         case .preCall(let preCall): preCall.pointee.evaluate(&exchange)
         case .rewrite(let rewrite): rewrite.pointee.evaluate(&exchange)
         case .mock(let response): .respond(response)
         }
+    }
+
+    /// What a signature has covered goes on: see `Exchange.relyOnSigned`.
+    @inline(__always)
+    private static func evaluate(_ hmac: UnsafePointer<HMAC.Compiled>, _ exchange: inout Exchange) -> Verdict {
+        let verdict = hmac.pointee.evaluate(&exchange)
+        if case .proceed = verdict { exchange.relyOnSigned() }
+        return verdict
     }
 
     /// The policy's name in the configuration, for logs, metrics and `explain`.
@@ -75,6 +83,15 @@ enum PolicyChain {
         if let endpoint = exchange.endpoint { return endpoint.pointee.steps }
         guard let domain = exchange.domain else { return ArenaSlice() }
         return exchange.hasUnsafeTarget ? domain.pointee.unsafeTargetSteps : domain.pointee.ownSteps
+    }
+
+    /// The names that the signature covers of an exchange whose chain has an HMAC step, which it has passed.
+    static func signedNames(of exchange: borrowing Exchange) -> NameSet {
+        let steps = steps(of: exchange)
+        for index in 0..<steps.count {
+            if case .hmac = steps[index] { return exchange.signedNames() }
+        }
+        return NameSet(in: .empty)
     }
 
     /// The step that was evaluated last: the one that suspended or refused the exchange.

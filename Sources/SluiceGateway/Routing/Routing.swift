@@ -29,6 +29,7 @@ enum Routing {
         }
         let domain = snapshot.pointee.compiledDomains.pointer(at: match.domain)
         exchange.domain = domain
+        exchange.isFoundByKey = match.restStart > 0
         if whole.marks.intersects(domain.pointee.unsafeMarks) {
             exchange.hasUnsafeTarget = true
             return nil

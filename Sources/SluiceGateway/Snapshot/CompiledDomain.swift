@@ -4,6 +4,8 @@ import SluiceHTTP
 struct CompiledDomain {
     /// The domain's key, for logs.
     let key: ByteView
+    /// The X-Forwarded-Prefix line, with its CRLF, of requests that name the domain by its key.
+    let prefixLine: ByteView
     /// Its row in the counters; the same for the same key over every reload.
     let counter: Int
     /// The row of its requests that no endpoint matches.
@@ -34,6 +36,8 @@ struct CompiledEndpoint {
     let steps: ArenaSlice<Step>
     let headers: UnsafePointer<HeaderChanges.Compiled>?
     let forwardedClaims: ArenaSlice<ByteView>
+    /// Nil where no name of a request's fields is special.
+    let fields: UnsafePointer<EndpointFields>?
 }
 
 extension CompiledEndpoint {

@@ -93,13 +93,14 @@ struct SnapshotCompiler {
             quotaCharge: domain.policies.usageQuota?.charge ?? .before,
             hmac: domain.policies.hmac.flatMap { HMAC.compile($0, into: builder) }.map { arena.store($0) },
             jwt: domain.policies.jwt.flatMap { JWT.compile($0, into: builder) }.map { arena.store($0) })
-        let endpoints = domain.endpoints.map { compile($0, of: domain.key.value, parts) }
+        let endpoints = domain.endpoints.map { compile($0, of: domain, parts) }
         let table = EndpointTable.compile(
             domain.endpoints.map { EndpointSource(pattern: $0.hasPath ? $0.path : nil, methods: $0.methods) }, registry: methods, into: arena,
             problems: problems)
         let upstream = compileUpstream(domain)
         return CompiledDomain(
-            key: arena.bytes(domain.key.value), counter: metricRows.domain(domain.key.value),
+            key: arena.bytes(domain.key.value), prefixLine: arena.bytes("X-Forwarded-Prefix: /\(domain.key.value)\r\n"),
+            counter: metricRows.domain(domain.key.value),
             unmatchedCounter: metricRows.endpoint(.init(domain: domain.key.value, endpoint: "")),
             unsafeMarks: domain.keepsEncodedSlashes ? .hiddenDots : .encodedSlash, keepsAmbiguousPaths: domain.keepsAmbiguousPaths, endpoints: table, compiledEndpoints: arena.store(endpoints),
             ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), charge: .before, into: arena)),
@@ -155,9 +156,10 @@ struct SnapshotCompiler {
     // MARK: Endpoints
 
     private func compile(
-        _ endpoint: GatewayConfiguration.EndpointConfiguration, of domain: String, _ parts: DomainParts
+        _ endpoint: GatewayConfiguration.EndpointConfiguration, of owner: GatewayConfiguration.DomainConfiguration, _ parts: DomainParts
     ) -> CompiledEndpoint {
         let arena = builder.arena
+        let domain = owner.key.value
         let methods = endpoint.methods?.value.map(\.value).joined(separator: ",") ?? "*"
         let name = "\(methods) \(endpoint.path.value)"
         let quota = UsageQuota.compile(
@@ -180,6 +182,20 @@ struct SnapshotCompiler {
             pattern: arena.bytes(endpoint.path.value),
             counter: metricRows.endpoint(.init(domain: domain, endpoint: name)),
             steps: arena.store(steps), headers: headers.map { arena.store($0) },
-            forwardedClaims: parts.jwt?.pointee.forwardedHeaders ?? ArenaSlice())
+            forwardedClaims: parts.jwt?.pointee.forwardedHeaders ?? ArenaSlice(), fields: fields(of: endpoint, owner, headers, arena))
+    }
+
+    /// The names that the endpoint's policies, and its domain's, make special in requests.
+    private func fields(
+        of endpoint: GatewayConfiguration.EndpointConfiguration, _ domain: GatewayConfiguration.DomainConfiguration,
+        _ changes: HeaderChanges.Compiled?, _ arena: Arena
+    ) -> UnsafePointer<EndpointFields>? {
+        let request = endpoint.policies.headers?.request
+        let cacheKey = endpoint.policies.preCall?.cacheKey ?? []
+        return EndpointFields(
+            changes: changes?.request,
+            changed: (request?.set.map(\.name.value) ?? []) + (request?.remove.map(\.value) ?? []),
+            claims: domain.policies.jwt?.forwards.map(\.header) ?? [],
+            relied: (domain.policies.hmac?.requiredHeaders ?? []) + cacheKey, into: arena).map { arena.store($0) }
     }
 }

@@ -50,39 +50,24 @@ extension Worker {
 
     // MARK: The client's fields
 
-    /// Fields that never pass as they are: those of the connection, and those that are written anew.
-    private static var writtenAnew: UInt64 {
-        HopByHop.mask | KnownField.host.bit | KnownField.contentLength.bit | KnownField.expect.bit
-            | KnownField.xForwardedFor.bit | KnownField.xForwardedProto.bit | KnownField.xForwardedHost.bit
-            | KnownField.xRequestID.bit | KnownField.traceparent.bit | KnownField.via.bit
-    }
-
     /// Copies the client's end-to-end fields.
     private func writeClientFields(
         _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, isPreCall: Bool = false
     ) {
         let bytes = block.pointee.exchange.headBytes
         let fields = block.pointee.exchange.head.fields
-        let dropped = droppedFields(block)
-        let selection = FieldSelection(block, isPreCall: isPreCall)
+        let selection = FieldSelection(block, isPreCall: isPreCall, notWritten: limits.unwrittenFields)
+        // A trace that cannot be continued is begun anew, without the state of the old one (W3C Trace Context, 4.3).
+        let dropped = selection.dropped | (validTraceparent(block) == nil ? KnownField.tracestate.bit : 0)
         var runs = FieldRuns(bytes)
         for index in 0..<fields.count {
             // By pointer: of a line that is copied with its neighbours little is looked at.
             let slot = UnsafePointer(fields.slots + index)
             if dropped & slot.pointee.known.bit != 0 { continue }
-            if selection.isSelective, selection.drops(slot.pointee, fields: fields, in: bytes) { continue }
+            if selection.isSelective, selection.drops(slot.pointee, in: bytes) { continue }
             runs.add(slot, to: &writer)
         }
         runs.finish(&writer)
-    }
-
-    private func droppedFields(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
-        var dropped = Self.writtenAnew & ~limits.unwrittenFields
-        // What says where a request came from is believed of trusted proxies only.
-        if !block.pointee.exchange.peerIsTrusted { dropped |= KnownField.forwarded.bit | KnownField.xRealIP.bit }
-        // A trace that cannot be continued is begun anew, without the state of the old one (W3C Trace Context, 4.3).
-        if validTraceparent(block) == nil { dropped |= KnownField.tracestate.bit }
-        return dropped
     }
 
     private func writeClaims(
@@ -114,8 +99,9 @@ extension Worker {
     @inline(__always)
     private func writeForwarding(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64) {
         if omitted & KnownField.xForwardedFor.bit == 0 { writeForwardedFor(&writer, block) }
-        if omitted & KnownField.xForwardedProto.bit == 0 { writeForwardedProto(&writer, block) }
+        writeForwardedProtoAndPort(&writer, block, omitting: omitted)
         if omitted & KnownField.xForwardedHost.bit == 0 { writeForwardedHost(&writer, block) }
+        if omitted & KnownField.xForwardedPrefix.bit == 0 { writeForwardedPrefix(&writer, block) }
         if omitted & KnownField.xRequestID.bit == 0 { writer.writeField("X-Request-Id: ", requestID(block)) }
         if omitted & KnownField.traceparent.bit == 0 { writeTrace(&writer, block) }
         if omitted & KnownField.via.bit == 0 { writeVia(&writer, block) }
@@ -129,11 +115,58 @@ extension Worker {
         writer.write("\r\n")
     }
 
-    private func writeForwardedProto(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        if block.pointee.exchange.peerIsTrusted, let proto = block.pointee.exchange.value(of: .xForwardedProto) {
-            writer.writeField("X-Forwarded-Proto: ", proto)
-        } else {
-            writer.write(block.pointee.exchange.isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
+    /// How the client has come to the gateway, and to which port: that of its Host, which is the port that it knows, else its scheme's own.
+    @inline(__always)
+    private func writeForwardedProtoAndPort(
+        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64
+    ) {
+        let both = KnownField.xForwardedProto.bit | KnownField.xForwardedPort.bit
+        guard omitted & both == 0, block.pointee.exchange.head.port == nil, !block.pointee.exchange.peerIsTrusted else {
+            return writeOtherProtoAndPort(&writer, block, omitting: omitted)
+        }
+        writer.write(block.pointee.exchange.isSecure
+            ? "X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n" : "X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n")
+    }
+
+    /// The same with a port in Host, or with what a trusted proxy says.
+    @inline(never)
+    private func writeOtherProtoAndPort(
+        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64
+    ) {
+        let isTrusted = block.pointee.exchange.peerIsTrusted
+        let proto = isTrusted ? block.pointee.exchange.value(of: .xForwardedProto) : nil
+        if omitted & KnownField.xForwardedProto.bit == 0 {
+            let own = ByteView(block.pointee.exchange.isSecure ? "https" as StaticString : "http" as StaticString)
+            writer.writeField("X-Forwarded-Proto: ", proto ?? own)
+        }
+        guard omitted & KnownField.xForwardedPort.bit == 0 else { return }
+        if isTrusted, let port = block.pointee.exchange.value(of: .xForwardedPort) {
+            return writer.writeField("X-Forwarded-Port: ", port)
+        }
+        let host = isTrusted ? block.pointee.exchange.value(of: .xForwardedHost) : nil
+        let named = host.map { Authority.parse($0)?.port } ?? block.pointee.exchange.head.port
+        let isSecure = proto.map { $0.equalsIgnoringCase("https") } ?? block.pointee.exchange.isSecure
+        writer.write("X-Forwarded-Port: ")
+        writer.write(decimal: UInt64(named ?? (isSecure ? 443 : 80)))
+        writer.write("\r\n")
+    }
+
+    /// What was taken off the path in front of the request, by a trusted proxy and by the gateway.
+    @inline(__always)
+    private func writeForwardedPrefix(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+        let own = block.pointee.exchange.isFoundByKey ? block.pointee.exchange.domain : nil
+        if block.pointee.exchange.peerIsTrusted, let before = block.pointee.exchange.value(of: .xForwardedPrefix) {
+            writer.write("X-Forwarded-Prefix: ")
+            // A last slash of theirs is the first one of ours.
+            let hasSlash = own != nil && !before.isEmpty && before[before.count - 1] == UInt8(ascii: "/")
+            writer.write(hasSlash ? before[..<(before.count - 1)] : before)
+            if let own {
+                writer.write("/")
+                writer.write(own.pointee.key)
+            }
+            writer.write("\r\n")
+        } else if let own {
+            writer.write(own.pointee.prefixLine)
         }
     }
 
@@ -206,44 +239,5 @@ extension Worker {
     private func validTraceparent(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView? {
         guard let value = block.pointee.exchange.value(of: .traceparent), TraceParent.isValid(value) else { return nil }
         return value
-    }
-}
-
-/// Which of the client's fields do not pass although nothing general forbids it.
-struct FieldSelection {
-    private let headers: UnsafePointer<HeaderChanges.Compiled>?
-    private let claims: ArenaSlice<ByteView>
-    private let hasNominated: Bool
-    private let isPreCall: Bool
-    /// False where every field passes: the common case costs one test.
-    let isSelective: Bool
-
-    init(_ block: UnsafeMutablePointer<ExchangeBlock>, isPreCall: Bool) {
-        let endpoint = block.pointee.exchange.endpoint
-        // The endpoint's changes are for its upstream; a pre-call API gets what the client sent.
-        headers = isPreCall ? nil : endpoint?.pointee.headers
-        claims = endpoint?.pointee.forwardedClaims ?? ArenaSlice()
-        hasNominated = block.pointee.exchange.head.hasConnectionOptions
-        self.isPreCall = isPreCall
-        isSelective = headers != nil || claims.count > 0 || hasNominated || isPreCall
-    }
-
-    func drops(_ slot: FieldSlot, fields: FieldTable, in bytes: ByteView) -> Bool {
-        if hasNominated, ConnectionOptions.nominates(slot, fields: fields, in: bytes) { return true }
-        return drops(slot, in: bytes)
-    }
-
-    /// What does not pass in the head does not pass in the trailers either. `head` holds the lines that nominate.
-    func dropsTrailer(_ slot: FieldSlot, in bytes: ByteView, fields: FieldTable, head: ByteView) -> Bool {
-        if hasNominated, ConnectionOptions.nominates(name: bytes[slot.name], fields: fields, in: head) { return true }
-        return drops(slot, in: bytes)
-    }
-
-    private func drops(_ slot: FieldSlot, in bytes: ByteView) -> Bool {
-        let name = bytes[slot.name]
-        if isPreCall, PreCall.isAboutResource(name) { return true }
-        if let headers, headers.pointee.request.drops(slot, in: bytes) { return true }
-        for index in 0..<claims.count where name.equalsIgnoringCaseOfBoth(claims[index]) { return true }
-        return false
     }
 }

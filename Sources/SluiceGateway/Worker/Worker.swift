@@ -120,7 +120,8 @@ final class Worker {
         context = .allocate(capacity: 1)
         context.initialize(to: EvaluationContext(
             matchScratch: matchScratch.handle, worker: number, workerCount: UInt64(workerCount), leases: .allocate(capacity: 1),
-            attention: counts.makeQueue(), keeper: counts.state, scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes))
+            attention: counts.makeQueue(), keeper: counts.state, scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes,
+            withheldKinds: limits.passesUnusualFields ? 0 : KnownField.unusual.bit))
         wheel = DeadlineWheel(now: clock.monotonicNanoseconds() / 1_000_000)
         readWallClock()
         readClock()

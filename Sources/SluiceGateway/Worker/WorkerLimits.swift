@@ -48,6 +48,9 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let halfCloseAborts: Bool
     /// Fields that are not written into requests although a gateway would, as in `FieldTable.present`; a client's own pass.
     let unwrittenFields: UInt64
+    /// Whether requests with unusual field names are refused; else see `EvaluationContext.withheldKinds`.
+    let refusesUnusualFields: Bool
+    let passesUnusualFields: Bool
 
     init(_ settings: ProcessSettings) {
         headBytesMax = settings.maxHeadBytes
@@ -83,5 +86,7 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         tellsLimitsAlways = settings.rateLimitFields == .all
         halfCloseAborts = settings.clientClose == .abort
         unwrittenFields = settings.via ? 0 : KnownField.via.bit
+        refusesUnusualFields = settings.unusualFields == .refuse
+        passesUnusualFields = settings.unusualFields == .pass
     }
 }

@@ -41,7 +41,7 @@ enum CORS: Policy {
             origins: arena.store(origins), allowsAllOrigins: all,
             methods: arena.store(configuration.methods.filter { $0 != "*" }.map { arena.bytes($0) }),
             allowsAllMethods: configuration.methods.contains("*"),
-            headers: arena.store(configuration.headers.filter { $0 != "*" }.map { arena.bytes($0.asciiLowercased) }),
+            headers: FieldNames(configuration.headers.filter { $0 != "*" }, into: arena),
             allowsAllHeaders: configuration.headers.contains("*"),
             denial: renderer.preflight(allowing: nil),
             fieldsWithoutPermission: all ? origins[0].responseFields : arena.bytes("Vary: Origin\r\n"))
@@ -65,13 +65,15 @@ extension CORS {
     }
 
     struct Compiled: BitwiseCopyable {
+        /// Headers that a preflight may ask for, empty elements of the list included; one that asks for more is not granted.
+        static let requestedHeadersMax = 128
+
         /// Sorted by length, then by bytes. Exactly one where all origins are allowed.
         let origins: ArenaSlice<Origin>
         let allowsAllOrigins: Bool
         let methods: ArenaSlice<ByteView>
         let allowsAllMethods: Bool
-        /// In lower case.
-        let headers: ArenaSlice<ByteView>
+        let headers: FieldNames
         let allowsAllHeaders: Bool
         /// The answer to a preflight that is not granted.
         let denial: UnsafePointer<StoredResponse>
@@ -135,15 +137,18 @@ extension CORS {
             let fields = exchange.head.fields
             let bytes = exchange.headBytes
             guard fields.first(.accessControlRequestHeaders) != nil else { return true }
+            var left = Self.requestedHeadersMax
             var line = 0
             while line < fields.count {
                 let slot = fields[line]
                 line += 1
                 guard slot.known == .accessControlRequestHeaders else { continue }
-                var names = ListElements(bytes[slot.value])
+                var names = ListElements(bytes[slot.value], atMost: left)
                 while let name = names.next() {
                     guard allows(header: name) else { return false }
                 }
+                if names.isOverLimit { return false }
+                left = names.left
             }
             return true
         }
@@ -151,12 +156,7 @@ extension CORS {
         private func allows(header: ByteView) -> Bool {
             // Fetch, "CORS non-wildcard request-header name": a browser wants Authorization listed by name.
             if allowsAllHeaders, !header.equalsIgnoringCase("authorization") { return true }
-            var index = 0
-            while index < headers.count {
-                if header.equalsIgnoringCase(headers[index]) { return true }
-                index += 1
-            }
-            return false
+            return headers.contains(header)
         }
     }
 }

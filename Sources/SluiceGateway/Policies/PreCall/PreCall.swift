@@ -24,7 +24,7 @@ enum PreCall: Policy {
         /// On expiry: `.preCallFailed` (502).
         var timeoutMilliseconds = 1000
         /// The fields that tell questions apart, in lower case and sorted; nil for all that are forwarded, the gateway's own
-        /// X-Forwarded-For, -Proto and -Host among them, but X-Request-Id, traceparent and tracestate.
+        /// X-Forwarded-For, -Proto, -Host, -Port and -Prefix among them, but X-Request-Id, traceparent and tracestate.
         /// Never empty: one client's yes would then let everybody through.
         var cacheKey: [String]?
     }
@@ -33,7 +33,7 @@ enum PreCall: Policy {
         /// The service's origin, by its place in the registry.
         let origin: Int
         /// Request line, Host and, for a method that has one without a body too, Content-Length; each line with its CRLF. The
-        /// forwarded fields follow: those for which `HopByHopFields.isForwarded`.
+        /// forwarded fields follow.
         let requestHead: ByteView
         let timeoutMilliseconds: UInt64
         /// Whether the service may be asked twice (RFC 9110, 9.2.2).
@@ -53,14 +53,15 @@ enum PreCall: Policy {
             /// endpoints, or one before and after a reload, share entries only if they ask the same question, take the same answers for
             /// a yes and believe it for the same time.
             let question: SipHash128.Value
-            /// In lower case; nil for all that are forwarded.
-            let fields: ArenaSlice<ByteView>?
-            /// Whether what the gateway itself says of the client tells questions apart: X-Forwarded-For, -Proto and -Host.
+            /// Nil for all that are forwarded.
+            let fields: FieldNames?
+            /// Whether what the gateway itself says of the client tells questions apart: X-Forwarded-For, -Proto, -Host, -Port and -Prefix.
             let includesClient: Bool
         }
 
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             guard let memory else { return .suspend }
+            if let fields = memory.fields { exchange.rely(on: fields) }
             let now = exchange.context.pointee.monotonicNanoseconds
             return memory.answers.contains(memory.key(of: exchange), at: now) ? .proceed : .suspend
         }
@@ -99,7 +100,7 @@ enum PreCall: Policy {
 
     private static func memory(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled.Memory {
         let arena = snapshot.arena
-        let fields = configuration.cacheKey.map { arena.store($0.map { arena.bytes($0) }) }
+        let fields = configuration.cacheKey.map { FieldNames($0, into: arena) }
         let url = configuration.url.value
         var hash = SipHash128(key: hashKey)
         let texts = [configuration.method, url.isSecure ? "https" : "http", url.authority, url.target]
@@ -123,7 +124,7 @@ enum PreCall: Policy {
 
     private static func saysWhereFrom(_ name: String) -> Bool {
         switch name.withByteView({ KnownField(name: $0) }) {
-        case .xForwardedFor, .xForwardedProto, .xForwardedHost: true
+        case .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .xForwardedPrefix: true
         default: false
         }
     }
@@ -148,7 +149,7 @@ extension PreCall.Compiled.Memory {
         return hash.finish()
     }
 
-    /// All that the gateway says of the client in fields of its own (X-Forwarded-For, -Proto, -Host), and the domain: without it one
+    /// All that the gateway says of the client in fields of its own (X-Forwarded-For, -Proto, -Host, -Port, -Prefix), and the domain: without it one
     /// client's permission would let in another that the service refuses for its address. What a trusted proxy says in these fields is
     /// among the forwarded lines. Whatever is added to what is written for a pre-call is added here.
     private func addClient(of exchange: borrowing Exchange, to hash: inout SipHash128) {
@@ -157,48 +158,35 @@ extension PreCall.Compiled.Memory {
         hash.add(word: (exchange.isSecure ? 1 : 0) | (exchange.peerIsTrusted ? 2 : 0))
         hash.add(exchange.headBytes[exchange.head.authority.range])
         if let domain = exchange.domain { hash.add(domain.pointee.key) }
+        hash.add(word: exchange.isFoundByKey ? 1 : 0)
     }
 
-    /// All lines of the named fields: a 1 before each value and a 0 after a field's last, so that an absent field is not an
-    /// empty one and no value can be taken for another field's.
-    private func add(_ names: ArenaSlice<ByteView>, of exchange: borrowing Exchange, to hash: inout SipHash128) {
+    /// All lines of the named fields, in their order: each with the number of its name, so that an absent field is not an empty one and no
+    /// value can be taken for another field's. One walk, whatever is named.
+    private func add(_ names: FieldNames, of exchange: borrowing Exchange, to hash: inout SipHash128) {
         let bytes = exchange.headBytes
         let fields = exchange.head.fields
-        let hasOptions = exchange.head.hasConnectionOptions
-        var index = 0
-        while index < names.count {
-            let name = names[index]
-            index += 1
-            var number = 0
-            while number < fields.count {
-                let line = fields[number]
-                number += 1
-                guard bytes[line.name].equalsIgnoringCase(name),
-                    HopByHopFields.isForwarded(line, hasConnectionOptions: hasOptions, fields: fields, bytes: bytes)
-                else { continue }
-                hash.add(word: 1)
-                hash.add(bytes[line.value])
-            }
-            hash.add(word: 0)
+        let withheld = FieldSelection.withheld(peerIsTrusted: exchange.peerIsTrusted, exchange.context)
+        var number = 0
+        while number < fields.count {
+            let line = fields[number]
+            number += 1
+            guard withheld & line.known.bit == 0, let index = names.index(of: bytes[line.name]) else { continue }
+            hash.add(word: UInt64(index) + 1)
+            hash.add(bytes[line.value])
         }
     }
 
     private func addAll(of exchange: borrowing Exchange, to hash: inout SipHash128) {
         let bytes = exchange.headBytes
         let fields = exchange.head.fields
-        let hasOptions = exchange.head.hasConnectionOptions
+        // What differs between all requests, and no service decides by, is left out too.
+        let withheld = FieldSelection.withheld(peerIsTrusted: exchange.peerIsTrusted, exchange.context) | KnownField.xRequestID.bit | KnownField.traceparent.bit | KnownField.tracestate.bit
         var number = 0
         while number < fields.count {
             let line = fields[number]
             number += 1
-            switch line.known {
-            // They differ between all requests, and no service decides by them.
-            case .xRequestID, .traceparent, .tracestate: continue
-            default: break
-            }
-            guard HopByHopFields.isForwarded(line, hasConnectionOptions: hasOptions, fields: fields, bytes: bytes),
-                !PreCall.isAboutResource(bytes[line.name])
-            else { continue }
+            if withheld & line.known.bit != 0 || PreCall.isAboutResource(bytes[line.name]) { continue }
             hash.add(name: bytes[line.name])
             hash.add(bytes[line.value])
         }
