@@ -79,12 +79,12 @@ static inline uint32_t sluice_non_query16(const uint8_t *bytes) {
     SLUICE_BITS((each <= 0x20) | (each >= 0x7F) | (each == '#'));
 }
 
-/// What ends the path, and `%`, dot, semicolon, backslash and a slash behind a slash: what makes a path need more than a look. Reads the byte
-/// before the sixteen too. The last comparison also finds a few pairs of other bytes below 0x30.
+/// What ends the path, and `%`, semicolon, backslash and a slash or a dot behind a slash: what makes a path need more than a look. Reads
+/// the byte before the sixteen too. The last comparison also finds a few pairs of other bytes below 0x30, a slash behind a dot among them.
 static inline uint32_t sluice_non_plain16(const uint8_t *bytes) {
     sluice_bytes16 each = sluice_load16(bytes);
     sluice_bytes16 before = sluice_load16(bytes - 1);
-    SLUICE_BITS((each <= 0x20) | (each >= 0x7F) | (each == '#') | (each == '?') | (each == '%') | (each == '.') | (each == ';') |
+    SLUICE_BITS((each <= 0x20) | (each >= 0x7F) | (each == '#') | (each == '?') | (each == '%') | (each == ';') |
                 (each == '\\') | ((each | before) == '/'));
 }
 

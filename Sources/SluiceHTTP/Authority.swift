@@ -22,8 +22,11 @@ package struct Authority: BitwiseCopyable, Sendable {
             while true {
                 index = ByteScan.endOfHostName(base, from: index, to: end)
                 guard index < end, base[index] == Ascii.percent else { break }
-                guard index &+ 2 < end, base[index &+ 1].hexValue < 16, base[index &+ 2].hexValue < 16 else { return nil }
-                index &+= 3
+                // Escapes come in rows.
+                while index < end, base[index] == Ascii.percent {
+                    guard index &+ 2 < end, base[index &+ 1].hexValue < 16, base[index &+ 2].hexValue < 16 else { return nil }
+                    index &+= 3
+                }
             }
         }
         guard index > 0 else { return nil }

@@ -6,8 +6,8 @@
 enum ByteClass {
     /// `tchar` (RFC 9110, 5.6.2).
     static let token: UInt8 = 1
-    /// May stand in a path without any work for the normaliser: `target` without `%`, `.`, `;`, `?` and the backslash.
-    /// A slash behind another one gives it work all the same.
+    /// May stand in a path without any work for the normaliser: `target` without `%`, `;`, `?` and the backslash.
+    /// A slash or a dot behind a slash gives it work all the same.
     static let plainPath: UInt8 = 2
     /// May stand in a `reg-name` as it is (RFC 3986, 3.2.2), but for the comma: see `Authority`.
     static let hostName: UInt8 = 4
@@ -24,7 +24,7 @@ enum ByteClass {
         let rows: StaticString = #"""
             @@@@@@@@@@@@@@@@\#
             @@@@@@@@@@@@@@@@\#
-            @WRAWQWWVVWWR_]R\#
+            @WRAWQWWVVWWR__R\#
             __________RTRVRP\#
             R_______________\#
             ___________RPRS_\#

@@ -56,8 +56,8 @@ enum ByteScan {
         first(base, from: start, to: end) { sluice_non_query16($0) }
     }
 
-    /// Index of the first byte in `start..<end` that gives the normaliser of paths work: is no `ByteClass.plainPath`, or a slash behind
-    /// another one. `end` if there is none. `start` is at least 1.
+    /// Index of the first byte in `start..<end` that gives the normaliser of paths work: is no `ByteClass.plainPath`, or a slash or dot
+    /// behind a slash. `end` if there is none. `start` is at least 1.
     ///
     /// A few pairs of other punctuation, such as `/-`, stop it too: `(left | right) == 0x2F` takes half the instructions that the
     /// question for two slashes would.

@@ -35,6 +35,12 @@ extension ByteView {
         return true
     }
 
+    /// Index of the first such byte from `start` on; `count` if there is none. Sixteen at a time.
+    package func index(of byte: UInt8, from start: Int) -> Int {
+        precondition(start >= 0 && start <= count)
+        return ByteScan.index(of: byte, base, from: start, to: count)
+    }
+
     /// The text, with invalid UTF-8 repaired. Allocates: for logs, errors and tests, never per request.
     public var string: String { String(decoding: buffer, as: UTF8.self) }
 }

@@ -48,14 +48,31 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
             switch step {
             case .content:
                 let length = min(count &- read, Int(remaining))
-                if written != read { (bytes + written).update(from: bytes + read, count: length) }
+                if length == 1 {
+                    bytes[written] = bytes[read]
+                } else if written != read {
+                    (bytes + written).update(from: bytes + read, count: length)
+                }
                 written &+= length
                 read &+= length
                 remaining &-= Int64(length)
                 if remaining == 0 { step = .contentCarriageReturn }
             case .contentCarriageReturn:
+                if read &+ 2 <= count, WordScan.pair(bytes, read) == WordScan.lineEnd {
+                    read &+= 2
+                    step = .sizeStart
+                    continue
+                }
                 step = bytes[read] == Ascii.carriageReturn ? .contentLineFeed : .failed
                 read &+= 1
+            case .sizeStart:
+                guard let digitCount = plainSize(bytes + read, count: count &- read) else {
+                    step = afterSizeLineByte(bytes[read])
+                    read &+= 1
+                    continue
+                }
+                read &+= digitCount &+ 2
+                step = remaining == 0 ? .ended : .content
             case .contentLineFeed:
                 step = bytes[read] == Ascii.lineFeed ? .sizeStart : .failed
                 read &+= 1
@@ -63,6 +80,8 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
                 return Outcome(content: written, consumed: read, state: .trailers)
             case .failed:
                 return Outcome(content: written, consumed: read, state: .malformed)
+            case .name, .value, .beforeSemicolon, .beforeName, .afterName, .beforeValue, .quoted, .quotedPair, .afterQuoted:
+                read = afterExtension(bytes, from: read, to: count)
             default:
                 step = afterSizeLineByte(bytes[read])
                 read &+= 1
@@ -70,6 +89,26 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
         }
         let state: State = step == .failed ? .malformed : step == .ended ? .trailers : .more
         return Outcome(content: written, consumed: read, state: state)
+    }
+
+    /// Reads a whole line that holds a size and nothing else, as nearly all do. Nil, and nothing changed, if it is none or has not come whole.
+    ///
+    /// - Returns: how many digits it has.
+    @inline(__always)
+    private mutating func plainSize(_ bytes: UnsafePointer<UInt8>, count: Int) -> Int? {
+        let digitsMax = min(count &- 2, 16)
+        var size: Int64 = 0
+        var index = 0
+        while index < digitsMax {
+            let digit = bytes[index].hexValue
+            if digit >= 16 { break }
+            size = size &<< 4 | Int64(digit)
+            index &+= 1
+        }
+        // Of sixteen digits the first may be 7 at most.
+        guard index > 0, size >= 0, index &+ 2 <= count, WordScan.pair(bytes, index) == WordScan.lineEnd else { return nil }
+        remaining = size
+        return index
     }
 
     /// The step after one byte of a chunk-size line.
@@ -85,7 +124,7 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
             return .size
         case .size:
             let digit = byte.hexValue
-            guard digit < 16 else { return byte == Ascii.carriageReturn ? .sizeLineFeed : extensionStep(byte) }
+            guard digit < 16 else { return byte == Ascii.carriageReturn ? .sizeLineFeed : counted(.size, byte) }
             // Over 2^63 - 1 the fourth bit from the top would be lost.
             guard digits < ChunkedDecoder.sizeDigitsMax, remaining <= Int64.max &>> 4 else { return .failed }
             digits &+= 1
@@ -95,16 +134,41 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
             guard byte == Ascii.lineFeed else { return .failed }
             return remaining == 0 ? .ended : .content
         default:
-            return extensionStep(byte)
+            return counted(step, byte)
         }
     }
 
-    /// The step after one byte of `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] ) CR` (RFC 9112, 7.1.1).
-    @inline(never)
-    private mutating func extensionStep(_ byte: UInt8) -> Step {
+    /// The step after one byte of an extension, of which there may be so many.
+    private mutating func counted(_ step: Step, _ byte: UInt8) -> Step {
         extensionBytes &+= 1
         // The CR that ends the line is counted too.
-        guard extensionBytes <= UInt16(ChunkedDecoder.extensionBytesMax) + 1 else { return .failed }
+        return extensionBytes <= UInt16(ChunkedDecoder.extensionBytesMax) + 1 ? ChunkedDecoder.extensionStep(step, byte) : .failed
+    }
+
+    /// Reads an extension as far as it has come, in the step that it is in, and returns where it went on to something else.
+    private mutating func afterExtension(_ bytes: UnsafePointer<UInt8>, from start: Int, to count: Int) -> Int {
+        var step = step
+        let left = ChunkedDecoder.extensionBytesMax &+ 1 &- Int(extensionBytes)
+        let end = min(count, start &+ left)
+        var index = start
+        while index < end {
+            step = ChunkedDecoder.extensionStep(step, bytes[index])
+            index &+= 1
+            if step == .sizeLineFeed || step == .failed { break }
+        }
+        extensionBytes &+= UInt16(truncatingIfNeeded: index &- start)
+        // One byte more than there may be.
+        if index == end, end < count, step != .sizeLineFeed, step != .failed {
+            step = .failed
+            index &+= 1
+        }
+        self.step = step
+        return index
+    }
+
+    /// The step after one byte of `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] ) CR` (RFC 9112, 7.1.1).
+    @inline(__always)
+    private static func extensionStep(_ step: Step, _ byte: UInt8) -> Step {
         let isToken = ByteClass.isMember(byte, of: ByteClass.token)
         switch step {
         case .size, .afterQuoted:

@@ -3,8 +3,8 @@ package enum ForwardedFor {
     /// The first address, seen from here, that is no trusted proxy: `peer`, else the X-Forwarded-For entries from the right.
     ///
     /// Only what a trusted proxy has written is believed, so the walk ends at the first address that is not trusted, at an entry
-    /// that is no address (then with the last good one), at the left end, or after `ListElements.elementsMax` entries, empty ones included:
-    /// there is no chain of so many proxies. Entries may carry a port, and IPv6 addresses brackets.
+    /// that is no address (then with the last good one), at the left end, or after `ListElements.elementsMax` entries: there is no
+    /// chain of so many proxies. Entries may carry a port, and IPv6 addresses brackets.
     package static func client(
         peer: IPAddress, fields: FieldTable, in bytes: ByteView, isTrusted: (IPAddress) -> Bool
     ) -> IPAddress {
@@ -20,7 +20,6 @@ package enum ForwardedFor {
             while let entry = ListElements.removeLast(&list) {
                 guard left > 0 else { return client }
                 left -= 1
-                if entry.isEmpty { continue }
                 guard let address = address(ofEntry: entry) else { return client }
                 client = address
                 guard isTrusted(address) else { return client }

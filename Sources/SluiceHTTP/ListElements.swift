@@ -1,10 +1,9 @@
 /// The elements of a comma-separated list (RFC 9110, 5.6.1), blanks trimmed; empty elements are passed over, as a recipient must.
 /// Commas inside quoted strings are not known: for lists of tokens and addresses only.
 ///
-/// A peer's list has a bound on its elements, of which empty ones are as dear as others: a recipient has to take "a reasonable number" of
-/// them (5.6.1.2), not 30,000.
+/// A peer's list has a bound on its elements. Empty ones are not counted: passing over them costs no more than any other byte.
 package struct ListElements: BitwiseCopyable {
-    /// Elements, empty ones included, of a list that nobody has a use for in greater length.
+    /// Elements of a list that nobody has a use for in greater length.
     package static let elementsMax = 64
 
     private let list: ByteView
@@ -20,26 +19,30 @@ package struct ListElements: BitwiseCopyable {
     /// Whether there are more elements than may be read: meant to be asked when `next` has answered nil.
     package var isOverLimit: Bool { position < list.count }
 
-    /// The next element that is not empty; nil at the end, and where the bound is reached.
+    /// The next element; nil at the end, and where the bound is reached.
     package mutating func next() -> ByteView? {
-        while position < list.count, left > 0 {
-            let start = position
-            position = ByteScan.index(of: Ascii.comma, list.base, from: start, to: list.count)
-            let element = list[start..<position].trimmed
-            position &+= 1
-            left &-= 1
-            if !element.isEmpty { return element }
-        }
-        return nil
+        while position < list.count, ListElements.isBetween(list.base[position]) { position &+= 1 }
+        guard position < list.count, left > 0 else { return nil }
+        let start = position
+        let end = ByteScan.index(of: Ascii.comma, list.base, from: start, to: list.count)
+        position = end &+ 1
+        left &-= 1
+        return list[start..<end].trimmed
     }
 
-    /// The last element, taken away from the list; empty if there is nothing between two commas. Nil for a list of no bytes.
+    /// The last element, taken away from the list; nil if there is none.
     static func removeLast(_ list: inout ByteView) -> ByteView? {
-        guard !list.isEmpty else { return nil }
-        var start = list.count
+        var end = list.count
+        while end > 0, isBetween(list.base[end &- 1]) { end &-= 1 }
+        guard end > 0 else { return nil }
+        var start = end
         while start > 0, list.base[start &- 1] != Ascii.comma { start &-= 1 }
-        let element = list[start..<list.count].trimmed
-        list = list[0..<(start > 0 ? start - 1 : 0)]
+        let element = list[start..<end].trimmed
+        list = list[0..<start]
         return element
     }
+
+    /// A comma or blank.
+    @inline(__always)
+    private static func isBetween(_ byte: UInt8) -> Bool { byte == Ascii.comma || byte.isBlank }
 }

@@ -25,13 +25,8 @@ package enum NormalisedPath {
         let base = path.base
         let end = path.count
         guard end > 0, base[0] == Ascii.slash else { return .malformed }
-        var index = 1
-        while true {
-            index = ByteScan.endOfPlainPath(base, from: index, to: end)
-            guard index < end else { return .unchanged(.none) }
-            guard base[index] == Ascii.dot, base[index &- 1] != Ascii.slash else { return rewrite(path, into: out) }
-            index &+= 1
-        }
+        guard ByteScan.endOfPlainPath(base, from: 1, to: end) < end else { return .unchanged(.none) }
+        return rewrite(path, into: out)
     }
 
     @inline(never)
@@ -70,11 +65,18 @@ package enum NormalisedPath {
             }
             let byte = base[read]
             guard byte == Ascii.percent else {
-                guard byte == Ascii.dot || byte == Ascii.semicolon || ByteClass.isMember(byte, of: ByteClass.plainPath) else { return .malformed }
+                guard byte == Ascii.semicolon || ByteClass.isMember(byte, of: ByteClass.plainPath) else { return .malformed }
                 if byte == Ascii.semicolon { marks.insert(.parameters) }
                 out[written] = byte
                 written &+= 1
                 read &+= 1
+                continue
+            }
+            // Escapes come in rows: texts beyond ASCII consist of nothing else.
+            let row = plainEscapes(base + read, count: end &- read, into: out + written, isChanged: &isChanged)
+            guard row.read == 0 else {
+                read &+= row.read
+                written &+= row.written
                 continue
             }
             guard read &+ 2 < end else { return .malformed }
@@ -84,12 +86,6 @@ package enum NormalisedPath {
             let value = high &<< 4 | low
             guard value >= 0x20, value != 0x7F, value != Ascii.backslash else { return .malformed }
             read &+= 3
-            if ByteClass.isMember(value, of: ByteClass.unreserved) {
-                out[written] = value
-                written &+= 1
-                isChanged = true
-                continue
-            }
             let isEncodedSlash = value == Ascii.slash
             if isEncodedSlash {
                 marks.insert(.encodedSlash)
@@ -105,6 +101,41 @@ package enum NormalisedPath {
             if isEncodedSlash { piece = written }
         }
         return isChanged ? .changed(count: written, marks) : .unchanged(marks)
+    }
+
+    /// Normalises the row of escapes at the start of `text` that mean nothing but their byte: of spaces and bytes beyond ASCII, which stay, and of
+    /// unreserved characters, which are decoded. Ends at any other, which may be a slash, a semicolon or malformed.
+    ///
+    /// - Returns: how many bytes were read and how many written.
+    @inline(__always)
+    private static func plainEscapes(
+        _ text: UnsafePointer<UInt8>, count: Int, into out: UnsafeMutablePointer<UInt8>, isChanged: inout Bool
+    ) -> (read: Int, written: Int) {
+        var read = 0
+        var written = 0
+        while read &+ 2 < count, text[read] == Ascii.percent {
+            let first = text[read &+ 1]
+            let second = text[read &+ 2]
+            let high = first.hexValue
+            let low = second.hexValue
+            guard high | low < 16 else { break }
+            let value = high &<< 4 | low
+            if value >= 0x80 || value == Ascii.space {
+                out[written] = Ascii.percent
+                out[written &+ 1] = first > 0x60 ? first &- 0x20 : first
+                out[written &+ 2] = second > 0x60 ? second &- 0x20 : second
+                if first > 0x60 || second > 0x60 { isChanged = true }
+                written &+= 3
+            } else if ByteClass.isMember(value, of: ByteClass.unreserved) {
+                out[written] = value
+                written &+= 1
+                isChanged = true
+            } else {
+                break
+            }
+            read &+= 3
+        }
+        return (read, written)
     }
 
     /// Whether the bytes from `piece` are a dot segment, with or without parameters.

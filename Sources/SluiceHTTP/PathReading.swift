@@ -48,30 +48,42 @@ package struct PathReading: BitwiseCopyable, Equatable, Sendable {
     /// Writes the reading of `path` into `out`, which has room for as many bytes, and returns its length: that of `path` only if both
     /// are the same. Linear in the length.
     package func write(_ path: ByteView, into out: UnsafeMutablePointer<UInt8>) -> Int {
+        let base = path.base
+        let end = path.count
+        let strips = order.stripsParameters
         var read = 0
         var written = 0
         var isParameter = false
-        while read < path.count {
-            let byte = path[read]
-            let isEscape = byte == Ascii.percent && path.count - read > 2
-            // In normal form escapes have upper-case digits.
-            let isEncodedSlash = isEscape && path[read + 1] == UInt8(ascii: "2") && path[read + 2] == UInt8(ascii: "F")
-            let isEncodedSemicolon = isEscape && path[read + 1] == UInt8(ascii: "3") && path[read + 2] == UInt8(ascii: "B")
-            let length = isEncodedSlash || isEncodedSemicolon ? 3 : 1
-            defer { read += length }
-            if byte == Ascii.slash || isEncodedSlash && order.endsSegment(insideParameters: isParameter) {
+        while read < end {
+            let byte = base[read]
+            var isSlash = byte == Ascii.slash
+            var isSemicolon = byte == Ascii.semicolon
+            var length = 1
+            if byte == Ascii.percent, end &- read > 2 {
+                // In normal form escapes have upper-case digits.
+                let isEncodedSlash = base[read &+ 1] == 0x32 && base[read &+ 2] == 0x46
+                isSlash = isEncodedSlash && order.endsSegment(insideParameters: isParameter)
+                isSemicolon = base[read &+ 1] == 0x33 && base[read &+ 2] == 0x42
+                if isEncodedSlash || isSemicolon { length = 3 }
+            }
+            if isSlash {
                 isParameter = false
-                if mergesSlashes, written > 0, out[written - 1] == Ascii.slash { continue }
+                read &+= length
+                if mergesSlashes, written > 0, out[written &- 1] == Ascii.slash { continue }
                 out[written] = Ascii.slash
-                written += 1
+                written &+= 1
                 continue
             }
-            if order.stripsParameters, byte == Ascii.semicolon || isEncodedSemicolon { isParameter = true }
-            if isParameter { continue }
-            for index in read..<read + length {
-                out[written] = path[index]
-                written += 1
+            if strips, isSemicolon { isParameter = true }
+            if !isParameter {
+                out[written] = byte
+                if length == 3 {
+                    out[written &+ 1] = base[read &+ 1]
+                    out[written &+ 2] = base[read &+ 2]
+                }
+                written &+= length
             }
+            read &+= length
         }
         return written
     }

@@ -206,13 +206,13 @@ import Testing
         #expect(KnownField.allCases.filter { !HopByHop.isForbiddenInTrailers($0) } == [.other, .unusual])
     }
 
-    @Test("Connection lines have 64 options at most, empty ones included, of which 32 may name fields that nobody knows", arguments: [
-        (String(repeating: ",", count: 64), HeadOutcome.complete), (String(repeating: ",", count: 65), .malformed(.connection)),
+    @Test("Connection lines have 64 options at most, empty ones not counted, of which 32 may name fields that nobody knows", arguments: [
+        (String(repeating: ", \t", count: 5_000), HeadOutcome.complete),
         (String(repeating: "close,", count: 64), .complete), (String(repeating: "close,", count: 65), .malformed(.connection)),
         ((0..<32).map { "x\($0)," }.joined(), .complete), ((0..<33).map { "x\($0)," }.joined(), .malformed(.connection)),
-        (String(repeating: ",", count: 60) + "\r\nConnection: a,b,c,d", .complete),
-        (String(repeating: ",", count: 60) + "\r\nConnection: a,b,c,d,e", .malformed(.connection)),
-        ("close\r\nConnection: a b", .malformed(.connection)), ("keep-alive\r\nConnection: " + String(repeating: ",", count: 64), .malformed(.connection)),
+        (String(repeating: "close,,", count: 60) + "\r\nConnection: a,b,c,d,", .complete),
+        (String(repeating: "close,,", count: 60) + "\r\nConnection: a,b,c,d,e", .malformed(.connection)),
+        ("close\r\nConnection: a b", .malformed(.connection)), ("keep-alive\r\nConnection: " + String(repeating: "close,", count: 64), .malformed(.connection)),
     ])
     func longLists(value: String, expected: HeadOutcome) {
         #expect(outcome("Connection: \(value)\r\n") == expected)

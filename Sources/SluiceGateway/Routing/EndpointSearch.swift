@@ -11,7 +11,8 @@ import SluicePattern
 /// right may prefer a pattern behind the second. Ranks settle that: after the first find, only nodes with a lesser rank below
 /// them are visited.
 ///
-/// **Bound.** No node is visited twice at one place of the path, so that a look-up makes at most nodes x (segments + 1)
+/// **Bound.** What a client sends decides how many visits there are, so they are counted: a look-up that takes more than `visitsMax` is given
+/// up. No node is visited twice at one place of the path, so that a look-up makes at most nodes x (segments + 1)
 /// visits, of which each reads its segment once:
 /// - A node that is no `**` is visited from its parent only, one segment further on than the parent. It is visited at
 ///   a place once if its parent is visited at the place before once.
@@ -30,6 +31,8 @@ struct EndpointSearch {
     private(set) var isOverLimit = false
     private var bestRank = EndpointTable.noRank
     private var regexesLeft: Int
+    private let visitsMax: Int
+    private var globStepsLeft: Int
 
     init(
         table: EndpointTable, path: ByteView, method: MethodSet, memory: RouteMemory.Handle,
@@ -41,6 +44,8 @@ struct EndpointSearch {
         self.memory = memory
         self.scratch = scratch
         regexesLeft = table.regexEdges.count + EndpointTable.regexRepetitionsMax
+        visitsMax = EndpointTable.visitsMax + table.nodes.count + path.count / 64
+        globStepsLeft = EndpointTable.globStepsMax + 4 * table.mixEdges.count + path.count / 16
     }
 
     /// Looks for what is better than the best so far among the patterns that begin with this node's segments, where
@@ -49,6 +54,7 @@ struct EndpointSearch {
         let node = table.nodes.pointer(at: Int(index))
         guard node.pointee.leastRank < bestRank else { return }
         memory.pointee.visits &+= 1
+        guard memory.pointee.visits <= visitsMax else { return giveUp() }
         if position > path.count {
             if node.pointee.doubleStar != 0 { enter(node.pointee.doubleStar, at: position) }
             accept(node)
@@ -101,7 +107,9 @@ struct EndpointSearch {
         for index in node.pointee.mixes.range {
             let edge = table.mixEdges.pointer(at: index)
             guard table.nodes.pointer(at: Int(edge.pointee.child)).pointee.leastRank < bestRank else { continue }
-            if edge.pointee.glob.matches(segment) { visit(edge.pointee.child, at: next) }
+            let isMatch = edge.pointee.glob.matches(segment, stepsLeft: &globStepsLeft)
+            guard globStepsLeft >= 0 else { return giveUp() }
+            if isMatch { visit(edge.pointee.child, at: next) }
         }
     }
 
@@ -125,10 +133,11 @@ struct EndpointSearch {
     }
 
     /// Where the segment that begins at `position` ends: at a slash or with the path. Byte by byte: segments are short,
-    /// and a search by words won nothing.
+    /// and a search by words won nothing. Long ones are for clients that make work.
     private func segmentEnd(from position: Int) -> Int {
+        let near = min(position + 64, path.count)
         var end = position
-        while end < path.count, path.base[end] != UInt8(ascii: "/") { end += 1 }
-        return end
+        while end < near, path.base[end] != UInt8(ascii: "/") { end += 1 }
+        return end < near || near == path.count ? end : path.index(of: UInt8(ascii: "/"), from: end)
     }
 }

@@ -58,11 +58,16 @@ struct EndpointTable: BitwiseCopyable {
     static let noRank = UInt32.max
     /// The answer of a look-up when no endpoint matches path and method.
     static let noMatch = -1
-    /// The answer when a regex was given up, or the path has so many segments that too many regexes would run: which
+    /// The answer when a regex was given up, or the path has so many segments, or so long ones, that the look-up would take too much work: which
     /// endpoint is meant is unknown. Never another endpoint's index, whose policies may admit more.
     static let overLimit = -2
     /// Regex matches that one look-up may begin, beyond one for each regex of the table: those are `**`'s repetitions.
     static let regexRepetitionsMax = 256
+    /// Visits of nodes that one look-up may make beyond one for each node of the table, and beyond one for 64 bytes of the path. Only a `**` in
+    /// front of other segments takes so many, on a path of hundreds of segments: an endpoint that ends with `**` is one visit.
+    static let visitsMax = 256
+    /// Steps that the mixes of one look-up may take, beyond four for each of them and one for sixteen bytes of the path.
+    static let globStepsMax = 2048
 
     let nodes: ArenaSlice<Node>
     let regexEdges: ArenaSlice<RegexEdge>

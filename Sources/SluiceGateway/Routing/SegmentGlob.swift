@@ -8,18 +8,25 @@ struct SegmentGlob: BitwiseCopyable {
     /// Normalised as paths are.
     let text: ByteView
 
-    /// Whether the whole segment matches. At most `text.count * segment.count` steps: only the last `*` is ever taken
-    /// up again, because a later one makes up for whatever an earlier one leaves over.
-    func matches(_ segment: ByteView) -> Bool {
+    /// Whether the whole segment matches. Of the runs only the last is ever taken up again, because a later one makes up for whatever an
+    /// earlier one leaves over; that can still be `text.count * segment.count` comparisons, so they are counted.
+    ///
+    /// - Parameter stepsLeft: what this and other matches may still take: a step is a comparison, and a character that is passed over is four. Below
+    ///   0 the match was given up, and the answer means nothing.
+    func matches(_ segment: ByteView, stepsLeft: inout Int) -> Bool {
         var at = 0
         var position = 0
         var afterRun = -1
         var runEnd = 0
         while position < segment.count {
+            stepsLeft &-= 1
+            guard stepsLeft >= 0 else { return false }
             if at < text.count {
                 let byte = text[at]
                 if byte == UInt8(ascii: "*") {
                     at += 1
+                    // Nothing behind it: the rest is the run's.
+                    if at == text.count { return true }
                     afterRun = at
                     runEnd = position
                     continue
@@ -36,7 +43,13 @@ struct SegmentGlob: BitwiseCopyable {
                 }
             }
             if afterRun < 0 { return false }
-            runEnd = Self.characterEnd(in: segment, from: runEnd)
+            // A byte that is no escape is a character.
+            if segment[runEnd] == UInt8(ascii: "%") {
+                stepsLeft &-= 4
+                runEnd = Self.characterEnd(in: segment, from: runEnd)
+            } else {
+                runEnd += 1
+            }
             position = runEnd
             at = afterRun
         }

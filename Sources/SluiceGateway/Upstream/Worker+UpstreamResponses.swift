@@ -24,6 +24,10 @@ extension Worker {
             switch upstream.pointee.socket.receive(into: receiveArea + carried, capacity: Limits.receiveBytes - carried) {
             case .bytes(let count):
                 counters.traffic.upstreamBytesReceived &+= UInt64(count)
+                if carried > 0, isStillIncomplete(upstream, connection, carried, count) {
+                    upstream.pointee.socket.mayRead = true
+                    continue
+                }
                 upstream.pointee.carryCount = 0
                 guard consume(upstream, connection, carried + count) else { return }
                 // The response goes on, unless a reset came with these bytes: see `receive` for clients.
@@ -33,6 +37,18 @@ extension Worker {
             case .failed: return upstreamLost(upstream, connection)
             }
         }
+    }
+
+    /// Whether the head or trailer section at the receive area, of which `carried` bytes had come before, cannot have become complete with `count`
+    /// more; they are then carried as well. Nothing becomes complete without the end of a line, so a service that sends byte by byte does not
+    /// have its head read again for each; a CR is looked at, as clients' are.
+    private func isStillIncomplete(_ upstream: UpstreamLink, _ connection: Downstream, _ carried: Int, _ count: Int) -> Bool {
+        let bytes = ByteView(base: receiveArea, count: carried + count)
+        guard bytes.count < Limits.responseTrailerBytes, !bytes[carried...].contains(UInt8(ascii: "\n")),
+            !bytes[(carried - 1)...].contains(UInt8(ascii: "\r"))
+        else { return false }
+        if let block = connection.pointee.block, block.pointee.transfer.upstreamHeadAt != 0 { limit(upstream, to: answerTimeout(block)) }
+        return carry(upstream, receiveArea, bytes.count)
     }
 
     /// Takes `count` bytes at the receive area. True if the exchange wants more.

@@ -73,6 +73,13 @@ struct CORSTests {
         #expect(try answer(Self.full, preflight("https://app.test", "GET", "authorization", "x-other")) == Self.denial)
     }
 
+    @Test("preflight: 128 headers may be asked for in all, one more is not granted")
+    func requestedHeadersMax() throws {
+        let many = String(repeating: "x-trace,", count: 64)
+        #expect(try answer(Self.full, preflight("https://app.test", "GET", many, many)) == Self.permission("https://app.test"))
+        #expect(try answer(Self.full, preflight("https://app.test", "GET", many, many + "x-trace")) == Self.denial)
+    }
+
     @Test("what is no preflight goes on", arguments: [
         "OPTIONS /a", "OPTIONS /a\nOrigin: https://app.test", "OPTIONS /a\nAccess-Control-Request-Method: GET",
         "GET /a\nOrigin: https://app.test\nAccess-Control-Request-Method: GET",

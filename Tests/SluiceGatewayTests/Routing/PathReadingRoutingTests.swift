@@ -71,12 +71,14 @@ struct PathReadingRoutingTests {
         #expect(try verdict("GET", "/d/u/x...y", yaml).hasPrefix("proxy"))
     }
 
-    @Test("a path of slashes, of parameters or of encoded slashes costs a few look-ups", arguments: ["/", "/;", ";/", "%2F", "%2F;", ";%2F/"])
+    @Test("a path of thousands of slashes, of parameters or of encoded slashes is given up after some of a look-up", arguments: ["/", "/;", ";/", "%2F", "%2F;", ";%2F/"])
     func bounded(piece: String) throws {
         let yaml = domain("    encodedSlashes: keep\n", "      - {path: /**}\n      - {path: '/**/a/**/b/**/{c:[0-9]+}'}\n")
         let path = "/d/x" + String(repeating: piece, count: 8000 / piece.utf8.count)
         let start = ContinuousClock.now
-        #expect(try verdict("GET", path, yaml).hasPrefix("proxy"))
+        #expect(try !verdict("GET", path, yaml).hasPrefix("proxy"))
+        let short = "/d/x" + String(repeating: piece, count: 20)
+        #expect(try verdict("GET", short, yaml).hasPrefix("proxy"))
         #expect(ContinuousClock.now - start < .seconds(20))
     }
 }

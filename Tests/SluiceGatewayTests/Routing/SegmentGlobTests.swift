@@ -6,7 +6,8 @@ import Testing
 @Suite("Mixes of letters and wildcards")
 struct SegmentGlobTests {
     private func matches(_ glob: String, _ segment: String) -> Bool {
-        withView(glob) { glob in withView(segment) { SegmentGlob(text: glob).matches($0) } }
+        var steps = 1_000
+        return withView(glob) { glob in withView(segment) { SegmentGlob(text: glob).matches($0, stepsLeft: &steps) } }
     }
 
     @Test(
@@ -31,6 +32,19 @@ struct SegmentGlobTests {
         ])
     func escapes(glob: String, segment: String, expected: Bool) {
         #expect(matches(glob, segment) == expected)
+    }
+
+    @Test("a match takes a step for each comparison and ends where none is left")
+    func steps() {
+        func left(_ glob: String, _ segment: String, _ steps: Int) -> Int {
+            var left = steps
+            _ = withView(glob) { glob in withView(segment) { SegmentGlob(text: glob).matches($0, stepsLeft: &left) } }
+            return left
+        }
+        #expect(left("abc", "abc", 3) == 0)
+        #expect(left("abc", "abc", 2) == -1)
+        #expect(left("*ab", String(repeating: "a", count: 1_000), 100) == -1)
+        #expect(left("a*", String(repeating: "a", count: 1_000), 100) == 98)
     }
 
     @Test("50,000 random pairs: as the definition says")

@@ -65,7 +65,7 @@ extension CORS {
     }
 
     struct Compiled: BitwiseCopyable {
-        /// Headers that a preflight may ask for, empty elements of the list included; one that asks for more is not granted.
+        /// Headers that a preflight may ask for; one that asks for more is not granted.
         static let requestedHeadersMax = 128
 
         /// Sorted by length, then by bytes. Exactly one where all origins are allowed.
