@@ -106,12 +106,15 @@ package final class QuotaLedger {
     private var setBackSeconds: UInt64 = 0
     /// Indices that are due in this round: kept for its memory.
     var due: [Int] = []
+    private let vacantWords = QuotaPurse.make()
 
     /// - Parameter isShared: whether other nodes may give back to the store what it has no more of now, also when it knows of no other.
     package init(sizing: BlockSizing, isShared: Bool = false) {
         self.sizing = sizing
         self.isShared = isShared
     }
+
+    deinit { QuotaPurse.free(vacantWords) }
 
     /// A condition that was not used for this long is no longer looked at, and gives back what its purse holds but for one.
     static let idleNanoseconds: UInt64 = 5_000_000_000
@@ -132,19 +135,41 @@ package final class QuotaLedger {
         return next
     }
 
-    /// Registers a condition and gives its index, by which workers' demands name it. `words` must outlive the ledger. A key that is
+    /// Registers a condition and gives its index, by which workers' demands name it. `words` must stay until it is removed. A key that is
     /// known keeps its index and words, and gets the limit.
+    ///
+    /// - Parameter place: the index that it gets, which nothing may have; nil: the next one.
     @discardableResult
-    package func add(_ key: QuotaKey, words: QuotaPurse.Words, limit: UInt64) -> Int {
+    package func add(_ key: QuotaKey, words: QuotaPurse.Words, limit: UInt64, at place: Int? = nil) -> Int {
         if let index = indices[key] {
             setLimit(index, to: limit)
             return index
         }
         let limit = min(limit, QuotaPurse.limitMax)
-        conditions.append(Condition(key: key, words: words, limit: limit))
-        indices[key] = conditions.count - 1
-        return conditions.count - 1
+        let index = place ?? conditions.count
+        while conditions.count <= index { conditions.append(vacant) }
+        conditions[index] = Condition(key: key, words: words, limit: limit)
+        indices[key] = index
+        return index
     }
+
+    /// Forgets a condition that is no longer configured: what its purses hold is given back with the next batch. Nobody may take from
+    /// its words any more. What was used of it stays in the store.
+    package func remove(_ index: Int) {
+        guard conditions.indices.contains(index), indices[conditions[index].key] == index else { return }
+        for place in 0..<2 as Range<UInt64> {
+            var window = conditions[index][place]
+            guard window.number != .max else { continue }
+            withdraw(allBut: 0, conditions[index].words, &window)
+            if let request = request(index, &window, wanted: 0) { orphans.append(request) }
+        }
+        deactivate(index)
+        indices[conditions[index].key] = nil
+        conditions[index] = vacant
+    }
+
+    /// What stands where no condition does: nobody demands it, and nothing comes of it.
+    private var vacant: Condition { Condition(key: QuotaKey(owner: "", perSeconds: 1), words: vacantWords, limit: 0) }
 
     /// The index of a condition, if it is known.
     package func index(of key: QuotaKey) -> Int? { indices[key] }

@@ -264,6 +264,7 @@ package final class Gateway: @unchecked Sendable {
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
         registries.counts.putInForce()
         registries.counts.signal.raise()
+        let releasedOrigins = registries.origins.takeReleased()
         let origins = registries.origins.all
         let addresses = resolver?.addresses ?? [:]
         let labels = registries.metrics.labels
@@ -276,7 +277,7 @@ package final class Gateway: @unchecked Sendable {
             let publication = Worker.Publication(
                 snapshot: plan.snapshot, listeners: listeners, origins: origins, addresses: addresses,
                 projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count,
-                domainRows: labels.domains.count, releasedRows: releasedRows)
+                domainRows: labels.domains.count, releasedRows: releasedRows, releasedOrigins: releasedOrigins)
             let status = status
             worker.post { worker in
                 worker.take(publication)

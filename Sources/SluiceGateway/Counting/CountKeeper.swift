@@ -120,6 +120,7 @@ final class CountKeeper: @unchecked Sendable {
             takeChanges()
             takeAttention()
             runErrands()
+            releaseUnused()
             round(Clock.monotonicNanoseconds())
             tellWorkers()
         }
@@ -166,15 +167,25 @@ final class CountKeeper: @unchecked Sendable {
             switch change {
             case .ceiling(let number): takeCeiling(number)
             case .quota(let number):
-                let quota = registry.quota(number)
-                quotas.add(quota.key, words: quota.words, limit: quota.limit)
+                guard let quota = registry.quota(number) else { continue }
+                quotas.add(quota.key, words: quota.words, limit: quota.limit, at: number)
             }
         }
     }
 
+    /// Lets go of what no configuration names any more. What a purse holds is given back with the next round.
+    private func releaseUnused() {
+        let now = Clock.monotonicNanoseconds()
+        for number in registry.takeUnusedQuotas(now: now) {
+            quotas.remove(number)
+            demanded.remove(number)
+            registry.free(quota: number)
+        }
+        registry.freeUnusedCeilings(now: now)
+    }
+
     private func takeCeiling(_ number: Int) {
-        guard let ceilings else { return }
-        let ceiling = registry.ceiling(number)
+        guard let ceilings, let ceiling = registry.ceiling(number) else { return }
         if number == ceilingCount {
             ceilingCount += 1
             _ = ceilings.add(project: ceiling.project, words: ceiling.words)
@@ -196,7 +207,9 @@ final class CountKeeper: @unchecked Sendable {
                 }
             }
             guard AttentionQueue.hasOverflowed(queue) else { continue }
-            for number in 0..<registry.quotaCount where QuotaPurse.hasAttention(registry.quota(number).words) { demanded.insert(number) }
+            for number in 0..<registry.quotaCount {
+                if let words = registry.quota(number)?.words, QuotaPurse.hasAttention(words) { demanded.insert(number) }
+            }
         }
     }
 

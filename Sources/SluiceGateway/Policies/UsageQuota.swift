@@ -188,7 +188,7 @@ enum UsageQuota: ConfigurablePolicy {
 
     /// The compiled list of one owner: a domain, or an endpoint of it.
     static func compile(
-        _ configuration: Configuration?, owner: String, counts: CountRegistry, into snapshot: SnapshotBuilder
+        _ configuration: Configuration?, owner: String, counts: CountRegistry.Hold, into snapshot: SnapshotBuilder
     ) -> ArenaSlice<Compiled.Condition> {
         snapshot.arena.store((configuration?.conditions ?? []).map { condition in
             let quota = counts.quota(.init(owner: owner, perSeconds: condition.perSeconds), limit: condition.limit)

@@ -18,16 +18,21 @@ final class Snapshot: @unchecked Sendable {
     let originNumbers: Set<Int>
     /// The rows that its exchanges are counted in.
     private let metricRows: MetricRegistry.Hold
+    /// What its exchanges are charged to.
+    private let counts: CountRegistry.Hold
+    private let origins: OriginRegistry.Hold
     private let arena: Arena
 
     init(
         generation: Int, tables: SnapshotTables, trusted: [String: TrustedProxies], trustedEverywhere: TrustedProxies,
-        metricRows: MetricRegistry.Hold, builder: SnapshotBuilder
+        metricRows: MetricRegistry.Hold, counts: CountRegistry.Hold, builder: SnapshotBuilder
     ) {
         self.generation = generation
         self.trusted = trusted
         self.trustedEverywhere = trustedEverywhere
         self.metricRows = metricRows
+        self.counts = counts
+        origins = builder.origins
         arena = builder.arena
         self.tables = builder.arena.store(tables)
         originNumbers = builder.originNumbers

@@ -11,7 +11,7 @@ final class SnapshotBuilder {
     /// Bytes of the longest head of a request, and so of the longest token.
     let headBytesMax: Int
     let replays: ReplayRegistry
-    private let origins: OriginRegistry
+    let origins: OriginRegistry.Hold
     /// Numbers of the origins that were asked for.
     private(set) var originNumbers: Set<Int> = []
     /// Key sets in files that this compilation has read.
@@ -23,7 +23,7 @@ final class SnapshotBuilder {
         preCalls: PreCallMemory? = nil, headBytesMax: Int = 32_768
     ) {
         self.problems = problems
-        self.origins = origins
+        self.origins = origins.makeHold()
         self.replays = replays
         self.preCalls = preCalls ?? PreCallMemory(bytesMax: 8 << 20)
         arena.own(self.preCalls)

@@ -11,6 +11,7 @@ struct SnapshotCompiler {
     private let builder: SnapshotBuilder
     private let methods = MethodRegistry()
     private let metricRows: MetricRegistry.Hold
+    private let counts: CountRegistry.Hold
 
     /// What outlives snapshots and gives things their numbers.
     struct Registries: Sendable {
@@ -36,6 +37,7 @@ struct SnapshotCompiler {
         self.registries = registries
         self.problems = problems
         metricRows = registries.metrics.makeHold()
+        counts = registries.counts.makeHold()
         builder = SnapshotBuilder(
             problems: problems, origins: registries.origins, replays: registries.replays,
             preCalls: registries.preCalls, headBytesMax: settings.maxHeadBytes)
@@ -64,7 +66,7 @@ struct SnapshotCompiler {
         return Snapshot(
             generation: generation, tables: tables,
             trusted: Dictionary(perListener, uniquingKeysWith: { first, _ in first }), trustedEverywhere: everywhere,
-            metricRows: metricRows, builder: builder)
+            metricRows: metricRows, counts: counts, builder: builder)
     }
 
     private func trusted(_ blocks: [Located<CIDR>]) -> TrustedProxies {
@@ -79,7 +81,7 @@ struct SnapshotCompiler {
         let arena = builder.arena
         let project = domain.project?.value ?? "default"
         let limit = ceilings[project] ?? UInt64(settings.projectCeiling)
-        let ceiling = registries.counts.ceiling(project: project, limit: limit)
+        let ceiling = counts.ceiling(project: project, limit: limit)
         let cors = domain.policies.cors.flatMap { CORS.compile($0, into: builder) }
         let corsPlace = cors.map { arena.store($0) }
         let parts = DomainParts(
@@ -89,7 +91,7 @@ struct SnapshotCompiler {
             maintenance: domain.policies.maintenance.flatMap { Maintenance.compile($0, into: builder) }
                 .map { $0.amended(cors: cors, into: arena).response },
             quota: UsageQuota.compile(
-                domain.policies.usageQuota, owner: domain.key.value, counts: registries.counts, into: builder),
+                domain.policies.usageQuota, owner: domain.key.value, counts: counts, into: builder),
             quotaCharge: domain.policies.usageQuota?.charge ?? .before,
             hmac: domain.policies.hmac.flatMap { HMAC.compile($0, into: builder) }.map { arena.store($0) },
             jwt: domain.policies.jwt.flatMap { JWT.compile($0, into: builder) }.map { arena.store($0) })
@@ -163,7 +165,7 @@ struct SnapshotCompiler {
         let methods = endpoint.methods?.value.map(\.value).joined(separator: ",") ?? "*"
         let name = "\(methods) \(endpoint.path.value)"
         let quota = UsageQuota.compile(
-            endpoint.policies.usageQuota, owner: "\(domain) \(name)", counts: registries.counts, into: builder)
+            endpoint.policies.usageQuota, owner: "\(domain) \(name)", counts: counts, into: builder)
         let headers = endpoint.policies.headers.flatMap {
             HeaderChanges.compile($0.leavingOut(cors: parts.cors != nil, date: endpoint.policies.mock != nil), into: builder)
         }

@@ -30,7 +30,9 @@ final class Origin: Sendable {
     func takeSuspicion() -> Bool { isSuspected.load(ordering: .relaxed) && isSuspected.exchange(false, ordering: .relaxed) }
 }
 
-/// All origins that any snapshot has named, by number. The same origin keeps its number over every reload, and with it its pools.
+/// All origins that a snapshot names, by number. The same origin keeps its number over every reload, and with it its pools. One that no snapshot
+/// names any more is forgotten; its number is not given to another, so that what still comes in for it, a looked-up address perhaps, can
+/// be nobody else's.
 ///
 /// Used where snapshots are compiled and names resolved, never by a request.
 final class OriginRegistry: Sendable {
@@ -49,25 +51,85 @@ final class OriginRegistry: Sendable {
 
     private struct Table {
         var numbers: [Key: Int] = [:]
-        var origins: [Origin] = []
+        var keys: [Int: Key] = [:]
+        var origins: [Int: Origin] = [:]
+        /// Snapshots that name an origin, by its number.
+        var holds: [Int: Int] = [:]
+        /// The number of the next one.
+        var next = 0
+        /// Numbers that have been forgotten since somebody asked.
+        var released: [Int] = []
+
+        /// The number of an origin that is known, which counts as held once more if it is new to whoever asks.
+        mutating func held(_ key: Key, _ isNew: (Int) -> Bool) -> Int? {
+            guard let number = numbers[key] else { return nil }
+            if isNew(number) { holds[number, default: 0] += 1 }
+            return number
+        }
         /// One for all origins that are verified in the same way: the system's authorities alone take most of a megabyte.
         var contexts: [Verification: TLSClientContext] = [:]
     }
 
     private let table = Mutex(Table())
 
+    /// What one snapshot names, which it keeps for as long as it lives.
+    func makeHold() -> Hold { Hold(self) }
+
+    /// Keeps origins for a snapshot. Filled while it is compiled; given up on whichever thread lets the snapshot go last.
+    final class Hold: Sendable {
+        private let registry: OriginRegistry
+        private let held = Mutex<Set<Int>>([])
+
+        fileprivate init(_ registry: OriginRegistry) { self.registry = registry }
+
+        deinit { registry.release(held.withLock { $0 }) }
+
+        /// The origin's number. Throws if the trust's authorities cannot be read.
+        func number(of url: UpstreamURL, trust: Origin.Trust) throws(CryptoError) -> Int {
+            try registry.number(of: url, trust: trust) { number in self.held.withLock { $0.insert(number).inserted } }
+        }
+    }
+
+    private func release(_ numbers: Set<Int>) {
+        table.withLock { table in
+            for number in numbers {
+                let left = (table.holds[number] ?? 1) - 1
+                table.holds[number] = left > 0 ? left : nil
+                guard left <= 0, let key = table.keys.removeValue(forKey: number) else { continue }
+                table.numbers[key] = nil
+                table.origins[number] = nil
+                table.released.append(number)
+                if let verification = key.verification, !table.numbers.keys.contains(where: { $0.verification == verification }) {
+                    table.contexts[verification] = nil
+                }
+            }
+        }
+    }
+
+    /// Origins that have been forgotten since the last call: for workers to let go of.
+    func takeReleased() -> [Int] {
+        table.withLock { table in
+            defer { table.released = [] }
+            return table.released
+        }
+    }
+
     /// The origin's number. Throws if the trust's authorities cannot be read.
-    func number(of url: UpstreamURL, trust: Origin.Trust) throws(CryptoError) -> Int {
+    ///
+    /// - Parameter isNew: whether whoever asks has to hold it for the first time.
+    func number(of url: UpstreamURL, trust: Origin.Trust, isNew: (Int) -> Bool = { _ in true }) throws(CryptoError) -> Int {
         let authorities = url.isSecure ? try Self.authorities(trust) : nil
         let verification = url.isSecure ? Verification(trust: trust, authorities: authorities?.fingerprint) : nil
         let key = Key(host: url.host, port: url.port, verification: verification)
-        if let known = table.withLock({ $0.numbers[key] }) { return known }
+        if let known = table.withLock({ $0.held(key, isNew) }) { return known }
         let tls = try verification.map { verification throws(CryptoError) in try context(verification, authorities) }
         return table.withLock { table in
-            let number = table.origins.count
-            table.origins.append(Origin(number: number, url: url, tls: tls))
+            let number = table.next
+            table.next += 1
+            table.origins[number] = Origin(number: number, url: url, tls: tls)
             table.numbers[key] = number
-            return number
+            table.keys[number] = key
+            return table.held(key, isNew) ?? number
         }
     }
 
@@ -85,5 +147,5 @@ final class OriginRegistry: Sendable {
     }
 
     /// All origins, in the order of their numbers.
-    var all: [Origin] { table.withLock { $0.origins } }
+    var all: [Origin] { table.withLock { $0.origins.values.sorted { $0.number < $1.number } } }
 }

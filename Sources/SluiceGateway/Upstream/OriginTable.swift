@@ -13,25 +13,29 @@ struct OriginTable {
         var isUnusable: Bool { origin.tls != nil && peer == nil }
     }
 
-    private var places: UnsafeMutablePointer<UnsafeMutablePointer<WorkerOrigin>>
-    private var owned: [Owned] = []
+    private var places: UnsafeMutablePointer<UnsafeMutablePointer<WorkerOrigin>?>
+    private var owned: [Owned?] = []
     private var capacity = 16
-    /// Origins in the table.
+    /// Numbers that the table has places for.
     private(set) var count = 0
 
     init() { places = .allocate(capacity: capacity) }
+
+    /// Whether there is an origin of this number.
+    func has(_ number: Int) -> Bool { owned.indices.contains(number) && owned[number] != nil }
 
     /// The origin of this number. Checked: the number comes from a snapshot, which is published after its origins.
     @inline(__always)
     subscript(number: Int) -> UnsafeMutablePointer<WorkerOrigin> {
         precondition(UInt(bitPattern: number) < UInt(bitPattern: count))
-        return places[number]
+        guard let place = places[number] else { preconditionFailure("an origin that no snapshot names") }
+        return place
     }
 
     /// Frees everything, connections having been closed.
     func deallocate() {
         for number in 0..<count {
-            let place = places[number]
+            guard let place = places[number] else { continue }
             for index in 0..<place.pointee.count { place.pointee.addresses[index].deallocate() }
             place.pointee.addresses.deallocate()
             place.deallocate()
@@ -41,20 +45,38 @@ struct OriginTable {
 
     /// Adds the origins that the registry has gained.
     mutating func extend(to origins: [Origin]) {
-        for origin in origins.dropFirst(owned.count) {
-            if owned.count == capacity { grow() }
+        for origin in origins where origin.number >= owned.count {
+            // Numbers in between have been given up before this worker heard of them.
+            while owned.count < origin.number { append(nil, nil) }
             let peer = origin.tls.flatMap { try? TLSPeer($0, name: origin.url.host) }
             let place = UnsafeMutablePointer<WorkerOrigin>.allocate(capacity: 1)
             place.initialize(to: WorkerOrigin(
                 addresses: .allocate(capacity: Limits.addressesPerName), tls: peer?.handle))
-            places[owned.count] = place
-            owned.append(Owned(origin: origin, peer: peer))
-            count = owned.count
+            append(place, Owned(origin: origin, peer: peer))
         }
     }
 
+    private mutating func append(_ place: UnsafeMutablePointer<WorkerOrigin>?, _ origin: Owned?) {
+        if owned.count == capacity { grow() }
+        (places + owned.count).initialize(to: place)
+        owned.append(origin)
+        count = owned.count
+    }
+
+    /// Lets go of an origin that no snapshot names any more.
+    /// Returns its idle connections, for the caller to close.
+    mutating func remove(_ number: Int) -> [UpstreamLink] {
+        guard has(number) else { return [] }
+        let idle = update(number, addresses: [])
+        places[number]?.pointee.addresses.deallocate()
+        places[number]?.deallocate()
+        places[number] = nil
+        owned[number] = nil
+        return idle
+    }
+
     private mutating func grow() {
-        let larger = UnsafeMutablePointer<UnsafeMutablePointer<WorkerOrigin>>.allocate(capacity: capacity * 2)
+        let larger = UnsafeMutablePointer<UnsafeMutablePointer<WorkerOrigin>?>.allocate(capacity: capacity * 2)
         larger.update(from: places, count: owned.count)
         places.deallocate()
         places = larger
@@ -64,13 +86,14 @@ struct OriginTable {
     /// Takes over what a name resolves to: known addresses keep their pools, those that are gone end with their exchanges.
     /// Returns idle connections of addresses that are gone, for the caller to close.
     mutating func update(_ number: Int, addresses: [IPAddress]) -> [UpstreamLink] {
+        guard has(number), let owned = owned[number] else { return [] }
         let place = self[number]
-        let port = owned[number].origin.url.port
+        let port = owned.origin.url.port
         var known: [IPAddress: UpstreamAddressRef] = [:]
         for index in 0..<place.pointee.count { known[place.pointee.addresses[index].pointee.ip] = place.pointee.addresses[index] }
         var orphans: [UpstreamLink] = []
         place.pointee.count = 0
-        for ip in addresses.prefix(owned[number].isUnusable ? 0 : Limits.addressesPerName) {
+        for ip in addresses.prefix(owned.isUnusable ? 0 : Limits.addressesPerName) {
             let address: UpstreamAddressRef
             if let kept = known.removeValue(forKey: ip) {
                 address = kept
@@ -95,9 +118,10 @@ struct OriginTable {
 
     /// An address of this origin has failed. If every one has since it last answered, the name is looked up again.
     func noteFailure(_ number: Int) {
+        guard has(number), let origin = owned[number]?.origin else { return }
         let place = self[number]
         for index in 0..<place.pointee.count where place.pointee.addresses[index].pointee.failures == 0 { return }
-        owned[number].origin.suspect()
+        origin.suspect()
     }
 
     /// Frees an address that resolution no longer gives, once nothing is connected to it.
@@ -109,7 +133,7 @@ struct OriginTable {
     /// Calls `body` for every address in use.
     func forEachAddress(_ body: (UpstreamAddressRef) -> Void) {
         for number in 0..<owned.count {
-            let place = places[number]
+            guard let place = places[number] else { continue }
             for index in 0..<place.pointee.count { body(place.pointee.addresses[index]) }
         }
     }

@@ -17,12 +17,17 @@ extension Worker {
         let domainRows: Int
         /// Rows of counters that nobody counts in any more.
         var releasedRows = MetricRegistry.RowNumbers()
+        /// Origins that no snapshot names any more.
+        var releasedOrigins: [Int] = []
     }
 
     /// Makes a snapshot current.
     func take(_ publication: Publication) {
+        for number in publication.releasedOrigins {
+            for idle in origins.pointee.remove(number) { close(idle) }
+        }
         origins.pointee.extend(to: publication.origins)
-        for (number, addresses) in publication.addresses where number < origins.pointee.count { updateOrigin(number, addresses) }
+        for (number, addresses) in publication.addresses { updateOrigin(number, addresses) }
         growLeases(to: publication.projectCount)
         counters.reserve(endpoints: publication.endpointRows, domains: publication.domainRows)
         counters.clear(publication.releasedRows)
@@ -32,7 +37,7 @@ extension Worker {
 
     /// Takes over what a name resolves to.
     func updateOrigin(_ number: Int, _ addresses: [IPAddress]) {
-        guard number < origins.pointee.count else { return }
+        guard origins.pointee.has(number) else { return }
         for idle in origins.pointee.update(number, addresses: addresses) { close(idle) }
     }
 

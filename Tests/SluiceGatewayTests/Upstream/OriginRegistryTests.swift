@@ -29,4 +29,20 @@ struct OriginRegistryTests {
         #expect(contexts[0] != nil && contexts[0] === contexts[1] && contexts[2] == nil)
         #expect(contexts[3] != nil && contexts[3] !== contexts[0])
     }
+
+    @Test("an origin that no snapshot names any more is forgotten, and its number is nobody else's")
+    func forgotten() throws {
+        let registry = OriginRegistry()
+        var first: OriginRegistry.Hold? = registry.makeHold()
+        let second = registry.makeHold()
+        let a = try #require(try first?.number(of: url("http://a.test/"), trust: .init()))
+        let b = try #require(try first?.number(of: url("http://b.test/"), trust: .init()))
+        #expect(try second.number(of: url("http://b.test/x"), trust: .init()) == b)
+        #expect(registry.takeReleased().isEmpty)
+        first = nil
+        #expect(registry.takeReleased() == [a])
+        #expect(registry.all.map(\.number) == [b])
+        let again = try second.number(of: url("http://a.test/"), trust: .init())
+        #expect(again != a && again != b)
+    }
 }
