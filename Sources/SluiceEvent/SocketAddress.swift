@@ -36,8 +36,9 @@ package struct SocketAddress: BitwiseCopyable, @unchecked Sendable {
         }
     }
 
-    /// A copy of a kernel address; nil unless it is IPv4 or IPv6.
-    package init?(_ address: UnsafePointer<sockaddr>?, size: socklen_t) {
+    /// A copy of a kernel address of `size` bytes; nil unless it is IPv4 or IPv6. Not `socklen_t`: two modules bring that name, and
+    /// which of them the compiler names depends on what it compiles together.
+    package init?(_ address: UnsafePointer<sockaddr>?, size: UInt32) {
         guard let address, size <= MemoryLayout<sockaddr_storage>.size,
             [AF_INET, AF_INET6].contains(Int32(address.pointee.sa_family))
         else { return nil }
