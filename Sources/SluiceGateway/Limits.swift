@@ -56,6 +56,9 @@ enum Limits {
     /// Exchange and output blocks of each kind that a worker keeps although nothing has needed them lately.
     static let blocksRetained = 16
 
+    /// Callbacks of a turn after which a decision reads the clock anew: each takes some ten microseconds, with a large body some hundred.
+    static let callbacksPerReading = 16
+
     /// Milliseconds between two looks at memory that a burst has left behind.
     static let trimMilliseconds: UInt64 = 2000
 

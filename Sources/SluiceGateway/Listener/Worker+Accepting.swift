@@ -70,6 +70,7 @@ extension Worker {
     private func accept(_ listener: Listener, atMost limit: Int) {
         freshenClock()
         var accepted = 0
+        defer { if accepted > 0 { noteLongWork() } }
         while accepted < limit, !listener.isClosed {
             guard enter(listener) else { return pause(listener) }
             var address = SocketAddress()
@@ -219,7 +220,9 @@ extension Worker {
 
     func continueHandshake(_ connection: Downstream) {
         guard let tls = connection.pointee.socket.tls else { return close(connection) }
-        switch tls.handshake() {
+        let outcome = tls.handshake()
+        noteLongWork()
+        switch outcome {
         case .bytes:
             counters.traffic.handshakes &+= 1
             connection.pointee.state = .idle

@@ -110,7 +110,9 @@ extension Worker {
 
     private func continueHandshake(_ connection: UpstreamLink) {
         guard let tls = connection.pointee.socket.tls else { return close(connection) }
-        switch tls.handshake() {
+        let outcome = tls.handshake()
+        noteLongWork()
+        switch outcome {
         case .bytes:
             connection.pointee.socket.mayRead = true
             connected(connection)

@@ -151,6 +151,7 @@ final class WorkerMail: KeySetObserver, @unchecked Sendable {
         worker.mailbox.post {
             mail.worker.freshenClock()
             letter(mail.worker)
+            mail.worker.noteLongWork()
         }
     }
 

@@ -60,8 +60,9 @@ final class Worker {
     /// Milliseconds of the monotonic clock in this turn.
     var nowMilliseconds: UInt64 = 0
     private var isClockFresh = false
-    /// Whether something was decided by the last reading of the clock.
-    private var isClockUsed = false
+    /// What was done since the clock was last read, in callbacks. A decision, and whatever else may take as long, counts as
+    /// `Limits.callbacksPerReading`.
+    private var doneSinceReading = 0
     /// The first reading of the clock in this turn: whatever a peer has sent by then, it did not wait for longer.
     private(set) var turnBegan: UInt64 = 0
     /// What all of the above and `context` have their times from.
@@ -193,18 +194,25 @@ final class Worker {
     /// Reads the clock, unless it was read in this turn. Every callback begins with it.
     @inline(__always)
     func freshenClock() {
-        if isClockFresh { return }
+        if isClockFresh {
+            doneSinceReading &+= 1
+            return
+        }
         readClock()
         turnBegan = context.pointee.monotonicNanoseconds
     }
 
-    /// Reads the clock before something is decided by it, unless nothing was since it was last read. A turn may be long: what its last request
-    /// is judged by must not be the time at which the first came.
+    /// Reads the clock before something is decided by it, unless next to nothing was done since it was last read. A turn may be long: what a
+    /// request is judged by must not be the time at which others were read before it.
     @inline(__always)
     func freshenClockForDecision() {
-        if isClockUsed { readClock() }
-        isClockUsed = true
+        if doneSinceReading >= Limits.callbacksPerReading { readClock() }
+        noteLongWork()
     }
+
+    /// Something was done that may have taken its time: whatever is decided next goes by the clock as it is then.
+    @inline(__always)
+    func noteLongWork() { doneSinceReading = Limits.callbacksPerReading }
 
     func readClock() {
         let now = clock.monotonicNanoseconds()
@@ -213,7 +221,7 @@ final class Worker {
         context.pointee.countSeconds = KeeperState.seconds(context.pointee.keeper, at: now)
         nowMilliseconds = now / 1_000_000
         isClockFresh = true
-        isClockUsed = false
+        doneSinceReading = 0
     }
 
     /// Notices a step of the wall clock, at every tick.
@@ -236,6 +244,7 @@ final class Worker {
         resumeAccepting()
         if nowMilliseconds >= trimDue { trim() }
         accessLog?.flushIfDue(nowMilliseconds)
+        noteLongWork()
         if isDraining, let drained, !hasExchanges {
             self.drained = nil
             drained()
@@ -265,6 +274,8 @@ final class Worker {
         var left = queue.count
         while left > 0, let entry = queue.next() {
             left -= 1
+            // Each is what a callback would be.
+            freshenClock()
             switch entry {
             case .downstream(let connection, let generation):
                 guard connection.pointee.generation == generation else { continue }

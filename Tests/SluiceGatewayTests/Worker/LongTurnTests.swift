@@ -70,13 +70,7 @@ struct LongTurnTests {
         /// - Returns: how many requests reached the service.
         func send(_ count: Int, perReading: UInt64) throws -> Int {
             let before = received
-            let request = Array("GET /x HTTP/1.1\r\nHost: d.test\r\n\r\n".utf8)
-            time.pointee.perReading = 0
-            let fresh = try (0..<count).map { _ in try Socket.startConnecting(to: SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: port)).get() }
-            clients += fresh
-            let open = worker.downstreams.live + count
-            for _ in 0..<100_000 where worker.downstreams.live != open { worker.turn(polling: true) }
-            for client in fresh { #expect(Glibc.send(client, request, request.count, 0) == request.count) }
+            for client in try connect(count) { begin(client, without: 0) }
             time.pointee.perReading = perReading
             for _ in 0..<50 {
                 worker.turn(polling: true)
@@ -84,6 +78,38 @@ struct LongTurnTests {
             }
             time.pointee.perReading = 0
             return received - before
+        }
+
+        /// Lets so many clients send a request without its last byte, then one a whole request, all in time for one turn. Every reading of the clock in that
+        /// turn takes `perReading`.
+        /// - Returns: how many requests reached the service.
+        func sendBehind(_ talkers: Int, perReading: UInt64) throws -> Int {
+            let before = received
+            let fresh = try connect(talkers + 1)
+            for client in fresh { begin(client, without: client == fresh.last ? 0 : 1) }
+            time.pointee.perReading = perReading
+            worker.turn(polling: true)
+            time.pointee.perReading = 0
+            for _ in 0..<50 {
+                serve()
+                worker.turn(polling: true)
+            }
+            return received - before
+        }
+
+        private func connect(_ count: Int) throws -> [Int32] {
+            time.pointee.perReading = 0
+            let fresh = try (0..<count).map { _ in try Socket.startConnecting(to: SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: port)).get() }
+            clients += fresh
+            let open = worker.downstreams.live + count
+            for _ in 0..<100_000 where worker.downstreams.live != open { worker.turn(polling: true) }
+            return fresh
+        }
+
+        /// Sends a request but for its last bytes.
+        private func begin(_ client: Int32, without missing: Int) {
+            let request = Array("GET /x HTTP/1.1\r\nHost: d.test\r\n\r\n".utf8).dropLast(missing)
+            #expect(Glibc.send(client, Array(request), request.count, 0) == request.count)
         }
 
         private func serve() {
@@ -133,5 +159,15 @@ struct LongTurnTests {
         // A tenth of a second is left of the first window: what is decided in it is less than its limit, and the rest goes by the second's.
         let passed = try bench.send(100, perReading: 3 * Self.millisecond)
         #expect(passed > 60 && passed < 100)
+    }
+
+    @Test("the first request of a turn, too, is decided by the clock as it is then, and not as it was before others were read")
+    func firstDecision() throws {
+        let bench = try Bench("usageQuota: [{limit: 1, perSeconds: 1}]")
+        bench.registries.counts.fillAll(seconds: 1000)
+        bench.registries.counts.fillAll(seconds: 1001)
+        #expect(try bench.send(1, perReading: 0) == 1)
+        // The turn begins in the window that is used up, 40 ms before its end; the whole request is the last that is read.
+        #expect(try bench.sendBehind(24, perReading: 60 * Self.millisecond) == 1)
     }
 }
