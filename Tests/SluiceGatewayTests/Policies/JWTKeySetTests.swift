@@ -356,6 +356,30 @@ struct JWTKeySetTests {
         #expect(try outcome(policy, "rsFirst") == .proceed)
     }
 
+    @Test("a server that sends interim responses without end is listened to for no longer than one that sends nothing")
+    func endless() throws {
+        let listener = try Socket.listen(on: SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: 0), backlog: 1, isFirst: true).get()
+        let port = try #require(Socket.listeningAddress(listener)).port
+        let server = try Thread(name: "test-server") {
+            var client = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+            guard poll(&client, 1, 20_000) > 0 else { return }
+            let descriptor = accept(listener, nil, nil)
+            let piece = Array(String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 1000).utf8)
+            let end = Clock.monotonicNanoseconds() + 20_000_000_000
+            // Until the other side has had enough.
+            while Clock.monotonicNanoseconds() < end, send(descriptor, piece, piece.count, Int32(MSG_NOSIGNAL)) > 0 {}
+            Socket.close(descriptor)
+        }
+        let location = try #require(KeySetLocation("http://127.0.0.1:\(port)/", resolve: { $0 }))
+        let began = Clock.monotonicNanoseconds()
+        let result = KeySetFetch.load(location) { Clock.monotonicNanoseconds() > began + 300_000_000 }
+        #expect(Clock.monotonicNanoseconds() - began < 15_000_000_000)
+        guard case .failure(let fault) = result else { return #expect(Bool(false), "a set was read") }
+        #expect(fault.description == "no answer in time")
+        server.join()
+        Socket.close(listener)
+    }
+
     @Test("a key set that hangs holds up no other")
     func hangingSource() throws {
         let registry = KeySetRegistry()

@@ -35,6 +35,8 @@ final class BlockingConnection {
 
     var cut: KeySet.Fault { KeySet.Fault(description: "an answer that ends too soon") }
 
+    private static var late: KeySet.Fault { KeySet.Fault(description: "no answer in time") }
+
     /// The addresses of a name. Asked for on a thread of its own, because the system may take much longer than there is time.
     private static func lookUp(_ host: String, _ patience: Patience) throws(KeySet.Fault) -> [IPAddress] {
         let answer = Answer()
@@ -109,6 +111,8 @@ final class BlockingConnection {
     func receive(into bytes: inout [UInt8]) throws(KeySet.Fault) -> Int {
         var chunk = [UInt8](repeating: 0, count: Self.chunkBytes)
         while true {
+            // Not only where it would wait: one who sends without end must not be listened to without end.
+            guard patience.slice != nil else { throw Self.late }
             let result = chunk.withUnsafeMutableBytes { read($0.baseAddress.unsafelyUnwrapped, $0.count) }
             switch result {
             case .bytes(let count):
@@ -143,7 +147,7 @@ final class BlockingConnection {
 
     private func awaitReadiness(_ events: Int16) throws(KeySet.Fault) {
         guard patience.wait(descriptor, events) else {
-            throw KeySet.Fault(description: "no answer in time")
+            throw Self.late
         }
     }
 }
