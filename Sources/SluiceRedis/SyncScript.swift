@@ -59,13 +59,14 @@ package enum SyncScript {
         local isLocal, fairHeld, run, isLeaving = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
 
         -- Members, sorted by name.
-        local members, ids = {}, {}
+        local members, ids, latest = {}, {}, 0
         local flat = call('HGETALL', prefix .. ':members')
         for i = 1, #flat, 2 do
             local m = {}
             for word in string.gmatch(flat[i + 1], '%d+') do m[#m + 1] = tonumber(word) end
             members[flat[i]] = { sequence = m[1], received = m[2], contact = m[3], isLocal = m[4], fair = m[5], left = m[6], joined = m[7], silent = m[8] }
             ids[#ids + 1] = flat[i]
+            latest = max(latest, m[2])
         end
         local own = members[node]
         if own and sequence <= own.sequence then return redis.error_reply('STALE a newer batch has come') end
@@ -81,7 +82,8 @@ package enum SyncScript {
         local squeeze = tonumber(clock.squeeze or '0')
         local settle = tonumber(clock.settle or '0')
         local epoch = tonumber(clock.epoch or '0')
-        local logical = tonumber(clock.logical or '0') + max(0, min(JUMP, now - tonumber(clock.last or text(now))))
+        -- Where it has been lost, from when somebody was last heard: else leases that were given before would not end for as long as it had gone on.
+        local logical = max(tonumber(clock.logical or '0'), latest) + max(0, min(JUMP, now - tonumber(clock.last or text(now))))
         local isNewRun = not clock.run or (run ~= '' and clock.run ~= run) or (own and acknowledged > own.sequence) or not isWhole
         if isNewRun then
             counter = max(counter + 1, now)

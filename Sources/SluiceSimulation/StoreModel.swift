@@ -139,6 +139,7 @@ package struct StoreModel {
     }
 
     private mutating func advance(to now: Int) {
+        if clock.run == nil { clock.logical = max(clock.logical, members.reduce(0) { max($0, $1.received) }) }
         clock.time.advance(to: now, atMost: defect == .wallClockLeases ? .max : StoreClock.jump)
     }
 

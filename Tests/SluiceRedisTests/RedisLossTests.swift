@@ -69,6 +69,20 @@ struct RedisLossTests {
         #expect(later.settlesInMilliseconds == 0)
     }
 
+    @Test("the loss of the clock keeps nobody's lease from ending")
+    func clockOfTheDead() throws {
+        let fleet = try Fleet(key)
+        try fleet.server.pass(milliseconds: 3_600_000)
+        for node in [0, 1] { try fleet.ask(node, held: 50, granted: 50, wanted: 0, demand: 50) }
+        try fleet.server.call("DEL", "{sluice}:clock")
+        // The second node is heard no more.
+        try fleet.ask(0, held: 50, granted: 50, wanted: 0, demand: 100)
+        try fleet.server.pass(milliseconds: 4600)
+        let later = try fleet.ask(0, held: 50, granted: 50, wanted: 0, demand: 100)
+        #expect(later.nodes == 1)
+        #expect(later.ceilings[0].share == 100)
+    }
+
     @Test("FLUSHALL: every node tells again what it holds, and then goes on")
     func everything() throws {
         let fleet = try Fleet(key)
