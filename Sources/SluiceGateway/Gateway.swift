@@ -284,6 +284,7 @@ package final class Gateway: @unchecked Sendable {
                 status.taken(publication.snapshot.generation)
             }
         }
+        resolver?.tellChanges(since: addresses)
         registries.metrics.reuse(releasedRows)
         opened = Set(plan.listeners.map(\.address))
         certificates = plan.certificates

@@ -58,6 +58,11 @@ final class Resolver: Sendable {
     /// The addresses of every origin, as far as they are known.
     var addresses: [Int: [IPAddress]] { state.withLock { $0.names.addresses } }
 
+    /// Tells again of what has changed since `known` was read. For whoever hands that to somebody, who may have been told of the changes first.
+    func tellChanges(since known: [Int: [IPAddress]]) {
+        for (number, found) in addresses where known[number] != found { changed(number, found) }
+    }
+
     /// The thread's body; ends after `stop()`.
     func run() {
         while !state.withLock({ $0.isStopped }) {

@@ -128,4 +128,22 @@ struct ResolverTests {
         for _ in 0..<130 { mayEnd.signal() }
         resolver.stop()
     }
+
+    @Test("who has been handed what was known before a change is told of the change once more")
+    func handedLate() throws {
+        let told = Mutex<[Int: [[IPAddress]]]>([:])
+        let resolver = Resolver(
+            refreshSeconds: 86_400, lookUp: { _ in [IPAddress(v4: 0x7F00_0001)] },
+            changed: { number, addresses in told.withLock { $0[number, default: []].append(addresses) } })
+        let thread = Foundation.Thread { resolver.run() }
+        thread.start()
+        let origins = [try origin(0, "changes.test"), try origin(1, "stays.test")]
+        use(resolver, origins)
+        resolver.stop()
+        let found = [IPAddress(v4: 0x7F00_0001)]
+        let end = Date.now + 20
+        while told.withLock({ $0.count }) < 2, Date.now < end { usleep(1000) }
+        resolver.tellChanges(since: [0: [], 1: found])
+        #expect(told.withLock { $0 } == [0: [found, found], 1: [found]])
+    }
 }
