@@ -130,7 +130,7 @@ package final class QuotaLedger {
 
     /// When `plan` may find something to do without being asked, in nanoseconds of its monotonic clock: `latest` at the latest.
     package func nextDue(latest: UInt64) -> UInt64 {
-        var next = latest
+        var next = orphans.isEmpty ? latest : 0
         for entry in active where entry.due < next { next = entry.due }
         return next
     }

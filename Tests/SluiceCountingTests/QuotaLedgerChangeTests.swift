@@ -261,4 +261,26 @@ struct QuotaLedgerChangeTests {
         bench.counting = window * 1_000_000_000
         #expect(bench.reserved(index) <= 10)
     }
+
+    @Test("10,000 conditions that a configuration names no more are given back in batches of bounded size, before anything else is asked")
+    func removed() {
+        let bench = LedgerBench(sizing: .whole)
+        for number in 0..<10_000 { _ = bench.add(limit: 10, per: 86_400, owner: "\(number)") }
+        for index in 0..<10_000 { _ = bench.take(index) }
+        while bench.round().isEmpty == false { bench.pass(milliseconds: 1) }
+        for index in 0..<10_000 { #expect(bench.take(index) == .taken) }
+        for index in 0..<10_000 { bench.ledger.remove(index) }
+        let later = bench.add(limit: 10, per: 86_400, owner: "0")
+        _ = bench.take(later)
+        var given: [Int] = []
+        while bench.ledger.nextDue(latest: .max) == 0 || given.isEmpty {
+            let requests = bench.round()
+            #expect(requests.count <= QuotaLedger.requestsMax)
+            #expect(requests.allSatisfy { $0.givenBack == 9 && $0.granted == 1 } || given.reduce(0, +) >= 10_000)
+            given.append(requests.count)
+            bench.pass(milliseconds: 7)
+        }
+        #expect(given.prefix(3) == [4096, 4096, 1808])
+        #expect(bench.reserved(later) == 10 && bench.take(later) == .taken)
+    }
 }
