@@ -51,7 +51,16 @@ enum IncludedFiles {
         var found = glob_t()
         defer { globfree(&found) }
         // Sorted by the bytes of the names, whatever the locale.
-        guard glob(path, GLOB_NOSORT, nil, &found) == 0 else {
+        errno = 0
+        let status = glob(path, GLOB_NOSORT | GLOB_ERR, nil, &found)
+        let reason = errno
+        // A folder that cannot be read is no folder without files: to go on would take its domains out of service.
+        guard status == 0 || status == GLOB_NOMATCH || reason == ENOENT else {
+            problems.add(
+                at: pattern, found: "a folder that cannot be read (\(String(cString: strerror(reason)).lowercased()))", allowed: "folders that can be read")
+            return []
+        }
+        guard status == 0 else {
             problems.note(at: pattern, "no file matches \(Quoting.quoted(pattern.value))")
             return []
         }

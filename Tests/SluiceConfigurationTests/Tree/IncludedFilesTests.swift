@@ -56,6 +56,18 @@ struct IncludedFilesTests {
         #expect(try load("include: {a: 1}", [:]).problems == ["sluice.yaml:1:10: include: found a mapping, allowed text or a list of texts"])
     }
 
+    @Test("a folder that cannot be read is a fault, and not one without files")
+    func unreadable() throws {
+        try withFolder { folder in
+            try FileManager.default.createSymbolicLink(atPath: folder + "/d", withDestinationPath: folder + "/d")
+            try Array("include: ['d/*.yaml']\ndomains: [{key: a}]".utf8).write(to: folder + "/sluice.yaml")
+            let problems = Problems(file: folder + "/sluice.yaml", environment: [:])
+            _ = ConfigurationNode.load(problems: problems)
+            #expect(problems.all.map(\.found) == ["a folder that cannot be read (too many levels of symbolic links)"])
+            #expect(problems.refuseConfiguration)
+        }
+    }
+
     @Test("files that an included file names are relative to it")
     func relative() throws {
         try withFolder { folder in
