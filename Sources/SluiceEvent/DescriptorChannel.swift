@@ -34,14 +34,28 @@ package final class DescriptorChannel: @unchecked Sendable {
 
     deinit { Socket.close(descriptor) }
 
-    /// Connects to who listens on `path`.
+    /// Connects to who listens on `path`: a process of this user, of root's or of the owner of the folder. In a folder that others may write into, anybody
+    /// could stand there, and hand over sockets on which they listen too.
     package static func connect(_ path: String, timeoutMilliseconds: Int) -> Result<DescriptorChannel, SocketError> {
         guard let address = UnixAddress(path) else { return .failure(SocketError(code: ENAMETOOLONG)) }
         let descriptor = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return .failure(SocketError(code: errno)) }
         let channel = DescriptorChannel(descriptor, timeoutMilliseconds: timeoutMilliseconds)
         let status = address.withSockaddr { Glibc.connect(descriptor, $0, $1) }
-        return status == 0 ? .success(channel) : .failure(SocketError(code: errno))
+        guard status == 0 else { return .failure(SocketError(code: errno)) }
+        guard let user = channel.peer?.user, trusts(user, at: path) else { return .failure(SocketError(code: EACCES)) }
+        return .success(channel)
+    }
+
+    private static func trusts(_ user: UInt32, at path: String) -> Bool {
+        if user == geteuid() || user == 0 { return true }
+        var status = Glibc.stat()
+        return stat(folder(of: path), &status) == 0 && status.st_uid == user
+    }
+
+    private static func folder(of path: String) -> String {
+        let slash = path.lastIndex(of: "/")
+        return slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 
     /// Sends one message. False if the peer has gone, or takes nothing for the timeout.
@@ -94,9 +108,7 @@ package final class DescriptorChannel: @unchecked Sendable {
             return status.st_mode & S_IFMT == S_IFSOCK ? nil : "a file that is no socket stands there, and is not replaced"
         }
         guard errno == ENOENT else { return String(cString: strerror(errno)) }
-        let slash = path.lastIndex(of: "/")
-        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        return stat(folder, &status) == 0 ? nil : "its folder: \(String(cString: strerror(errno)))"
+        return stat(folder(of: path), &status) == 0 ? nil : "its folder: \(String(cString: strerror(errno)))"
     }
 
     /// A place in the file system where other processes of this user find this one. Mode 0600.

@@ -259,6 +259,25 @@ struct TakeOverTests {
         #expect(eventually(within: 10) { succession.isReady() }, "\(second.standardError)")
     }
 
+    @Test(
+        "whoever stands behind the take-over socket as another user, in a folder for everybody, is no predecessor",
+        .enabled(if: geteuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv")))
+    func stranger() throws {
+        let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
+        #expect(chmod((succession.path as NSString).deletingLastPathComponent, 0o777) == 0)
+        var variables = Gateway.environment(folder: succession.folder, port: try Ports.free())
+        variables["SLUICE_TAKEOVER_SOCKET"] = succession.path
+        variables["SLUICE_STATE_DIR"] = "off"
+        let other = try ChildProcess(
+            ["/usr/bin/setpriv", "--reuid", "65534", "--clear-groups", Gateway.binary(), "run", "--config", succession.folder.file("sluice.yaml")],
+            environment: variables, folder: succession.folder)
+        #expect(eventually(within: 10) { FileManager.default.fileExists(atPath: succession.path) }, "\(other.standardError)")
+        let process = try succession.start(workers: 1)
+        #expect(process.waitForExit(10) == 1)
+        #expect(process.standardError == "SLUICE_TAKEOVER_SOCKET: \(succession.path): Permission denied\n")
+        #expect(other.exitCode() == nil, "\(other.standardError)")
+    }
+
     @Test("a take-over socket where a file stands, or in no folder: an error, and the file stays", arguments: [
         ("sluice.yaml", "a file that is no socket stands there, and is not replaced"), ("", "a file that is no socket stands there, and is not replaced"),
         ("none/sluice.sock", "its folder: No such file or directory"), ("sluice.yaml/sluice.sock", "Not a directory"),
