@@ -48,12 +48,19 @@ final class Listener {
 
     deinit { event.deallocate() }
 
-    /// Takes over what a reload changed. Connections that are open keep what they began with.
+    /// Takes over what a reload changed. Connections that are open keep what they began with, but for trust: see `Worker.setListeners`.
     func update(_ plan: ListenerPlan, snapshot: Snapshot) {
         tls = plan.tls
         expectsProxyHeader = plan.expectsProxyHeader
         trusted = snapshot.trusted[plan.address] ?? snapshot.trustedEverywhere
         connectionsMax = plan.connectionsMax
+        self.snapshot = snapshot
+    }
+
+    /// A listener that the configuration has no more, but that has connections still: they trust whom all listeners trust.
+    func outlive(_ snapshot: Snapshot) {
+        guard !isGone else { return }
+        trusted = snapshot.trustedEverywhere
         self.snapshot = snapshot
     }
 

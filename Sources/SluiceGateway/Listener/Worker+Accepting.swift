@@ -31,6 +31,27 @@ extension Worker {
             }
         }
         for listener in listeners where !wanted.contains(where: { $0.plan.address == listener.address }) { close(listener) }
+        for listener in listeners where listener.isClosed { listener.outlive(snapshot) }
+        reviewTrust()
+    }
+
+    /// Proxies that the configuration trusts no longer are not believed on the connections that they have either. One that is trusted only from
+    /// now on is believed on new ones: those that are there were accepted without it.
+    private func reviewTrust() {
+        downstreams.forEachPlace { connection in
+            guard connection.pointee.state != .free, Int(connection.pointee.listener) < listeners.count else { return }
+            let trusted = listeners[Int(connection.pointee.listener)].trusted
+            if !trusted.contains(connection.pointee.acceptedFrom) {
+                connection.pointee.peer = connection.pointee.acceptedFrom
+                connection.pointee.peerIsTrusted = false
+            } else if connection.pointee.peerIsTrusted, !trusted.contains(connection.pointee.peer) {
+                connection.pointee.peerIsTrusted = false
+            }
+            // A request whose head is not whole yet begins on the new snapshot.
+            guard let block = connection.pointee.block, block.pointee.snapshot == nil else { return }
+            block.pointee.exchange.peer = connection.pointee.peer
+            block.pointee.exchange.peerIsTrusted = connection.pointee.peerIsTrusted
+        }
     }
 
     /// Accepts no more.

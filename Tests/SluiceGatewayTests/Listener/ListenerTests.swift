@@ -26,10 +26,10 @@ struct ListenerTests {
 
         /// Publishes a configuration with these listeners, whose names are the addresses that are configured.
         /// - Returns: its snapshot, not kept alive.
-        func publish(_ addresses: [String], generation: Int) throws -> () -> Snapshot? {
+        func publish(_ addresses: [String], generation: Int, trusted: String = "[]") throws -> () -> Snapshot? {
             let problems = Problems(file: "sluice.yaml", environment: [:])
             let listeners = addresses.map { "  - {address: \"\($0)\"}\n" }.joined()
-            let tree = try #require(ConfigurationNode.load(text: "listeners:\n\(listeners)domains: []\n", problems: problems))
+            let tree = try #require(ConfigurationNode.load(text: "listeners:\n\(listeners)trustedProxies: \(trusted)\ndomains: []\n", problems: problems))
             let configuration = GatewayConfiguration.read(tree, problems: problems)
             let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
             let snapshot = try #require(compiler.compile(configuration, generation: generation), "\(problems.all.map(\.description))")
@@ -78,10 +78,46 @@ struct ListenerTests {
         bench.turn(until: 1)
         _ = try bench.publish(["127.0.0.1:1"], generation: 2)
         _ = try bench.publish(["127.0.0.1:1", "127.0.0.1:3"], generation: 3)
-        #expect(first() != nil)
+        // It trusts whom the latest configuration trusts.
+        #expect(first() == nil)
+        let fourth = try bench.publish(["127.0.0.1:1"], generation: 4)
         Socket.close(client)
         bench.turn(until: 0)
-        #expect(first() == nil)
+        #expect(fourth() != nil)
+        _ = try bench.publish(["127.0.0.1:1"], generation: 5)
+        #expect(fourth() == nil)
+    }
+
+    @Test("a proxy that a reload trusts no longer is not believed on the connections that it has, of which a request may have begun", arguments: [true, false])
+    func distrusted(staysListener: Bool) throws {
+        let bench = try Bench()
+        let addresses = ["127.0.0.1:1", "127.0.0.1:2"]
+        _ = try bench.publish(addresses, generation: 1, trusted: "[127.0.0.0/8, 192.0.2.0/24]")
+        let client = try bench.connect("127.0.0.1:2")
+        bench.turn(until: 1)
+        var found: Downstream?
+        bench.worker.downstreams.forEachPlace { if $0.pointee.state != .free { found = $0 } }
+        let connection = try #require(found)
+        #expect(connection.pointee.peerIsTrusted)
+        let begun: [UInt8] = Array("GET / HTTP/1.1\r\nHo".utf8)
+        _ = begun.withUnsafeBufferPointer { Socket.send(client, $0.baseAddress!, count: $0.count) }
+        for _ in 0..<100_000 where connection.pointee.state != .readingHead { bench.worker.turn(polling: true) }
+        let block = try #require(connection.pointee.block)
+        // As a PROXY header would have it.
+        let source = try #require(IPAddress("192.0.2.7"))
+        connection.pointee.peer = source
+        let stays = staysListener ? addresses : [addresses[0]]
+        _ = try bench.publish(stays, generation: 2, trusted: "[127.0.0.0/8, 192.0.2.0/24]")
+        #expect(connection.pointee.peerIsTrusted && connection.pointee.peer == source)
+        _ = try bench.publish(stays, generation: 3, trusted: "[127.0.0.0/8]")
+        #expect(!connection.pointee.peerIsTrusted && !block.pointee.exchange.peerIsTrusted)
+        #expect(connection.pointee.peer == source && block.pointee.exchange.peer == source)
+        _ = try bench.publish(stays, generation: 4, trusted: "[192.0.2.0/24]")
+        #expect(connection.pointee.peer == connection.pointee.acceptedFrom && block.pointee.exchange.peer == connection.pointee.acceptedFrom)
+        _ = try bench.publish(stays, generation: 5, trusted: "[127.0.0.0/8]")
+        #expect(!connection.pointee.peerIsTrusted, "what it was accepted without it does not get")
+        Socket.close(client)
+        bench.turn(until: 0)
     }
 
     @Test("what waits in the queue of a listener that is taken away is served, not reset")
