@@ -62,6 +62,9 @@ enum Limits {
     /// Milliseconds between two looks at memory that a burst has left behind.
     static let trimMilliseconds: UInt64 = 2000
 
+    /// How much longer than a fetch may take an exchange waits for the end of one: the word of it comes by mail.
+    static let keySetGraceMilliseconds: UInt64 = 1000
+
     /// Exchanges of one worker that wait for allowance at once; those beyond are decided without it.
     static let allowanceWaiters = 4096
 

@@ -1,6 +1,7 @@
 import SluiceCounting
 import SluiceEvent
 import SluiceHTTP
+import Synchronization
 
 // What other threads ask of a worker. Each of these runs on the worker's own thread, from its mailbox.
 
@@ -117,25 +118,27 @@ extension Worker {
 
     /// The JWT policy waits for a key set: the exchange goes on when its fetch has ended.
     func awaitKeySet(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        keySetWaiters.append(KeySetWaiter(source: block.pointee.exchange.awaitedKeySet, suspension: Suspension(connection, block)))
+        let fetch = UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed))
+        keySetWaiters.append(.init(
+            source: block.pointee.exchange.awaitedKeySet, suspension: Suspension(connection, block),
+            deadline: nowMilliseconds + fetch + Limits.keySetGraceMilliseconds))
     }
 
     /// A fetch has ended: evaluates the policy again for every exchange that waited for it.
     func keySetFetchEnded(source: Int) {
         freshenClock()
-        let ready = keySetWaiters.filter { $0.source == source }
-        keySetWaiters.removeAll { $0.source == source }
-        for waiter in ready {
+        checkAgain(keySetWaiters.take(source))
+    }
+
+    /// Who has waited for longer than a fetch takes is checked with the keys that there are.
+    func expireKeySetWaiters() { checkAgain(keySetWaiters.takeExpired(at: nowMilliseconds)) }
+
+    private func checkAgain(_ waiters: [KeySetWaiters.Waiter]) {
+        for waiter in waiters {
             guard let block = waiter.suspension.block else { continue }
             goOn(waiter.suspension.connection, block, at: .sameStep)
         }
     }
-}
-
-/// An exchange that waits for a key set.
-struct KeySetWaiter {
-    let source: Int
-    let suspension: Suspension
 }
 
 /// How the refresher of key sets, and everybody else, reaches a worker. Sendable, because it touches of the worker nothing but the mailbox,

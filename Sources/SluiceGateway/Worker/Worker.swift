@@ -36,7 +36,7 @@ final class Worker {
     var queue = TurnQueue()
     var forwards = ForwardQueue()
     let bounds: ConnectionBounds
-    var keySetWaiters: [KeySetWaiter] = []
+    var keySetWaiters = KeySetWaiters()
     var allowanceWaiters = AllowanceWaiters()
     var preCallWaiters = PreCallWaiters()
     let counts: CountRegistry
@@ -239,6 +239,7 @@ final class Worker {
             case .upstream: upstreamExpired(owner.assumingMemoryBound(to: UpstreamConnection.self))
             }
         }
+        if !keySetWaiters.isEmpty { expireKeySetWaiters() }
         if !allowanceWaiters.isEmpty { expireAllowanceWaiters() }
         if !preCallWaiters.isEmpty { expirePreCallWaiters() }
         resumeAccepting()

@@ -1,4 +1,5 @@
 import SluiceConfiguration
+import Synchronization
 import Testing
 
 @testable import SluiceGateway
@@ -87,5 +88,20 @@ struct SuspensionTests {
         connection.pointee.requests -= 1
         connection.pointee.generation += 1
         #expect(second.block == nil, "the place serves another connection")
+    }
+
+    @Test("whoever waits for a key set waits a second longer than a fetch may take, whatever becomes of the fetch")
+    func keySets() throws {
+        let bench = try Bench()
+        try bench.publish("domains: []", generation: 1)
+        let (connection, block) = try bench.begin()
+        block.pointee.exchange.awaitedKeySet = 7
+        bench.worker.readClock()
+        bench.worker.awaitKeySet(connection, block)
+        bench.worker.keySetFetchEnded(source: 8)
+        bench.worker.pass(milliseconds: UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed)) + 500)
+        #expect(!bench.worker.keySetWaiters.isEmpty)
+        bench.worker.pass(milliseconds: 501)
+        #expect(bench.worker.keySetWaiters.isEmpty)
     }
 }
