@@ -51,6 +51,22 @@ struct RateLimitFieldTests {
         #expect(refused["Retry-After"] == nil)
     }
 
+    @Test("fields that an endpoint sets or removes are not told a second time; errors are not the endpoint's")
+    func changed() throws {
+        let policies = "headers: {response: {set: {RateLimit: mine}, remove: [ratelimit-policy]}}"
+        let upstream = try ScriptedUpstream()
+        let gateway = try Gateway(
+            configuration(upstream: upstream.url, [EndpointText("/**", policies), EndpointText("/mock", policies + ", " + helloMock)]),
+            environment: ["SLUICE_RATE_LIMIT_FIELDS": "all"])
+        for path in ["/api/x", "/api/mock"] {
+            let text = try gateway.get(path).headText.lowercased()
+            #expect(text.components(separatedBy: "\r\nratelimit: ").count == 2 && text.contains("ratelimit: mine"), "\(text)")
+            #expect(!text.contains("ratelimit-policy"), "\(text)")
+        }
+        upstream.stop()
+        #expect(try gateway.get("/api/x")["RateLimit-Policy"]?.hasPrefix("\"main\"") == true)
+    }
+
     @Test("SLUICE_RATE_LIMIT_FIELDS=all tells it with every response of the domain, off with none")
     func everyResponse() throws {
         let text = configuration(ceiling: 5, policies: "usageQuota: [{limit: 2, perSeconds: 86400}]", [EndpointText("/**", helloMock)])

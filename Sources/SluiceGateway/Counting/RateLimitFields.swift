@@ -40,7 +40,16 @@ enum RateLimitFields {
     }
 
     /// What every other response says: all limits of the chain, which begins with the ceiling.
-    static func writeAll(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ context: borrowing EvaluationContext) {
+    ///
+    /// - Parameter changes: of the endpoint; a field that they set or remove is not written.
+    static func writeAll(
+        _ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ context: borrowing EvaluationContext, changes: FieldChanges? = nil
+    ) {
+        if changes?.drops(ByteView("ratelimit-policy" as StaticString)) != true { writePolicies(&writer, steps) }
+        if changes?.drops(ByteView("ratelimit" as StaticString)) != true { writeLimits(&writer, steps, context) }
+    }
+
+    private static func writePolicies(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>) {
         writer.write("RateLimit-Policy: ")
         for index in 0..<steps.count {
             switch steps[index] {
@@ -51,7 +60,11 @@ enum RateLimitFields {
             default: break
             }
         }
-        writer.write("\r\nRateLimit: ")
+        writer.write("\r\n")
+    }
+
+    private static func writeLimits(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ context: borrowing EvaluationContext) {
+        writer.write("RateLimit: ")
         for index in 0..<steps.count {
             switch steps[index] {
             case .ceiling(let ceiling): write(&writer, ceiling, context, wait: 1)

@@ -108,7 +108,7 @@ extension Worker {
             if policies.kind != .preflight, let cors = policies.cors {
                 writer.write(cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
             }
-            writeLimits(&writer, block, refusal)
+            writeLimits(&writer, block, policies.kind, refusal)
             if namesProtocols {
                 writeConnectionUpgrade(&writer, block, policies.kind)
             } else {
@@ -120,7 +120,9 @@ extension Worker {
 
     /// What the domain's limits leave, as far as the settings want it told.
     @inline(__always)
-    private func writeLimits(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal?) {
+    private func writeLimits(
+        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind, _ refusal: Refusal?
+    ) {
         if limits.tellsLimits, let refusal, refusal.isForLimit {
             // A ceiling can refuse behind its step too: what leaves late is charged again.
             let isCeiling = refusal.row == .ceilingExceeded
@@ -128,7 +130,10 @@ extension Worker {
             return RateLimitFields.writeRefusal(&writer, step, context.pointee)
         }
         guard limits.tellsLimitsAlways, block.pointee.exchange.domain != nil else { return }
-        RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), context.pointee)
+        // What the endpoint's changes name is theirs, of a mock too. No error is.
+        let isItsOwn = kind != .preCall && kind != .preflight && refusal == nil
+        let changes = isItsOwn ? block.pointee.exchange.endpoint?.pointee.headers : nil
+        RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), context.pointee, changes: changes?.pointee.response)
     }
 
     /// Connection, where the client would otherwise expect something else (RFC 9112, 9.3).
