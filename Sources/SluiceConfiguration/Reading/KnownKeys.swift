@@ -6,16 +6,17 @@ enum KnownKeys {
         return places.isEmpty ? nil : Quoting.alternatives(places)
     }
 
-    /// The levels of `Configuration/GatewayConfiguration+Read.swift` in SluiceGateway, whose tests compare them.
+    /// The levels of `Configuration/GatewayConfiguration+Read.swift` in SluiceGateway; `ConfigurationKeysTests` compares them. Not `policies`, which
+    /// stands at two.
     package static let levels: [(place: String, keys: Set<String>)] = [
         ("at the top", ["listeners", "trustedProxies", "projects", "domains", "include"]),
-        ("into a listener", ["address", "tls", "proxyProtocol", "maxConnections"]),
+        ("into a listener", ["address", "tls", "proxyProtocol", "maxConnections", "trustedProxies"]),
         ("into a project", ["ceiling"]),
         ("into a domain", [
             "key", "hosts", "project", "upstream", "upstreamTimeoutMs", "upstreamTls", "encodedSlashes", "ambiguousPaths", "endpoints",
         ]),
         ("under the `policies` of a domain", ["ipAcl", "maintenance", "cors", "hmac", "jwt", "usageQuota"]),
         ("into an endpoint", ["path", "methods"]),
-        ("under the `policies` of an endpoint", ["preCall", "rewrite", "headers", "mock"]),
+        ("under the `policies` of an endpoint", ["usageQuota", "preCall", "rewrite", "headers", "mock"]),
     ]
 }

@@ -67,7 +67,7 @@ package final class MappingReader: Placed {
             let nearest = Spelling.nearest(to: entry.key, in: known)
             let hint = nearest.map { " (did you mean \($0)?)" } ?? KnownKeys.place(of: entry.key).map { ", which belongs \($0)" } ?? ""
             problems.add(
-                at: entry.name, found: "the unknown key \(Quoting.quoted(entry.key))\(hint)",
+                at: entry.name, found: "\(Problem.unknownKey) \(Quoting.quoted(entry.key))\(hint)",
                 allowed: known.isEmpty ? "no keys" : Quoting.alternatives(known))
         }
     }

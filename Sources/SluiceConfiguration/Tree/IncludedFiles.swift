@@ -12,7 +12,13 @@ enum IncludedFiles {
     static let bytesMax = 256 << 20
 
     /// The tree with the domains of the included files behind its own, without `include`.
-    static func expand(_ tree: ConfigurationNode, _ problems: Problems) -> ConfigurationNode {
+    ///
+    /// - Parameters:
+    ///   - filesMax: for tests.
+    ///   - bytesMax: for tests.
+    static func expand(
+        _ tree: ConfigurationNode, _ problems: Problems, filesMax: Int = filesMax, bytesMax: Int = bytesMax
+    ) -> ConfigurationNode {
         guard let list = tree["include"], !SwaggerImport.isSwagger(tree) else { return tree }
         guard let reader = MappingReader(.mapping([.init(key: "include", keyPosition: list.position, value: list)], at: tree), problems) else { return tree }
         var domains = tree["domains"]?.elements ?? []
@@ -25,7 +31,7 @@ enum IncludedFiles {
                     problems.add(at: pattern, found: "more than \(filesMax) files", allowed: "at most \(filesMax)")
                     return expanded(tree, domains)
                 }
-                bytes += (try? FileManager.default.attributesOfItem(atPath: name)[.size] as? Int) ?? 0
+                bytes += byteCount(name)
                 guard bytes <= bytesMax else {
                     problems.add(at: pattern, found: "files of more than \(bytesMax) bytes together", allowed: "at most \(bytesMax)")
                     return expanded(tree, domains)
@@ -46,13 +52,15 @@ enum IncludedFiles {
 
     /// The files that a pattern stands for; a name without wildcards is a file that must be there.
     private static func names(_ pattern: Located<String>, _ problems: Problems) -> [String] {
-        let path = problems.resolve(pattern.value, at: pattern)
-        guard pattern.value.contains(where: { "*?[".contains($0) }) else { return [path] }
+        guard pattern.value.contains(where: isWildcard) else { return [problems.resolve(pattern.value, at: pattern)] }
+        // The configuration's own folder is no pattern, whatever its name holds.
+        let folder = pattern.value.hasPrefix("/") ? "" : problems.resolve("", at: pattern)
+        let escaped = folder.map { isWildcard($0) || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
         var found = glob_t()
         defer { globfree(&found) }
         // Sorted by the bytes of the names, whatever the locale.
         errno = 0
-        let status = glob(path, GLOB_NOSORT | GLOB_ERR, nil, &found)
+        let status = glob(escaped + pattern.value, GLOB_NOSORT | GLOB_ERR, nil, &found)
         let reason = errno
         // A folder that cannot be read is no folder without files: to go on would take its domains out of service.
         guard status == 0 || status == GLOB_NOMATCH || reason == ENOENT else {
@@ -66,6 +74,14 @@ enum IncludedFiles {
         }
         let names = (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    private static func isWildcard(_ character: Character) -> Bool { "*?[".contains(character) }
+
+    /// Of the file that a link leads to: those of Kubernetes are all links. What cannot be asked cannot be read either.
+    private static func byteCount(_ name: String) -> Int {
+        var status = stat()
+        return stat(name, &status) == 0 ? Int(status.st_size) : 0
     }
 
     private static func read(_ name: String, _ problems: Problems) -> [ConfigurationNode] {

@@ -33,6 +33,9 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
         self.scope = scope
     }
 
+    /// How `found` begins for a key that nobody asked for.
+    static let unknownKey = "the unknown key"
+
     package var isNote: Bool { scope == .note }
 
     /// `file:line:column: keyPath: found X, allowed Y`, or `file:line:column: keyPath: note: X`: the form that editors jump to.

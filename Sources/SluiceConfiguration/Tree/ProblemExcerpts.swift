@@ -1,7 +1,7 @@
 /// The lines at which problems stand, each with a caret under the place.
 ///
 /// None for a line that may hold a secret, or a part of one, and none where the file is a pipe or cannot be read any more: the problem's text
-/// says all that is needed.
+/// says all that is needed. Of a key that is unknown nothing behind it is shown: it may be `secret`, mistyped.
 package struct ProblemExcerpts {
     /// Columns of a line that are shown.
     private static let columnsMax = 100
@@ -17,7 +17,7 @@ package struct ProblemExcerpts {
         let lines = lines(of: problem.file)
         let index = problem.position.line - 1
         guard lines.indices.contains(index), !lines[index].allSatisfy({ $0 == " " || $0 == "\t" }), !Self.maySecret(problem, lines, index) else { return [] }
-        let scalars = Array(lines[index].unicodeScalars)
+        let scalars = Self.shown(lines[index], of: problem)
         let column = min(max(0, problem.position.column - 1), scalars.count)
         let start = column < Self.columnsMax ? 0 : column - Self.columnsMax / 2
         let shown = scalars[start..<min(scalars.count, start + Self.columnsMax)]
@@ -38,9 +38,19 @@ package struct ProblemExcerpts {
 
     // MARK: Secrets
 
+    private static func shown(_ line: Substring, of problem: Problem) -> [Unicode.Scalar] {
+        let scalars = Array(line.unicodeScalars)
+        guard problem.found.hasPrefix(Problem.unknownKey), problem.position.column <= scalars.count,
+            let colon = scalars[(problem.position.column - 1)...].firstIndex(of: ":")
+        else { return scalars }
+        return Array(scalars[...colon])
+    }
+
     /// Whether the line, the one above it, or one that it belongs to by its indentation names something that may be secret.
     private static func maySecret(_ problem: Problem, _ lines: [Substring], _ index: Int) -> Bool {
-        if isNearSecret(problem.keyPath[...]) || isNearSecret(lines[index]) { return true }
+        // What is allowed names a secret where one may stand under the right key.
+        let texts = [problem.keyPath[...], problem.found[...], lines[index]]
+        if texts.contains(where: isNearSecret) || problem.allowed.contains("secret") { return true }
         var indentation = self.indentation(of: lines[index])
         var isNeighbour = true
         for above in stride(from: index - 1, through: max(0, index - linesAboveMax), by: -1) {
@@ -57,7 +67,7 @@ package struct ProblemExcerpts {
     }
 
     private static let words = [
-        "secret", "passw", "passphrase", "token", "auth", "credential", "cookie", "api-key", "api_key", "apikey", "private", "-----", "tls", "@", "key: |", "key: >",
+        "secret", "passw", "passphrase", "token", "auth", "credential", "cookie", "api-key", "api_key", "apikey", "private", "-----", "tls", "hmac", "jwt", "@", "key: |", "key: >",
     ]
 
     private static func isNearSecret(_ text: Substring) -> Bool {

@@ -81,4 +81,50 @@ struct IncludedFilesTests {
             #expect(secret.value.bytes == Array("deep".utf8) && problems.isEmpty)
         }
     }
+
+    /// What including `*.yaml`, ten files of 100 bytes that are links, says with these bounds.
+    private func bounded(filesMax: Int, bytesMax: Int) throws -> [String] {
+        var found: [String] = []
+        try withFolder { folder in
+            try FileManager.default.createDirectory(atPath: folder + "/data", withIntermediateDirectories: true)
+            for number in 0..<10 {
+                let text = "domains: [{key: k\(number)}]"
+                try Array((text + String(repeating: " ", count: 100 - text.utf8.count)).utf8).write(to: folder + "/data/\(number)")
+                try FileManager.default.createSymbolicLink(atPath: folder + "/\(number).yaml", withDestinationPath: "data/\(number)")
+            }
+            let problems = Problems(file: folder + "/sluice", environment: [:])
+            let tree = try #require(ConfigurationNode.load(text: "include: ['*.yaml']", problems: problems))
+            let whole = IncludedFiles.expand(tree, problems, filesMax: filesMax, bytesMax: bytesMax)
+            if problems.isEmpty { #expect(whole["domains"]?.elements?.count == 10) }
+            found = problems.all.map(\.found)
+        }
+        return found
+    }
+
+    @Test("bounds: so many files, and so many bytes of what links lead to, and not one more")
+    func bounds() throws {
+        #expect(IncludedFiles.filesMax == 10_000 && IncludedFiles.bytesMax == 256 << 20)
+        #expect(try bounded(filesMax: 10, bytesMax: 1000) == [])
+        #expect(try bounded(filesMax: 9, bytesMax: 1000) == ["more than 9 files"])
+        #expect(try bounded(filesMax: 10, bytesMax: 999) == ["files of more than 999 bytes together"])
+    }
+
+    @Test("the name of the configuration's own folder is no pattern")
+    func folders() throws {
+        try withFolder { outer in
+            let folder = outer + "/a[b]*\\c"
+            try FileManager.default.createDirectory(atPath: folder + "/d", withIntermediateDirectories: true)
+            try Array("domains: [{key: a}]".utf8).write(to: folder + "/d/x.yaml")
+            try FileManager.default.createSymbolicLink(atPath: folder + "/loop", withDestinationPath: "loop")
+            func load(_ text: String) throws -> (keys: Int?, problems: [String]) {
+                try Array(text.utf8).write(to: folder + "/sluice.yaml")
+                let problems = Problems(file: folder + "/sluice.yaml", environment: [:])
+                let tree = ConfigurationNode.load(problems: problems)
+                return (tree?["domains"]?.elements?.count, problems.all.map { ($0.isNote ? "note: " : "") + $0.found })
+            }
+            #expect(try load("include: ['d/*.yaml', '*/x.yaml']") == (1, []))
+            #expect(try load("include: ['none/*.yaml']") == (0, ["note: no file matches \"none/*.yaml\""]))
+            #expect(try load("include: ['loop/*.yaml']") == (0, ["a folder that cannot be read (too many levels of symbolic links)"]))
+        }
+    }
 }
