@@ -119,6 +119,7 @@ extension GatewayConfiguration {
         let ambiguous = reader.enumeration("ambiguousPaths", ["keep", "reject"])
         let policies = readDomainPolicies(reader)
         let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
+        for preCall in endpoints.compactMap(\.policies.preCall) { PreCall.check(preCall, claims: policies.jwt?.forwards ?? [], reader.problems) }
         // What a Swagger document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")
         reader.finish()

@@ -86,6 +86,19 @@ struct FieldSelection {
         memoryCapacity = context.pointee.scratchCapacity
     }
 
+    /// For who tells the questions of pre-calls apart: what is written anew, such as X-Forwarded-For of a trusted proxy, is among them as it came.
+    init(preCallOf exchange: borrowing Exchange) {
+        let context = exchange.context
+        fields = exchange.endpoint?.pointee.fields
+        isPreCall = true
+        dropped = Self.withheld(peerIsTrusted: exchange.peerIsTrusted, context) | (fields?.pointee.knownClaims ?? 0)
+            | (exchange.validTraceparent == nil ? KnownField.tracestate.bit : 0)
+        passesUnusual = context.pointee.withheldKinds == 0
+        isSelective = true
+        memory = context.pointee.scratch
+        memoryCapacity = context.pointee.scratchCapacity
+    }
+
     /// Whether a line is left out for its name. To be asked of lines whose kind passes.
     func drops(_ slot: FieldSlot, in bytes: ByteView) -> Bool {
         guard slot.known.isNameless else { return false }

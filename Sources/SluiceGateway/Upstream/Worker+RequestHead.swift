@@ -58,7 +58,7 @@ extension Worker {
         let fields = block.pointee.exchange.head.fields
         let selection = FieldSelection(block, isPreCall: isPreCall, notWritten: limits.unwrittenFields)
         // A trace that cannot be continued is begun anew, without the state of the old one (W3C Trace Context, 4.3).
-        let dropped = selection.dropped | (validTraceparent(block) == nil ? KnownField.tracestate.bit : 0)
+        let dropped = selection.dropped | (block.pointee.exchange.validTraceparent == nil ? KnownField.tracestate.bit : 0)
         var runs = FieldRuns(bytes)
         for index in 0..<fields.count {
             // By pointer: of a line that is copied with its neighbours little is looked at.
@@ -180,7 +180,7 @@ extension Worker {
 
     /// Continues the client's trace, or begins one.
     private func writeTrace(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        if let trace = validTraceparent(block) { return writer.writeField("traceparent: ", trace) }
+        if let trace = block.pointee.exchange.validTraceparent { return writer.writeField("traceparent: ", trace) }
         writer.write("traceparent: 00-")
         // A pre-call, the request and its retries are one trace: its id is the one that was made for the exchange, which is the request
         // id unless the client has given that.
@@ -234,10 +234,13 @@ extension Worker {
         }
         return ByteView(base: block.madeRequestID, count: RequestIDSource.byteCount)
     }
+}
 
+extension Exchange {
     /// The client's trace context if it is one that can be continued (W3C Trace Context, 3.2).
-    private func validTraceparent(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView? {
-        guard let value = block.pointee.exchange.value(of: .traceparent), TraceParent.isValid(value) else { return nil }
+    @inline(__always)
+    var validTraceparent: ByteView? {
+        guard let value = value(of: .traceparent), TraceParent.isValid(value) else { return nil }
         return value
     }
 }

@@ -142,6 +142,40 @@ struct PreCallTests {
         #expect((memory.key(of: one.exchange) == memory.key(of: two.exchange)) == isShared)
     }
 
+    /// Has the exchange lead to an endpoint whose domain forwards a claim as X-User.
+    private func forwardClaim(_ test: TestExchange, _ arena: Arena) {
+        let fields = EndpointFields(changes: nil, changed: [], claims: ["X-User"], relied: [], into: arena)
+        test.exchange.endpoint = UnsafePointer(arena.store(CompiledEndpoint(
+            pattern: .empty, counter: 0, steps: ArenaSlice(), headers: nil, forwardedClaims: ArenaSlice(),
+            fields: fields.map { arena.store($0) })))
+    }
+
+    @Test("a line that is not sent tells nothing apart: by it no client says of itself what the service was told of another", arguments: [
+        "", ", cacheKey: [X-User, X-Real-IP, Tracestate, Authorization]",
+    ])
+    func unsentLines(options: String) throws {
+        let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5\(options)}")
+        let memory = try #require(policy.faultless().memory)
+        let named = try TestExchange("GET /\nX-User: root")
+        let claimed = try TestExchange("GET /\nX-User: root")
+        let bare = try TestExchange("GET /")
+        forwardClaim(claimed, policy.snapshot.arena)
+        // The endpoint without claims passes the client's own X-User on, the other does not.
+        #expect(memory.key(of: named.exchange) != memory.key(of: claimed.exchange))
+        #expect(memory.key(of: bare.exchange) == memory.key(of: claimed.exchange))
+
+        let told = try TestExchange("GET /\nX-Real-IP: 10.0.0.1")
+        told.exchange.peerIsTrusted = true
+        let untold = try TestExchange("GET /\nX-Real-IP: 10.0.0.1")
+        #expect(memory.key(of: told.exchange) != memory.key(of: untold.exchange))
+        #expect(memory.key(of: bare.exchange) == memory.key(of: untold.exchange))
+
+        let traced = try TestExchange("GET /\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\nTracestate: a=b")
+        let untraced = try TestExchange("GET /\nTraceparent: 00-0-0-01\nTracestate: a=b")
+        #expect((memory.key(of: traced.exchange) == memory.key(of: untraced.exchange)) == options.isEmpty)
+        #expect(memory.key(of: bare.exchange) == memory.key(of: untraced.exchange))
+    }
+
     @Test("endpoints share an answer only if they ask the same question for the same time", arguments: [
         ("{url: 'http://a/', cacheSeconds: 5}", true), ("{url: 'http://A:80', cacheSeconds: 5}", true),
         ("{url: 'http://a/', cacheSeconds: 6}", false), ("{url: 'http://a/b', cacheSeconds: 5}", false),

@@ -20,6 +20,7 @@ extension PreCall {
         if let cacheSeconds { configuration.cacheSeconds = Int(cacheSeconds.value) }
         if let timeout { configuration.timeoutMilliseconds = Int(timeout.value) }
         if let allow { configuration.allow = allow }
+        configuration.cacheKeyNames = cacheKey?.value ?? []
         configuration.cacheKey = cacheKey.map { Set($0.value.map(\.value.asciiLowercased)).sorted() }
         return configuration
     }
@@ -45,6 +46,18 @@ extension PreCall {
             }
         }
         return statuses.sorted()
+    }
+
+    /// Nor can one that bears a claim: a client's own is left out, and the claim is for the endpoint's service. A yes for one caller would
+    /// let in every other.
+    static func check(_ configuration: Configuration, claims: [JWT.Forward], _ problems: Problems) {
+        for name in configuration.cacheKeyNames {
+            let forward = claims.first { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }
+            guard let forward else { continue }
+            problems.add(
+                at: name, found: "\(Quoting.quoted(name.value)), which bears the claim \(Quoting.quoted(forward.claim)) and is not sent to a pre-call API",
+                allowed: "the name of a field that is sent to it, such as Authorization")
+        }
     }
 
     /// A field that is not sent on cannot tell one question from another.

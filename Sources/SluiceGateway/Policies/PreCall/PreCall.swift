@@ -27,6 +27,8 @@ enum PreCall: Policy {
         /// X-Forwarded-For, -Proto, -Host, -Port and -Prefix among them, but X-Request-Id, traceparent and tracestate.
         /// Never empty: one client's yes would then let everybody through.
         var cacheKey: [String]?
+        /// The same as they are written, for who finds fault with one of them.
+        var cacheKeyNames: [Located<String>] = []
     }
 
     struct Compiled: BitwiseCopyable {
@@ -163,15 +165,17 @@ extension PreCall.Compiled.Memory {
 
     /// All lines of the named fields, in their order: each with the number of its name, so that an absent field is not an empty one and no
     /// value can be taken for another field's. One walk, whatever is named.
+    ///
+    /// A line that is not sent does not count: by it a client could say of itself what the service was told of another.
     private func add(_ names: FieldNames, of exchange: borrowing Exchange, to hash: inout SipHash128) {
         let bytes = exchange.headBytes
         let fields = exchange.head.fields
-        let withheld = FieldSelection.withheld(peerIsTrusted: exchange.peerIsTrusted, exchange.context)
+        let selection = FieldSelection(preCallOf: exchange)
         var number = 0
         while number < fields.count {
             let line = fields[number]
             number += 1
-            guard withheld & line.known.bit == 0, let index = names.index(of: bytes[line.name]) else { continue }
+            guard selection.dropped & line.known.bit == 0, let index = names.index(of: bytes[line.name]), !selection.drops(line, in: bytes) else { continue }
             hash.add(word: UInt64(index) + 1)
             hash.add(bytes[line.value])
         }
@@ -181,12 +185,13 @@ extension PreCall.Compiled.Memory {
         let bytes = exchange.headBytes
         let fields = exchange.head.fields
         // What differs between all requests, and no service decides by, is left out too.
-        let withheld = FieldSelection.withheld(peerIsTrusted: exchange.peerIsTrusted, exchange.context) | KnownField.xRequestID.bit | KnownField.traceparent.bit | KnownField.tracestate.bit
+        let selection = FieldSelection(preCallOf: exchange)
+        let withheld = selection.dropped | KnownField.xRequestID.bit | KnownField.traceparent.bit | KnownField.tracestate.bit
         var number = 0
         while number < fields.count {
             let line = fields[number]
             number += 1
-            if withheld & line.known.bit != 0 || PreCall.isAboutResource(bytes[line.name]) { continue }
+            if withheld & line.known.bit != 0 || selection.drops(line, in: bytes) { continue }
             hash.add(name: bytes[line.name])
             hash.add(bytes[line.value])
         }
