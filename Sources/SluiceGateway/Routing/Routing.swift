@@ -10,9 +10,11 @@ enum Routing {
         _ exchange: inout Exchange, in snapshot: UnsafePointer<SnapshotTables>, trusted: TrustedProxies
     ) -> Refusal? {
         let bytes = exchange.headBytes
-        exchange.client = ForwardedFor.client(
-            peer: exchange.peer, fields: exchange.head.fields, in: bytes,
-            isTrusted: { trusted.contains($0) })
+        // Not by its address alone: behind a PROXY header that names nobody the peer is a trusted proxy that vouches for nothing.
+        if exchange.peerIsTrusted {
+            exchange.client = ForwardedFor.client(
+                peer: exchange.peer, fields: exchange.head.fields, in: bytes, isTrusted: { trusted.contains($0) })
+        }
         exchange.query = exchange.head.query(in: bytes)
         exchange.upstreamQuery = exchange.query
         // `OPTIONS *` asks about the gateway itself, which has no path to match.
