@@ -131,6 +131,19 @@ struct JWTTests {
         #expect(upstream.requests.last?.values("X-User") == [])
     }
 
+    @Test("a header change of the endpoint replaces or removes a forwarded claim, as it does any other field")
+    func changedClaims() throws {
+        let upstream = try ScriptedUpstream()
+        let headers = "headers: {request: {set: {x-user: fixed}, remove: [X-Number]}}"
+        let gateway = try Gateway(configuration(
+            upstream: upstream.url, policies: "jwt: {algorithm: HS256, secret: s3cret, forward: {sub: X-User, n: X-Number, r: X-Role}}", [EndpointText("/**", headers)]))
+        let token = try Signing.hs256(#"{\#(soon),"sub":"alice","n":7,"r":"reader"}"#, secret: "s3cret")
+        #expect(try gateway.get("/api/x", ["Authorization: Bearer \(token)"]).status == 200)
+        #expect(try upstream.onlyRequest().values("X-User") == ["fixed"])
+        #expect(try upstream.onlyRequest().values("X-Number") == [])
+        #expect(try upstream.onlyRequest().values("X-Role") == ["reader"])
+    }
+
     @Test("a claim that would end a field line is never written into one")
     func claimInjection() throws {
         let upstream = try ScriptedUpstream()

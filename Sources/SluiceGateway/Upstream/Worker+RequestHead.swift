@@ -78,6 +78,8 @@ extension Worker {
         for index in 0..<min(names.count, block.pointee.exchange.forwardedClaimCount) {
             let value = block.pointee.exchange.forwardedClaims[index]
             guard !value.isEmpty else { continue }
+            // What the endpoint sets stands in the place of the claim, and what it removes is not sent.
+            if let headers = endpoint.pointee.headers, headers.pointee.request.drops(names[index]) { continue }
             writer.write(names[index])
             writer.write(": ")
             writer.write(value)
