@@ -100,6 +100,16 @@ let package = Package(
             ],
             swiftSettings: swift),
 
+        // A whole gateway with clients, services, network and clocks in memory, and a model that says what has to come of it; in no installation.
+        .target(name: "CVirtualKernel", path: "Tests/Simulation/Kernel"),
+        .executableTarget(
+            name: "gateway-simulation",
+            dependencies: [
+                "CVirtualKernel", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Simulation/Program", swiftSettings: swift + playedFast),
+
         // Our codec for Tests/Conformance/differential.py; no product, so that it is in nobody's installation.
         .executableTarget(
             name: "codec-driver", dependencies: ["SluiceHTTP"], path: "Tests/Conformance/Driver", swiftSettings: swift),
@@ -123,6 +133,7 @@ let package = Package(
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: [], swiftSettings: swift),
+        .testTarget(name: "GatewaySimulationTests", dependencies: ["gateway-simulation"], swiftSettings: swift),
         .testTarget(name: "TidyTests", dependencies: [], swiftSettings: swift),
     ]
 )

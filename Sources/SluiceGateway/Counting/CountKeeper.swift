@@ -116,15 +116,20 @@ final class CountKeeper: @unchecked Sendable {
         while !desk.withLock({ $0.isEnding }) {
             registry.signal.wait(milliseconds: waitMilliseconds)
             pace()
-            followClock()
-            takeChanges()
-            takeAttention()
-            runErrands()
-            releaseUnused()
-            round(Clock.monotonicNanoseconds())
-            tellWorkers()
+            turn()
         }
         giveBack()
+    }
+
+    /// Does what there is to do: one round, of which workers are told.
+    func turn() {
+        followClock()
+        takeChanges()
+        takeAttention()
+        runErrands()
+        releaseUnused()
+        round(Clock.monotonicNanoseconds())
+        tellWorkers()
     }
 
     private var waitMilliseconds: Int {

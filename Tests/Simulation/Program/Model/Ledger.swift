@@ -1,0 +1,179 @@
+/// What was counted, over a whole run: ceilings, quotas, signatures and questions.
+struct Ledger {
+    /// One of the amounts per window that a domain or an endpoint has: what is used of it stays used when a reload changes its limit.
+    struct Condition: Hashable {
+        let domain: String
+        /// Nil: the domain's own.
+        let path: String?
+        let seconds: Int
+    }
+
+    struct Question {
+        let key: String
+        let isAsked: Bool
+        let from: UInt64
+        let to: UInt64
+        let answeredAt: UInt64
+        let seconds: Int
+        let version: UInt64
+        let isNarrowed: Bool
+    }
+
+    private var accounts: [Judge.Account] = []
+    /// A request did what it may not: what it was counted for is not known, and so nothing can be said of what seems too little.
+    var isUnsure = false
+    private static let second: UInt64 = 1_000_000_000
+
+    mutating func add(_ account: Judge.Account) { accounts.append(account) }
+
+    func judge(_ run: Simulation) -> [String] { ceilings(run) + quotas(run) + replays() + questions(run) }
+
+    /// Milliseconds of the run, as its transcript has them.
+    static func shown(_ time: UInt64) -> String { "\((Int(time) - 1_000_000_000_000) / 1_000_000)" }
+
+    // MARK: Ceilings
+
+    private func ceiling(_ project: String, _ from: UInt64, _ to: UInt64, _ run: Simulation) -> (least: Int, most: Int) {
+        var all: [Int] = []
+        for (index, version) in run.versions.enumerated() {
+            let end = index + 1 < run.versions.count ? run.versions[index + 1].from : UInt64.max
+            if version.from <= to, end >= from, let limit = version.plan.projects[project] { all.append(limit) }
+        }
+        return (all.min() ?? 0, all.max() ?? 0)
+    }
+
+    /// No interval of one second holds more admissions than the ceiling, whenever between a request's being read and its first effect each of them was.
+    private func ceilings(_ run: Simulation) -> [String] {
+        var found: [String] = []
+        for project in ["p", "q"] {
+            let admitted = accounts.filter { $0.admitted == project }.sorted { $0.from < $1.from }
+            for (index, first) in admitted.enumerated() {
+                let end = first.from + Self.second
+                let inside = admitted[index...].filter { $0.from >= first.from && $0.to < end }
+                let limit = ceiling(project, first.from > Self.second ? first.from - Self.second : 0, end, run).most
+                if inside.count > limit {
+                    found.append("\(inside.count) requests of project \(project) pass within a second, of \(limit): \(inside.map { "\($0.request) at \(Self.shown($0.from))-\(Self.shown($0.to))" })")
+                    break
+                }
+            }
+            for refused in accounts where refused.refusedBy == project && !isUnsure {
+                let limit = ceiling(project, refused.from > Self.second ? refused.from - Self.second : 0, refused.to, run).least
+                let before = accounts.filter { $0.admitted == project || $0.perhapsAdmitted == project }.filter { $0.from <= refused.to && max($0.to, $0.lastAt) + Self.second + 20_000_000 >= refused.from }
+                // What is leased to other workers is out of reach.
+                let wanted = limit - (run.conditions.workers > 1 ? max(1, limit / 2) : 0) - limit / 50
+                if before.count < wanted { found.append("request \(refused.request) is refused by the ceiling of project \(project), \(limit), after \(before.count) in the last second: \(before.map { "\($0.request) at \(Self.shown($0.from))-\(Self.shown($0.to))" }); at \(Self.shown(refused.from))-\(Self.shown(refused.to))") }
+            }
+        }
+        return found
+    }
+
+    // MARK: Quotas
+
+    private func quotas(_ run: Simulation) -> [String] {
+        guard !run.conditions.steps else { return [] }
+        var found: [String] = []
+        let offset = run.wallOffsets[0].offset
+        // The first decision of a turn goes by the clock as the turn began.
+        let slack = 5_000_000 + 4 * run.conditions.lag.most
+        func window(_ time: UInt64, _ condition: Condition) -> UInt64 { (time &+ offset) / Self.second / UInt64(condition.seconds) }
+        var charged: [Condition: [Judge.Account]] = [:]
+        var perhaps: [Condition: [Judge.Account]] = [:]
+        for account in accounts {
+            for condition in account.charged { charged[condition, default: []].append(account) }
+            for condition in account.perhapsCharged { perhaps[condition, default: []].append(account) }
+        }
+        for (condition, all) in charged.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+            var windows: [UInt64: [Judge.Account]] = [:]
+            for account in all where window(account.from - slack, condition) == window(account.to + slack, condition) { windows[window(account.from, condition), default: []].append(account) }
+            for (_, those) in windows {
+                let limit = limits(condition, those.map(\.from).min() ?? 0, those.map(\.to).max() ?? 0, run).max() ?? 0
+                if those.count > limit { found.append("\(those.count) requests pass the quota of \(limit) in \(condition.seconds) s of \(condition.domain) \(condition.path ?? ""): \(those.map(\.request))") }
+            }
+        }
+        found += neglected(charged, perhaps, run, window)
+        for account in accounts where !account.exhausted.isEmpty && !isUnsure {
+            let isPossible = account.exhausted.contains { condition in
+                let windows = window(account.from - slack, condition)...window(account.to + slack, condition)
+                let used = ((charged[condition] ?? []) + (perhaps[condition] ?? [])).filter { other in
+                    other.request != account.request && other.from <= account.to
+                        && (window(other.from - slack, condition)...window(other.to + slack, condition)).overlaps(windows)
+                }.count
+                return used >= limits(condition, account.from, account.to, run).min() ?? 0
+            }
+            if !isPossible {
+                let used = account.exhausted.map { condition in
+                    let those = (charged[condition] ?? []) + (perhaps[condition] ?? [])
+                    return "\(condition.domain) \(condition.path ?? "") in \(condition.seconds) s: \(those.map { "\($0.request) at \(Self.shown($0.from)), window \(window($0.from, condition) % 1000)" })"
+                }
+                found.append("request \(account.request) at \(Self.shown(account.from))-\(Self.shown(account.to)) is refused by a quota that has something left: \(used)")
+            }
+        }
+        return found
+    }
+
+    /// What a domain's quota refuses is charged to the endpoint's all the same: nothing passes there that such refusals have used up.
+    private func neglected(
+        _ charged: [Condition: [Judge.Account]], _ perhaps: [Condition: [Judge.Account]], _ run: Simulation, _ window: (UInt64, Condition) -> UInt64
+    ) -> [String] {
+        let margin = 5_000_000 + 4 * run.conditions.lag.most
+        guard !isUnsure, run.versions.count == 1 else { return [] }
+        var found: [String] = []
+        for account in accounts {
+            for condition in account.charged where condition.path != nil {
+                guard account.charged.filter({ $0.path != nil }).count == 1, let limit = limits(condition, account.from, account.to, run).min() else { continue }
+                func isBefore(_ other: Judge.Account) -> Bool {
+                    other.request != account.request && other.to + margin < account.from
+                        && window(other.from - margin, condition) == window(account.to + margin, condition)
+                }
+                let passed = (charged[condition] ?? []).filter(isBefore)
+                // The endpoint itself had something left while fewer than its limit can have been charged.
+                let refused = accounts.filter { $0.chargedUnlessExhausted?.1 == [condition] && isBefore($0) }.sorted { $0.from < $1.from }
+                if passed.count + refused.count >= limit { found.append("request \(account.request) passes the quota of \(limit) in \(condition.seconds) s of \(condition.domain) \(condition.path ?? ""), which \(passed.map(\.request)) and what the domain refused, \(refused.map(\.request)), have used up") }
+            }
+        }
+        return found
+    }
+
+    private func limits(_ condition: Condition, _ from: UInt64, _ to: UInt64, _ run: Simulation) -> [Int] {
+        var all: [Int] = []
+        for (index, version) in run.versions.enumerated() {
+            let end = index + 1 < run.versions.count ? run.versions[index + 1].from : UInt64.max
+            guard version.from <= to, end >= from, let domain = version.plan.domains.first(where: { $0.key == condition.domain }) else { continue }
+            let quotas = condition.path.map { path in domain.endpoints.first { $0.path == path }?.quotas ?? [] } ?? domain.quotas
+            all += quotas.filter { $0.seconds == condition.seconds }.map(\.limit)
+        }
+        return all
+    }
+
+    // MARK: Signatures
+
+    private func replays() -> [String] {
+        var found: [String] = []
+        for account in accounts {
+            if let signature = account.accepted {
+                let earlier = accounts.first { $0.accepted == signature && $0.request != account.request && $0.to < account.from }
+                if let earlier { found.append("request \(account.request) repeats request \(earlier.request) and passes") }
+            }
+            if let signature = account.replayed {
+                let hasOther = accounts.contains { $0.request != account.request && ($0.accepted == signature || $0.replayed == signature) && $0.from <= account.to }
+                if !hasOther, !isUnsure, !account.mayBeUnknown { found.append("request \(account.request) is refused as a replay, and is none") }
+            }
+        }
+        return found
+    }
+
+    // MARK: Questions
+
+    private func questions(_ run: Simulation) -> [String] {
+        var found: [String] = []
+        let all = accounts.compactMap { account in account.question.map { (account.request, $0) } }
+        for (request, question) in all {
+            let asked = all.filter { $0.1.isAsked && $0.1.key == question.key && $0.0 != request }
+            if !question.isAsked, !isUnsure {
+                let isRemembered = asked.contains { $0.1.answeredAt <= question.to && question.from <= $0.1.answeredAt + UInt64(question.seconds + 1) * Self.second + 600_000_000 }
+                if !isRemembered { found.append("request \(request) passes a pre-call that was never made for it: \(question.key.debugDescription)") }
+            }
+        }
+        return found
+    }
+}

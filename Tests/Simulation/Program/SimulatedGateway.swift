@@ -1,0 +1,201 @@
+import CVirtualKernel
+import Logging
+import SluiceConfiguration
+import SluiceCounting
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+import Synchronization
+
+#if DEBUG || SLUICE_TESTABLE
+@testable import SluiceGateway
+
+/// The gateway as the simulation sees it: workers whose loops are turned by hand, configurations as text, bytes through sockets. The only file
+/// that knows the gateway from inside. What threads of their own do in a process is done here between turns: the keeper of counts, and the fetching
+/// of key sets, whose texts come from `keySets`.
+final class SimulatedGateway {
+    /// What the place of a key set answers at this moment; nil while it is away.
+    var loadKeySet: (String) -> String? = { _ in nil }
+
+    private let settings: ProcessSettings
+    private let registries: SnapshotCompiler.Registries
+    private let counts = ConnectionCounts()
+    private var workers: [Worker] = []
+    private let keeper: CountKeeper
+    private var opened: Set<String> = []
+    private var certificates: [String: TLSServerContext] = [:]
+    private var generation = 0
+    private var lastKeeperTurn: UInt64 = 0
+    private var lastTick: [UInt64] = []
+    private final class Told: Sendable { let numbers = Mutex<[Int]>([]) }
+    private let told = Told()
+
+    /// - Parameter settings: variables of the process.
+    init(workers count: Int, settings variables: [String: String], keySetSeconds: Int) throws {
+        var settings = try ProcessSettings(environment: variables)
+        settings.workers = count
+        settings.keySetRefreshSeconds = keySetSeconds
+        self.settings = settings
+        registries = SnapshotCompiler.Registries(workers: settings.workers, sharesCeilings: false)
+        JWT.Settings.cacheEntries.store(settings.jwtCacheEntries, ordering: .relaxed)
+        JWT.Settings.refreshNanoseconds.store(UInt64(settings.keySetRefreshSeconds) * 1_000_000_000, ordering: .relaxed)
+        var log = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+        log.logLevel = .critical
+        keeper = CountKeeper(
+            source: .memory, registry: registries.counts, whenLate: .refuse, isLocalWhenAway: false, log: log
+        ) { [told] number in told.numbers.withLock { $0.append(number) } }
+        for number in 0..<settings.workers {
+            let worker = try Worker(
+                number: number, limits: WorkerLimits(settings), workerCount: settings.workers, bounds: ConnectionBounds(settings, descriptors: 0),
+                counts: registries.counts, accessLog: nil)
+            workers.append(worker)
+            KeySetRegistry.shared.setObserver(WorkerMail(worker), worker: number)
+        }
+        registries.preCalls.setWorkers(workers.map { WorkerMail($0) })
+        KeySetRegistry.shared.setRefresher {}
+        lastTick = workers.map { _ in vk_now() }
+    }
+
+    /// Takes a configuration. Returns what is wrong with it; it then changes nothing.
+    func publish(_ text: String) -> [String] {
+        vk_gateway_runs(1)
+        defer { vk_gateway_runs(0) }
+        let problems = Problems(file: "simulation.yaml", environment: [:])
+        guard let tree = ConfigurationNode.load(text: text, problems: problems) else { return problems.all.map(\.description) }
+        let configuration = GatewayConfiguration.read(tree, problems: problems)
+        let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
+        let snapshot = compiler.compile(configuration, generation: generation + 1)
+        let plan = ListenerPlanner(settings: settings, previous: certificates, counts: counts).plan(configuration, problems: problems)
+        guard let snapshot, !problems.refuseConfiguration else { return problems.all.map(\.description) }
+        generation += 1
+        registries.counts.putInForce()
+        _ = registries.replays.putInForce(now: Int64(vk_wall() / 1_000_000_000))
+        let releasedOrigins = registries.origins.takeReleased()
+        let origins = registries.origins.all
+        let labels = registries.metrics.labels
+        let releasedRows = registries.metrics.takeReleased()
+        for worker in workers {
+            let listeners = plan.plans.map { plan -> OpenedListener in
+                guard !opened.contains(plan.address) else { return OpenedListener(plan: plan, sockets: []) }
+                guard case .success(let descriptor) = Socket.listen(on: plan.socketAddress, backlog: 64, isFirst: true) else {
+                    return OpenedListener(plan: plan, sockets: [])
+                }
+                return OpenedListener(plan: plan, sockets: [ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)])
+            }
+            worker.take(Worker.Publication(
+                snapshot: snapshot, listeners: listeners, origins: origins,
+                addresses: Dictionary(uniqueKeysWithValues: origins.compactMap { origin in Self.address(of: origin).map { (origin.number, [$0]) } }),
+                projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count,
+                releasedRows: releasedRows, releasedOrigins: releasedOrigins))
+        }
+        registries.metrics.reuse(releasedRows)
+        opened = Set(plan.plans.map(\.address))
+        certificates = plan.certificates
+        keep()
+        fetch()
+        return []
+    }
+
+    private static func address(of origin: Origin) -> IPAddress? { IPAddress(origin.url.host) }
+
+    // MARK: Turning
+
+    /// Turns one worker's loop once, and does what is due of ticks.
+    func turn(_ number: Int) {
+        let worker = workers[number]
+        vk_gateway_runs(1)
+        worker.turn(polling: true)
+        // The loop's own timer, every 10 ms.
+        if vk_now() >= lastTick[number] + 10_000_000 {
+            lastTick[number] = vk_now()
+            worker.pass(milliseconds: 0)
+        }
+        vk_gateway_runs(0)
+    }
+
+    var workerCount: Int { workers.count }
+
+    /// Whether a worker has left itself something to do.
+    func isBusy(_ number: Int) -> Bool { !workers[number].queue.isEmpty }
+
+    /// What the keeper's thread does, at most 150 times a second, and then what the fetcher's does.
+    func serve() {
+        vk_gateway_runs(1)
+        defer { vk_gateway_runs(0) }
+        if vk_now() >= lastKeeperTurn + 6_700_000 { keep() }
+        fetch()
+    }
+
+    private func keep() {
+        lastKeeperTurn = vk_now()
+        keeper.turn()
+        let numbers = told.numbers.withLock { numbers in
+            defer { numbers = [] }
+            return numbers
+        }
+        for number in numbers { workers[number].allowanceChanged() }
+    }
+
+    private func fetch() {
+        KeySetRegistry.shared.fetchDue(
+            interval: JWT.Settings.refreshNanoseconds.load(ordering: .relaxed), now: Clock.monotonicNanoseconds,
+            load: { location in
+                guard let text = self.loadKeySet("\(location)") else { return .failure(KeySet.Fault(description: "away")) }
+                return .success(Array(text.utf8))
+            })
+    }
+
+    // MARK: The end
+
+    /// What is left when every client and every service has gone and all timeouts are over; empty if all is well.
+    func leftovers() -> [String] {
+        var found: [String] = []
+        for worker in workers {
+            let traffic = worker.counters.traffic
+            if traffic.downstreamOpen != 0 || worker.downstreams.live != 0 { found.append("\(traffic.downstreamOpen) client connections are counted as open") }
+            if traffic.upstreamOpen != 0 { found.append("\(traffic.upstreamOpen) connections to services are counted as open") }
+            if worker.blocks.pointee.taken != 0 || worker.outputs.pointee.taken != 0 { found.append("blocks are not given back") }
+            if worker.snapshots.pointee.count != 1 { found.append("\(worker.snapshots.pointee.count) snapshots are held") }
+        }
+        return found
+    }
+
+    /// The counters, as Prometheus text.
+    var metrics: String {
+        let totals = workers.reduce(into: CounterTotals()) { sum, worker in
+            var own = CounterTotals()
+            own.take(from: worker)
+            sum.add(own)
+        }
+        return MetricsReport(
+            totals: totals, labels: registries.metrics.labels, ceilings: [], quotas: [], store: KeeperState.counts(registries.counts.state),
+            status: GatewayStatus(), workers: workers.count, droppedLines: 0, logWriteFailures: 0
+        ).text
+    }
+
+    func close() {
+        registries.preCalls.setWorkers([])
+        for number in workers.indices { KeySetRegistry.shared.setObserver(nil, worker: number) }
+        for worker in workers { worker.closeEverything() }
+    }
+}
+#else
+/// A build that shows tests nothing of the gateway's inside has none to play with.
+final class SimulatedGateway {
+    struct NotTestable: Error, CustomStringConvertible {
+        let description = "build it in debug, or by scripts/simulate"
+    }
+
+    var loadKeySet: (String) -> String? = { _ in nil }
+    let workerCount = 0
+
+    init(workers: Int, settings: [String: String], keySetSeconds: Int) throws { throw NotTestable() }
+
+    func publish(_ text: String) -> [String] { [] }
+    func turn(_ number: Int) {}
+    func isBusy(_ number: Int) -> Bool { false }
+    func serve() {}
+    func leftovers() -> [String] { [] }
+    func close() {}
+}
+#endif
