@@ -7,7 +7,8 @@
 ///     {sluice}:c:PROJECT    node -> "held demand", and `ceiling`
 ///     {sluice}:held         project -> sum of what stands in its row
 ///     {sluice}:n:NODE       projects of which others need what NODE holds
-///     {sluice}:q:SECONDS:WINDOW:OWNER   node -> "granted wish unmet time", `generation`, and `lead` (`StoreClock`) when it was begun
+///     {sluice}:q:SECONDS:WINDOW:OWNER   node -> "granted wish unmet time", `gone` for all that were forgotten an hour ago, `generation`,
+///                                       and `lead` (`StoreClock`) when it was begun
 ///     {sluice}:t:SECONDS:OWNER          for even and odd windows: "number total generation lead"
 ///     {sluice}:m:NODE       windows of which others need what NODE holds
 ///     {sluice}:generations  SECONDS:OWNER -> number of resets; `*` of all
@@ -26,6 +27,9 @@
 /// The books say of themselves that they are whole: what a key holds stands, as a sum or a number, in another. Where that says more, a key has been
 /// lost (evicted, deleted): of members or of a project, the books settle as after a loss of everything; of a window, what is missing
 /// counts as granted to somebody unknown, until the window ends or whoever has it says so. The loss of one key costs admissions and adds none.
+///
+/// What a node was granted that has been forgotten for an hour goes into one sum of the window: a month sees ten thousand come and go, and a row is
+/// read as a whole. Should one come back after that, the same process and in the same window, what it had counts twice.
 ///
 /// Windows go by Redis's wall clock, and by the rule of `StoreClock` if that is set back.
 ///
@@ -54,6 +58,7 @@ package enum SyncScript {
         local DEAF = 2000000              -- without any batch
         local TURN = 8000000              -- whose turn it is to have what does not divide
         local NEED = 2000000              -- for how long an unmet wish counts
+        local GONE = 3600000000           -- when what was granted to a node that is forgotten stands under its name no more
 
         local node, sequence, acknowledged = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
         local isLocal, fairHeld, run, isLeaving = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
@@ -299,7 +304,7 @@ package enum SyncScript {
         local function isOver(begun, per) return tonumber(begun) - lead >= per * 1000000 end
         local function rows(key, generation, per)
             local row, total, unmet, mine = call('HGETALL', key), 0, 0, nil
-            local grants, begun = {}, nil
+            local grants, begun, gone, sum = {}, nil, {}, 0
             for i = 1, #row, 2 do
                 if row[i] == 'generation' or row[i] == 'lead' then
                     if row[i] == 'lead' then begun = tonumber(row[i + 1]) end
@@ -316,8 +321,17 @@ package enum SyncScript {
                         grants[row[i]] = entry
                         total = total + entry[1]
                         if logical - entry[4] <= NEED then unmet = unmet + entry[3] end
+                        if row[i] == 'gone' or (not members[row[i]] and logical - entry[4] > GONE and #gone < 1000) then
+                            sum = sum + entry[1]
+                            if row[i] ~= 'gone' then gone[#gone + 1] = row[i] end
+                        end
                     end
                 end
+            end
+            -- A row is read for every batch, and a long window sees many nodes come and go.
+            if #gone > 0 then
+                call('HDEL', key, unpack(gone))
+                call('HSET', key, 'gone', text(sum) .. ' 0 0 0')
             end
             return grants, total, unmet, mine, begun
         end

@@ -104,9 +104,21 @@ extension StoreModel {
         defect != .neverBeginsAnew && clock.time.isOver(begunAt: lead, perSeconds: perSeconds)
     }
 
-    private func currentWindow(_ name: String, _ generation: UInt64, _ perSeconds: UInt64) -> Window {
-        if let window = windows[name], window.generation >= generation, !(window.lead.map { isOver($0, perSeconds) } ?? false) { return window }
-        return Window(generation: generation)
+    private mutating func currentWindow(_ name: String, _ generation: UInt64, _ perSeconds: UInt64) -> Window {
+        guard let window = windows[name], window.generation >= generation, !(window.lead.map { isOver($0, perSeconds) } ?? false)
+        else { return Window(generation: generation) }
+        windows[name] = gathered(window)
+        return gathered(window)
+    }
+
+    /// What was granted to nodes that were forgotten an hour ago stands under one name.
+    private func gathered(_ window: Window) -> Window {
+        var window = window
+        for (name, grant) in window.grants where name != "gone" && clock.logical - grant.time > Self.gone && !members.contains(where: { $0.name == name }) {
+            window.grants[name] = nil
+            window.grants["gone", default: Grant()].granted += grant.granted
+        }
+        return window
     }
 
     private func others(_ window: Window, than node: String) -> (total: Int, unmet: Int) {

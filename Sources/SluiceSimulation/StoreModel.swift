@@ -81,6 +81,7 @@ package struct StoreModel {
     static let deaf = 2_000_000
     static let turn = 8_000_000
     static let need = 2_000_000
+    static let gone = 3_600_000_000
 
     package init(defect: Defect? = nil) { self.defect = defect }
 

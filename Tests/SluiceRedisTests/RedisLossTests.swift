@@ -14,7 +14,7 @@ struct RedisLossTests {
         let server: RedisServer
         let nodes: [RedisStore]
         private var sequence: UInt64 = 0
-        private var begun: UInt64 = 0
+        private(set) var begun: UInt64 = 0
         var window: UInt64 = 0
         let key: QuotaKey
 
@@ -81,6 +81,31 @@ struct RedisLossTests {
         let later = try fleet.ask(0, held: 50, granted: 50, wanted: 0, demand: 100)
         #expect(later.nodes == 1)
         #expect(later.ceilings[0].share == 100)
+    }
+
+    @Test("what nodes were granted that are gone for an hour stands in a window as one sum")
+    func nodesThatCameAndWent() throws {
+        let fleet = try Fleet(key)
+        for _ in 0..<20 {
+            let node = try RedisStore(fleet.server.url())
+            _ = try node.exchange(AllowanceBatch(
+                sequence: 1, quotas: [.init(key: key, window: fleet.window, limit: 1000, granted: 0, wanted: 5)]))
+            node.close()
+        }
+        let row = "{sluice}:q:86400:\(fleet.window):domain:a"
+        func ask(_ sequence: UInt64) throws -> AllowanceReplies.QuotaReply {
+            try fleet.nodes[0].exchange(AllowanceBatch(
+                sequence: sequence, quotas: [.init(key: key, window: fleet.window, limit: 1000, granted: 50, wanted: 1, begun: fleet.begun)])).quotas[0]
+        }
+        // Forgotten, and not long enough ago.
+        try fleet.server.pass(milliseconds: 3_590_000)
+        #expect(try ask(100).total == 201)
+        #expect(try fleet.server.call("HLEN", row).number == 24)
+        try fleet.server.pass(milliseconds: 20_000)
+        #expect(try ask(101).total == 201)
+        #expect(try fleet.server.call("HLEN", row).number == 4)
+        #expect(try ask(102).total == 201)
+        #expect(try fleet.nodes[0].usage(wallSeconds: fleet.window * 86_400).map(\.reserved) == [201])
     }
 
     @Test("FLUSHALL: every node tells again what it holds, and then goes on")
