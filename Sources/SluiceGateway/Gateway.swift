@@ -372,12 +372,18 @@ package final class Gateway: @unchecked Sendable {
 
     /// Forgets what was used of a quota, or of all of them. Any thread; waits for the store, at most two seconds.
     /// - Returns: what went wrong; nil if nothing did.
-    package func resetQuota(_ key: QuotaKey?) -> String? { keeper?.reset(key).map(\.description) }
+    package func resetQuota(_ key: QuotaKey?) -> String? {
+        guard hasStarted else { return "the gateway has not started yet" }
+        return keeper?.reset(key).map(\.description)
+    }
 
     /// Every quota with its usage in the present window, in the order of their owners. Any thread.
     package var quotaUsage: [QuotaUsage] { registries.counts.quotas(now: Clock.monotonicNanoseconds()) }
 
     // MARK: Eyes
+
+    /// Whether what `start` sets is there, and stays as it is: the admin listener answers before.
+    private var hasStarted: Bool { status.generation > 0 }
 
     /// Whether one of its listeners has this address. For the controlling thread.
     package func listens(on address: ListenAddress) -> Bool { opened.contains(address.description) }
@@ -389,6 +395,9 @@ package final class Gateway: @unchecked Sendable {
     package func metrics() -> MetricsReport {
         // Before the counters: a row that is given to another meanwhile is not shown under its name with what it counted before.
         let labels = registries.metrics.labels
+        let hasStarted = hasStarted
+        let workers = hasStarted ? workers : []
+        let accessLog = hasStarted ? accessLog : nil
         let collector = MetricsCollector(count: workers.count)
         for worker in workers { worker.post { collector.add($0) } }
         collector.wait(milliseconds: 2000)

@@ -254,4 +254,25 @@ struct AdminTests {
         if end == "stop" { gateway.process.signal(SIGTERM) }
         #expect(eventually { folder.read("access.log").contains(#""status":101,"requestBytes":0,"responseBytes":5,"#) }, "\(folder.read("access.log"))")
     }
+
+    @Test("before the gateway has started /metrics tells of no workers, and what cannot be done yet is not said to be done")
+    func beforeTheStart() throws {
+        let folder = try Folder()
+        let fifo = folder.file("sluice.yaml")
+        #expect(mkfifo(fifo, 0o600) == 0)
+        let adminPort = try Ports.free()
+        let process = try ChildProcess(
+            [Gateway.binary(), "run", "--config", fifo],
+            environment: Gateway.environment(folder: folder, port: try Ports.free(), adminPort: adminPort), folder: folder)
+        func ask(_ request: String) -> Response? {
+            guard let client = try? RawClient(port: adminPort, timeout: 2) else { return nil }
+            defer { client.close() }
+            return try? client.exchange(request)
+        }
+        #expect(eventually(within: 8) { ask(Gateway.text("GET", "/readyz"))?.status == 503 }, "\(process.standardError)")
+        let metrics = try #require(ask(Gateway.text("GET", "/metrics")))
+        #expect(try parse(metrics.text).samples.first { $0.name == "sluice_workers" }?.value == 0)
+        let reset = try #require(ask(Gateway.text("POST", "/quotas/reset", ["Content-Type: application/json"], body: "{\"all\": true}")))
+        #expect(reset.status == 503 && reset.text == "the gateway has not started yet\n")
+    }
 }
