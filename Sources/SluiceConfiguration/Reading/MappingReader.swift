@@ -147,7 +147,9 @@ package final class MappingReader: Placed {
         guard let entries = node.entries, entries.count == 1, entries[0].key == "env", case .string(let name) = entries[0].value.content else { return node }
         guard let value = variable(Located(name, at: entries[0].value)) else { return nil }
         let text = String(decoding: value, as: UTF8.self)
-        return ConfigurationNode(isText ? .string(text) : YAMLScalar.content(ofPlain: text), position: node.position, path: node.path)
+        var scalar = ConfigurationNode(isText ? .string(text) : YAMLScalar.content(ofPlain: text), position: node.position, path: node.path)
+        scalar.variable = name
+        return scalar
     }
 
     private func scalar(_ node: ConfigurationNode) -> ConfigurationNode? { scalar(node, isText: false) }

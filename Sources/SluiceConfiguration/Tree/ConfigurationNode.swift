@@ -29,6 +29,7 @@ package struct ConfigurationNode: Sendable, Placed {
     package var content: Content
     package var position: SourcePosition
     package var path: ConfigurationPath
+    package var variable: String?
 
     package init(_ content: Content, position: SourcePosition = .start, path: ConfigurationPath = .root) {
         self.content = content

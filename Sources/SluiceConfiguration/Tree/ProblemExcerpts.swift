@@ -70,7 +70,8 @@ package struct ProblemExcerpts {
         "secret", "passw", "passphrase", "token", "auth", "credential", "cookie", "api-key", "api_key", "apikey", "private", "-----", "tls", "hmac", "jwt", "@", "key: |", "key: >",
     ]
 
-    private static func isNearSecret(_ text: Substring) -> Bool {
+    /// Whether a name, or a text with names in it, says that what it stands for may be secret.
+    package static func isNearSecret(_ text: Substring) -> Bool {
         let lower = text.lowercased()
         return words.contains { lower.contains($0) }
     }

@@ -43,14 +43,16 @@ package final class Problems {
             Problem(file: fileName(at: position), position: position, keyPath: keyPath, found: found, allowed: allowed, scope: scope))
     }
 
+    /// Where the value is a variable's of the environment, that is named in place of `found`, which may show the value.
     package func add(at place: some Placed, found: String, allowed: String, scope: Problem.Scope = .configuration) {
+        let found = place.variable.map { "the environment variable \(Quoting.quoted($0)), whose value is not shown" } ?? found
         add(at: place.position, keyPath: place.keyPath, found: found, allowed: allowed, scope: scope)
     }
 
     /// Notes something that is no fault, but that an operator may not have meant: a statement in words, for example
     /// `the key is shadowed by the host of another domain`.
     package func note(at place: some Placed, _ statement: String) {
-        add(at: place, found: statement, allowed: "", scope: .note)
+        add(at: place.position, keyPath: place.keyPath, found: statement, allowed: "", scope: .note)
     }
 
     /// Without notes. For readings that come to nothing when a part of them failed.

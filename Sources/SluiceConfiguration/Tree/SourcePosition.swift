@@ -26,6 +26,12 @@ package protocol Placed {
     var position: SourcePosition { get }
     /// For example `domains[0].policies.hmac.secret`; empty for the root.
     var keyPath: String { get }
+    /// The variable of the environment that the value is from; its value may be another one than was meant, and is never shown.
+    var variable: String? { get }
+}
+
+extension Placed {
+    package var variable: String? { nil }
 }
 
 /// A value together with the place that it was read from.
@@ -33,15 +39,17 @@ package struct Located<Value>: Placed {
     package var value: Value
     package var position: SourcePosition
     package var path: ConfigurationPath
+    package var variable: String?
 
-    package init(_ value: Value, position: SourcePosition, path: ConfigurationPath) {
+    package init(_ value: Value, position: SourcePosition, path: ConfigurationPath, variable: String? = nil) {
         self.value = value
         self.position = position
         self.path = path
+        self.variable = variable
     }
 
     package init(_ value: Value, at node: ConfigurationNode) {
-        self.init(value, position: node.position, path: node.path)
+        self.init(value, position: node.position, path: node.path, variable: node.variable)
     }
 
     /// For values that no file holds (tests, defaults).
@@ -54,7 +62,7 @@ package struct Located<Value>: Placed {
 
     /// The same place with another value.
     package func map<Other>(_ transform: (Value) throws -> Other) rethrows -> Located<Other> {
-        Located<Other>(try transform(value), position: position, path: path)
+        Located<Other>(try transform(value), position: position, path: path, variable: variable)
     }
 }
 

@@ -6,8 +6,8 @@ import Testing
 /// Keys, and what is only known where several policies are read.
 @Suite("Configuration keys")
 struct ConfigurationKeysTests {
-    private func problems(_ yaml: String) throws -> [Problem] {
-        let problems = Problems(file: "sluice.yaml", environment: [:])
+    private func problems(_ yaml: String, environment: [String: String] = [:]) throws -> [Problem] {
+        let problems = Problems(file: "sluice.yaml", environment: environment)
         let tree = try #require(ConfigurationNode.load(text: yaml, problems: problems))
         _ = GatewayConfiguration.read(tree, problems: problems)
         return problems.all
@@ -27,6 +27,29 @@ struct ConfigurationKeysTests {
 
     @Test("there is a configuration for each level")
     func allLevels() { #expect(KnownKeys.levels.count == 7) }
+
+    @Test("a variable's value is shown by no reader, since it may be another one than was meant; nor is a literal one that may be secret")
+    func variables() throws {
+        let yaml = """
+            listeners: [{address: {env: V}}]
+            trustedProxies: [{env: V}]
+            domains:
+              - key: a
+                project: {env: V}
+                upstream: [{env: V}]
+                policies: {cors: {origins: [{env: V}]}, ipAcl: {permit: true, addresses: [{env: V}]}, maintenance: {headers: {X-A: {env: V}}}}
+                endpoints:
+                  - path: /
+                    policies:
+                      headers: {request: {set: {Authorization: {env: V}, X-B: {env: V}, Cookie: "a=s3cret "}, remove: [{env: V}]}}
+                      rewrite: {pattern: {env: V}, to: {env: V}}
+                      preCall: {url: {env: V}, cacheKey: [{env: V}]}
+            """
+        let found = try problems(yaml, environment: ["V": " s3cret(\u{1}"]).map(\.description)
+        #expect(found.count { $0.contains("found the environment variable \"V\", whose value is not shown, allowed") } >= 11, "\(found)")
+        #expect(!found.contains { $0.contains("s3cret") }, "\(found)")
+        #expect(found.contains { $0.contains("set.Cookie: found text that is none, allowed a field value") }, "\(found)")
+    }
 
     @Test("cacheKey: a field that bears a claim is not sent to a pre-call API, so it tells no questions apart", arguments: [
         ("X-User", true), ("x-user", true), ("x_user", true), ("X-Users", false),

@@ -46,8 +46,9 @@ struct ConfiguredField: Equatable, Sendable {
                     allowed: "each field once, whatever the case of its letters")
             }
             if !FieldSyntax.isFieldValue(entry.value.value) {
+                let isSecret = ProblemExcerpts.isNearSecret(entry.name.value[...])
                 reader.problems.add(
-                    at: entry.value, found: Quoting.quoted(entry.value.value),
+                    at: entry.value, found: isSecret ? "text that is none" : Quoting.quoted(entry.value.value),
                     allowed: "a field value (no control characters, no blanks at its ends)")
             }
         }
