@@ -1,5 +1,5 @@
 /// The connections that get another turn after the ready ones had theirs, in order. One place per connection at most, so it
-/// stops growing with the number of connections.
+/// stops growing with the number of connections, also where it is never empty: what was taken out goes when it is the larger part.
 struct TurnQueue {
     enum Entry {
         /// With the generation that the connection had: its place may serve another one by then.
@@ -7,11 +7,17 @@ struct TurnQueue {
         case upstream(UpstreamLink, UInt32)
     }
 
+    /// How many entries are taken out before they are looked at as a part.
+    private static let takenMin = 64
+
     private var entries: [Entry] = []
     private var first = 0
 
     var isEmpty: Bool { first == entries.count }
     var count: Int { entries.count - first }
+
+    /// Entries that memory is held for, those that were taken out included.
+    var heldCount: Int { entries.count }
 
     mutating func append(_ entry: Entry) { entries.append(entry) }
 
@@ -21,6 +27,10 @@ struct TurnQueue {
         first += 1
         if first == entries.count {
             entries.removeAll(keepingCapacity: true)
+            first = 0
+        } else if first >= Self.takenMin, first >= entries.count / 2 {
+            // Hardly more is moved than was taken out.
+            entries.removeSubrange(..<first)
             first = 0
         }
         return entry

@@ -114,4 +114,18 @@ struct MemoryTests {
         while case .downstream(_, let generation)? = queue.next() { seen.append(generation) }
         #expect(seen == [0, 1, 2] && queue.isEmpty)
     }
+
+    @Test("a turn's queue that is never empty keeps no more than what waits and was taken out lately", arguments: [2, 3, 500])
+    func busyTurns(connections: Int) {
+        var queue = TurnQueue()
+        let places = UnsafeMutablePointer<DownstreamConnection>.allocate(capacity: 1)
+        defer { places.deallocate() }
+        for number in 0..<connections { queue.append(.downstream(places, UInt32(number))) }
+        for turn in 0..<20 * connections + 10_000 {
+            guard case .downstream(_, let number)? = queue.next() else { return #expect(Bool(false), "an entry is gone") }
+            #expect(number == turn % connections)
+            queue.append(.downstream(places, number))
+            #expect(queue.count == connections && queue.heldCount <= 2 * connections + 130)
+        }
+    }
 }
