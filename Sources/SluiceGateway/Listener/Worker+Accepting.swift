@@ -50,6 +50,7 @@ extension Worker {
             // A request whose head is not whole yet begins on the new snapshot.
             guard let block = connection.pointee.block, block.pointee.snapshot == nil else { return }
             block.pointee.exchange.peer = connection.pointee.peer
+            block.pointee.exchange.client = connection.pointee.peer
             block.pointee.exchange.peerIsTrusted = connection.pointee.peerIsTrusted
         }
     }

@@ -11,10 +11,9 @@ enum Routing {
     ) -> Refusal? {
         let bytes = exchange.headBytes
         // Not by its address alone: behind a PROXY header that names nobody the peer is a trusted proxy that vouches for nothing.
-        if exchange.peerIsTrusted {
-            exchange.client = ForwardedFor.client(
-                peer: exchange.peer, fields: exchange.head.fields, in: bytes, isTrusted: { trusted.contains($0) })
-        }
+        exchange.client = exchange.peerIsTrusted
+            ? ForwardedFor.client(peer: exchange.peer, fields: exchange.head.fields, in: bytes, isTrusted: { trusted.contains($0) })
+            : exchange.peer
         exchange.query = exchange.head.query(in: bytes)
         exchange.upstreamQuery = exchange.query
         // `OPTIONS *` asks about the gateway itself, which has no path to match.

@@ -114,6 +114,7 @@ struct ListenerTests {
         #expect(connection.pointee.peer == source && block.pointee.exchange.peer == source)
         _ = try bench.publish(stays, generation: 4, trusted: "[192.0.2.0/24]")
         #expect(connection.pointee.peer == connection.pointee.acceptedFrom && block.pointee.exchange.peer == connection.pointee.acceptedFrom)
+        #expect(block.pointee.exchange.client == connection.pointee.acceptedFrom)
         _ = try bench.publish(stays, generation: 5, trusted: "[127.0.0.0/8]")
         #expect(!connection.pointee.peerIsTrusted, "what it was accepted without it does not get")
         Socket.close(client)

@@ -10,6 +10,7 @@ struct KeySetWaiters {
         let deadline: UInt64
     }
 
+    /// In the order of their deadlines: all wait for the same time.
     private var waiters: [Waiter] = []
 
     var isEmpty: Bool { waiters.isEmpty }
@@ -17,14 +18,16 @@ struct KeySetWaiters {
     mutating func append(_ waiter: Waiter) { waiters.append(waiter) }
 
     /// Those who wait for this source; none of them is left.
-    mutating func take(_ source: Int) -> [Waiter] { take { $0.source == source } }
-
-    /// Those who have waited long enough.
-    mutating func takeExpired(at now: UInt64) -> [Waiter] { take { $0.deadline <= now } }
-
-    private mutating func take(where isTaken: (Waiter) -> Bool) -> [Waiter] {
-        let taken = waiters.filter(isTaken)
-        if !taken.isEmpty { waiters.removeAll(where: isTaken) }
+    mutating func take(_ source: Int) -> [Waiter] {
+        let taken = waiters.filter { $0.source == source }
+        if !taken.isEmpty { waiters.removeAll { $0.source == source } }
         return taken
+    }
+
+    /// Those who have waited long enough. Asked at every tick: of others than them only the first is looked at.
+    mutating func takeExpired(at now: UInt64) -> [Waiter] {
+        let expired = Array(waiters.prefix { $0.deadline <= now })
+        if !expired.isEmpty { waiters.removeFirst(expired.count) }
+        return expired
     }
 }
