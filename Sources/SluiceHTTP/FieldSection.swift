@@ -51,22 +51,38 @@ enum FieldSection {
                 return .complete(end: index &+ 2)
             } else {
                 switch anyLine(base, from: index, to: end) {
-                case .line(let read): line = read
+                case .line(let read):
+                    guard read.isUnusual else {
+                        line = read
+                        break
+                    }
+                    guard count < capacity else { return .malformed(.tooManyFields) }
+                    guard read.nameCount <= 0xFFFF else { return .malformed(.fieldNameTooLong) }
+                    slots[count] = slot(read, at: index, .unusual)
+                    count &+= 1
+                    twice |= present & KnownField.unusual.bit
+                    present |= KnownField.unusual.bit
+                    index = read.next
+                    continue
                 case .none(let outcome): return outcome
                 }
             }
             guard count < capacity else { return .malformed(.tooManyFields) }
             guard line.nameCount <= 0xFFFF else { return .malformed(.fieldNameTooLong) }
-            let known = line.isUnusual ? .unusual : KnownField.recognise(base + index, count: line.nameCount)
-            slots[count] = FieldSlot(
-                name: HeadRange(start: index, count: line.nameCount),
-                value: HeadRange(start: line.valueStart, count: line.valueEnd &- line.valueStart), known: known,
-                isPlain: line.isPlain)
+            let known = KnownField.recognise(base + index, count: line.nameCount)
+            slots[count] = slot(line, at: index, known)
             count &+= 1
             twice |= present & known.bit
             present |= known.bit
             index = line.next
         }
+    }
+
+    @inline(__always)
+    private static func slot(_ line: Line, at start: Int, _ known: KnownField) -> FieldSlot {
+        FieldSlot(
+            name: HeadRange(start: start, count: line.nameCount),
+            value: HeadRange(start: line.valueStart, count: line.valueEnd &- line.valueStart), known: known, isPlain: line.isPlain)
     }
 
     /// The line at `start` if it is of the kind that nearly all lines are: a name of at most fifteen letters, digits and hyphens, a colon

@@ -43,9 +43,9 @@ struct EndpointSearch {
         self.method = method
         self.memory = memory
         self.scratch = scratch
-        regexesLeft = table.regexEdges.count + EndpointTable.regexRepetitionsMax
-        visitsMax = EndpointTable.visitsMax + table.nodes.count + path.count / 64
-        globStepsLeft = EndpointTable.globStepsMax + 4 * table.mixEdges.count + path.count / 16
+        regexesLeft = table.regexEdges.count &+ EndpointTable.regexRepetitionsMax
+        visitsMax = EndpointTable.visitsMax &+ table.nodes.count &+ path.count &>> 6
+        globStepsLeft = EndpointTable.globStepsMax &+ table.mixEdges.count &<< 2 &+ path.count &>> 4
     }
 
     /// Looks for what is better than the best so far among the patterns that begin with this node's segments, where

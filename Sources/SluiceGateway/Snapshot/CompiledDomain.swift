@@ -4,8 +4,8 @@ import SluiceHTTP
 struct CompiledDomain {
     /// The domain's key, for logs.
     let key: ByteView
-    /// The X-Forwarded-Prefix line, with its CRLF, of requests that name the domain by its key.
-    let prefixLine: ByteView
+    /// What services are told of requests that name the domain by its key.
+    let keyLines: KeyLines
     /// Its row in the counters; the same for the same key over every reload.
     let counter: Int
     /// The row of its requests that no endpoint matches.
@@ -24,6 +24,22 @@ struct CompiledDomain {
     /// Applied to every response, refusals too.
     let cors: UnsafePointer<CORS.Compiled>?
     let upstream: UnsafePointer<CompiledUpstream>?
+}
+
+/// X-Forwarded- lines, each with its CRLF, of requests that name a domain by its key.
+struct KeyLines: BitwiseCopyable {
+    /// -Prefix alone.
+    let prefix: ByteView
+    /// -Proto, -Port and -Prefix of nearly all: those without a port in their Host.
+    let http: ByteView
+    let https: ByteView
+
+    init(key: String, into arena: Arena) {
+        let line = "X-Forwarded-Prefix: /\(key)\r\n"
+        prefix = arena.bytes(line)
+        http = arena.bytes("X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n" + line)
+        https = arena.bytes("X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n" + line)
+    }
 }
 
 /// An endpoint as the workers read it.

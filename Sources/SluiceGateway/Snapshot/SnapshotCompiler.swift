@@ -101,7 +101,7 @@ struct SnapshotCompiler {
             problems: problems)
         let upstream = compileUpstream(domain)
         return CompiledDomain(
-            key: arena.bytes(domain.key.value), prefixLine: arena.bytes("X-Forwarded-Prefix: /\(domain.key.value)\r\n"),
+            key: arena.bytes(domain.key.value), keyLines: KeyLines(key: domain.key.value, into: arena),
             counter: metricRows.domain(domain.key.value),
             unmatchedCounter: metricRows.endpoint(.init(domain: domain.key.value, endpoint: "")),
             unsafeMarks: domain.keepsEncodedSlashes ? .hiddenDots : .encodedSlash, keepsAmbiguousPaths: domain.keepsAmbiguousPaths, endpoints: table, compiledEndpoints: arena.store(endpoints),

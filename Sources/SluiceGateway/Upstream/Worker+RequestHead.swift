@@ -101,9 +101,8 @@ extension Worker {
     @inline(__always)
     private func writeForwarding(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64) {
         if omitted & KnownField.xForwardedFor.bit == 0 { writeForwardedFor(&writer, block) }
-        writeForwardedProtoAndPort(&writer, block, omitting: omitted)
+        writeForwardedOrigin(&writer, block, omitting: omitted)
         if omitted & KnownField.xForwardedHost.bit == 0 { writeForwardedHost(&writer, block) }
-        if omitted & KnownField.xForwardedPrefix.bit == 0 { writeForwardedPrefix(&writer, block) }
         if omitted & KnownField.xRequestID.bit == 0 { writer.writeField("X-Request-Id: ", requestID(block)) }
         if omitted & KnownField.traceparent.bit == 0 { writeTrace(&writer, block) }
         if omitted & KnownField.via.bit == 0 { writeVia(&writer, block) }
@@ -117,17 +116,25 @@ extension Worker {
         writer.write("\r\n")
     }
 
-    /// How the client has come to the gateway, and to which port: that of its Host, which is the port that it knows, else its scheme's own.
+    /// How the client has come to the gateway, to which port (that of its Host, which is the port that it knows, else its scheme's own), and
+    /// what was taken off its path.
     @inline(__always)
-    private func writeForwardedProtoAndPort(
+    private func writeForwardedOrigin(
         _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64
     ) {
-        let both = KnownField.xForwardedProto.bit | KnownField.xForwardedPort.bit
-        guard omitted & both == 0, block.pointee.exchange.head.port == nil, !block.pointee.exchange.peerIsTrusted else {
-            return writeOtherProtoAndPort(&writer, block, omitting: omitted)
+        let all = KnownField.xForwardedProto.bit | KnownField.xForwardedPort.bit | KnownField.xForwardedPrefix.bit
+        guard omitted & all == 0, block.pointee.exchange.head.port == nil, !block.pointee.exchange.peerIsTrusted else {
+            writeOtherProtoAndPort(&writer, block, omitting: omitted)
+            if omitted & KnownField.xForwardedPrefix.bit == 0 { writeForwardedPrefix(&writer, block) }
+            return
         }
-        writer.write(block.pointee.exchange.isSecure
-            ? "X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n" : "X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n")
+        let isSecure = block.pointee.exchange.isSecure
+        if block.pointee.exchange.isFoundByKey, let domain = block.pointee.exchange.domain {
+            writer.write(isSecure ? domain.pointee.keyLines.https : domain.pointee.keyLines.http)
+        } else {
+            writer.write(isSecure
+                ? "X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n" : "X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n")
+        }
     }
 
     /// The same with a port in Host, or with what a trusted proxy says.
@@ -154,7 +161,7 @@ extension Worker {
     }
 
     /// What was taken off the path in front of the request, by a trusted proxy and by the gateway.
-    @inline(__always)
+    @inline(never)
     private func writeForwardedPrefix(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
         let own = block.pointee.exchange.isFoundByKey ? block.pointee.exchange.domain : nil
         if block.pointee.exchange.peerIsTrusted, let before = block.pointee.exchange.value(of: .xForwardedPrefix) {
@@ -168,7 +175,7 @@ extension Worker {
             }
             writer.write("\r\n")
         } else if let own {
-            writer.write(own.pointee.prefixLine)
+            writer.write(own.pointee.keyLines.prefix)
         }
     }
 

@@ -206,8 +206,7 @@ final class Worker {
     /// request is judged by must not be the time at which others were read before it.
     @inline(__always)
     func freshenClockForDecision() {
-        if doneSinceReading >= Limits.callbacksPerReading { readClock() }
-        noteLongWork()
+        if doneSinceReading >= Limits.callbacksPerReading || context.pointee.hasWorked { readClock() }
     }
 
     /// Something was done that may have taken its time: whatever is decided next goes by the clock as it is then.
@@ -222,6 +221,7 @@ final class Worker {
         nowMilliseconds = now / 1_000_000
         isClockFresh = true
         doneSinceReading = 0
+        context.pointee.hasWorked = false
     }
 
     /// Notices a step of the wall clock, at every tick.

