@@ -54,6 +54,7 @@ final class CountKeeper: @unchecked Sendable {
     private var ceilingCount = 0
     private var store: (any AllowanceStore)?
     private var clock: CountingClock
+    private var clockRemarks = RemarkPacing(interval: 10_000_000_000)
     private var sequence: UInt64 = 0
     private var demanded: Set<Int> = []
     private var roundAt: UInt64 = 0
@@ -158,8 +159,9 @@ final class CountKeeper: @unchecked Sendable {
     private func follow(wall: UInt64, monotonic: UInt64, of owner: String) {
         let step = clock.follow(wall: wall, monotonic: monotonic)
         KeeperState.setClockOffset(registry.state, to: clock.offset)
-        guard step != 0 else { return }
-        let metadata: Logger.Metadata = ["seconds": "\(step.magnitude / 1_000_000_000)", "clock": "\(owner)"]
+        guard step != 0, let untold = clockRemarks.happened(at: Clock.monotonicNanoseconds()) else { return }
+        var metadata: Logger.Metadata = ["seconds": "\(step.magnitude / 1_000_000_000)", "clock": "\(owner)"]
+        if untold > 0 { metadata["untold"] = "\(untold)" }
         if step > 0 {
             log.warning("the clock was set forward: windows of quotas that it has passed are over", metadata: metadata)
         } else {
