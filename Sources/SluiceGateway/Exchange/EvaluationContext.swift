@@ -13,9 +13,6 @@ struct EvaluationContext {
     var monotonicNanoseconds: UInt64 = 0
     /// Seconds since the Unix epoch as the windows of quotas count them: see `CountingClock`.
     var countSeconds: UInt64 = 0
-    /// Whether something was evaluated since these were read that takes some ten microseconds or more: a signature, an expression. What is
-    /// decided next goes by the clock as it is then.
-    var hasWorked = false
     /// For expressions: match data and limits.
     var matchScratch: MatchScratch.Handle
     /// This worker's number, from 0: its shard of every counter.

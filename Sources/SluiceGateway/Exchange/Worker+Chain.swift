@@ -34,7 +34,7 @@ extension Worker {
     /// Runs the chain from where the exchange stands and does what it says.
     @inline(__always)
     private func runChain(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        freshenClockForDecision()
+        freshenClock(forDecisionByClock: block.pointee.exchange.endpoint?.pointee.goesByClock ?? true)
         switch PolicyChain.run(&block.pointee.exchange) {
         case .proceed: pass(connection)
         case .refuse(let refusal): answer(connection, block, refusal)

@@ -41,10 +41,10 @@ extension Step {
         case .maintenance(let response): .respond(response)
         case .usageQuota(let quota): quota.pointee.evaluate(&exchange)
         case .hmac(let hmac): Self.evaluate(hmac, &exchange)
-        case .jwt(let jwt): Self.evaluate(jwt, &exchange)
+        case .jwt(let jwt): jwt.pointee.evaluate(&exchange)
         case .bodyLimit(let bytes): exchange.announcesMore(than: bytes) ? .refuse(.bodyTooLarge) : .proceed
         case .preCall(let preCall): preCall.pointee.evaluate(&exchange)
-        case .rewrite(let rewrite): Self.evaluate(rewrite, &exchange)
+        case .rewrite(let rewrite): rewrite.pointee.evaluate(&exchange)
         case .mock(let response): .respond(response)
         }
     }
@@ -52,22 +52,18 @@ extension Step {
     /// What a signature has covered goes on: see `Exchange.relyOnSigned`.
     @inline(__always)
     private static func evaluate(_ hmac: UnsafePointer<HMAC.Compiled>, _ exchange: inout Exchange) -> Verdict {
-        exchange.context.pointee.hasWorked = true
         let verdict = hmac.pointee.evaluate(&exchange)
         if case .proceed = verdict { exchange.relyOnSigned() }
         return verdict
     }
 
-    @inline(__always)
-    private static func evaluate(_ jwt: UnsafePointer<JWT.Compiled>, _ exchange: inout Exchange) -> Verdict {
-        exchange.context.pointee.hasWorked = true
-        return jwt.pointee.evaluate(&exchange)
-    }
-
-    @inline(__always)
-    private static func evaluate(_ rewrite: UnsafePointer<Rewrite.Compiled>, _ exchange: inout Exchange) -> Verdict {
-        exchange.context.pointee.hasWorked = true
-        return rewrite.pointee.evaluate(&exchange)
+    /// Whether what this step says, or the answer that it gives in the service's stead, is bound to the moment at which it is asked: windows,
+    /// times of credentials. The ceiling is not, where the request goes on to a service: the clock is read again as it leaves.
+    var goesByClock: Bool {
+        switch self {
+        case .usageQuota, .hmac, .jwt, .maintenance, .mock: true
+        case .ceiling, .unsafeTarget, .ipACL, .cors, .bodyLimit, .preCall, .rewrite: false
+        }
     }
 
     /// The policy's name in the configuration, for logs, metrics and `explain`.

@@ -41,7 +41,6 @@ enum Routing {
         let index = domain.pointee.endpoints.match(
             path: exchange.path, method: method, memory: exchange.routeMemory(snapshot),
             scratch: exchange.context.pointee.matchScratch)
-        if domain.pointee.endpoints.regexEdges.count > 0 { exchange.context.pointee.hasWorked = true }
         // None matches, or which one is meant could not be found out within bounds: both are no endpoint, never another one.
         guard index >= 0 else { return nil }
         exchange.endpoint = domain.pointee.compiledEndpoints.pointer(at: index)

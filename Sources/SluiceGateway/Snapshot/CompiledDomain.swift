@@ -50,6 +50,8 @@ struct CompiledEndpoint {
     let counter: Int
     /// The whole chain: the domain's steps, then its own.
     let steps: ArenaSlice<Step>
+    /// Whether one of them does: see `Step.goesByClock`.
+    let goesByClock: Bool
     let headers: UnsafePointer<HeaderChanges.Compiled>?
     let forwardedClaims: ArenaSlice<ByteView>
     /// Nil where no name of a request's fields is special.

@@ -183,7 +183,7 @@ struct SnapshotCompiler {
         return CompiledEndpoint(
             pattern: arena.bytes(endpoint.path.value),
             counter: metricRows.endpoint(.init(domain: domain, endpoint: name)),
-            steps: arena.store(steps), headers: headers.map { arena.store($0) },
+            steps: arena.store(steps), goesByClock: steps.contains(where: \.goesByClock), headers: headers.map { arena.store($0) },
             forwardedClaims: parts.jwt?.pointee.forwardedHeaders ?? ArenaSlice(), fields: fields(of: endpoint, owner, headers, arena))
     }
 

@@ -202,16 +202,18 @@ final class Worker {
         turnBegan = context.pointee.monotonicNanoseconds
     }
 
-    /// Reads the clock before something is decided by it, unless next to nothing was done since it was last read. A turn may be long: what a
-    /// request is judged by must not be the time at which others were read before it.
+    /// Reads the clock before a decision, unless next to nothing was done since it was last read. A turn may be long: what a request is
+    /// judged by must not be the time at which others were read before it. A decision that is not bound to its moment makes do with a
+    /// reading that is some more callbacks old.
     @inline(__always)
-    func freshenClockForDecision() {
-        if doneSinceReading >= Limits.callbacksPerReading || context.pointee.hasWorked { readClock() }
+    func freshenClock(forDecisionByClock goesByClock: Bool) {
+        if doneSinceReading >= (goesByClock ? Limits.callbacksPerReading : 2 * Limits.callbacksPerReading) { readClock() }
+        noteLongWork()
     }
 
     /// Something was done that may have taken its time: whatever is decided next goes by the clock as it is then.
     @inline(__always)
-    func noteLongWork() { doneSinceReading = Limits.callbacksPerReading }
+    func noteLongWork() { doneSinceReading = max(doneSinceReading, Limits.callbacksPerReading) }
 
     func readClock() {
         let now = clock.monotonicNanoseconds()
@@ -221,7 +223,6 @@ final class Worker {
         nowMilliseconds = now / 1_000_000
         isClockFresh = true
         doneSinceReading = 0
-        context.pointee.hasWorked = false
     }
 
     /// Notices a step of the wall clock, at every tick.
