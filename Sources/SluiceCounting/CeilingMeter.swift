@@ -19,8 +19,9 @@ public import Synchronization
 /// `sendingNanoseconds`. A thread that is held up exactly there (a stopped process, a paused machine, a processor that others have) sends one
 /// request late, by as long as it was held up. Whatever else is gathered in that turn is found late, whether milliseconds or hours
 /// have passed, as far as the monotonic clock knows of them.
-/// Time that others take is not counted: while a pre-call API is asked, by this request or by another with the same question, a
-/// request has left (`Charge.excuse`).
+/// Time that others take counts like the gateway's own: who waits for a pre-call API, by its own question or by another's, for a key set or
+/// for a connection, leaves when it is sent on. It counts from its admission on, because whoever is asked about it sees it then. What is
+/// sent once more counts once more (`Charge.spend`).
 ///
 /// Races go to the safe side, at any interleaving of the steps below and whatever the length of a stall between two of them:
 /// - A lease is added to `used` first, then to the ring: in between less is admitted, never more.
@@ -110,11 +111,9 @@ public enum CeilingMeter {
         @inline(__always)
         public static var none: Charge { Charge(slot: pocketSlot, lastSlot: .max) }
 
-        /// Lets what was admitted leave as if it were admitted at `now`: it has waited for somebody else.
+        /// What was admitted has left: to leave again it must be charged anew. What was charged for it stays in its slot.
         @inlinable
-        public mutating func excuse(until now: UInt64) {
-            if lastSlot < now / slotNanoseconds { lastSlot = now / slotNanoseconds + 1 }
-        }
+        public mutating func spend() { self = Charge(slot: pocketSlot, lastSlot: 0) }
     }
 
     @usableFromInline static var pocketSlot: UInt64 { .max }

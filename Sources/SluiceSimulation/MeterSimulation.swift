@@ -18,6 +18,8 @@ package final class MeterSimulation {
         case staleTurnTime
         /// Lets what leaves late leave uncharged if its charge is no longer in the window.
         case forgivenCharge
+        /// Lets what is sent once more leave for what was charged when it was sent first.
+        case freeRepetition
     }
 
     private struct Stall: Interruption {
@@ -147,21 +149,30 @@ package final class MeterSimulation {
         }
         pass()
         for var charge in charges {
-            let read = now
-            if defect != .staleTurnTime, CeilingMeter.isLate(charge, now: read) {
-                let isKept = CeilingMeter.move(
-                    words, leases + worker, charge: &charge, now: read, workers: UInt64(workers), pocket: pocket,
-                    interruption: Stall(simulation: self))
-                guard isKept || defect == .forgivenCharge else { continue }
-                // It was interrupted for longer than a send may take: the clock is not what it was.
-                guard !CeilingMeter.isLate(charge, now: now) else {
-                    steps += 1
-                    continue
-                }
-            }
-            log.append(1, at: now + (defect == .staleTurnTime ? 0 : UInt64(random.below(Int(CeilingMeter.sendingNanoseconds)))))
+            send(worker, &charge)
+            // A kept connection broke under it.
+            guard random.chance(1, in: 12) else { continue }
+            if defect != .freeRepetition { charge.spend() }
             pass()
+            send(worker, &charge)
         }
+    }
+
+    private func send(_ worker: Int, _ charge: inout CeilingMeter.Charge) {
+        let read = now
+        if defect != .staleTurnTime, CeilingMeter.isLate(charge, now: read) {
+            let isKept = CeilingMeter.move(
+                words, leases + worker, charge: &charge, now: read, workers: UInt64(workers), pocket: pocket,
+                interruption: Stall(simulation: self))
+            guard isKept || defect == .forgivenCharge else { return }
+            // It was interrupted for longer than a send may take: the clock is not what it was.
+            guard !CeilingMeter.isLate(charge, now: now) else {
+                steps += 1
+                return
+            }
+        }
+        log.append(1, at: now + (defect == .staleTurnTime ? 0 : UInt64(random.below(Int(CeilingMeter.sendingNanoseconds)))))
+        pass()
     }
 
     /// What the work of a turn takes: mostly next to nothing, sometimes long.

@@ -44,15 +44,18 @@ struct CeilingMeterMovingTests {
         #expect(CeilingMeter.isLate(charge, now: end))
     }
 
-    @Test("what waits for others is not late, and its charge is where it was")
-    func excused() throws {
-        let bench = Bench(ceiling: 1)
+    @Test("what is sent once more is charged once more, or refused")
+    func spent() throws {
+        let bench = Bench(ceiling: 2)
         var charge = try #require(bench.admit(at: start))
-        let later = start + 700_000_000
-        charge.excuse(until: later)
-        #expect(!CeilingMeter.isLate(charge, now: later))
-        #expect(CeilingMeter.isLate(charge, now: later + 2 * Self.slot))
-        #expect(bench.admit(at: start + 252 * Self.slot) != nil)
+        charge.spend()
+        #expect(CeilingMeter.isLate(charge, now: start))
+        #expect(bench.move(&charge, at: start))
+        #expect(!CeilingMeter.isLate(charge, now: start))
+        #expect(CeilingMeter.usage(of: bench.words, now: start) == 2)
+        charge.spend()
+        #expect(!bench.move(&charge, at: start))
+        #expect(CeilingMeter.usage(of: bench.words, now: start) == 2)
     }
 
     @Test("a moved charge is in use once, for a window from when it leaves")

@@ -296,7 +296,9 @@ extension Worker {
         detach(upstream)
         close(upstream)
         if wasStale, isSafe, block.pointee.transfer.isReplayable {
-            // Not the service's failure, and no more often than there were pooled connections: not on the budget.
+            // Not the service's failure, and no more often than there were pooled connections: not on the budget. But on the ceiling: the
+            // service may have seen it.
+            block.pointee.exchange.charge.spend()
             tryAgain(connection, block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
         } else {
             fail(connection, .upstreamFailed(detail))

@@ -89,8 +89,6 @@ extension Worker {
     private func goOn(_ waiter: PreCallWaiters.Waiter, _ outcome: PreCallMemory.Outcome) -> PreCallFlights.Number? {
         let connection = waiter.suspension.connection
         guard let block = waiter.suspension.block, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return nil }
-        // As if it had asked itself: see `CeilingMeter`.
-        block.pointee.exchange.charge.excuse(until: turnBegan)
         switch outcome {
         case .passed: goOn(connection, block, at: .nextStep)
         case .failed where waiter.deadline > nowMilliseconds:

@@ -13,7 +13,6 @@ extension Worker {
         if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
             preCall.pointee.remember(block.pointee.exchange)
         }
-        block.pointee.exchange.charge.excuse(until: turnBegan)
         endFlight(block, .passed)
         // Interim responses may stand before it in the receive area.
         let start = receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length

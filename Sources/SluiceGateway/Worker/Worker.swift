@@ -63,8 +63,6 @@ final class Worker {
     /// What was done since the clock was last read, in callbacks. A decision, and whatever else may take as long, counts as
     /// `Limits.callbacksPerReading`.
     private var doneSinceReading = 0
-    /// The first reading of the clock in this turn: whatever a peer has sent by then, it did not wait for longer.
-    private(set) var turnBegan: UInt64 = 0
     /// What all of the above and `context` have their times from.
     var clock: WorkerClock
     private var trimDue: UInt64 = 0
@@ -199,7 +197,6 @@ final class Worker {
             return
         }
         readClock()
-        turnBegan = context.pointee.monotonicNanoseconds
     }
 
     /// Reads the clock before a decision, unless next to nothing was done since it was last read. A turn may be long: what a request is

@@ -10,6 +10,10 @@ extension Judge {
         var to: UInt64 = 0
         /// When it left for the last time: a repetition is counted when it happens.
         var lastAt: UInt64 = 0
+        /// How often it was sent once more. Each counts.
+        var repetitions = 0
+        /// When services that are not pre-call APIs got its first byte.
+        var arrivals: [UInt64] = []
         /// The project that it was admitted to, or refused by.
         var admitted: String?
         /// It may have been admitted to this one: nobody saw what became of it.
@@ -24,6 +28,7 @@ extension Judge {
         var exhausted: [Ledger.Condition] = []
         /// A signature that was accepted, or refused although it was right, with the secret's domain.
         var accepted: String?
+        var perhapsAccepted: String?
         var replayed: String?
         /// Its timestamp is from before the protection began, so that nobody can know whether it is a replay.
         var mayBeUnknown = false
@@ -54,6 +59,9 @@ extension Judge {
             bodyMax: run.conditions.maxBody)
         let walk = Walk(one.request, version.plan, moment)
         var account = Account(request: one.request.id, from: one.readAt, to: one.effectAt, lastAt: one.seen.map(\.firstByteAt).max() ?? one.effectAt)
+        let services = one.seen.filter { $0.service < World.firstPreCallService }
+        account.arrivals = services.map(\.firstByteAt)
+        account.repetitions = max(0, services.count - 1) + max(0, one.seen.count - services.count - 1)
         let mayBeSlow = one.response?.status == 408
         if mayBeSlow, try isRefusal(one, .slow) { return account }
         if let response = one.response, response.status == 413, case .chunked = one.request.framing, one.request.body.count > moment.bodyMax, try isRefusal(one, .tooLarge) { return account }
@@ -62,7 +70,13 @@ extension Judge {
             case .ceiling(let project):
                 if try isRefusal(one, .ceiling) {
                     account.refusedBy = project
-                    try finish(one, walk)
+                    turnedBack(one, walk, version, project, &account)
+                    if services.isEmpty {
+                        try finish(one, walk)
+                    } else {
+                        try require(services.allSatisfy { $0.isReused && $0.sentBytes == 0 }, "it has left, and is refused by the ceiling")
+                        try checkCORS(one, walk)
+                    }
                     return account
                 }
                 if one.response != nil || !one.seen.isEmpty { account.admitted = project } else { account.perhapsAdmitted = project }
@@ -136,6 +150,22 @@ extension Judge {
             }
         }
         return account
+    }
+
+    /// A request that the ceiling refused may have been admitted before, and have found no room when it was to leave after a wait, or once more: then
+    /// the rest of its chain has run.
+    private func turnedBack(_ one: Case, _ walk: Walk, _ version: Simulation.Version, _ project: String, _ account: inout Account) {
+        account.perhapsAdmitted = project
+        for case .quotas(let domain, let endpoint) in walk.steps {
+            let key = walk.domain?.key ?? ""
+            account.perhapsCharged += domain.map { Ledger.Condition(domain: key, path: nil, seconds: $0.seconds) }
+            account.perhapsCharged += endpoint.map { Ledger.Condition(domain: key, path: walk.endpoint?.path, seconds: $0.seconds) }
+        }
+        if case .hmac(let plan)? = walk.domain?.authentication { account.perhapsAccepted = "\(plan.secret) \(one.request.value("authorization") ?? "")" }
+        let answered = one.seen.last { $0.service >= World.firstPreCallService }
+        if let preCall = walk.endpoint?.preCall, let script = answered?.script, script.status == 200 {
+            account.question = question(one, walk, version, preCall, isAsked: true)
+        }
     }
 
     private func hasUnansweredTwin(_ request: SentRequest) -> Bool {

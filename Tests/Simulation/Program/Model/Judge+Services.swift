@@ -55,7 +55,7 @@ extension Judge {
         return true
     }
 
-    private func question(_ one: Case, _ walk: Walk, _ version: Simulation.Version, _ preCall: Plan.PreCall, isAsked: Bool) -> Ledger.Question {
+    func question(_ one: Case, _ walk: Walk, _ version: Simulation.Version, _ preCall: Plan.PreCall, isAsked: Bool) -> Ledger.Question {
         let answered = one.seen.last { $0.service >= World.firstPreCallService }
         let sent = Forwarding.toPreCall(one.request, walk)
         var fields = sent.certain + sent.possible.filter { answered?.message.fields.contains($0) ?? false }

@@ -56,12 +56,21 @@ struct Ledger {
                     break
                 }
             }
+            // What services see. With time that passes at every call a send is late by as much.
+            let arrivals = accounts.filter { ($0.admitted ?? $0.perhapsAdmitted) == project }.flatMap(\.arrivals).sorted()
+            for (index, first) in arrivals.enumerated() where run.conditions.lag.most == 0 {
+                let inside = arrivals[index...].prefix { $0 < first + Self.second }
+                let limit = ceiling(project, first > Self.second ? first - Self.second : 0, first + Self.second, run).most
+                guard inside.count > limit else { continue }
+                found.append("services get \(inside.count) requests of project \(project) within a second, of \(limit): at \(inside.map(Self.shown))")
+                break
+            }
             for refused in accounts where refused.refusedBy == project && !isUnsure {
                 let limit = ceiling(project, refused.from > Self.second ? refused.from - Self.second : 0, refused.to, run).least
                 let before = accounts.filter { $0.admitted == project || $0.perhapsAdmitted == project }.filter { $0.from <= refused.to && max($0.to, $0.lastAt) + Self.second + 20_000_000 >= refused.from }
                 // What is leased to other workers is out of reach.
                 let wanted = limit - (run.conditions.workers > 1 ? max(1, limit / 2) : 0) - limit / 50
-                if before.count < wanted { found.append("request \(refused.request) is refused by the ceiling of project \(project), \(limit), after \(before.count) in the last second: \(before.map { "\($0.request) at \(Self.shown($0.from))-\(Self.shown($0.to))" }); at \(Self.shown(refused.from))-\(Self.shown(refused.to))") }
+                if before.reduce(0, { $0 + 1 + $1.repetitions }) < wanted { found.append("request \(refused.request) is refused by the ceiling of project \(project), \(limit), after \(before.count) in the last second: \(before.map { "\($0.request) at \(Self.shown($0.from))-\(Self.shown($0.to))" }); at \(Self.shown(refused.from))-\(Self.shown(refused.to))") }
             }
         }
         return found
@@ -155,7 +164,7 @@ struct Ledger {
                 if let earlier { found.append("request \(account.request) repeats request \(earlier.request) and passes") }
             }
             if let signature = account.replayed {
-                let hasOther = accounts.contains { $0.request != account.request && ($0.accepted == signature || $0.replayed == signature) && $0.from <= account.to }
+                let hasOther = accounts.contains { $0.request != account.request && ($0.accepted == signature || $0.perhapsAccepted == signature || $0.replayed == signature) && $0.from <= account.to }
                 if !hasOther, !isUnsure, !account.mayBeUnknown { found.append("request \(account.request) is refused as a replay, and is none") }
             }
         }
