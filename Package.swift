@@ -45,6 +45,7 @@ let package = Package(
 
         // Each hides one C library, or keeps I/O out.
         .target(name: "SluiceHTTP", dependencies: ["CByteScan"], swiftSettings: swift),
+        .target(name: "SluiceHTTP2", dependencies: ["SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluiceEvent", dependencies: ["CLibevent", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluiceCrypto", dependencies: ["COpenSSL", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluicePattern", dependencies: ["CPCRE2", "SluiceHTTP"], swiftSettings: swift),
@@ -115,6 +116,7 @@ let package = Package(
             name: "codec-driver", dependencies: ["SluiceHTTP"], path: "Tests/Conformance/Driver", swiftSettings: swift),
 
         .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),
+        .testTarget(name: "SluiceHTTP2Tests", dependencies: ["SluiceHTTP2", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
