@@ -70,6 +70,7 @@ final class Peer {
     var seen: [Seen] = []
     /// What the session did not read because its answers were not sent.
     var unread: [UInt8] = []
+    private var mergedFrom = 0
 
     init(_ role: HTTP2Role = .server, limits values: HTTP2Limits = HTTP2Limits(), area capacity: Int = 65_536, started: Bool = true) {
         limits = .allocate(capacity: 1)
@@ -99,6 +100,7 @@ final class Peer {
     @discardableResult
     func feed(_ bytes: [UInt8], piece: Int = .max, sending: Bool = true) -> [Seen] {
         let already = seen.count
+        mergedFrom = already
         let all = unread + bytes
         unread = []
         var start = 0
@@ -130,7 +132,8 @@ final class Peer {
         case .head(let head): seen.append(.head(head.stream, text(head.count), ends: head.endsStream))
         case .headRefused(let stream, let reason, let ends): seen.append(.refused(stream, reason, ends: ends))
         case .data(let stream, let bytes, let ends):
-            if case .data(stream, let before, ends: false)? = seen.last {
+            // Of pieces of a frame, one.
+            if seen.count > mergedFrom, case .data(stream, let before, ends: false)? = seen.last {
                 seen[seen.count - 1] = .data(stream, before + bytes.string, ends: ends)
             } else {
                 seen.append(.data(stream, bytes.string, ends: ends))
