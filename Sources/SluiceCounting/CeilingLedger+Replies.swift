@@ -57,7 +57,6 @@ extension CeilingLedger {
     private func confirm(_ index: Int, _ reply: AllowanceReplies.CeilingReply, until: UInt64, now: UInt64) {
         items[index].registration = registration
         items[index].recorded = reply.share
-        items[index].target = reply.target
         items[index].squeeze = squeeze
         setLimit(index, to: min(reply.share, reply.target, items[index].ceiling), until: until)
         // More is to come as soon as others have let go of it, or not before somebody's demand changes.

@@ -38,9 +38,8 @@ package final class CeilingLedger {
         var registration: UInt64 = 0
         /// The round of registering in which the store was asked.
         var round: UInt32 = 0
-        /// What the store holds in this node's name, and what it means this node to hold.
+        /// What the store holds in this node's name.
         var recorded: UInt64 = 0
-        var target: UInt64 = 0
         /// The squeeze that the store knew of when it answered last.
         var squeeze: UInt64 = 0
         var demand = CeilingDemand()

@@ -109,7 +109,7 @@ package final class QuotaLedger {
     private let vacantWords = QuotaPurse.make()
 
     /// - Parameter isShared: whether other nodes may give back to the store what it has no more of now, also when it knows of no other.
-    package init(sizing: BlockSizing, isShared: Bool = false) {
+    package init(sizing: BlockSizing, isShared: Bool) {
         self.sizing = sizing
         self.isShared = isShared
     }

@@ -18,6 +18,16 @@ struct AttentionQueueTests {
         #expect(!AttentionQueue.hasOverflowed(words))
     }
 
+    @Test("the keeper takes a worker's wish to hear of the reply, once")
+    func awaiting() {
+        let words = AttentionQueue.make()
+        defer { AttentionQueue.free(words) }
+        #expect(!AttentionQueue.takeAwaiting(words))
+        AttentionQueue.awaitReply(words)
+        #expect(AttentionQueue.takeAwaiting(words))
+        #expect(!AttentionQueue.takeAwaiting(words))
+    }
+
     @Test("a full queue loses the newest and says so once")
     func overflow() {
         let words = AttentionQueue.make()

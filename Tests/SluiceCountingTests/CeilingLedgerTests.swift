@@ -23,13 +23,15 @@ struct CeilingLedgerTests {
 
         /// One exchange that takes no time.
         func exchange(
-            now: UInt64, share: UInt64, target: UInt64? = nil, registration: UInt64 = 1, settles: UInt64 = 0, parts: UInt64 = AllowanceReplies.fairUnit / 4
+            now: UInt64, share: UInt64, target: UInt64? = nil, registration: UInt64 = 1, settles: UInt64 = 0, parts: UInt64 = AllowanceReplies.fairUnit / 4,
+            squeeze: UInt64 = 0
         ) -> [AllowanceBatch.CeilingRequest] {
             _ = ledger.tick(now: now)
             let requests = ledger.plan(now: now)
             var replies = AllowanceReplies(nodes: 2)
             replies.registration = registration
             replies.settlesInMilliseconds = settles
+            replies.squeeze = squeeze
             (replies.fairParts, replies.fairTarget) = (parts, parts)
             replies.ceilings = requests.map { .init(project: $0.project, share: share, target: target ?? share, fair: 0) }
             sequence += 1
@@ -53,6 +55,41 @@ struct CeilingLedgerTests {
         #expect(node.ledger.isReady)
         #expect(node.limit(Self.start + CeilingLedger.lease - 4_000_000) == 60)
         #expect(node.limit(Self.start + CeilingLedger.lease) == 0)
+    }
+
+    @Test("a batch says what is asked of a project at that moment, however short a time ago meters were looked at")
+    func demandOfTheMoment() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 60)
+        var lease = CeilingMeter.Lease()
+        for _ in 0..<50 { #expect(CeilingMeter.admit(node.words, &lease, now: Self.start, workers: 1)) }
+        node.ledger.setCeiling(0, to: 90, now: Self.start)
+        #expect(node.exchange(now: Self.start, share: 60) == [.init(project: "p", ceiling: 90, held: 60, demand: 50)])
+    }
+
+    @Test("while a store that answers does not know every project, the next batch is due as soon as may be; else with the next look")
+    func nextTick() throws {
+        let node = try Node()
+        #expect(node.ledger.nextTick(now: Self.start) == Self.start)
+        _ = node.exchange(now: Self.start, share: 60)
+        #expect(node.ledger.nextTick(now: Self.start) == Self.start + CeilingLedger.spacing)
+        _ = node.exchange(now: Self.start + Self.second, share: 60)
+        let now = Self.start + Self.second
+        #expect(node.ledger.isReady)
+        #expect(node.ledger.nextTick(now: now) > now + CeilingLedger.spacing)
+    }
+
+    @Test("a project without traffic is looked at in turn only")
+    func idle() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 60)
+        var lease = CeilingMeter.Lease()
+        #expect(CeilingMeter.admit(node.words, &lease, now: Self.start, workers: 1))
+        for step in 1...100 as ClosedRange<UInt64> {
+            _ = node.exchange(now: Self.start + step * Self.second / 20, share: 60)
+            if step == 1 { #expect(node.ledger.active.count == 1) }
+        }
+        #expect(node.ledger.active.isEmpty)
     }
 
     @Test("batches that are answered prolong the share, though they do not name the project")
@@ -84,6 +121,7 @@ struct CeilingLedgerTests {
         let node = try Node()
         _ = node.exchange(now: Self.start, share: 100, target: 50)
         #expect(node.limit(Self.start) == 50)
+        #expect(node.ledger.active.count == 1, "it is looked at soon")
         #expect(node.exchange(now: Self.start + Self.second / 10, share: 50).first?.held == 50)
     }
 
@@ -105,6 +143,22 @@ struct CeilingLedgerTests {
         node.ledger.setCeiling(0, to: 40, now: Self.start)
         #expect(node.limit(Self.start) == 40)
         #expect(node.exchange(now: Self.start + Self.second / 10, share: 80, target: 40) == [.init(project: "p", ceiling: 40, held: 80, demand: 80)])
+    }
+
+    @Test("when another node is about to use its fair part, a project comes down to its own, unless the store has said since how much it may be")
+    func squeezed() throws {
+        let (told, untold) = (try Node(), try Node())
+        for node in [told, untold] {
+            _ = node.exchange(now: Self.start, share: 60)
+            #expect(node.exchange(now: Self.start + Self.second / 10, share: 60, squeeze: 7).isEmpty)
+        }
+        #expect(told.exchange(now: Self.start + Self.second / 5, share: 60, squeeze: 7).count == 1)
+        #expect(untold.ledger.plan(now: Self.start + Self.second / 5).count == 1)
+        untold.ledger.failed(now: Self.start + Self.second / 5)
+        let deadline = Self.start + Self.second / 10 + CeilingLedger.squeezeTime
+        for node in [told, untold] { _ = node.ledger.tick(now: deadline) }
+        #expect(told.ledger.items[0].limit == 60)
+        #expect(untold.ledger.items[0].limit == 25)
     }
 
     @Test("local: a fair part of more than the whole is not believed")

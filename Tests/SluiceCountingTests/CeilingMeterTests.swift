@@ -113,6 +113,35 @@ struct CeilingMeterTests {
         #expect(!bench.ask(worker: 0, read: later, at: later))
     }
 
+    @Test("refusals are told in the next slot, also those of a worker that was stalled until its place in the ring belonged to a later slot")
+    func refusals() {
+        let bench = Bench(ceiling: 1, workers: 1, now: Self.start)
+        bench.ask(worker: 0, read: Self.start, at: Self.start)
+        for _ in 0..<3 { #expect(!bench.ask(worker: 0, read: Self.start, at: Self.start)) }
+        #expect(CeilingMeter.refusals(of: bench.words) == 0)
+        let later = Self.start + 300 * CeilingMeter.slotNanoseconds
+        let slot = later / CeilingMeter.slotNanoseconds
+        let place = CeilingMeter.ring + Int(slot % CeilingMeter.ringSlots)
+        bench.words[place].store((slot + CeilingMeter.ringSlots) << CeilingMeter.countBits | 1, ordering: .relaxed)
+        #expect(!bench.ask(worker: 0, read: later, at: later))
+        #expect(CeilingMeter.refusals(of: bench.words) == 3)
+        bench.ask(worker: 0, read: later + CeilingMeter.slotNanoseconds, at: later + CeilingMeter.slotNanoseconds)
+        #expect(CeilingMeter.refusals(of: bench.words) == 4)
+    }
+
+    @Test("a later slot that has given everything back gives its place to an earlier one")
+    func emptyPlace() {
+        let words = CeilingMeter.make(ceiling: 10, now: Self.start)
+        defer { CeilingMeter.free(words) }
+        let slot = Self.start / CeilingMeter.slotNanoseconds
+        let place = CeilingMeter.ring + Int(slot % CeilingMeter.ringSlots)
+        words[place].store((slot + CeilingMeter.ringSlots) << CeilingMeter.countBits, ordering: .relaxed)
+        words[CeilingMeter.state].add(1, ordering: .relaxed)
+        #expect(CeilingMeter.charge(words, count: 1, slot: slot, Uninterrupted()))
+        #expect(words[place].load(ordering: .relaxed) == slot << CeilingMeter.countBits | 1)
+        #expect(words[CeilingMeter.state].load(ordering: .relaxed) & CeilingMeter.usedMask == 1)
+    }
+
     @Test("a pocket is a five-hundredth of the ceiling in the three seconds that one interval can meet, and none below one request")
     func pocketSize() {
         #expect(CeilingMeter.pocket(ceiling: 1499, workers: 1) == 0)

@@ -241,6 +241,21 @@ struct QuotaLedgerChangeTests {
         }
     }
 
+    @Test("without the store the window after one that was spent from gets its part, however long nothing came; then no more")
+    func localAfterAPause() {
+        let bench = LedgerBench()
+        let index = bench.add(limit: 100, per: 10)
+        #expect(bench.take(index) == .pending)
+        bench.grantLocally(nodes: 2)
+        #expect(bench.take(index) == .taken)
+        bench.pass(milliseconds: 10_000)
+        bench.grantLocally(nodes: 2)
+        #expect(available(bench, index) == 50)
+        bench.pass(milliseconds: 10_000)
+        bench.grantLocally(nodes: 2)
+        #expect(available(bench, index) == 0)
+    }
+
     @Test("usage: what was spent in the window")
     func usage() {
         let bench = LedgerBench(atSeconds: 1000)

@@ -36,6 +36,34 @@ struct QuotaLedgerClockTests {
         #expect(use(bench, store) == (seconds > 5 ? 50 : 0))
     }
 
+    @Test("a node that shares the store gives back what it holds of a later window when its clock is set back to one that needs its place")
+    func givesBackLater() {
+        let bench = LedgerBench(isShared: true)
+        let index = bench.add(limit: 100, per: 10)
+        _ = bench.run(index, seconds: 0.3, rate: 20)
+        let later = bench.window(index)
+        let held = QuotaPurse.available(bench.words(index), window: later)
+        #expect(held > 0)
+        bench.counting -= 20 * Self.second
+        #expect(bench.take(index) == .pending)
+        bench.round()
+        #expect(bench.round().first { $0.window == later }?.givenBack == held)
+    }
+
+    @Test("what was to be given back of a later window is forgotten with a reset of its condition, or of all", arguments: [nil, "orders", "others"] as [String?])
+    func givesBackNothingAfterReset(owner: String?) {
+        let bench = LedgerBench(isShared: true)
+        let index = bench.add(limit: 100, per: 10)
+        _ = bench.add(limit: 100, per: 10, owner: "others")
+        _ = bench.run(index, seconds: 0.3, rate: 20)
+        let later = bench.window(index)
+        bench.counting -= 20 * Self.second
+        #expect(bench.take(index) == .pending)
+        bench.round()
+        bench.ledger.reset(owner.map { QuotaKey(owner: $0, perSeconds: 10) })
+        #expect(bench.round().contains { $0.window == later } == (owner == "others"))
+    }
+
     @Test("a month ahead for three seconds, and back: the window that was used goes on, and the next one is there when it comes")
     func thereAndBack() {
         let store = MemoryStore()

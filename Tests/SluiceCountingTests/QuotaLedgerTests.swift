@@ -30,6 +30,25 @@ struct QuotaLedgerTests {
         #expect(bench.exchanges == before, "an exhausted window of a single node costs no exchange")
     }
 
+    @Test("a store that fails is asked again as long as somebody wants something, and for five seconds after that")
+    func failingStore() {
+        let bench = LedgerBench()
+        let index = bench.add(limit: 10, per: 86_400)
+        bench.failures = .max
+        #expect(bench.take(index) == .pending)
+        func exchanges(seconds: Int) -> Int {
+            let before = bench.exchanges
+            for _ in 0..<seconds * 100 {
+                bench.round()
+                bench.pass(milliseconds: 10)
+            }
+            return bench.exchanges - before
+        }
+        #expect(exchanges(seconds: 4) > 100)
+        _ = exchanges(seconds: 2)
+        #expect(exchanges(seconds: 2) == 0)
+    }
+
     @Test("what a node has given back that shared the store and is gone: the last node gets it, and asks for it ten times a second at most")
     func givenBack() throws {
         let store = MemoryStore()

@@ -48,7 +48,7 @@ struct QuotaLedgerThreadTests {
         let shared = Shared(words: QuotaPurse.make())
         defer { QuotaPurse.free(shared.words) }
         let store = MemoryStore()
-        let ledger = QuotaLedger(sizing: .blocks)
+        let ledger = QuotaLedger(sizing: .blocks, isShared: false)
         let key = QuotaKey(owner: "orders", perSeconds: 1)
         ledger.add(key, words: shared.words, limit: limits[0])
         let finished = DispatchGroup()

@@ -55,7 +55,7 @@ final class QuotaSimulation {
     private var hasSteppedBack = false
 
     // The process.
-    private var ledger = QuotaLedger(sizing: .blocks)
+    private var ledger = QuotaLedger(sizing: .blocks, isShared: false)
     private var words: [QuotaPurse.Words] = []
     private var marked: [Int] = []
     private var flight = Flight.none
@@ -270,7 +270,7 @@ final class QuotaSimulation {
 
     private func start() {
         words.forEach(QuotaPurse.free)
-        ledger = QuotaLedger(sizing: .blocks)
+        ledger = QuotaLedger(sizing: .blocks, isShared: false)
         words = limits.map { _ in QuotaPurse.make() }
         for (condition, period) in periods.enumerated() {
             ledger.add(QuotaKey(owner: "\(condition)", perSeconds: period), words: words[condition], limit: limits[condition])
