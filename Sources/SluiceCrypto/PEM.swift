@@ -7,16 +7,13 @@ enum PEM {
     /// Longest file that is read: a bundle of every public authority is a quarter of it.
     static let fileBytesMax = 1 << 20
 
-    /// Calls `body` with a stream over the bytes, which are neither copied nor changed. A byte order mark before them, which would hide
-    /// the first line from OpenSSL, is passed over.
+    /// Calls `body` with a stream over the bytes, which are neither copied nor changed. OpenSSL passes over a byte order mark before them.
     static func withStream<Result>(
         _ bytes: ByteView, _ body: (OpaquePointer) throws(CryptoError) -> Result
     ) throws(CryptoError) -> Result {
         ErrorQueue.clear()
         guard bytes.count <= fileBytesMax else { throw CryptoError("PEM text is longer than \(fileBytesMax) bytes") }
-        let hasMark = bytes.count >= 3 && bytes[0] == 0xEF && bytes[1] == 0xBB && bytes[2] == 0xBF
-        let text = hasMark ? bytes[3...] : bytes
-        guard let stream = BIO_new_mem_buf(text.base, Int32(text.count)) else { throw .fromQueue("no memory") }
+        guard let stream = BIO_new_mem_buf(bytes.base, Int32(bytes.count)) else { throw .fromQueue("no memory") }
         defer { BIO_free(stream) }
         return try body(stream)
     }

@@ -25,8 +25,11 @@ extension PathMarks: ExpressibleByArrayLiteral {
     private func readings(_ path: String) -> Set<String> {
         var found: Set<String> = []
         withBytes(path.utf8) { bytes in
-            let out = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
-            defer { out.deallocate() }
+            // What stands before the reading's own bytes is none of its.
+            let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count + 1)
+            defer { memory.deallocate() }
+            memory[0] = Ascii.slash
+            let out = memory + 1
             _ = PathReading.first(of: marks(path) ?? .none) { reading in
                 let count = reading.write(bytes, into: out)
                 let text = ByteView(base: out, count: count).string
@@ -56,6 +59,7 @@ extension PathMarks: ExpressibleByArrayLiteral {
         ("/a/b", []), ("/", []), ("/a;b/c", ["/a/c"]), ("/a%3Bb/c;d", ["/a/c"]), ("/;/a", ["//a", "/a"]), ("//a", ["/a"]), ("/a///b//", ["/a/b/"]),
         ("/a;x//b", ["/a//b", "/a;x/b", "/a/b"]), ("/a%2Fb", ["/a/b"]), ("/a/%2Fb", ["/a//b", "/a/b"]),
         ("/a;x%2Fy/b", ["/a/b", "/a;x/y/b", "/a/y/b"]), ("/;a%2Fb", ["/", "/;a/b", "//b", "/b"]), ("/a;", ["/a"]), ("/;", ["/"]), ("/a%2", []),
+        ("/a%20%C3%AF%2Fb", ["/a%20%C3%AF/b"]), ("/a%3A%C2%B2;b", ["/a%3A%C2%B2"]),
     ] as [(String, Set<String>)])
     func everyReading(path: String, expected: Set<String>) {
         #expect(readings(path) == expected)

@@ -12,6 +12,7 @@ import Testing
     @Test("framing follows Content-Length and Transfer-Encoding", arguments: [
         ("", BodyFraming.none), ("Content-Length: 0\r\n", .length(0)), ("content-length:\t42 \r\n", .length(42)),
         ("Content-Length: 9223372036854775807\r\n", .length(9_223_372_036_854_775_807)), ("Content-Length: 007\r\n", .length(7)),
+        ("Content-Length: 000000000000000000000000000000000007\r\n", .length(7)),
         ("Transfer-Encoding: chunked\r\n", .chunked), ("TRANSFER-ENCODING: \tCHUNKED\t\r\n", .chunked),
     ])
     func framing(lines: String, expected: BodyFraming) {
@@ -134,6 +135,11 @@ import Testing
         ("1.1", "Connection: keep-alive, upgrade\r\nUpgrade: a\r\n", true),
         ("1.0", "Connection: Upgrade\r\nUpgrade: websocket\r\n", false), ("1.1", "Upgrade: websocket\r\n", false),
         ("1.1", "Connection: Upgrade\r\n", false), ("1.1", "Connection: upgrade\r\nUpgrade:\r\n", false),
+        // Requests inside a tunnel of HTTP or TLS would pass no policy.
+        ("1.1", "Connection: upgrade\r\nUpgrade: h2c\r\n", false), ("1.1", "Connection: upgrade\r\nUpgrade: websocket, H2\r\n", false),
+        ("1.1", "Connection: upgrade\r\nUpgrade: h3, websocket\r\n", false), ("1.1", "Connection: upgrade\r\nUpgrade: HTTP/2.0\r\n", false),
+        ("1.1", "Connection: upgrade\r\nUpgrade: TLS/1.3\r\n", false), ("1.1", "Connection: upgrade\r\nUpgrade: a\r\nUpgrade: tls\r\n", false),
+        ("1.1", "Connection: upgrade\r\nUpgrade: a b\r\n", false), ("1.1", "Connection: upgrade\r\nUpgrade: h2c2/1\r\n", true),
     ])
     func upgrade(version: String, lines: String, expected: Bool) {
         request("GET / HTTP/\(version)\r\nHost: a\r\n\(lines)\r\n") { outcome, head, _ in
