@@ -39,6 +39,18 @@ struct ClaimScannerTests {
         #expect(count("{\"o\":{" + text + ",\"\\u006d\(members / 2)\":1}}") == nil)
     }
 
+    @Test("after four billion scans the numbers of scans begin again, and no name of an old one counts")
+    func numbersBeginAgain() {
+        let text = Array(("{" + (0..<100).map { "\"m\($0)\":1" }.joined(separator: ",") + "}").utf8)
+        let memory = ClaimScanner.Memory.allocate(textBytesMax: text.count)
+        defer { memory.deallocate() }
+        for latest in [0, .max] as [UInt32] {
+            memory.latestScan.pointee = latest
+            #expect(text.withByteView { ClaimScanner.scan($0, memory: memory)?.count } == 100)
+            #expect(memory.latestScan.pointee == 1)
+        }
+    }
+
     @Test("any depth is read", arguments: [1, 31, 32, 33, 100_000])
     func depth(levels: Int) {
         func nested(_ open: String, _ core: String, _ close: String) -> String {

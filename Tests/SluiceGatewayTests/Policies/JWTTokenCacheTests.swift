@@ -100,6 +100,16 @@ struct JWTTokenCacheTests {
         #expect((cache.handle.find(token(1), generation: 0) != nil) == (entries > 0))
     }
 
+    @Test("no more than 1,048,576 entries, whatever is asked for")
+    func mostEntries() {
+        var asked: [Int] = []
+        _ = VerifiedTokenCache(entries: 1 << 22) { bytes in
+            asked.append(bytes)
+            return nil
+        }
+        #expect(asked.first == (1 << 20) * 1040)
+    }
+
     @Test("no entries: nothing is found, and nothing fails")
     func off() {
         let cache = VerifiedTokenCache(entries: 0)

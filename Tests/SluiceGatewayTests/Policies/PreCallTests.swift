@@ -142,6 +142,15 @@ struct PreCallTests {
         #expect((memory.key(of: one.exchange) == memory.key(of: two.exchange)) == isShared)
     }
 
+    @Test("of an IPv6 client the network counts as well as the interface")
+    func networks() throws {
+        let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5}")
+        let memory = try #require(policy.faultless().memory)
+        let tests = try ["2001:db8:1::5", "2001:db8:2::5", "2001:db8:1::6"].map { try TestExchange("GET /", client: $0) }
+        let keys = tests.map { memory.key(of: $0.exchange) }
+        #expect(keys[0] != keys[1] && keys[0] != keys[2])
+    }
+
     /// Has the exchange lead to an endpoint whose domain forwards a claim as X-User.
     private func forwardClaim(_ test: TestExchange, _ arena: Arena) {
         let fields = EndpointFields(changes: nil, changed: [], claims: ["X-User"], relied: [], into: arena)

@@ -67,7 +67,7 @@ struct ClaimScanner: BitwiseCopyable {
         /// What is open: the number of an object, or `arrayLevel`.
         fileprivate let levels: UnsafeMutablePointer<UInt32>
         /// Number of the latest scan, from 1: a slot of an earlier one is free.
-        fileprivate let latestScan: UnsafeMutablePointer<UInt32>
+        let latestScan: UnsafeMutablePointer<UInt32>
         fileprivate let seed: UInt64
         fileprivate let multiplier: UInt64
 

@@ -110,7 +110,4 @@ final class PreCallFlights: @unchecked Sendable {
     }
 
     deinit { table.words.deallocate() }
-
-    /// How many questions may be under way at once.
-    static var capacity: Int { bucketCount * flightsPerBucket }
 }
