@@ -17,7 +17,7 @@ extension CeilingLedger {
             comeDown(now: now)
         }
         if plannedAt == 0 || now >= plannedAt + Self.heartbeat { return true }
-        let hasNews = !queue.isEmpty || !isRegistered && contact != nil && !(isSettling && !isFirstPass)
+        let hasNews = !queue.isEmpty || !farewells.isEmpty || !isRegistered && contact != nil && !(isSettling && !isFirstPass)
         return hasNews && now >= plannedAt + Self.spacing
     }
 
@@ -81,7 +81,7 @@ extension CeilingLedger {
     private func useFairPart(now: UInt64) {
         guard isLocal, !isRaised, let contact, now >= contact + Self.raise else { return }
         isRaised = true
-        for index in items.indices {
+        for index in items.indices where items[index].isPresent {
             // Until the store has confirmed it, it does not count on the lease, nor does the store hear that we have its replies.
             items[index].registration = 0
             setLimit(index, to: fair(items[index].ceiling), until: Self.unlimited)
@@ -107,11 +107,13 @@ extension CeilingLedger {
         let count = min(queue.count, Self.batchMax)
         for index in queue[..<count] {
             items[index].isQueued = false
-            inFlight.append(index)
+            if items[index].isPresent { inFlight.append(index) }
         }
         queue.removeFirst(count)
         planRegistering()
-        return inFlight.map { request($0, now: now) }
+        farewellsInFlight = Array(farewells.prefix(Self.batchMax - inFlight.count))
+        farewells.subtract(farewellsInFlight)
+        return inFlight.map { request($0, now: now) } + farewellsInFlight.map { .init(project: $0, ceiling: 0, held: 0, demand: 0) }
     }
 
     /// Projects that the store was not asked about in this round: first those of which something is held, since others may be granted
@@ -132,7 +134,7 @@ extension CeilingLedger {
             roundCursor += 1
             looks -= 1
             let item = items[index]
-            guard item.round != round, !item.isQueued, !isFirstPass || item.limit > 0 || item.recorded > 0 else { continue }
+            guard item.isPresent, item.round != round, !item.isQueued, !isFirstPass || item.limit > 0 || item.recorded > 0 else { continue }
             items[index].round = round
             inFlight.append(index)
         }

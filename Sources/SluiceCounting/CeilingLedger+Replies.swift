@@ -16,10 +16,12 @@ extension CeilingLedger {
 
         for (index, reply) in zip(inFlight, replies.ceilings) { confirm(index, reply, until: until, now: now) }
         for index in inFlight.dropFirst(replies.ceilings.count) { forget(index) }
-        for reply in replies.ceilings.dropFirst(inFlight.count) {
+        for reply in replies.ceilings.dropFirst(inFlight.count + farewellsInFlight.count) {
             if let index = places[reply.project] { comply(index, reply) }
         }
+        if replies.ceilings.count < inFlight.count + farewellsInFlight.count { sayFarewellAgain() }
         inFlight.removeAll(keepingCapacity: true)
+        farewellsInFlight.removeAll(keepingCapacity: true)
         if roundCursor >= items.count, !isFirstPass, !isSettling { isRegistered = true }
         // As long as the store does not know every fair part that is in use, it must count on all of them: to it, this node is without contact.
         if raisedCount == 0 { acknowledged = sequence }
@@ -30,6 +32,13 @@ extension CeilingLedger {
     package func failed(now: UInt64) {
         for index in inFlight { forget(index) }
         inFlight.removeAll(keepingCapacity: true)
+        sayFarewellAgain()
+        farewellsInFlight.removeAll(keepingCapacity: true)
+    }
+
+    /// What was said may not have been heard. Who has come back in the meantime stays.
+    private func sayFarewellAgain() {
+        for project in farewellsInFlight where places[project] == nil { farewells.insert(project) }
     }
 
     private func forget(_ index: Int) {

@@ -50,6 +50,8 @@ package final class CeilingLedger {
         var askAt: UInt64 = 0
         var isActive = false
         var isQueued = false
+        /// False of a place that no project has: its words are the ledger's own, which admit nothing.
+        var isPresent = true
     }
 
     /// How long an answered batch makes limits valid, from when it was sent. Nanoseconds, as all times here.
@@ -83,6 +85,11 @@ package final class CeilingLedger {
     var lookedAt: UInt64 = 0
     /// Projects of the batch that is under way.
     var inFlight: [Int] = []
+    /// Projects that this node names no more, until the store has been told; and those that the batch under way tells of.
+    var farewells: Set<String> = []
+    var farewellsInFlight: [String] = []
+    /// The words of places that no project has.
+    private let noWords = CeilingMeter.make(ceiling: 0, now: 0)
 
     var plannedAt: UInt64 = 0
     /// When the last batch that was answered had been sent; nil before the first.
@@ -105,20 +112,44 @@ package final class CeilingLedger {
 
     package init(isLocal: Bool) { self.isLocal = isLocal }
 
+    deinit { CeilingMeter.free(noWords) }
+
     // MARK: Projects
 
     /// Takes a project up. Its meter admits nothing from here on, until the store has granted a share.
+    /// - Parameter index: its place, which no project may have; by default a new one.
     /// - Returns: its index, from 0 up.
-    package func add(project: String, words: CeilingMeter.Words) -> Int {
+    @discardableResult
+    package func add(project: String, words: CeilingMeter.Words, at index: Int? = nil) -> Int {
+        let index = index ?? items.count
+        while items.count <= index { items.append(Item(project: "", words: noWords, ceiling: 0, isPresent: false)) }
         CeilingMeter.setLimit(words, to: 0)
         var item = Item(project: project, words: words, ceiling: CeilingMeter.ceiling(of: words))
         item.demand.begin(refusals: CeilingMeter.refusals(of: words))
-        items.append(item)
-        places[project] = items.count - 1
-        // It is registered with those that are not yet: the present round takes it in if it has not passed the end.
-        if isRegistered { enqueue(items.count - 1) }
-        return items.count - 1
+        (item.isActive, item.isQueued) = (items[index].isActive, items[index].isQueued)
+        items[index] = item
+        places[project] = index
+        farewells.remove(project)
+        // It is registered with those that are not yet: the present round takes it in if it has not passed its place.
+        if isRegistered || index < roundCursor { enqueue(index) }
+        return index
     }
+
+    /// Gives a project up that this node names no more, and for which it has admitted nothing for a window. The store is told, so that it
+    /// keeps nothing in this node's name, and nothing at all once no node names it. The words are the caller's again.
+    package func remove(_ index: Int) {
+        guard holds(index) else { return }
+        setLimit(index, to: 0, until: 0)
+        let item = items[index]
+        if places[item.project] == index {
+            places[item.project] = nil
+            farewells.insert(item.project)
+        }
+        items[index] = Item(project: "", words: noWords, ceiling: 0, isActive: item.isActive, isQueued: item.isQueued, isPresent: false)
+    }
+
+    /// Whether a project has this place.
+    package func holds(_ index: Int) -> Bool { items.indices.contains(index) && items[index].isPresent }
 
     /// Changes what the configuration allows. A lower ceiling holds at once for this node's share, and for the fleet as soon as every node has
     /// it and was answered once more, or has been without contact for as long as its lease: about 1.2 s with the window, 3.6 s at most.
@@ -148,7 +179,7 @@ package final class CeilingLedger {
 
     /// When `tick` should be called next, and a batch sent if it says so.
     package func nextTick(now: UInt64) -> UInt64 {
-        if !queue.isEmpty || !isRegistered && contact != nil && !isSettling { return max(now, plannedAt + Self.spacing) }
+        if !queue.isEmpty || !farewells.isEmpty || !isRegistered && contact != nil && !isSettling { return max(now, plannedAt + Self.spacing) }
         let look = active.isEmpty ? UInt64.max : lookedAt + Self.lookTime
         return max(now, min(look, plannedAt + Self.heartbeat))
     }

@@ -22,6 +22,38 @@ struct FleetTests {
         configuration(ceiling: 1_000_000, policies: "usageQuota: [{limit: \(limit), perSeconds: 86400}]", [EndpointText("/**", helloMock)])
     }
 
+    // MARK: TLS
+
+    @Test("a Redis behind TLS is believed by the authorities of SLUICE_REDIS_CA, for the name that the URL has, and by no others")
+    func privateAuthority() throws {
+        let folder = try Folder()
+        try OpenSSL.authority(in: folder)
+        try OpenSSL.certificate("redis", for: ["localhost"], in: folder)
+        let strange = try Folder()
+        try OpenSSL.authority(in: strange)
+        let port = try Ports.free()
+        let server = try ChildProcess(
+            [
+                "/usr/bin/env", "redis-server", "--port", "0", "--tls-port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                "--tls-cert-file", folder.file("redis.pem"), "--tls-key-file", folder.file("redis.key"), "--tls-ca-cert-file", folder.file("ca.pem"),
+                "--tls-auth-clients", "no",
+            ], folder: folder)
+        #expect(eventually(within: 10) { server.standardOutput.contains("Ready to accept") }, "\(server.standardOutput)")
+        func gateway(_ host: String, authorities: String?) throws -> Gateway {
+            var environment = ["SLUICE_REDIS_URL": "rediss://\(host):\(port)", "SLUICE_REDIS_AWAY": "closed", "SLUICE_COUNT_WAIT_MS": "5000"]
+            environment["SLUICE_REDIS_CA"] = authorities
+            return try Gateway(quotaText(3), environment: environment)
+        }
+        let good = try gateway("localhost", authorities: folder.file("ca.pem"))
+        #expect(try eventually(within: 20) { try good.get("/api/x").status == 200 }, "\(good.log)")
+        let others: [(String, String?)] = [("localhost", strange.file("ca.pem")), ("localhost", nil), ("127.0.0.1", folder.file("ca.pem"))]
+        for (host, authorities) in others {
+            let bad = try gateway(host, authorities: authorities)
+            #expect(eventually(within: 10) { bad.log.contains("the store of counts does not answer") }, "\(host) \(authorities ?? "system") \(bad.log)")
+            expect(try bad.get("/api/x"), is: .ceiling)
+        }
+    }
+
     // MARK: Ceilings
 
     @Test("the sum over two nodes stays below the ceiling, and is used although one node has all the demand and then the other")
@@ -72,6 +104,26 @@ struct FleetTests {
         expect(try gateway.get("/api/x"), is: .ceiling)
         #expect(eventually(within: 5) { gateway.log.contains("the store of counts does not answer") })
         #expect(!gateway.log.contains("s3cret"))
+    }
+
+    @Test("projects that no node names any more are kept neither by Redis nor by the nodes")
+    func projectsGone() throws {
+        let text = { (number: Int) in ceilingText(50).replacingOccurrences(of: " main", with: " fresh\(number)") }
+        let fleet = try Fleet(text(0))
+        let rows = { try fleet.redis.call("KEYS {sluice}:c:*") }
+        for number in 1...6 {
+            for gateway in fleet.gateways {
+                #expect(try eventually(within: 10) { try gateway.get("/api/x").status == 200 })
+                try gateway.reload(text(number))
+                let name = "sluice_ceiling_requests{project=\"fresh\(number)\"}"
+                #expect(try eventually { try gateway.get("/metrics", port: gateway.adminPort).text.contains(name) })
+            }
+        }
+        #expect(try eventually(within: 15) { try rows() == "*1" && fleet.redis.call("HLEN {sluice}:held") == ":1" })
+        // Who comes back is one like any other.
+        try fleet.gateways[0].reload(text(2))
+        #expect(try eventually(within: 10) { try rows() == "*2" })
+        #expect(try eventually(within: 10) { try fleet.gateways[0].get("/api/x").status == 200 })
     }
 
     // MARK: Quotas

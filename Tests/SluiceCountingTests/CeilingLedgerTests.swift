@@ -242,4 +242,60 @@ struct CeilingLedgerTests {
         }
         #expect(ledger.plan(now: now).isEmpty)
     }
+
+    // MARK: Projects that are given up
+
+    @Test("a project that is given up is told to the store, until that has heard it, and its place and name are free again")
+    func farewell() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 60)
+        _ = node.exchange(now: Self.start, share: 60)
+        node.ledger.remove(0)
+        #expect(!node.ledger.holds(0) && node.limit(Self.start) == 0)
+        let later = Self.start + CeilingLedger.spacing
+        #expect(node.ledger.nextTick(now: later) == later && node.ledger.tick(now: later))
+        #expect(node.ledger.plan(now: later) == [.init(project: "p", ceiling: 0, held: 0, demand: 0)])
+        node.ledger.failed(now: later)
+        #expect(node.exchange(now: later + CeilingLedger.spacing, share: 0) == [.init(project: "p", ceiling: 0, held: 0, demand: 0)])
+        #expect(node.exchange(now: later + CeilingLedger.heartbeat, share: 0).isEmpty)
+        let words = CeilingMeter.make(ceiling: 30, now: later)
+        defer { CeilingMeter.free(words) }
+        #expect(node.ledger.add(project: "r", words: words, at: 0) == 0)
+        #expect(node.exchange(now: later + 2 * CeilingLedger.heartbeat, share: 20) == [.init(project: "r", ceiling: 30, held: 0, demand: 0)])
+        #expect(node.ledger.share(of: 0) == 20)
+    }
+
+    @Test("a project that comes back before its farewell was heard stays")
+    func back() throws {
+        let node = try Node()
+        _ = node.exchange(now: Self.start, share: 60)
+        _ = node.exchange(now: Self.start, share: 60)
+        let words = CeilingMeter.make(ceiling: 30, now: Self.start)
+        defer { CeilingMeter.free(words) }
+        node.ledger.remove(0)
+        let later = Self.start + CeilingLedger.spacing
+        #expect(node.ledger.plan(now: later).count == 1)
+        node.ledger.add(project: "p", words: words, at: 1)
+        node.ledger.failed(now: later)
+        #expect(node.exchange(now: later + CeilingLedger.spacing, share: 20) == [.init(project: "p", ceiling: 30, held: 0, demand: 0)])
+        #expect(node.ledger.share(of: 1) == 20)
+        #expect(node.ledger.isReady)
+    }
+
+    @Test("places that no project has are in no batch, and keep no node from going on with its fair part and back")
+    func absent() throws {
+        let node = try Node(isLocal: true)
+        _ = node.exchange(now: Self.start, share: 60)
+        let words = CeilingMeter.make(ceiling: 100, now: Self.start)
+        defer { CeilingMeter.free(words) }
+        node.ledger.add(project: "r", words: words, at: 3)
+        node.ledger.remove(0)
+        _ = node.exchange(now: Self.start + CeilingLedger.spacing, share: 60)
+        let away = Self.start + CeilingLedger.raise + Self.second
+        _ = node.ledger.tick(now: away)
+        #expect(CeilingMeter.limit(of: words, now: away) == 25)
+        let told = (0..<3).flatMap { _ in node.exchange(now: away, share: 60, registration: 2) }
+        #expect(Set(told.map(\.project)) == ["r"])
+        #expect(node.ledger.isReady && node.ledger.standing.acknowledged == node.sequence)
+    }
 }

@@ -51,10 +51,10 @@ final class CountKeeper: @unchecked Sendable {
     private let quotas: QuotaLedger
     /// Shares of ceilings; nil where a node has all of them to itself.
     private let ceilings: CeilingLedger?
-    private var ceilingCount = 0
     private var store: (any AllowanceStore)?
     private var clock: CountingClock
-    private var clockRemarks = RemarkPacing(interval: 10_000_000_000)
+    /// Each way by itself: who is told that a clock was set ahead must hear that it was set back.
+    private var clockRemarks = (forward: RemarkPacing(interval: 10_000_000_000), back: RemarkPacing(interval: 10_000_000_000))
     private var sequence: UInt64 = 0
     private var demanded: Set<Int> = []
     private var roundAt: UInt64 = 0
@@ -159,7 +159,9 @@ final class CountKeeper: @unchecked Sendable {
     private func follow(wall: UInt64, monotonic: UInt64, of owner: String) {
         let step = clock.follow(wall: wall, monotonic: monotonic)
         KeeperState.setClockOffset(registry.state, to: clock.offset)
-        guard step != 0, let untold = clockRemarks.happened(at: Clock.monotonicNanoseconds()) else { return }
+        guard step != 0 else { return }
+        let now = Clock.monotonicNanoseconds()
+        guard let untold = step > 0 ? clockRemarks.forward.happened(at: now) : clockRemarks.back.happened(at: now) else { return }
         var metadata: Logger.Metadata = ["seconds": "\(step.magnitude / 1_000_000_000)", "clock": "\(owner)"]
         if untold > 0 { metadata["untold"] = "\(untold)" }
         if step > 0 {
@@ -188,16 +190,18 @@ final class CountKeeper: @unchecked Sendable {
             demanded.remove(number)
             registry.free(quota: number)
         }
-        registry.freeUnusedCeilings(now: now)
+        for number in registry.takeUnusedCeilings(now: now) {
+            ceilings?.remove(number)
+            registry.free(ceiling: number)
+        }
     }
 
     private func takeCeiling(_ number: Int) {
         guard let ceilings, let ceiling = registry.ceiling(number) else { return }
-        if number == ceilingCount {
-            ceilingCount += 1
-            _ = ceilings.add(project: ceiling.project, words: ceiling.words)
-        } else {
+        if ceilings.holds(number) {
             ceilings.setCeiling(number, to: CeilingMeter.ceiling(of: ceiling.words), now: Clock.monotonicNanoseconds())
+        } else {
+            ceilings.add(project: ceiling.project, words: ceiling.words, at: number)
         }
     }
 
@@ -210,7 +214,7 @@ final class CountKeeper: @unchecked Sendable {
                 switch Attention(word: word) {
                 case .quota(let number): demanded.insert(number)
                 // One that has only just been compiled comes with the next changes.
-                case .ceiling(let number): if number < ceilingCount { projects.append(number) }
+                case .ceiling(let number): projects.append(number)
                 }
             }
             guard AttentionQueue.hasOverflowed(queue) else { continue }

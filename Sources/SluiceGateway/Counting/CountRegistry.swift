@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// They stay as long as a snapshot names them, each of which has a `Hold`, and then until nothing is at stake any more: a ceiling's window is
 /// over, what lay in a purse has been given back. So memory is that of what is configured, however often that changes, and what is
-/// configured again at once goes on where it was. In a fleet projects stay: their shares are the store's.
+/// configured again at once goes on where it was. In a fleet the store is told of a project that is given up.
 ///
 /// Used where snapshots are compiled, by the keeper, and where usage is shown; never by a request. Outlives every worker
 /// and snapshot. Sendable, because the tables are under a lock, and all words that they lead to are atomic and stay until the end.
@@ -157,7 +157,7 @@ final class CountRegistry: @unchecked Sendable {
                 case .ceiling(let number):
                     tables.ceilings[number]?.holds -= 1
                     tables.ceilings[number]?.releasedAt = now
-                    if tables.ceilings[number]?.holds == 0, !sharesCeilings { tables.released.insert(name) }
+                    if tables.ceilings[number]?.holds == 0 { tables.released.insert(name) }
                 case .quota(let number):
                     tables.quotas[number]?.holds -= 1
                     tables.quotas[number]?.releasedAt = now
@@ -192,20 +192,26 @@ final class CountRegistry: @unchecked Sendable {
         }
     }
 
-    /// Gives back the words of projects that no snapshot names any more and that nothing was admitted for within a window. For the keeper.
-    func freeUnusedCeilings(now: UInt64) {
+    /// Projects that no snapshot names any more and that nothing was admitted for within a window. They are known by no name from here on;
+    /// `free` must follow. For the keeper.
+    func takeUnusedCeilings(now: UInt64) -> [Int] {
         tables.withLock { tables in
             let unused = Self.unused(&tables, now: now) { if case .ceiling(let number) = $0 { number } else { nil } } isUnused: { tables, number in
                 guard let ceiling = tables.ceilings[number], ceiling.holds == 0 else { return nil }
                 return ceiling.releasedAt
             }
-            for number in unused {
-                guard let ceiling = tables.ceilings[number] else { continue }
-                CeilingMeter.free(ceiling.words)
-                tables.ceilingNumbers[ceiling.project] = nil
-                tables.ceilings[number] = nil
-                tables.freeCeilings.append(number)
-            }
+            for number in unused { if let project = tables.ceilings[number]?.project { tables.ceilingNumbers[project] = nil } }
+            return unused
+        }
+    }
+
+    /// Gives back the words of a project, which nobody knows any more. For the keeper.
+    func free(ceiling number: Int) {
+        tables.withLock { tables in
+            guard let ceiling = tables.ceilings[number] else { return }
+            CeilingMeter.free(ceiling.words)
+            tables.ceilings[number] = nil
+            tables.freeCeilings.append(number)
         }
     }
 
