@@ -2,6 +2,7 @@ import CLibevent
 import Glibc
 
 /// An address of the Unix family: a path, or with a leading `@` a name in the kernel's abstract space (unix(7)).
+/// Plain bytes, which the imported struct does not say of itself: hence the unchecked Sendable.
 package struct UnixAddress: @unchecked Sendable {
     private var storage = sockaddr_un()
     private let size: socklen_t

@@ -11,7 +11,7 @@
 ///                                       and `lead` (`StoreClock`) when it was begun
 ///     {sluice}:t:SECONDS:OWNER          for even and odd windows: "number total generation lead"
 ///     {sluice}:m:NODE       windows of which others need what NODE holds
-///     {sluice}:generations  SECONDS:OWNER -> number of resets; `*` of all
+///     {sluice}:generations  SECONDS:OWNER -> number of resets; `*` of all; where it is lost, rows and nodes tell the numbers
 ///
 /// Ceilings. A node may use what `held` says in its name: it is written before the reply that grants it is sent, and
 /// lowered only when the node itself says that it holds less. New grants come out of `ceiling - sum of held`. So the sum of what
@@ -346,20 +346,20 @@ package enum SyncScript {
             place = place + 8
             local per, number = tonumber(seconds), tonumber(window)
             local generation = all + tonumber(call('HGET', generations, seconds .. ':' .. owner) or '0')
-            if told > generation then
-                -- A reset that Redis has lost.
-                call('HSET', generations, seconds .. ':' .. owner, text(told - all))
-                generation = told
-            elseif told < generation then
-                granted = 0
-            end
             local name = seconds .. ':' .. window .. ':' .. owner
             local key = prefix .. ':q:' .. name
+            local sums, parity = prefix .. ':t:' .. seconds .. ':' .. owner, text(number % 2)
+            local known, sum, of, from = string.match(call('HGET', sums, parity) or '', '^(%d+) (%d+) (%d+) (%d+)$')
+            -- Resets that `generations` has lost: somebody else knows of them. A row that was written under fewer would be taken for one from before them.
+            local said = max(told, tonumber(call('HGET', key, 'generation') or '0'), tonumber(of or '0'))
+            if said > generation then
+                call('HSET', generations, seconds .. ':' .. owner, text(said - all))
+                generation = said
+            end
+            if told < generation then granted = 0 end
             local grants, total, unmet, mine, begun = rows(key, generation, per)
             -- What the books say was granted of it and the row does not know.
-            local sums, parity = prefix .. ':t:' .. seconds .. ':' .. owner, text(number % 2)
             local lost = 0
-            local known, sum, of, from = string.match(call('HGET', sums, parity) or '', '^(%d+) (%d+) (%d+) (%d+)$')
             if known == window and tonumber(of) >= generation and not isOver(from, per) then
                 begun = begun or tonumber(from)
                 lost = max(0, tonumber(sum) - total - (mine and mine[1] or 0))

@@ -29,13 +29,13 @@ extension StoreModel {
         var held = Int(clamping: request.granted)
         let all = generations["*"] ?? 0
         var generation = all + (generations[condition] ?? 0)
-        if request.generation > generation {
-            generations[condition] = request.generation - all
-            generation = request.generation
-        } else if request.generation < generation {
-            held = 0
-        }
         let name = "\(request.key.perSeconds):\(request.window):\(request.key.owner)"
+        let said = max(request.generation, windows[name]?.generation ?? 0, sums[condition]?[request.window & 1]?.generation ?? 0)
+        if said > generation {
+            generations[condition] = said - all
+            generation = said
+        }
+        if request.generation < generation { held = 0 }
         let perSeconds = request.key.perSeconds
         var window = currentWindow(name, generation, perSeconds)
         let node = members[own].name

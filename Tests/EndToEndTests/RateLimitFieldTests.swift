@@ -67,6 +67,18 @@ struct RateLimitFieldTests {
         #expect(try gateway.get("/api/x")["RateLimit-Policy"]?.hasPrefix("\"main\"") == true)
     }
 
+    @Test("a configured response's own fields are not told a second time", arguments: ["mock", "maintenance"])
+    func configured(policy: String) throws {
+        let response = "{status: 503, headers: {ratelimit: mine, RateLimit-Policy: \"ours\"}, body: hi}"
+        let text = policy == "mock"
+            ? configuration([EndpointText("/**", "mock: \(response)")]) : configuration(policies: "maintenance: {enabled: true, \(response.dropFirst())", [EndpointText("/**", helloMock)])
+        let gateway = try Gateway(text, environment: ["SLUICE_RATE_LIMIT_FIELDS": "all"])
+        let head = try gateway.get("/api/x").headText.lowercased()
+        for (name, value) in [("ratelimit", "mine"), ("ratelimit-policy", "ours")] {
+            #expect(head.contains("\r\n\(name): \(value)\r\n") && head.components(separatedBy: "\r\n\(name): ").count == 2, "\(head)")
+        }
+    }
+
     @Test("SLUICE_RATE_LIMIT_FIELDS=all tells it with every response of the domain, off with none")
     func everyResponse() throws {
         let text = configuration(ceiling: 5, policies: "usageQuota: [{limit: 2, perSeconds: 86400}]", [EndpointText("/**", helloMock)])

@@ -69,6 +69,26 @@ struct RedisLossTests {
         #expect(later.settlesInMilliseconds == 0)
     }
 
+    @Test("the loss of the numbers of resets adds nothing: a node that has not been there before learns them from the row")
+    func resets() throws {
+        let fleet = try Fleet(key)
+        try fleet.nodes[0].reset(nil)
+        func ask(_ node: RedisStore, _ sequence: UInt64, granted: UInt64, wanted: UInt64, generation: UInt64) throws -> AllowanceReplies.QuotaReply {
+            try node.exchange(AllowanceBatch(sequence: sequence, quotas: [
+                .init(key: key, window: fleet.window, limit: 100, granted: granted, wanted: wanted, generation: generation, begun: granted > 0 ? fleet.begun : 0)
+            ])).quotas[0]
+        }
+        // After the reset one node has taken 60.
+        #expect(try ask(fleet.nodes[0], 100, granted: 0, wanted: 60, generation: 0).granted == 60)
+        try fleet.server.call("DEL", "{sluice}:generations")
+        let fresh = try RedisStore(fleet.server.url())
+        let first = try ask(fresh, 1, granted: 0, wanted: 60, generation: 0)
+        #expect(first.granted == 40 && first.generation == 1)
+        // Who knows of the reset comes: what the other was granted is not taken for something from before it.
+        #expect(try ask(fleet.nodes[0], 101, granted: 60, wanted: 60, generation: 1).granted == 60)
+        #expect(try ask(fresh, 2, granted: 40, wanted: 10, generation: 1).granted == 40)
+    }
+
     @Test("the loss of the clock keeps nobody's lease from ending")
     func clockOfTheDead() throws {
         let fleet = try Fleet(key)

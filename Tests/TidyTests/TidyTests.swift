@@ -93,6 +93,18 @@ struct TidyTests {
         }
     }
 
+    @Test("what the compiler cannot check about threads says in the comment above it why it is safe")
+    func unchecked() {
+        for file in SourceTree.sources {
+            for (number, line) in file.lines.enumerated() where line.contains("@unchecked Send" + "able") || line.contains("nonisolated(" + "unsafe)") {
+                let isComment = { (text: Substring) in text.drop { $0 == " " }.hasPrefix("//") || text.drop { $0 == " " }.hasPrefix("@") }
+                guard !isComment(line) else { continue }
+                let comment = file.lines[..<number].reversed().prefix(while: isComment).joined()
+                #expect(comment.contains("Sendable") || comment.contains("any thread") || comment.contains("As above"), "\(file.path):\(number + 1)")
+            }
+        }
+    }
+
     @Test("no file is over 500 lines")
     func sizes() {
         for file in SourceTree.sources + SourceTree.tests { #expect(file.lines.count <= 500, "\(file.path): \(file.lines.count)") }

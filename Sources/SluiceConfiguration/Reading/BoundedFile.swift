@@ -26,6 +26,8 @@ package enum BoundedFile {
     package static func read(
         _ path: String, bytesMax: Int, kind: Kind = .file, silenceMilliseconds: Int32 = silenceMilliseconds
     ) throws(Fault) -> [UInt8] {
+        let reading = FilesUnderWay.begin(path)
+        defer { FilesUnderWay.end(reading) }
         // Without waiting, as the opening of a FIFO would for somebody who writes into it.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw lastFault() }

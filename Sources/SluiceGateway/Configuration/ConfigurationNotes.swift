@@ -11,6 +11,7 @@ enum ConfigurationNotes {
             noteWithoutEndpoints(domain, problems)
             noteQuotaOfStrangers(domain, problems)
             noteWeakerEndpoints(domain, problems)
+            noteNamesReadAlike(domain, problems)
         }
         noteShadowedKeys(configuration.domains, problems)
     }
@@ -31,6 +32,25 @@ enum ConfigurationNotes {
     private static func noteWithoutEndpoints(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
         guard domain.endpoints.isEmpty else { return }
         problems.note(at: domain.key, "a domain without endpoints: every request to it that its own policies let pass is 404")
+    }
+
+    // MARK: Names
+
+    /// Two fields that the gateway sends and that a service may read as one: which of the two values it takes is anybody's guess.
+    private static func noteNamesReadAlike(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
+        let asserted = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Request-Id"]
+        let claims = domain.policies.jwt?.forwards.map(\.header) ?? []
+        for endpoint in domain.endpoints {
+            guard let set = endpoint.policies.headers?.request.set, !set.isEmpty else { continue }
+            var known = Dictionary((asserted + claims).map { (UnusualNames.usual($0), $0) }) { first, _ in first }
+            for field in set {
+                let name = field.name.value
+                guard let other = known.updateValue(name, forKey: UnusualNames.usual(name)), other.asciiLowercased != name.asciiLowercased else { continue }
+                problems.note(
+                    at: field.name,
+                    "\(Quoting.quoted(name)) is sent beside \(Quoting.quoted(other)), and services that make variables of field names (CGI, WSGI, PHP) read the two as one")
+            }
+        }
     }
 
     // MARK: Keys

@@ -41,12 +41,16 @@ enum RateLimitFields {
 
     /// What every other response says: all limits of the chain, which begins with the ceiling.
     ///
-    /// - Parameter changes: of the endpoint; a field that they set or remove is not written.
+    /// - Parameters:
+    ///   - changes: of the endpoint; a field that they set or remove is not written.
+    ///   - stored: the configured response that says it; nor is a field of its own.
     static func writeAll(
-        _ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ context: borrowing EvaluationContext, changes: FieldChanges? = nil
+        _ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ context: borrowing EvaluationContext, changes: FieldChanges? = nil,
+        stored: UnsafePointer<StoredResponse>? = nil
     ) {
-        if changes?.drops(ByteView("ratelimit-policy" as StaticString)) != true { writePolicies(&writer, steps) }
-        if changes?.drops(ByteView("ratelimit" as StaticString)) != true { writeLimits(&writer, steps, context) }
+        let (saysPolicy, saysLimit) = (stored?.pointee.saysRateLimitPolicy ?? false, stored?.pointee.saysRateLimit ?? false)
+        if !saysPolicy, changes?.drops(ByteView("ratelimit-policy" as StaticString)) != true { writePolicies(&writer, steps) }
+        if !saysLimit, changes?.drops(ByteView("ratelimit" as StaticString)) != true { writeLimits(&writer, steps, context) }
     }
 
     private static func writePolicies(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>) {

@@ -43,7 +43,7 @@ extension Worker {
     ) {
         writer.write(response.pointee.head)
         let kind = response.pointee.isAmended ? ResponseKind.own : .preflight
-        finishHead(&writer, block, ResponsePolicies(block, kind), hasDate: false)
+        finishHead(&writer, block, ResponsePolicies(block, kind), hasDate: false, stored: response)
     }
 
     // MARK: Lines that came
@@ -99,7 +99,7 @@ extension Worker {
     @inline(__always)
     private func finishHead(
         _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ policies: ResponsePolicies, hasDate: Bool,
-        namesProtocols: Bool = false, refusal: Refusal? = nil
+        namesProtocols: Bool = false, refusal: Refusal? = nil, stored: UnsafePointer<StoredResponse>? = nil
     ) {
         if policies.kind != .interim {
             // RFC 9110, 6.6.1: whoever passes on a response without Date says when it was received.
@@ -108,7 +108,7 @@ extension Worker {
             if policies.kind != .preflight, let cors = policies.cors {
                 writer.write(cors.pointee.responseFields(origin: block.pointee.exchange.value(of: .origin)))
             }
-            writeLimits(&writer, block, policies.kind, refusal)
+            writeLimits(&writer, block, policies.kind, refusal, stored)
             if namesProtocols {
                 writeConnectionUpgrade(&writer, block, policies.kind)
             } else {
@@ -121,7 +121,8 @@ extension Worker {
     /// What the domain's limits leave, as far as the settings want it told.
     @inline(__always)
     private func writeLimits(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind, _ refusal: Refusal?
+        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind, _ refusal: Refusal?,
+        _ stored: UnsafePointer<StoredResponse>?
     ) {
         if limits.tellsLimits, let refusal, refusal.isForLimit {
             // A ceiling can refuse behind its step too: what leaves late is charged again.
@@ -133,7 +134,7 @@ extension Worker {
         // What the endpoint's changes name is theirs, of a mock too. No error is.
         let isItsOwn = kind != .preCall && kind != .preflight && refusal == nil
         let changes = isItsOwn ? block.pointee.exchange.endpoint?.pointee.headers : nil
-        RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), context.pointee, changes: changes?.pointee.response)
+        RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), context.pointee, changes: changes?.pointee.response, stored: stored)
     }
 
     /// Connection, where the client would otherwise expect something else (RFC 9112, 9.3).

@@ -12,6 +12,18 @@ struct StoredResponse: BitwiseCopyable {
     /// Whether the domain's CORS fields are added when it is sent: not to a preflight's own answer. An endpoint's changes to
     /// responses are never applied on sending: where they hold, `amended` has put them into `head`.
     let isAmended: Bool
+    /// Whether `head` has fields of these names, which are then not told a second time.
+    let saysRateLimit: Bool
+    let saysRateLimitPolicy: Bool
+
+    init(status: UInt16, head: ByteView, body: ByteView, isAmended: Bool) {
+        self.status = status
+        self.head = head
+        self.body = body
+        self.isAmended = isAmended
+        saysRateLimit = Self.hasLine(head, "ratelimit")
+        saysRateLimitPolicy = Self.hasLine(head, "ratelimit-policy")
+    }
 }
 
 extension StoredResponse {
@@ -51,6 +63,16 @@ extension StoredResponse {
         }
         if let changes { lines += changes.setLines.buffer }
         return StoredResponse(status: status, head: arena.bytes(lines), body: body, isAmended: isAmended)
+    }
+
+    private static func hasLine(_ head: ByteView, _ wanted: StaticString) -> Bool {
+        var start = 0
+        while start < head.count {
+            if name(of: head[start..<head.count]).equalsIgnoringCase(wanted) { return true }
+            while start < head.count, head[start] != UInt8(ascii: "\n") { start += 1 }
+            start += 1
+        }
+        return false
     }
 
     private static func name(of line: ByteView) -> ByteView {

@@ -57,6 +57,8 @@ struct ListenerPlanner {
         let sources = listener.certificates.map { certificate in
             TLSCertificateSource(chainFile: certificate.chainFile.value, key: .pem(certificate.key.value.bytes))
         }
+        let reading = FilesUnderWay.begin(listener.certificates.map(\.chainFile.value).joined(separator: " or "))
+        defer { FilesUnderWay.end(reading) }
         do {
             let context = try TLSServerContext(
                 sources, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), replacing: previous[name])

@@ -1,3 +1,4 @@
+import SluiceConfiguration
 import SluiceCrypto
 import Synchronization
 
@@ -68,6 +69,25 @@ final class OriginRegistry: Sendable {
         }
         /// One for all origins that are verified in the same way: the system's authorities alone take most of a megabyte.
         var contexts: [Verification: TLSClientContext] = [:]
+        /// How many origins are verified so.
+        var users: [Verification: Int] = [:]
+
+        mutating func add(_ key: Key, _ number: Int) {
+            numbers[key] = number
+            keys[number] = key
+            if let verification = key.verification { users[verification, default: 0] += 1 }
+        }
+
+        mutating func forget(_ number: Int) {
+            guard let key = keys.removeValue(forKey: number) else { return }
+            numbers[key] = nil
+            origins[number] = nil
+            released.append(number)
+            guard let verification = key.verification else { return }
+            let left = (users[verification] ?? 1) - 1
+            users[verification] = left > 0 ? left : nil
+            if left <= 0 { contexts[verification] = nil }
+        }
     }
 
     private let table = Mutex(Table())
@@ -95,13 +115,7 @@ final class OriginRegistry: Sendable {
             for number in numbers {
                 let left = (table.holds[number] ?? 1) - 1
                 table.holds[number] = left > 0 ? left : nil
-                guard left <= 0, let key = table.keys.removeValue(forKey: number) else { continue }
-                table.numbers[key] = nil
-                table.origins[number] = nil
-                table.released.append(number)
-                if let verification = key.verification, !table.numbers.keys.contains(where: { $0.verification == verification }) {
-                    table.contexts[verification] = nil
-                }
+                if left <= 0 { table.forget(number) }
             }
         }
     }
@@ -127,14 +141,17 @@ final class OriginRegistry: Sendable {
             let number = table.next
             table.next += 1
             table.origins[number] = Origin(number: number, url: url, tls: tls)
-            table.numbers[key] = number
-            table.keys[number] = key
+            table.add(key, number)
             return table.held(key, isNew) ?? number
         }
     }
 
     private static func authorities(_ trust: Origin.Trust) throws(CryptoError) -> TLSClientContext.Authorities? {
-        try trust.authorityFile.map { file throws(CryptoError) in try TLSClientContext.Authorities(file: file) }
+        try trust.authorityFile.map { file throws(CryptoError) in
+            let reading = FilesUnderWay.begin(file)
+            defer { FilesUnderWay.end(reading) }
+            return try TLSClientContext.Authorities(file: file)
+        }
     }
 
     private func context(
@@ -145,6 +162,9 @@ final class OriginRegistry: Sendable {
         table.withLock { $0.contexts[verification] = made }
         return made
     }
+
+    /// How many ways of verifying have what that takes: for tests.
+    var contextCount: Int { table.withLock { $0.contexts.count } }
 
     /// All origins, in the order of their numbers.
     var all: [Origin] { table.withLock { $0.origins.values.sorted { $0.number < $1.number } } }

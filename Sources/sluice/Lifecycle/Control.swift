@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import SluiceConfiguration
 import SluiceGateway
 
 /// The thread that obeys signals. It does nothing itself that may hang: starts and reloads have threads of their own.
@@ -85,6 +86,8 @@ struct Control {
 
     private struct Reload {
         let attempt: Attempt<Void>
+        /// Files whose reading began before it.
+        let earlierReadings = FilesUnderWay.latest
         /// The age in seconds at which it is reported.
         var reportAt = Control.reloadSeconds
 
@@ -107,7 +110,9 @@ struct Control {
         }
         let seconds = reload.attempt.seconds
         guard seconds >= reload.reportAt else { return reload }
-        log.error("a reload is under way for \(seconds) s: a file of the configuration may be on a disk that does not answer; the configuration before it serves on")
+        let file = FilesUnderWay.longest(after: reload.earlierReadings).map { "the disk of \($0) does not answer" }
+            ?? "a file of the configuration may be on a disk that does not answer"
+        log.error("a reload is under way for \(seconds) s: \(file); the configuration before it serves on")
         manager.ready("serving; a reload is under way for \(seconds) s")
         reload.reportAt += 60
         return reload

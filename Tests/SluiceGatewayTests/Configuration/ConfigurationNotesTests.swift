@@ -51,6 +51,17 @@ struct ConfigurationNotesTests {
         ])
     }
 
+    @Test("a field that is set beside another that services read alike is noted", arguments: [
+        ("X_User: a", "X-User"), ("X-User: a", nil), ("x.user: a", "X-User"), ("X_Forwarded_For: a", "X-Forwarded-For"), ("A-B: x, a_b: y", "A-B"), ("A-B: x, A-C: y", nil),
+    ] as [(String, String?)])
+    func namesReadAlike(set: String, other: String?) throws {
+        let found = try notes(
+            "domains: [{key: a, upstream: 'http://127.0.0.1:9', policies: {jwt: {secret: s, forward: {sub: X-User}}}, endpoints: [{path: /**, policies: "
+                + "{headers: {request: {set: {\(set)}}}}}]}]")
+        #expect(found.count == (other == nil ? 0 : 1), "\(found)")
+        if let other { #expect(found.allSatisfy { $0.contains("is sent beside \"\(other)\"") }, "\(found)") }
+    }
+
     @Test("an endpoint that lacks what keeps requests out of a more general one is noted", arguments: [
         ("/a/**", "/a/b", true), ("/**", "/a/{x}", true), ("/a/*", "/a/b", true), ("/a/{x}", "/a/b", true), ("/a/**", "/a/**/c", true),
         ("/a/**/c", "/a/b/c", true), ("/a/b", "/a/**", false), ("/a/**", "/b", false), ("/a/{x}", "/a/*", false), ("/a/b", "/a/c", false),

@@ -400,6 +400,24 @@ struct JWTKeySetTests {
         refresher.stop()
     }
 
+    @Test("files on a disk that does not answer hold up no URI, however many they are")
+    func hangingFiles() throws {
+        let registry = KeySetRegistry()
+        let files = try (0..<KeySetRefresher.fetchesAtOnce + 4).map { registry.source(for: try #require(KeySetLocation("/dead/\($0).json", resolve: { $0 }))) }
+        let source = registry.source(for: try #require(KeySetLocation("http://idp.test/", resolve: { $0 })))
+        let refresher = KeySetRefresher(registry: registry, load: { location, isEnding in
+            if location == source.location { return .success(Self.text("first")) }
+            while !isEnding() { sched_yield() }
+            return .failure(KeySet.Fault(description: "hung"))
+        }, report: { _, _ in })
+        try refresher.start()
+        let patience = Clock.monotonicNanoseconds() + 60_000_000_000
+        while source.current == nil, Clock.monotonicNanoseconds() < patience { sched_yield() }
+        #expect(source.current != nil)
+        refresher.stop()
+        withExtendedLifetime(files) {}
+    }
+
     @Test("the old set works while fetches fail; further attempts come after 1, 2, 4, 8 s, then every 10 s")
     func backoff() throws {
         let (policy, source) = try setPolicy()

@@ -30,6 +30,19 @@ struct OriginRegistryTests {
         #expect(contexts[3] != nil && contexts[3] !== contexts[0])
     }
 
+    @Test("what verifying takes is kept as long as one origin is verified so, and no longer")
+    func contextsGo() throws {
+        let registry = OriginRegistry()
+        var holds = [registry.makeHold(), registry.makeHold()]
+        _ = try holds[0].number(of: url("https://a.test/"), trust: .init(verifies: false))
+        _ = try holds[1].number(of: url("https://b.test/"), trust: .init(verifies: false))
+        #expect(registry.contextCount == 1)
+        holds.removeFirst()
+        #expect(registry.contextCount == 1)
+        holds.removeFirst()
+        #expect(registry.contextCount == 0)
+    }
+
     @Test("an origin that no snapshot names any more is forgotten, and its number is nobody else's")
     func forgotten() throws {
         let registry = OriginRegistry()

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Fetches key sets, because fetching blocks and workers must not: a thread that knows what is due, and one for each fetch.
 ///
-/// Sources are fetched side by side, `fetchesAtOnce` of them, the one that has waited longest first: a server that hangs for all of
-/// SLUICE_KEY_SET_FETCH_TIMEOUT_MS holds up no other key set. Started by the process when it serves; without it nothing is
+/// Sources are fetched side by side, `fetchesAtOnce` of URIs and as many files, the one that has waited longest first: a server that hangs for all of
+/// SLUICE_KEY_SET_FETCH_TIMEOUT_MS holds up no other key set, and files on a disk that never answers hold up other files at most. Started by the process when it serves; without it nothing is
 /// fetched, and unknown keys are refused at once.
 final class KeySetRefresher: Sendable {
     static let fetchesAtOnce = 16
@@ -16,7 +16,8 @@ final class KeySetRefresher: Sendable {
     private let report: @Sendable (KeySetLocation, _ fault: String?) -> Void
     private let thread = Mutex<Thread?>(nil)
     private let isStopping = Atomic<Bool>(false)
-    private let underWay = Atomic<Int>(0)
+    private let urisUnderWay = Atomic<Int>(0)
+    private let filesUnderWay = Atomic<Int>(0)
     /// Raised when someone asks for a fetch, when one has ended, and for the end.
     private let signal = Signal()
 
@@ -62,7 +63,7 @@ final class KeySetRefresher: Sendable {
             var next = Clock.monotonicNanoseconds() + interval
             for (source, due) in waiting {
                 // The end of a fetch wakes this thread, and its place is the next one's.
-                if underWay.load(ordering: .acquiring) >= Self.fetchesAtOnce { break }
+                if count(underWay: source, 0) >= Self.fetchesAtOnce { continue }
                 let now = Clock.monotonicNanoseconds()
                 if source.begin(now: now) {
                     begin(source, interval)
@@ -75,17 +76,17 @@ final class KeySetRefresher: Sendable {
             signal.wait(milliseconds: Int((max(next, now) - now) / 1_000_000) + 1)
         }
         let deadline = Clock.monotonicNanoseconds() + UInt64(Self.endMilliseconds) * 1_000_000
-        while underWay.load(ordering: .acquiring) > 0, Clock.monotonicNanoseconds() < deadline { signal.wait(milliseconds: 10) }
+        while urisUnderWay.load(ordering: .acquiring) + filesUnderWay.load(ordering: .acquiring) > 0, Clock.monotonicNanoseconds() < deadline { signal.wait(milliseconds: 10) }
     }
 
     /// Makes one fetch on a thread of its own, or, where the system gives none, on this one.
     private func begin(_ source: KeySetSource, _ interval: UInt64) {
-        underWay.add(1, ordering: .acquiringAndReleasing)
+        count(underWay: source, 1)
         let fetch: @Sendable () -> Void = { [self] in
             registry.fetch(
                 source, interval: interval, now: Clock.monotonicNanoseconds, load: { load($0) { self.isEnding } },
                 report: { [report] location, fault in if !self.isEnding { report(location, fault) } })
-            underWay.subtract(1, ordering: .acquiringAndReleasing)
+            count(underWay: source, -1)
             signal.raise()
         }
         do throws(SocketError) {
@@ -93,5 +94,13 @@ final class KeySetRefresher: Sendable {
         } catch {
             fetch()
         }
+    }
+
+    /// Counts fetches of this source's kind that are under way.
+    /// - Returns: how many there are now.
+    @discardableResult
+    private func count(underWay source: KeySetSource, _ change: Int) -> Int {
+        if case .file = source.location.kind { return filesUnderWay.add(change, ordering: .acquiringAndReleasing).newValue }
+        return urisUnderWay.add(change, ordering: .acquiringAndReleasing).newValue
     }
 }
