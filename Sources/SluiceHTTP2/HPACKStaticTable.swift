@@ -1,6 +1,7 @@
 import SluiceHTTP
 
 /// The static table of HPACK (RFC 7541, appendix A), and the way from a name to its index.
+/// Sendable, because nothing writes to what its pointers lead to once it is made.
 struct HPACKStaticTable: BitwiseCopyable, @unchecked Sendable {
     static let count = 61
 

@@ -7,6 +7,8 @@ import SluiceHTTP
 ///
 /// Decoding looks at eight bits: nearly every byte that a head holds has a code of at most eight, so one look gives a symbol. A longer code is
 /// found by comparing with the last code of each length.
+///
+/// Sendable, because nothing writes to its tables once it is made.
 struct HuffmanCode: BitwiseCopyable, @unchecked Sendable {
     /// Bits of the longest code.
     static let bitsMax = 30
