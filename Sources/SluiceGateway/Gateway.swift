@@ -262,30 +262,16 @@ package final class Gateway: @unchecked Sendable {
     }
 
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]]) {
-        registries.counts.putInForce()
-        registries.counts.signal.raise()
-        let releasedOrigins = registries.origins.takeReleased()
-        let origins = registries.origins.all
         let addresses = resolver?.addresses ?? [:]
-        let labels = registries.metrics.labels
-        let releasedRows = registries.metrics.takeReleased()
         status.publishing(plan.snapshot.generation, workers: workers.count)
-        for (number, worker) in workers.enumerated() {
-            let listeners = plan.listeners.map { listener in
-                OpenedListener(plan: listener, sockets: sockets[listener.address].map { $0[number] } ?? [])
-            }
-            let publication = Worker.Publication(
-                snapshot: plan.snapshot, listeners: listeners, origins: origins, addresses: addresses,
-                projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count,
-                domainRows: labels.domains.count, releasedRows: releasedRows, releasedOrigins: releasedOrigins)
+        registries.publish(plan.snapshot, plan.listeners, sockets, addresses: addresses, workers: workers.count) { number, publication in
             let status = status
-            worker.post { worker in
+            workers[number].post { worker in
                 worker.take(publication)
                 status.taken(publication.snapshot.generation)
             }
         }
         resolver?.tellChanges(since: addresses)
-        registries.metrics.reuse(releasedRows)
         opened = Set(plan.listeners.map(\.address))
         certificates = plan.certificates
     }

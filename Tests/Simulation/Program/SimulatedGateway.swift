@@ -16,6 +16,8 @@ import Synchronization
 final class SimulatedGateway {
     /// What the place of a key set answers at this moment; nil while it is away.
     var loadKeySet: (String) -> String? = { _ in nil }
+    /// How long the fetch that begins at this moment takes, in nanoseconds.
+    var fetchTakes: () -> UInt64 = { 0 }
 
     private let settings: ProcessSettings
     private let registries: SnapshotCompiler.Registries
@@ -29,6 +31,8 @@ final class SimulatedGateway {
     private var lastTick: [UInt64] = []
     private final class Told: Sendable { let numbers = Mutex<[Int]>([]) }
     private let told = Told()
+    /// Fetches of key sets that are under way, with their ends.
+    private var fetches: [(source: KeySetSource, endsAt: UInt64)] = []
 
     /// - Parameter settings: variables of the process.
     init(workers count: Int, settings variables: [String: String], keySetSeconds: Int) throws {
@@ -68,32 +72,28 @@ final class SimulatedGateway {
         let plan = ListenerPlanner(settings: settings, previous: certificates, counts: counts).plan(configuration, problems: problems)
         guard let snapshot, !problems.refuseConfiguration else { return problems.all.map(\.description) }
         generation += 1
-        registries.counts.putInForce()
         _ = registries.replays.putInForce(now: Int64(vk_wall() / 1_000_000_000))
-        let releasedOrigins = registries.origins.takeReleased()
-        let origins = registries.origins.all
-        let labels = registries.metrics.labels
-        let releasedRows = registries.metrics.takeReleased()
-        for worker in workers {
-            let listeners = plan.plans.map { plan -> OpenedListener in
-                guard !opened.contains(plan.address) else { return OpenedListener(plan: plan, sockets: []) }
-                guard case .success(let descriptor) = Socket.listen(on: plan.socketAddress, backlog: 64, isFirst: true) else {
-                    return OpenedListener(plan: plan, sockets: [])
-                }
-                return OpenedListener(plan: plan, sockets: [ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)])
-            }
-            worker.take(Worker.Publication(
-                snapshot: snapshot, listeners: listeners, origins: origins,
-                addresses: Dictionary(uniqueKeysWithValues: origins.compactMap { origin in Self.address(of: origin).map { (origin.number, [$0]) } }),
-                projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count,
-                releasedRows: releasedRows, releasedOrigins: releasedOrigins))
-        }
-        registries.metrics.reuse(releasedRows)
+        let addresses = registries.origins.all.compactMap { origin in Self.address(of: origin).map { (origin.number, [$0]) } }
+        registries.publish(
+            snapshot, plan.plans, open(plan.plans), addresses: Dictionary(uniqueKeysWithValues: addresses), workers: workers.count
+        ) { number, publication in workers[number].take(publication) }
         opened = Set(plan.plans.map(\.address))
         certificates = plan.certificates
         keep()
         fetch()
         return []
+    }
+
+    /// Sockets of listeners that are new, one for each worker.
+    private func open(_ plans: [ListenerPlan]) -> [String: [[ListeningSocket]]] {
+        var sockets: [String: [[ListeningSocket]]] = [:]
+        for plan in plans where !opened.contains(plan.address) {
+            sockets[plan.address] = workers.map { _ in
+                guard case .success(let descriptor) = Socket.listen(on: plan.socketAddress, backlog: 64, isFirst: true) else { return [] }
+                return [ListeningSocket(descriptor: descriptor, isHeldElsewhere: false)]
+            }
+        }
+        return sockets
     }
 
     private static func address(of origin: Origin) -> IPAddress? { IPAddress(origin.url.host) }
@@ -137,12 +137,18 @@ final class SimulatedGateway {
     }
 
     private func fetch() {
-        KeySetRegistry.shared.fetchDue(
-            interval: JWT.Settings.refreshNanoseconds.load(ordering: .relaxed), now: Clock.monotonicNanoseconds,
-            load: { location in
-                guard let text = self.loadKeySet("\(location)") else { return .failure(KeySet.Fault(description: "away")) }
-                return .success(Array(text.utf8))
-            })
+        let registry = KeySetRegistry.shared
+        for source in registry.sources where source.begin(now: vk_now()) { fetches.append((source, vk_now() + fetchTakes())) }
+        let over = fetches.filter { $0.endsAt <= vk_now() }
+        fetches.removeAll { $0.endsAt <= vk_now() }
+        for fetch in over {
+            registry.fetch(
+                fetch.source, interval: JWT.Settings.refreshNanoseconds.load(ordering: .relaxed), now: vk_now,
+                load: { location in
+                    guard let text = self.loadKeySet("\(location)") else { return .failure(KeySet.Fault(description: "away")) }
+                    return .success(Array(text.utf8))
+                }, report: { _, _ in })
+        }
     }
 
     // MARK: The end
@@ -187,6 +193,7 @@ final class SimulatedGateway {
     }
 
     var loadKeySet: (String) -> String? = { _ in nil }
+    var fetchTakes: () -> UInt64 = { 0 }
     let workerCount = 0
 
     init(workers: Int, settings: [String: String], keySetSeconds: Int) throws { throw NotTestable() }
