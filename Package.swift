@@ -106,7 +106,7 @@ let package = Package(
         .executableTarget(
             name: "gateway-simulation",
             dependencies: [
-                "CVirtualKernel", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
+                "CVirtualKernel", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluiceSimulation",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/Simulation/Program", swiftSettings: swift + playedFast),

@@ -13,15 +13,31 @@ package struct SeededGenerator: RandomNumberGenerator {
     }
 
     /// 0 to `bound` - 1.
-    mutating func below(_ bound: Int) -> Int { Int(truncatingIfNeeded: next().multipliedFullWidth(by: UInt64(bound)).high) }
+    package mutating func below(_ bound: Int) -> Int { Int(truncatingIfNeeded: next().multipliedFullWidth(by: UInt64(bound)).high) }
 
     /// Both ends included.
-    mutating func between(_ low: Int, _ high: Int) -> Int { low + below(high - low + 1) }
+    package mutating func between(_ low: Int, _ high: Int) -> Int { low + below(high - low + 1) }
 
     /// True in `part` of `whole` cases.
-    mutating func chance(_ part: Int, in whole: Int) -> Bool { below(whole) < part }
+    package mutating func chance(_ part: Int, in whole: Int) -> Bool { below(whole) < part }
 
-    mutating func pick<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
+    package mutating func pick<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
+
+    /// True in `percent` of 100 cases.
+    package mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
+
+    /// An element by weights.
+    package mutating func pick<Element>(_ elements: [(Int, Element)]) -> Element {
+        var left = below(elements.reduce(0) { $0 + $1.0 })
+        for (weight, element) in elements {
+            if left < weight { return element }
+            left -= weight
+        }
+        return elements[0].1
+    }
+
+    /// Some of the elements, in their order.
+    package mutating func some<Element>(_ elements: [Element], percent: Int) -> [Element] { elements.filter { _ in chance(percent) } }
 
     /// A number from 1 to 10^`digits`, small and large ones alike.
     mutating func magnitude(digits: Int) -> Int {

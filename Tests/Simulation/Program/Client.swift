@@ -1,5 +1,6 @@
 import CVirtualKernel
 import Glibc
+import SluiceSimulation
 
 /// A client's connection: what it sent, what it got, and when.
 final class Client {
@@ -104,7 +105,7 @@ struct SentRequest {
     var asksForClose: Bool { values("connection").contains { $0.lowercased().contains("close") } }
 
     /// Puts what is no chunk into the body. What comes behind it looks like a request, and is none.
-    mutating func breakChunk(_ random: inout Random) {
+    mutating func breakChunk(_ random: inout SeededGenerator) {
         hasBadBody = true
         let bad = random.pick(["zz\r\n", "-1\r\n", "5\r\nabc\r\n", "1\r\nxyz\r\n"])
         bytes = Array(bytes.prefix(headCount)) + Array((bad + "\r\nGET /d0/smuggled HTTP/1.1\r\nHost: a\r\nX-Request-Id: sim-0\r\n\r\n").utf8)

@@ -1,3 +1,5 @@
+import SluiceSimulation
+
 /// Makes configurations up.
 struct PlanMaker {
     static let paths = ["/**", "/a/{id}", "/a/b", "/m/*", "/r/{v}/{p}", "/x/{n:[0-9]+}", "/admin/**", "/q/**", "/h*"]
@@ -7,23 +9,69 @@ struct PlanMaker {
     static let origins = ["https://app.example.com", "https://other.example.com"]
 
     /// The first of a run.
-    static func make(_ random: inout Random) -> Plan {
+    static func make(_ focus: Simulation.Focus, _ random: inout SeededGenerator) -> Plan {
         var plan = Plan()
         for name in ["p", "q"] { plan.projects[name] = random.pick([(2, random.between(1, 4)), (3, random.between(5, 40)), (4, 100_000)]) }
         if random.chance(40) { plan.trusted = ["10.9.0.0/16"] + random.some(["2001:db8::/64"], percent: 30) }
         for number in 0..<random.between(1, 3) { plan.domains.append(domain(number, &random)) }
+        sharpen(&plan, focus, &random)
         return plan
     }
 
+    private static func sharpen(_ plan: inout Plan, _ focus: Simulation.Focus, _ random: inout SeededGenerator) {
+        switch focus {
+        case .none: break
+        case .keys:
+            plan.domains[0].acl = nil
+            plan.domains[0].notice = nil
+            plan.domains[0].authentication = .jwt(Plan.JWTPlan(keys: .set(random.pick(keySets)), issuer: nil, audience: nil, skew: 30))
+        case .ceilings:
+            plan.projects["p"] = random.between(4, 16)
+            // Nothing but a ceiling is in the way of what is to reach a service in one turn.
+            for index in plan.domains.indices {
+                plan.domains[index].project = "p"
+                plan.domains[index].acl = nil
+                plan.domains[index].notice = nil
+                plan.domains[index].quotas = []
+                plan.domains[index].authentication = .none
+                for place in plan.domains[index].endpoints.indices where random.chance(70) {
+                    plan.domains[index].endpoints[place].preCall = nil
+                    plan.domains[index].endpoints[place].mock = nil
+                }
+            }
+        case .reloads:
+            // What waits, and has something of the worker's to look at when it goes on.
+            for index in plan.domains.indices {
+                plan.domains[index].notice = nil
+                if random.chance(60) { plan.domains[index].quotas = [Plan.Quota(limit: random.pick([20, 1000]), seconds: 1)] }
+                switch random.below(3) {
+                case 0: plan.domains[index].authentication = .jwt(Plan.JWTPlan(keys: .set(random.pick(keySets)), issuer: nil, audience: nil, skew: 30))
+                case 1: plan.domains[index].authentication = .hmac(Plan.HMACPlan(secret: random.pick(secrets), skew: 60, required: [], refusesReplays: random.chance(50)))
+                default: break
+                }
+            }
+        case .memory:
+            plan.domains[0].acl = nil
+            plan.domains[0].notice = nil
+            plan.domains[0].authentication = .none
+            var endpoint = endpoint("/**", 0, &random)
+            endpoint.methods = []
+            endpoint.preCall = Plan.PreCall(
+                method: random.pick(["GET", "POST"]), service: World.firstPreCallService, path: "/ask", cacheSeconds: random.pick([1, 2, 60]),
+                cacheKey: random.chance(60) ? ["X-Api-Key"] : nil, timeoutMs: 500)
+            plan.domains[0].endpoints = [endpoint]
+        }
+    }
+
     /// What a reload brings: often the same again, else something that differs in a few places.
-    static func change(_ plan: Plan, _ random: inout Random) -> Plan {
+    static func change(_ plan: Plan, _ random: inout SeededGenerator) -> Plan {
         guard random.chance(60) else { return plan }
         var plan = plan
-        switch random.below(8) {
-        case 0: plan.domains.insert(domain((4...).first { number in !plan.domains.contains { $0.key == "d\(number)" } } ?? 99, &random), at: 0)
-        case 1 where plan.domains.count > 1: plan.domains.remove(at: random.below(plan.domains.count))
-        case 2: plan.domains.shuffle(with: &random)
-        case 3: for name in plan.projects.keys.sorted() { plan.projects[name] = random.pick([(2, random.between(1, 6)), (2, random.between(5, 40)), (2, 100_000)]) }
+        switch random.below(10) {
+        case 0...2: plan.domains.insert(domain((4...).first { number in !plan.domains.contains { $0.key == "d\(number)" } } ?? 99, &random), at: 0)
+        case 3 where plan.domains.count > 1: plan.domains.remove(at: random.below(plan.domains.count))
+        case 4: plan.domains.shuffle(with: &random)
+        case 5: for name in plan.projects.keys.sorted() { plan.projects[name] = random.pick([(2, random.between(1, 6)), (2, random.between(5, 40)), (2, 100_000)]) }
         default:
             let index = random.below(plan.domains.count)
             var new = domain(index, &random)
@@ -36,7 +84,7 @@ struct PlanMaker {
         return plan
     }
 
-    private static func domain(_ number: Int, _ random: inout Random) -> Plan.Domain {
+    private static func domain(_ number: Int, _ random: inout SeededGenerator) -> Plan.Domain {
         var domain = Plan.Domain(key: "d\(number)", project: random.chance(80) ? "p" : "q")
         if random.chance(30) { domain.hosts = ["h\(number).example"] }
         let services = random.chance(70) ? [random.below(World.firstPreCallService)] : random.some(Array(0..<World.firstPreCallService), percent: 60)
@@ -80,13 +128,13 @@ struct PlanMaker {
         return domain
     }
 
-    static func quotas(_ random: inout Random) -> [Plan.Quota] {
+    static func quotas(_ random: inout SeededGenerator) -> [Plan.Quota] {
         var quotas = [Plan.Quota(limit: random.pick([0, 2, 5, 20, 1000]), seconds: random.pick([1, 2, 10]))]
         if random.chance(30) { quotas.append(Plan.Quota(limit: random.pick([3, 10, 50]), seconds: random.pick([5, 60, 3600]))) }
         return quotas
     }
 
-    private static func endpoint(_ path: String, _ number: Int, _ random: inout Random) -> Plan.Endpoint {
+    private static func endpoint(_ path: String, _ number: Int, _ random: inout SeededGenerator) -> Plan.Endpoint {
         var endpoint = Plan.Endpoint(path: path)
         endpoint.methods = random.pick([(5, []), (2, ["GET"]), (2, ["GET", "POST"]), (1, ["POST", "PUT", "OPTIONS"])])
         if random.chance(15) { endpoint.quotas = quotas(&random) }
@@ -128,7 +176,7 @@ struct PlanMaker {
 }
 
 extension Array {
-    fileprivate mutating func shuffle(with random: inout Random) {
+    fileprivate mutating func shuffle(with random: inout SeededGenerator) {
         for index in indices.reversed() { swapAt(index, random.below(index + 1)) }
     }
 }

@@ -1,3 +1,5 @@
+import SluiceSimulation
+
 /// Makes requests up, mostly such as the configuration in force is made for.
 struct RequestMaker {
     /// Signed requests that were sent, to be sent again.
@@ -9,7 +11,7 @@ struct RequestMaker {
     /// - Parameters:
     ///   - wall: seconds of the wall clock.
     ///   - address: the client's.
-    mutating func make(_ plan: Plan, wall: Int, _ random: inout Random) -> SentRequest {
+    mutating func make(_ plan: Plan, wall: Int, _ random: inout SeededGenerator) -> SentRequest {
         let id = next
         next += 1
         if !signed.isEmpty, random.chance(12) {
@@ -50,7 +52,7 @@ struct RequestMaker {
         return request
     }
 
-    private func path(_ domain: Plan.Domain?, _ random: inout Random) -> String {
+    private func path(_ domain: Plan.Domain?, _ random: inout SeededGenerator) -> String {
         let plain = ["/", "/a/b", "/a/7", "/a/x%20y", "/a/1%26admin%3Dtrue", "/a/%41", "/m/z", "/m/", "/r/1/2", "/r/v/p%2Bq", "/x/42", "/x/abc", "/admin/keys", "/q/1/2/3", "/q/", "/hello", "/other/thing", "/a", ""]
         let odd = [
             "/a/./b", "/a/../m/z", "/a/%62", "/../x", "/a//b", "//admin/keys", "/admin;a=b/keys", "/x/42;v=1", "/q/..%2Fadmin%2Fx", "/q/a%2Fb", "/q/%5Cx", "/q/%zz", "/q/%00", "/q/a\\b",
@@ -59,7 +61,7 @@ struct RequestMaker {
         return random.chance(82) ? random.pick(plain) : random.pick(odd)
     }
 
-    private func addFields(_ request: inout SentRequest, _ random: inout Random) {
+    private func addFields(_ request: inout SentRequest, _ random: inout SeededGenerator) {
         let extra: [Field] = [
             Field("Accept", "*/*"), Field("X-Debug", "1"), Field("X-User", "mallory"), Field("X_User", "admin"), Field("X.User", "dot"), Field("Cookie", "a=1; b=2"),
             Field("X-Tenant", random.pick(["t1", "t2"])), Field("X-Api-Key", random.pick(["good", "bad"])), Field("X_Api_Key", "good"), Field("X_Debug", "2"),
@@ -74,7 +76,7 @@ struct RequestMaker {
         if random.chance(6) { request.fields.append(Field("Connection", "close")) }
     }
 
-    private func addBody(_ request: inout SentRequest, _ random: inout Random) {
+    private func addBody(_ request: inout SentRequest, _ random: inout SeededGenerator) {
         guard ["POST", "PUT"].contains(request.method) || request.method == "DELETE" && random.chance(20) else { return }
         switch random.below(10) {
         case 0: break
@@ -93,7 +95,7 @@ struct RequestMaker {
 
     // MARK: Credentials
 
-    private func sign(_ request: inout SentRequest, _ plan: Plan.HMACPlan, _ wall: Int, _ random: inout Random) {
+    private func sign(_ request: inout SentRequest, _ plan: Plan.HMACPlan, _ wall: Int, _ random: inout SeededGenerator) {
         let isNamed = !plan.required.isEmpty ? random.chance(85) : random.chance(35)
         var time = CivilTime.timestamp(wall + random.pick([(6, 0), (2, random.between(-plan.skew + 3, plan.skew - 3)), (1, plan.skew + 20), (1, -plan.skew - 20)]), zone: random.pick([(4, "Z"), (1, "+09:00"), (1, "+0900")]))
         let fault = random.pick([(70, 0), (4, 1), (4, 2), (4, 3), (4, 4), (4, 5), (4, 6)])
@@ -113,7 +115,7 @@ struct RequestMaker {
         request.fields.append(Field("Authorization", isNamed ? "hmac algorithm=\"HmacSHA256\", headers=\"\(listed.joined(separator: ","))\", signature=\"\(signature)\"" : signature))
     }
 
-    private mutating func addToken(_ request: inout SentRequest, _ plan: Plan.JWTPlan, _ wall: Int, _ random: inout Random) {
+    private mutating func addToken(_ request: inout SentRequest, _ plan: Plan.JWTPlan, _ wall: Int, _ random: inout SeededGenerator) {
         if random.chance(6) {
             if random.chance(50) { request.fields.append(Field("Authorization", random.pick(["", "Bearer"]))) }
             return

@@ -1,6 +1,8 @@
+import SluiceSimulation
+
 /// Makes up what services say.
 enum ScriptMaker {
-    static func make(_ seen: Seen, _ random: inout Random) -> Script {
+    static func make(_ seen: Seen, _ random: inout SeededGenerator) -> Script {
         var script = Script()
         let isPreCall = seen.service >= World.firstPreCallService
         let id = seen.message.value("x-request-id")?.dropFirst(4) ?? "0"

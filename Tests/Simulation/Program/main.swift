@@ -1,8 +1,8 @@
 import CVirtualKernel
 import Glibc
 
-// gateway-simulation [--seeds N] [--from K] [--processes P] [--transcript]: plays seeds K to K+N-1, each in a process of its own, P of them at a time, and prints what
-// went against the contract. Ends with 1 if anything did. --transcript prints all that happened besides.
+// gateway-simulation [--seeds N] [--from K] [--until W] [--processes P] [--transcript]: plays seeds K to K+N-1, each in a process of its own, P of them at a time, and
+// prints what went against the contract; no further ones once W have. Ends with 1 if anything did. --transcript prints all that happened besides.
 
 // Hashing by the same numbers every time, and freed memory that does not look like what it was: both are decided when a process starts.
 if getenv("SWIFT_DETERMINISTIC_HASHING") == nil || getenv("MALLOC_PERTURB_") == nil {
@@ -41,11 +41,13 @@ func play(_ seed: UInt64, showsTranscript: Bool) -> Bool {
 
 let from = option("--from", default: 1)
 let seeds = option("--seeds", default: 100)
+let until = option("--until", default: .max)
 let processes = option("--processes", default: UInt64(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
 let showsTranscript = CommandLine.arguments.contains("--transcript")
 KeyRing.prepare()
 var playing: [Int32: UInt64] = [:]
 var failed: [UInt64] = []
+var played: UInt64 = 0
 /// Waits for one of those that play.
 @MainActor func awaitOne() {
     var status: Int32 = 0
@@ -54,12 +56,13 @@ var failed: [UInt64] = []
     if status != 0 { failed.append(seed) }
     if status < 0 { say("seed \(seed): the process ended with signal \(-status)") }
 }
-for seed in from..<(from + seeds) {
+for seed in from..<(from + seeds) where failed.count < until {
     while playing.count >= Int(processes) { awaitOne() }
     let child = vk_fork()
     if child == 0 { _exit(play(seed, showsTranscript: showsTranscript) ? 0 : 1) }
     playing[child] = seed
+    played += 1
 }
 while !playing.isEmpty { awaitOne() }
-say("\(seeds) seeds from \(from): \(failed.count) went wrong\(failed.isEmpty ? "" : ": \(failed.sorted().prefix(20).map { "\($0)" }.joined(separator: " "))")")
+say("\(played) seeds from \(from): \(failed.count) went wrong\(failed.isEmpty ? "" : ": \(failed.sorted().prefix(20).map { "\($0)" }.joined(separator: " "))")")
 exit(failed.isEmpty ? 0 : 1)

@@ -16,9 +16,13 @@ extension Judge {
         var arrivals: [UInt64] = []
         /// The project that it was admitted to, or refused by.
         var admitted: String?
-        /// It may have been admitted to this one: nobody saw what became of it.
-        var perhapsAdmitted: String?
+        /// It may have been admitted to one of these: nobody saw what became of it, or under which configuration.
+        var perhapsAdmitted: Set<String> = []
+        /// Something of it was sent to a service.
+        var hasLeft = false
         var refusedBy: String?
+        /// When the client was told so: after a wait, later than its first effect.
+        var refusedAt: UInt64 = 0
         /// Conditions that it was charged with for certain, and perhaps.
         var charged: [Ledger.Condition] = []
         var perhapsCharged: [Ledger.Condition] = []
@@ -28,8 +32,9 @@ extension Judge {
         var exhausted: [Ledger.Condition] = []
         /// A signature that was accepted, or refused although it was right, with the secret's domain.
         var accepted: String?
-        var perhapsAccepted: String?
         var replayed: String?
+        /// It may have been accepted: under one of several configurations that may have been in force.
+        var perhapsAccepted: Set<String> = []
         /// Its timestamp is from before the protection began, so that nobody can know whether it is a replay.
         var mayBeUnknown = false
         var question: Ledger.Question?
@@ -38,14 +43,19 @@ extension Judge {
         func alike(_ other: Account) -> Account {
             var both = self
             if admitted != other.admitted {
-                both.perhapsAdmitted = admitted ?? other.admitted
+                both.perhapsAdmitted.formUnion([admitted, other.admitted].compactMap { $0 })
                 both.admitted = nil
             }
+            both.perhapsAdmitted.formUnion(other.perhapsAdmitted)
             if refusedBy != other.refusedBy { both.refusedBy = nil }
             both.charged = charged.filter { other.charged.contains($0) }
             both.perhapsCharged = perhapsCharged + other.perhapsCharged + (charged + other.charged).filter { !both.charged.contains($0) }
             if exhausted != other.exhausted { both.exhausted = [] }
-            if accepted != other.accepted { both.accepted = nil }
+            if accepted != other.accepted {
+                both.perhapsAccepted.formUnion([accepted, other.accepted].compactMap { $0 })
+                both.accepted = nil
+            }
+            both.perhapsAccepted.formUnion(other.perhapsAccepted)
             if replayed != other.replayed { both.replayed = nil }
             if exhausted != other.exhausted { both.chargedUnlessExhausted = nil }
             if question?.key != other.question?.key || question?.isAsked != other.question?.isAsked { both.question = nil }
@@ -62,14 +72,18 @@ extension Judge {
         let services = one.seen.filter { $0.service < World.firstPreCallService }
         account.arrivals = services.map(\.firstByteAt)
         account.repetitions = max(0, services.count - 1) + max(0, one.seen.count - services.count - 1)
+        account.hasLeft = !one.seen.isEmpty
         let mayBeSlow = one.response?.status == 408
+        for case .ceiling(let project) in walk.steps { account.perhapsAdmitted = [project] }
         if mayBeSlow, try isRefusal(one, .slow) { return account }
         if let response = one.response, response.status == 413, case .chunked = one.request.framing, one.request.body.count > moment.bodyMax, try isRefusal(one, .tooLarge) { return account }
         for step in walk.steps {
             switch step {
             case .ceiling(let project):
+                account.perhapsAdmitted = []
                 if try isRefusal(one, .ceiling) {
                     account.refusedBy = project
+                    account.refusedAt = one.response.map { vk_written_at(one.client.descriptor, $0.start) } ?? one.effectAt
                     turnedBack(one, walk, version, project, &account)
                     if services.isEmpty {
                         try finish(one, walk)
@@ -79,7 +93,7 @@ extension Judge {
                     }
                     return account
                 }
-                if one.response != nil || !one.seen.isEmpty { account.admitted = project } else { account.perhapsAdmitted = project }
+                if one.response != nil || !one.seen.isEmpty { account.admitted = project } else { account.perhapsAdmitted = [project] }
             case .quotas(let domain, let endpoint):
                 let key = walk.domain?.key ?? ""
                 let owners = (
@@ -155,13 +169,13 @@ extension Judge {
     /// A request that the ceiling refused may have been admitted before, and have found no room when it was to leave after a wait, or once more: then
     /// the rest of its chain has run.
     private func turnedBack(_ one: Case, _ walk: Walk, _ version: Simulation.Version, _ project: String, _ account: inout Account) {
-        account.perhapsAdmitted = project
+        account.perhapsAdmitted = [project]
         for case .quotas(let domain, let endpoint) in walk.steps {
             let key = walk.domain?.key ?? ""
             account.perhapsCharged += domain.map { Ledger.Condition(domain: key, path: nil, seconds: $0.seconds) }
             account.perhapsCharged += endpoint.map { Ledger.Condition(domain: key, path: walk.endpoint?.path, seconds: $0.seconds) }
         }
-        if case .hmac(let plan)? = walk.domain?.authentication { account.perhapsAccepted = "\(plan.secret) \(one.request.value("authorization") ?? "")" }
+        if case .hmac(let plan)? = walk.domain?.authentication { account.perhapsAccepted = ["\(plan.secret) \(one.request.value("authorization") ?? "")"] }
         let answered = one.seen.last { $0.service >= World.firstPreCallService }
         if let preCall = walk.endpoint?.preCall, let script = answered?.script, script.status == 200 {
             account.question = question(one, walk, version, preCall, isAsked: true)
@@ -257,6 +271,13 @@ extension Judge {
         try require(response.values("access-control-allow-origin") == wanted, "Access-Control-Allow-Origin is \(response.values("access-control-allow-origin")), not \(wanted), of \(response.status)")
         let credentials = cors.credentials && !wanted.isEmpty ? ["true"] : []
         try require(response.values("access-control-allow-credentials") == credentials, "Access-Control-Allow-Credentials is \(response.values("access-control-allow-credentials"))")
+        // Names that scripts may read are said with the permission; and a cache must know that another origin would have been told something else.
+        let isPreflight = Walk.isPreflight(one.request) && response.status == 204 && one.seen.isEmpty
+        let exposed = wanted.isEmpty || cors.expose.isEmpty || isPreflight ? [] : [cors.expose.joined(separator: ", ")]
+        try require(response.values("access-control-expose-headers") == exposed, "Access-Control-Expose-Headers is \(response.values("access-control-expose-headers")), not \(exposed)")
+        let varies = response.values("vary").flatMap { $0.lowercased().split(separator: ",") }.map { MessageReader.trimmed($0) }
+        if cors.origins != ["*"] { try require(varies.contains("origin"), "Vary is \(response.values("vary")), of \(response.status)") }
+        if isPreflight { try require(varies.contains("access-control-request-method"), "Vary of a preflight is \(response.values("vary"))") }
         for interim in response.interim where interim.status != 100 {
             for field in interim.fields where field.key.hasPrefix("access-control-") {
                 try require(field.key == "access-control-allow-origin" ? wanted == [field.value] : field.value != "*", "an interim response has \(field.name): \(field.value)")

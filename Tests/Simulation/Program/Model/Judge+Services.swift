@@ -66,9 +66,24 @@ extension Judge {
             key += " \(one.client.address) \(one.request.host) \(walk.isTrustedPeer ? one.request.values("x-forwarded-for") : [])"
         }
         for field in fields.sorted(by: { ($0.key, $0.value) < ($1.key, $1.value) }) { key += "\n\(field.key): \(field.value)" }
+        let asks = one.seen.filter { $0.service >= World.firstPreCallService }
         return Ledger.Question(
-            key: key, isAsked: isAsked, from: one.readAt, to: one.effectAt, answeredAt: answered?.answeredAt ?? 0, seconds: preCall.cacheSeconds, version: version.from,
+            key: key, exact: exact(one, walk, preCall), askedAt: asks.map(\.firstByteAt).min() ?? 0,
+            doneAt: one.response.map { vk_written_at(one.client.descriptor, $0.start) } ?? 0, isAsked: isAsked, from: one.readAt, to: one.effectAt, answeredAt: answered?.answeredAt ?? 0, seconds: preCall.cacheSeconds, version: version.from,
             isNarrowed: preCall.cacheKey != nil)
+    }
+
+    /// All that may tell questions apart, as it was sent: two of one text are the same question for certain.
+    private func exact(_ one: Case, _ walk: Walk, _ preCall: Plan.PreCall) -> String {
+        var text = "\(preCall.method) \(preCall.service) \(preCall.path) \(preCall.cacheSeconds) \(preCall.cacheKey ?? [])"
+        var fields = one.request.fields.filter { $0.key != "x-request-id" && $0.key != "traceparent" }
+        if let names = preCall.cacheKey?.map({ $0.lowercased() }) {
+            fields = fields.filter { names.contains($0.key) }
+        } else {
+            text += " \(one.client.address) \(walk.domain?.key ?? "") \(walk.isByKey) \(walk.isTrustedPeer)"
+        }
+        for field in fields { text += "\n\(field.key): \(field.value)" }
+        return text
     }
 
     /// The service's part.
@@ -184,6 +199,7 @@ extension Judge {
         let except = walk.domain?.cors == nil ? Forwarding.ofResponse.filter { !$0.hasPrefix("access-control-") } : Forwarding.ofResponse
         try Forwarding.check(response.fields, (wanted, []), except: except, "the client")
         try checkCORS(one, walk)
+        for field in script.fields where field.key == "vary" { try require(response.values("vary").contains(field.value), "Vary is \(response.values("vary")), without \(field.value)") }
         let hasBody = ScriptMaker.hasBody(script, to: one.request.method) && from.message.method != "HEAD"
         let body = hasBody ? script.body : []
         try require(body.starts(with: response.body), "the client gets another body: \(response.text.prefix(100).debugDescription)")

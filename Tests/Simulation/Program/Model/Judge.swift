@@ -138,8 +138,12 @@ final class Judge {
                 if entry.time < from { possible = [keys] } else { possible.append(keys) }
                 lastAt = entry.time
             }
-            // What no configuration names any more may be forgotten.
-            if run.versions.contains(where: { $0.from > lastAt && $0.from <= to && !$0.plan.names(keySet: name) }) { possible.append(nil) }
+            // What no configuration names any more may be forgotten, once whoever fetches it has done so.
+            let isForgotten = run.versions.enumerated().contains { index, version in
+                let end = index + 1 < run.versions.count ? run.versions[index + 1].from : UInt64.max
+                return end >= lastAt && version.from <= to && !version.plan.names(keySet: name)
+            }
+            if isForgotten { possible.append(nil) }
             sets[name] = possible
         }
         return sets

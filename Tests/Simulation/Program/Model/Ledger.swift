@@ -10,6 +10,11 @@ struct Ledger {
 
     struct Question {
         let key: String
+        /// See `Judge.exact`.
+        let exact: String
+        /// When the pre-call API was first sent it, and when the client's response was begun: 0 if never.
+        let askedAt: UInt64
+        let doneAt: UInt64
         let isAsked: Bool
         let from: UInt64
         let to: UInt64
@@ -26,7 +31,7 @@ struct Ledger {
 
     mutating func add(_ account: Judge.Account) { accounts.append(account) }
 
-    func judge(_ run: Simulation) -> [String] { ceilings(run) + quotas(run) + replays() + questions(run) }
+    func judge(_ run: Simulation) -> [String] { ceilings(run) + quotas(run) + replays(run) + questions(run) }
 
     /// Milliseconds of the run, as its transcript has them.
     static func shown(_ time: UInt64) -> String { "\((Int(time) - 1_000_000_000_000) / 1_000_000)" }
@@ -43,13 +48,16 @@ struct Ledger {
     }
 
     /// No interval of one second holds more admissions than the ceiling, whenever between a request's being read and its first effect each of them was.
+    /// For what leaves that is exact; what is answered by the gateway itself was admitted by a reading of the clock that may be as old as a few calls.
     private func ceilings(_ run: Simulation) -> [String] {
         var found: [String] = []
         for project in ["p", "q"] {
-            let admitted = accounts.filter { $0.admitted == project }.sorted { $0.from < $1.from }
+            let slack = 20_000_000 + 4 * run.conditions.lag.most
+            func earliest(_ account: Judge.Account) -> UInt64 { account.hasLeft || run.conditions.lag.most == 0 ? account.from : account.from - slack }
+            let admitted = accounts.filter { $0.admitted == project }.sorted { earliest($0) < earliest($1) }
             for (index, first) in admitted.enumerated() {
-                let end = first.from + Self.second
-                let inside = admitted[index...].filter { $0.from >= first.from && $0.to < end }
+                let end = earliest(first) + Self.second
+                let inside = admitted[index...].filter { $0.to < end }
                 let limit = ceiling(project, first.from > Self.second ? first.from - Self.second : 0, end, run).most
                 if inside.count > limit {
                     found.append("\(inside.count) requests of project \(project) pass within a second, of \(limit): \(inside.map { "\($0.request) at \(Self.shown($0.from))-\(Self.shown($0.to))" })")
@@ -57,7 +65,7 @@ struct Ledger {
                 }
             }
             // What services see. With time that passes at every call a send is late by as much.
-            let arrivals = accounts.filter { ($0.admitted ?? $0.perhapsAdmitted) == project }.flatMap(\.arrivals).sorted()
+            let arrivals = accounts.filter { $0.admitted == project || $0.admitted == nil && $0.perhapsAdmitted == [project] }.flatMap(\.arrivals).sorted()
             for (index, first) in arrivals.enumerated() where run.conditions.lag.most == 0 {
                 let inside = arrivals[index...].prefix { $0 < first + Self.second }
                 let limit = ceiling(project, first > Self.second ? first - Self.second : 0, first + Self.second, run).most
@@ -66,8 +74,9 @@ struct Ledger {
                 break
             }
             for refused in accounts where refused.refusedBy == project && !isUnsure {
-                let limit = ceiling(project, refused.from > Self.second ? refused.from - Self.second : 0, refused.to, run).least
-                let before = accounts.filter { $0.admitted == project || $0.perhapsAdmitted == project }.filter { $0.from <= refused.to && max($0.to, $0.lastAt) + Self.second + 20_000_000 >= refused.from }
+                let until = max(refused.to, refused.refusedAt)
+                let limit = ceiling(project, refused.from > Self.second ? refused.from - Self.second : 0, until, run).least
+                let before = accounts.filter { $0.admitted == project || $0.perhapsAdmitted.contains(project) }.filter { $0.from <= until && max($0.to, $0.lastAt) + Self.second + slack >= refused.from }
                 // What is leased to other workers is out of reach.
                 let wanted = limit - (run.conditions.workers > 1 ? max(1, limit / 2) : 0) - limit / 50
                 if before.reduce(0, { $0 + 1 + $1.repetitions }) < wanted { found.append("request \(refused.request) is refused by the ceiling of project \(project), \(limit), after \(before.count) in the last second: \(before.map { "\($0.request) at \(Self.shown($0.from))-\(Self.shown($0.to))" }); at \(Self.shown(refused.from))-\(Self.shown(refused.to))") }
@@ -156,15 +165,27 @@ struct Ledger {
 
     // MARK: Signatures
 
-    private func replays() -> [String] {
+    /// Whether every configuration of this time protects what is signed with a secret. Protection that was taken away begins anew, like that of a new
+    /// process, and cannot know what passed before: of that, what was signed for a moment still to come is not refused.
+    private func isProtected(_ signature: String, _ from: UInt64, _ to: UInt64, _ run: Simulation) -> Bool {
+        let secret = String(signature.prefix { $0 != " " })
+        return run.versions.enumerated().allSatisfy { index, version in
+            let end = index + 1 < run.versions.count ? run.versions[index + 1].from : UInt64.max
+            return version.from > to || end < from || version.plan.protects(secret: secret)
+        }
+    }
+
+    private func replays(_ run: Simulation) -> [String] {
         var found: [String] = []
         for account in accounts {
             if let signature = account.accepted {
-                let earlier = accounts.first { $0.accepted == signature && $0.request != account.request && $0.to < account.from }
+                let earlier = accounts.first {
+                    $0.accepted == signature && $0.request != account.request && $0.to < account.from && isProtected(signature, $0.from, account.to, run)
+                }
                 if let earlier { found.append("request \(account.request) repeats request \(earlier.request) and passes") }
             }
             if let signature = account.replayed {
-                let hasOther = accounts.contains { $0.request != account.request && ($0.accepted == signature || $0.perhapsAccepted == signature || $0.replayed == signature) && $0.from <= account.to }
+                let hasOther = accounts.contains { $0.request != account.request && ($0.accepted == signature || $0.perhapsAccepted.contains(signature) || $0.replayed == signature) && $0.from <= account.to }
                 if !hasOther, !isUnsure, !account.mayBeUnknown { found.append("request \(account.request) is refused as a replay, and is none") }
             }
         }
@@ -178,6 +199,13 @@ struct Ledger {
         let all = accounts.compactMap { account in account.question.map { (account.request, $0) } }
         for (request, question) in all {
             let asked = all.filter { $0.1.isAsked && $0.1.key == question.key && $0.0 != request }
+            if question.isAsked {
+                // By then the other's answer was remembered, and it still is.
+                let margin = 30_000_000 + 4 * run.conditions.lag.most
+                let known = asked.first { $0.1.exact == question.exact && $0.1.doneAt > 0 && $0.1.doneAt + margin < question.from
+                    && question.askedAt + margin < $0.1.askedAt + UInt64(question.seconds) * Self.second }
+                if let known { found.append("request \(request) is asked about again, though \(known.0) was let pass for \(question.seconds) s: \(question.exact.debugDescription)") }
+            }
             if !question.isAsked, !isUnsure {
                 let isRemembered = asked.contains { $0.1.answeredAt <= question.to && question.from <= $0.1.answeredAt + UInt64(question.seconds + 1) * Self.second + 600_000_000 }
                 if !isRemembered { found.append("request \(request) passes a pre-call that was never made for it: \(question.key.debugDescription)") }
