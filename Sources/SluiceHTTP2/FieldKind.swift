@@ -25,7 +25,9 @@ enum FieldKind: UInt8, BitwiseCopyable {
     var isPseudo: Bool { rawValue >= FieldKind.method.rawValue && rawValue <= FieldKind.unknownPseudo.rawValue }
 
     /// The kind of the field with this name.
-    init(name: UnsafePointer<UInt8>, count: Int) {
+    ///
+    /// - Parameter readable: bytes that there are from the name's first on.
+    init(name: UnsafePointer<UInt8>, count: Int, readable: Int) {
         guard count > 0 else {
             self = .malformedName
             return
@@ -34,7 +36,7 @@ enum FieldKind: UInt8, BitwiseCopyable {
             self = Self.pseudo(ByteView(base: name, count: count))
             return
         }
-        guard FieldBytes.isLowercaseName(name, count: count) else {
+        guard FieldBytes.isLowercaseName(name, count: count, readable: readable) else {
             self = .malformedName
             return
         }

@@ -234,17 +234,17 @@ struct HPACKDecoder: BitwiseCopyable {
     private mutating func endString(_ head: inout HeadAssembly) -> HTTP2Reason? {
         guard rest.isPadding else { return .compression }
         if step == .name {
-            kind = head.isUnstorable ? .plain : FieldKind(name: head.memory + head.fieldStart, count: nameCount)
+            kind = head.isUnstorable ? .plain : FieldKind(
+                name: head.memory + head.fieldStart, count: nameCount, readable: head.readable(from: head.memory + head.fieldStart))
             head.append(0x3A, 0x20)
             step = .valueLength
             return nil
         }
         head.append(0x0D, 0x0A)
         step = .start
-        if kind == .plain, !head.isUnstorable,
-            !FieldBytes.isValue(head.memory + (head.fieldStart &+ nameCount &+ 2), count: valueCount)
-        {
-            kind = .malformedValue
+        if kind == .plain, !head.isUnstorable {
+            let value = head.memory + (head.fieldStart &+ nameCount &+ 2)
+            if !FieldBytes.isValue(value, count: valueCount, readable: head.readable(from: value)) { kind = .malformedValue }
         }
         if representation == .indexing {
             // What has not been kept cannot be put in. It may be too large for the table anyway, which it empties then.

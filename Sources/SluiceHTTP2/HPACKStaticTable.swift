@@ -102,7 +102,7 @@ struct HPACKStaticTable: BitwiseCopyable, @unchecked Sendable {
             text[nameCount + 1] = 0x20
             (text + nameCount + 2).update(from: value.base, count: value.count)
             entries[index] = Entry(
-                text: UnsafePointer(text), nameCount: UInt8(nameCount), valueCount: UInt8(value.count), kind: FieldKind(name: text, count: nameCount))
+                text: UnsafePointer(text), nameCount: UInt8(nameCount), valueCount: UInt8(value.count), kind: FieldKind(name: text, count: nameCount, readable: nameCount))
             let hash = Self.hash(line.base, count: nameCount)
             if places[hash] == 0 { places[hash] = UInt8(index + 1) }
             start = end + 1
@@ -125,13 +125,32 @@ struct HPACKStaticTable: BitwiseCopyable, @unchecked Sendable {
         let index = Int(places[Self.hash(name, count: count)])
         guard index > 0 else { return 0 }
         let entry = entries[index &- 1]
-        guard Int(entry.nameCount) == count else { return 0 }
-        var at = 0
-        while at < count {
-            if name[at].asciiLowercased != entry.text[at] { return 0 }
-            at &+= 1
-        }
+        guard Int(entry.nameCount) == count, Self.isSame(name, entry.text, count: count) else { return 0 }
         return index
+    }
+
+    /// Compares without regard to case: names of the table have letters, hyphens and colons only, and of what may be in a name nothing but the upper-case
+    /// letters becomes one of those by the sixth bit.
+    @inline(__always)
+    private static func isSame(_ name: UnsafePointer<UInt8>, _ known: UnsafePointer<UInt8>, count: Int) -> Bool {
+        func differ(_ at: Int) -> UInt64 {
+            let word = UnsafeRawPointer(name + at).loadUnaligned(as: UInt64.self) ^ UnsafeRawPointer(known + at).loadUnaligned(as: UInt64.self)
+            return word & 0xDFDF_DFDF_DFDF_DFDF
+        }
+        guard count >= 8 else {
+            var at = 0
+            while at < count {
+                if name[at] | 0x20 != known[at] { return false }
+                at &+= 1
+            }
+            return true
+        }
+        var at = 0
+        while at &+ 8 <= count {
+            if differ(at) != 0 { return false }
+            at &+= 8
+        }
+        return differ(count &- 8) == 0
     }
 
     /// Tells the 52 names of the table apart, whatever the case of their letters; 0 to 127. The factors were found by trying.

@@ -92,14 +92,14 @@ extension HeadAssembly {
     private var requestFault: HTTP2Reason? {
         guard has(.method) else { return .missingPseudoField }
         let method = view(method)
-        guard FieldBytes.isToken(method.base, count: method.count) else { return .method }
+        guard FieldBytes.isToken(method.base, count: method.count, readable: readable(from: method.base)) else { return .method }
         if method == "CONNECT" { return .connect }
         guard has(.scheme), has(.path) else { return .missingPseudoField }
         let path = view(path)
-        guard path.count > 0, path[0] == 0x2F || (path == "*" && method == "OPTIONS"), path.isVisible else { return .path }
+        guard path.count > 0, path[0] == 0x2F || (path == "*" && method == "OPTIONS"), isVisible(path) else { return .path }
         if has(.authority) {
             let authority = view(authority)
-            guard authority.count > 0, authority.isVisible else { return .authority }
+            guard authority.count > 0, isVisible(authority) else { return .authority }
             for index in 0..<authority.count {
                 switch authority[index] {
                 // Comma, slash, question mark, commercial at, number sign, backslash.
@@ -118,6 +118,8 @@ extension HeadAssembly {
         guard status.count == 3, let code = status.decimal(atMost: 599), code >= 100, code != 101 else { return .status }
         return nil
     }
+
+    private func isVisible(_ text: ByteView) -> Bool { FieldBytes.isVisible(text.base, count: text.count, readable: readable(from: text.base)) }
 
     private func view(_ range: HeadRange) -> ByteView { ByteView(base: memory + Int(range.start), count: Int(range.count)) }
 
@@ -152,13 +154,5 @@ extension HeadAssembly {
         write(name.base, name.count)
         write(crumbs, joined)
         write("\r\n")
-    }
-}
-
-extension ByteView {
-    /// Whether no byte is a control character, a blank or DEL: nothing that could end a request target or a line.
-    fileprivate var isVisible: Bool {
-        for index in 0..<count where base[index] <= 0x20 || base[index] == 0x7F { return false }
-        return true
     }
 }

@@ -92,6 +92,10 @@ struct HeadAssembly: BitwiseCopyable {
     @inline(__always)
     var room: Int { capacity &- count }
 
+    /// Bytes of the memory from this place on.
+    @inline(__always)
+    func readable(from place: UnsafePointer<UInt8>) -> Int { UnsafePointer(memory) + capacity - place }
+
     /// Writes these bytes as part of the field.
     @inline(__always)
     mutating func append(_ bytes: UnsafePointer<UInt8>, count added: Int) {
@@ -163,7 +167,7 @@ struct HeadAssembly: BitwiseCopyable {
         }
         // The bytes of the line may have moved.
         let value = ByteView(base: memory + (fieldStart &+ nameCount &+ 2), count: valueCount)
-        guard kind == .plain || FieldBytes.isValue(value.base, count: valueCount), kind != .malformedValue else {
+        guard kind == .plain || FieldBytes.isValue(value.base, count: valueCount, readable: readable(from: value.base)), kind != .malformedValue else {
             give(up: kind == .malformedName ? .fieldName : .fieldValue)
             return
         }

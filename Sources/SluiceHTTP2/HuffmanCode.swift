@@ -106,6 +106,23 @@ struct HuffmanCode: BitwiseCopyable, @unchecked Sendable {
                     have &+= 8
                 }
             }
+            // Four short codes have at most 32 bits: nothing has to be asked between them.
+            while have >= 32, written &+ 4 <= room {
+                var length = 0
+                var index = 0
+                while index < 4 {
+                    let entry = short[Int(truncatingIfNeeded: bits &>> 56)]
+                    output[written &+ index] = UInt8(truncatingIfNeeded: entry)
+                    let bitsOfOne = Int(entry &>> 8)
+                    if bitsOfOne == 0 { break }
+                    bits &<<= UInt64(truncatingIfNeeded: bitsOfOne)
+                    length &+= bitsOfOne
+                    index &+= 1
+                }
+                have &-= length
+                written &+= index
+                if index < 4 { break }
+            }
             while true {
                 let entry = short[Int(truncatingIfNeeded: bits &>> 56)]
                 let length = Int(entry &>> 8)
