@@ -116,7 +116,7 @@ let package = Package(
             name: "codec-driver", dependencies: ["SluiceHTTP"], path: "Tests/Conformance/Driver", swiftSettings: swift),
 
         .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),
-        .testTarget(name: "SluiceHTTP2Tests", dependencies: ["SluiceHTTP2", "SluiceHTTP"], swiftSettings: swift),
+        .testTarget(name: "SluiceHTTP2Tests", dependencies: ["SluiceHTTP2", "SluiceHTTP"], exclude: ["Judges"], swiftSettings: swift),
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
@@ -146,6 +146,6 @@ if Context.environment["SLUICE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "SluiceFuzz",
-            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluicePattern"],
+            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluiceHTTP2", "SluicePattern"],
             path: "Tests/Fuzz", exclude: ["Corpora", "README.md", "make_corpora.py"] + dictionaries, swiftSettings: swift))
 }

@@ -78,7 +78,45 @@ def gateway_seeds(requests, responses):
             yield "gateway", b"\2" + course
 
 
+def http2_frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def http2_seeds():
+    """Blocks of HPACK, and connections of HTTP2Fuzz."""
+    get, post = bytes.fromhex("828784410161"), bytes.fromhex("83868405022f61410161")
+    coded = bytes.fromhex("828684418cf1e3c2e5f23a6ba0ab90f4ff5886a8eb10649cbf408825a849e95ba97d7f8925a849e95bb8e8b4bf")
+    cookies = bytes.fromhex("6003613d62600363 3d640001780179bf".replace(" ", ""))
+    fields = [b"\x00\x01a\x01b", b"\x40\x01a\x01b\xbe", b"\x10\x01a\x01b", bytes.fromhex("5c0133"), bytes.fromhex("0f0d0133"), bytes.fromhex("000274650874726169 6c657273".replace(" ", "")),
+              bytes.fromhex("203fe11f"), b"\x00\x0aconnection\x05close", bytes.fromhex("26000161"), b"\x66\x01a", b"\x40\x0bgrpc-status\x010", cookies]
+    blocks = [get, post, coded, b"\x88", b"\x48\x03302\x61\x01a", b"\x89", b""] + [get + field for field in fields] + [b"\x88" + field for field in fields] + fields
+    for options in range(8):
+        for block in blocks:
+            yield "hpack", bytes([options]) + len(block).to_bytes(2, "big") + block + b"\0\1\xbe\0\2\xbe\xbf"
+    window, settings = http2_frame(8, 0, 0, b"\0\0\1\0"), http2_frame(4, 0, 0, b"\0\4\0\0\0\5\0\5\0\0\x40\0\0\1\0\0\0\0")
+    ping, goaway = http2_frame(6, 0, 0, b"12345678"), http2_frame(7, 0, 0, b"\0\0\0\1\0\0\0\0bye")
+    for stream in [1, 3, 5, 7]:
+        begun, ended = http2_frame(1, 4, stream, post), http2_frame(1, 5, stream, get)
+        data, last, trailers = http2_frame(0, 0, stream, b"abc"), http2_frame(0, 1, stream, b"d"), http2_frame(1, 5, stream, b"\x00\x01a\x01b")
+        length = http2_frame(1, 4, stream, post + bytes.fromhex("0f0d0133"))
+        padded = http2_frame(0, 9, stream, b"\2ab\0\0")
+        cut = http2_frame(1, 0x29, stream, b"\1" + b"\0\0\0\0\x10" + get[:2] + b"\0") + http2_frame(9, 0, stream) + http2_frame(9, 4, stream, get[2:])
+        reset, update, priority = http2_frame(3, 0, stream, b"\0\0\0\x08"), http2_frame(8, 0, stream, b"\0\0\0\x09"), http2_frame(2, 0, stream, b"\0\0\0\0\x10")
+        zero, most = http2_frame(8, 0, stream, bytes(4)), http2_frame(8, 0, stream, b"\x7f\xff\xff\xff")
+        for course in [ended, begun + data + last, begun + data + trailers, length + data, length + data + last, length + last, begun + padded, cut + update, begun + reset, ended + reset, ended + data,
+                       begun + zero, begun + most, ended + priority + update, settings + ended, window + ping + ended + goaway, begun + http2_frame(22, 0, 0, b"x") + last, ended + ended,
+                       begun + begun, http2_frame(5, 4, stream, b"\0\0\0\2" + get), ended + http2_frame(1, 5, stream + 2, get) + http2_frame(1, 5, stream + 4, b"\x80")]:
+            for options in [0, 4, 12]:
+                yield "http2", bytes([options]) + course
+        head, interim = http2_frame(1, 4, stream, b"\x88"), http2_frame(1, 4, stream, b"\x48\x03103\0\1a\1b")
+        for course in [head + data + last, interim + head + last, http2_frame(1, 5, stream, b"\x89"), head + trailers, goaway + head + data, reset, head + http2_frame(1, 4, stream, b"\0\1a\1b"),
+                       http2_frame(1, 4, stream, b"\x88\x0f\x0d\x013") + data + trailers, update + settings + ping]:
+            yield "http2", b"\1" + course
+    yield "http2", b"\2PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + http2_frame(1, 5, 1, get)
+
+
 def seeds():
+    yield from http2_seeds()
     requests = [bytes_of(case) for case in compare.corpus("requests")]
     responses = [bytes_of(case) for case in compare.corpus("responses")]
     for request in requests:
