@@ -34,7 +34,8 @@ struct RSATests {
     func foreignSignature() throws {
         let openssl = try Self.made()
         let signature = try openssl.bytes("signature")
-        for file in ["public.pem", "rsapublic.pem", "certificate.pem"] {
+        try openssl.write([0xEF, 0xBB, 0xBF] + openssl.bytes("public.pem"), to: "marked.pem")
+        for file in ["public.pem", "rsapublic.pem", "certificate.pem", "marked.pem"] {
             let key = try with(openssl.bytes(file)) { try RSAPublicKey(pem: $0) }
             #expect(key.bits == 2048)
             let verifier = try RSAVerifier(key)
