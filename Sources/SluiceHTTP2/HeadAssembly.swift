@@ -221,6 +221,11 @@ struct HeadAssembly: BitwiseCopyable {
         crumbs &+= 1
         guard crumbs <= limits.pointee.crumbs else { return give(up: .tooManyCrumbs) }
         if crumbs > 1 { fields &-= 1 }
+        if crumbs > 1, value.isEmpty {
+            // Joined, it would be a blank at the end of the value.
+            count = fieldStart
+            return
+        }
         if cookieEnd == fieldStart {
             memory[fieldStart &- 2] = 0x3B
             memory[fieldStart &- 1] = 0x20

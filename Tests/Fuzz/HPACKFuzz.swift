@@ -126,6 +126,6 @@ enum HPACKFuzz: FuzzTarget {
         }
         require(again.count == 1 && again[0].failure == nil, "what was written is not read: \(again)")
         let hostIsFirst = purpose != .request || text.array.split(separator: 0x0A).dropFirst().first?.starts(with: Array("Host:".utf8)) == true
-        if hostIsFirst, again[0].fault == nil { require(again[0].text == text.array, "what was written reads differently") }
+        if hostIsFirst, again[0].fault == nil { require(again[0].text == text.array, "\(text.string.debugDescription) reads as \(String(decoding: again[0].text, as: UTF8.self).debugDescription)") }
     }
 }
