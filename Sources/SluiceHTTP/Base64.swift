@@ -27,7 +27,7 @@ package enum Base64 {
         var end = text.count
         if end > 0, text[end - 1] == Ascii.equals { end -= 1 }
         if end > 0, end < text.count, text[end - 1] == Ascii.equals { end -= 1 }
-        return Base64Group.decode(text[..<end], values: values, into: out)
+        return Base64Group.decode(text[..<end], values: values, last: (UInt8(ascii: "+"), UInt8(ascii: "/")), into: out)
     }
 
     /// The value of every character plus the character 0; a tilde for what is outside the alphabet. Sixteen a row.

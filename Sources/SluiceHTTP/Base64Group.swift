@@ -1,3 +1,5 @@
+import CByteScan
+
 /// The part that both base64 alphabets share: groups of three bytes and four characters, without padding.
 enum Base64Group {
     @inline(__always)
@@ -25,9 +27,11 @@ enum Base64Group {
     }
 
     /// `values` holds 0 to 63 for the alphabet and a number in which bit 64 is set for everything else, each plus the character
-    /// 0.
+    /// 0. `last` are the characters of 62 and 63.
     @inline(__always)
-    static func decode(_ text: ByteView, values: UnsafePointer<UInt8>, into out: UnsafeMutablePointer<UInt8>) -> Int? {
+    static func decode(
+        _ text: ByteView, values: UnsafePointer<UInt8>, last: (UInt8, UInt8), into out: UnsafeMutablePointer<UInt8>
+    ) -> Int? {
         let base = text.base
         let rest = text.count & 3
         guard rest != 1 else { return nil }
@@ -35,6 +39,11 @@ enum Base64Group {
         var read = 0
         var written = 0
         var seen: UInt32 = 0
+        // Two bytes more are written, which those of further groups take the place of.
+        while whole &- read >= 20, sluice_base64_decode16(base + read, last.0, last.1, out + written) {
+            read &+= 16
+            written &+= 12
+        }
         while read < whole {
             let a = value(base[read], values)
             let b = value(base[read &+ 1], values)

@@ -17,7 +17,7 @@ package enum Base64URL {
     /// memory of `text`. Nil for an impossible length, a character outside the alphabet (padding included), or bits that are not
     /// zero where no byte is left.
     package static func decode(_ text: ByteView, into out: UnsafeMutablePointer<UInt8>) -> Int? {
-        Base64Group.decode(text, values: values, into: out)
+        Base64Group.decode(text, values: values, last: (UInt8(ascii: "-"), UInt8(ascii: "_")), into: out)
     }
 
     /// The value of every character plus the character 0; a tilde for what is outside the alphabet. Sixteen a row.

@@ -66,6 +66,37 @@ enum ByteScan {
         first(base, from: start, to: end, before: 1) { sluice_non_plain16($0) }
     }
 
+    /// Index of the first byte in `start..<end` that is a percent sign or cannot stand in a path as it is. `end` if there is none.
+    @inline(__always)
+    static func endOfLiteralPath(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end) { sluice_non_literal16($0) }
+    }
+
+    /// Index of the first byte in `start..<end` that is a semicolon, or a slash or dot behind a slash. `end` if there is none. `start` is at
+    /// least 1.
+    @inline(__always)
+    static func endOfUnmarkedPath(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end, before: 1) { sluice_path_mark16($0) }
+    }
+
+    /// Index of the first slash behind a slash in `start..<end`; `end` if there is none. `start` is at least 1.
+    @inline(__always)
+    static func indexOfDoubleSlash(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end, before: 1) { sluice_double_slash16($0) }
+    }
+
+    /// Index of the first dot behind a slash in `start..<end`; `end` if there is none. `start` is at least 1.
+    @inline(__always)
+    static func indexOfDotSegment(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end, before: 1) { sluice_dot_segment16($0) }
+    }
+
+    /// Where the first `%2F` in `start..<end` ends: the index of its last byte. `end` if there is none. `start` is at least 2.
+    @inline(__always)
+    static func endOfEncodedSlash(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end, before: 2) { sluice_encoded_slash16($0) }
+    }
+
     /// Index of the first byte in `start..<end` for which `flags`, asked for sixteen bytes, raises a bit. `end` if there is none.
     ///
     /// - Parameter before: how many bytes before the sixteen `flags` reads too; `start` is at least that.

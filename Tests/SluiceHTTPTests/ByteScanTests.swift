@@ -33,6 +33,9 @@ import Testing
                 return end == 0 ? 0 : ByteScan.endOfPlainPath(base, from: max(1, start), to: end)
             },
             passes: { ByteClass.isMember($0, of: ByteClass.plainPath) }, stopsBehind: { $0 | $1 == 0x2F }),
+        Scan(
+            testDescription: "literal path", run: { ByteScan.endOfLiteralPath($0, from: $1, to: $2) },
+            passes: { ByteClass.isMember($0, of: ByteClass.plainPath) || $0 == UInt8(ascii: ";") }),
     ]
 
     /// Runs `body` with the first byte of a page, and with the address of the page behind it, which cannot be read.

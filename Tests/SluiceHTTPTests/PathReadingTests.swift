@@ -29,14 +29,12 @@ extension PathMarks: ExpressibleByArrayLiteral {
             let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count + 1)
             defer { memory.deallocate() }
             memory[0] = Ascii.slash
-            let out = memory + 1
-            _ = PathReading.first(of: marks(path) ?? .none) { reading in
-                let count = reading.write(bytes, into: out)
-                let text = ByteView(base: out, count: count).string
-                #expect(count <= bytes.count && (count < bytes.count || text == path))
-                if count < bytes.count { found.insert(text) }
+            let isFound = PathReading.contains(bytes, marks(path) ?? .none, into: memory + 1) { reading in
+                #expect(reading.count < bytes.count)
+                found.insert(reading.string)
                 return false
             }
+            #expect(!isFound)
         }
         return found
     }

@@ -52,7 +52,7 @@ extension Explainer {
         // The endpoint was taken away.
         let kept = exchange.endpoint
         exchange.endpoint = ambiguousEndpoint(of: exchange)
-        _ = Routing.otherReading(of: &exchange, in: snapshot.tables) { reading in
+        _ = Routing.hasOtherReading(&exchange, in: snapshot.tables) { reading in
             text = reading.string
             return true
         }

@@ -72,25 +72,25 @@ extension Routing {
         guard exchange.domain?.pointee.keepsAmbiguousPaths == false else { return }
         exchange.pathMarks = marks
         exchange.isOfAnyHost = rule == .anyHost
-        guard otherReading(of: &exchange, in: snapshot, where: { _ in true }) != nil else { return }
+        guard hasOtherReading(&exchange, in: snapshot, where: { _ in true }) else { return }
         exchange.endpoint = nil
         exchange.isAmbiguous = true
     }
 
-    /// The first reading of the exchange's path that leads elsewhere, if `body`, given its text, answers true: to another endpoint, to
+    /// Whether a reading of the exchange's path leads elsewhere for which `body`, given its text, answers true: to another endpoint, to
     /// another domain, or past the endpoint's rewrite, which leaves the path alone as it stands and would change it as it is read. A reading
     /// that leads to no endpoint leads nowhere else.
     ///
-    /// Where the exchange has no memory for readings, the first one: which way it leads is not known then. The work is at most that of
+    /// Where the exchange has no memory for readings, true: which way they lead is not known then. The work is at most that of
     /// nine look-ups.
-    static func otherReading(
-        of exchange: inout Exchange, in snapshot: UnsafePointer<SnapshotTables>, where body: (ByteView) -> Bool
-    ) -> PathReading? {
-        guard let domain = exchange.domain else { return nil }
+    static func hasOtherReading(
+        _ exchange: inout Exchange, in snapshot: UnsafePointer<SnapshotTables>, where body: (ByteView) -> Bool
+    ) -> Bool {
+        guard let domain = exchange.domain else { return false }
         let path = exchange.path
         let used = exchange.storageUsed
         defer { exchange.storageUsed = used }
-        let memory = exchange.allocate(path.count)
+        guard let memory = exchange.allocate(path.count) else { return true }
         let method = snapshot.pointee.methods.bit(for: exchange.head.method, token: exchange.method)
         let hostName = exchange.headBytes[exchange.head.hostName.range]
         let routeMemory = exchange.routeMemory(snapshot)
@@ -99,11 +99,7 @@ extension Routing {
         let rewrite = endpoint?.pointee.rewrite
         // A domain that was found by a host has every path, and a key is no part of what its service reads.
         let mayBeOthers = exchange.isOfAnyHost
-        return PathReading.first(of: exchange.pathMarks) { reading in
-            guard let memory else { return true }
-            let count = reading.write(path, into: memory)
-            guard count < path.count else { return false }
-            let text = ByteView(base: memory, count: count)
+        return PathReading.contains(path, exchange.pathMarks, into: memory) { text in
             if mayBeOthers, let other = snapshot.pointee.domains.lookUp(hostName: hostName, path: text),
                 snapshot.pointee.compiledDomains.pointer(at: other.domain) != domain
             {

@@ -121,8 +121,7 @@ extension RewriteTemplate {
             while index < segments.count {
                 guard start < path.count, path[start] == UInt8(ascii: "/") else { return false }
                 start += 1
-                var end = start
-                while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
+                let end = path.index(of: UInt8(ascii: "/"), from: start)
                 let segment = segments[index]
                 guard let value = segment.value(in: path, from: start, to: end) else { return false }
                 if segment.hasVariable {
