@@ -67,7 +67,7 @@ package struct ConnectionOptions: BitwiseCopyable {
     /// A field that the gateway knows is never nominated. Those that belong to the connection go anyway (`HopByHop`); Host,
     /// Content-Length, Authorization, X-Forwarded-For and the others are meant for every recipient, for which RFC 9110, 7.6.1
     /// forbids nomination: a client must not be able to strip what delimits, identifies or traces its request.
-    private static func mark(_ names: NameSet, in fields: FieldTable, _ bytes: ByteView) {
+    private static func mark(_ names: borrowing NameSet, in fields: FieldTable, _ bytes: ByteView) {
         for index in 0..<fields.count {
             let slot = fields.slots + index
             guard slot.pointee.known == .other || slot.pointee.known == .unusual else { continue }

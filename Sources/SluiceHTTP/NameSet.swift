@@ -30,7 +30,9 @@ package struct NameSet: BitwiseCopyable {
     }
 
     /// Whether it holds this name, in whatever case.
-    package func contains(_ name: ByteView) -> Bool {
+    ///
+    /// Borrowed: the set is large, and is asked for each line.
+    package borrowing func contains(_ name: ByteView) -> Bool {
         guard count > 0 else { return false }
         let hash = NameHash.hash(name)
         guard filter & (1 &<< (hash & 63)) != 0 else { return false }

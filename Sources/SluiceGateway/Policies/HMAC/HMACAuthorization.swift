@@ -78,11 +78,9 @@ private struct QuotedParameters: BitwiseCopyable {
         skipBlanks()
         guard take(UInt8(ascii: "\"")) else { return nil }
         let valueStart = position
-        while position < text.count, text[position] != UInt8(ascii: "\"") {
-            if text[position] == UInt8(ascii: "\\") { return nil }
-            position += 1
-        }
+        position = text.index(of: UInt8(ascii: "\""), from: position)
         let value = text[valueStart..<position]
+        guard value.index(of: UInt8(ascii: "\\"), from: 0) == value.count else { return nil }
         guard take(UInt8(ascii: "\"")) else { return nil }
         return (name, value)
     }
@@ -111,7 +109,7 @@ struct ListedHeaders: BitwiseCopyable {
     mutating func next() -> ByteView? {
         if position > text.count || text.isEmpty { return nil }
         let start = position
-        while position < text.count, text[position] != UInt8(ascii: ",") { position += 1 }
+        position = text.index(of: UInt8(ascii: ","), from: position)
         let name = text[start..<position].trimmed
         position += 1
         if name.isEmpty {

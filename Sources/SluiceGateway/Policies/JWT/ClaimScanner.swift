@@ -132,12 +132,11 @@ struct ClaimScanner: BitwiseCopyable {
     private let scan: UInt32
     /// Slots of this scan: as many as its text needs, so that short texts stay in few pages.
     private let slotMask: Int
-    private var position = 0
-    private var depth = 0
+    /// Members of the outermost object.
+    private var topCount = 0
     private var objectCount: UInt32 = 0
     /// Values that may still come.
     private var valuesLeft: Int
-    private var topCount = 0
 
     private init(_ text: ByteView, _ memory: Memory, valuesMax: Int) {
         self.text = text
@@ -165,99 +164,113 @@ struct ClaimScanner: BitwiseCopyable {
     static func scan(_ text: ByteView, memory: Memory, valuesMax: Int) -> Outcome {
         guard text.count <= memory.textBytesMax else { return .malformed }
         var scanner = ClaimScanner(text, memory, valuesMax: valuesMax)
-        scanner.skipBlanks()
-        guard scanner.take(UInt8(ascii: "{")), scanner.rest() else { return scanner.valuesLeft < 0 ? .tooManyValues : .malformed }
-        scanner.skipBlanks()
-        guard scanner.position == text.count else { return .malformed }
+        var reading = ClaimReading(text)
+        reading.skipBlanks()
+        guard reading.take(UInt8(ascii: "{")), scanner.rest(&reading) else { return scanner.valuesLeft < 0 ? .tooManyValues : .malformed }
+        reading.skipBlanks()
+        guard reading.isAtEnd else { return .malformed }
         return .object(JSONObject(count: scanner.topCount, scanner: scanner))
     }
 
     // MARK: - Values
 
     /// Behind the opening brace, to behind its closing one.
-    private mutating func rest() -> Bool {
+    private mutating func rest(_ outer: inout ClaimReading) -> Bool {
+        var reading = outer
+        defer { outer = reading }
+        let levels = memory.levels
+        /// How many are open, and what is innermost.
+        var depth = 1
+        var level: UInt32 = 0
         /// The member of the outermost object whose value is open.
         var topSlot = 0
         var topStart = 0
-        // Directly behind an opening brace or bracket.
-        var isFresh = true
-        open(isArray: false)
-        while depth > 0 {
-            skipBlanks()
-            let isArray = memory.levels[depth - 1] == Self.arrayLevel
-            if take(UInt8(ascii: isArray ? "]" : "}")) {
-                depth -= 1
-                isFresh = false
-                if depth == 1 { setValue(topSlot, plain(isArray ? .array : .object, from: topStart), at: topStart) }
-                continue
-            }
-            if !isFresh {
-                guard take(UInt8(ascii: ",")) else { return false }
-                skipBlanks()
-            }
+        levels[0] = 0
+        objectCount = 1
+        reading.skipBlanks()
+        if reading.take(UInt8(ascii: "}")) { return true }
+        // Where a member of an object or an element of an array begins.
+        while true {
             var slot = 0
-            if !isArray {
-                guard take(UInt8(ascii: "\"")), let name = string(), let found = place(of: name) else { return false }
+            if level != Self.arrayLevel {
+                guard reading.take(UInt8(ascii: "\"")) else { return false }
+                let nameStart = reading.at
+                guard let hasEscapes = reading.string(),
+                    let found = place(from: nameStart, to: reading.at &- 1, hasEscapes: hasEscapes, in: level)
+                else { return false }
                 slot = found
-                skipBlanks()
-                guard take(UInt8(ascii: ":")) else { return false }
-                skipBlanks()
+                if depth == 1 { topCount &+= 1 }
+                reading.skipBlanks()
+                guard reading.take(UInt8(ascii: ":")) else { return false }
+                reading.skipBlanks()
             }
-            valuesLeft -= 1
-            guard valuesLeft >= 0, position < text.count else { return false }
-            let start = position
-            let first = text[position]
-            if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
-                position += 1
+            valuesLeft &-= 1
+            guard valuesLeft >= 0, let value = reading.next else { return false }
+            let start = reading.at
+            switch value {
+            case UInt8(ascii: "\""):
+                reading.skip()
+                guard let hasEscapes = reading.string() else { return false }
+                if depth == 1 { setValue(slot, .string, from: start &+ 1, to: reading.at &- 1, hasEscapes: hasEscapes) }
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                reading.skip()
                 if depth == 1 { (topSlot, topStart) = (slot, start) }
-                open(isArray: first == UInt8(ascii: "["))
-                isFresh = true
-                continue
+                let isArray = value == UInt8(ascii: "[")
+                level = isArray ? Self.arrayLevel : objectCount
+                if !isArray { objectCount &+= 1 }
+                levels[depth] = level
+                depth &+= 1
+                reading.skipBlanks()
+                guard let next = reading.next else { return false }
+                if next != Self.closing(level) { continue }
+            case UInt8(ascii: "t"):
+                guard reading.literal("true") else { return false }
+                if depth == 1 { setValue(slot, .true, from: start, to: reading.at) }
+            case UInt8(ascii: "f"):
+                guard reading.literal("false") else { return false }
+                if depth == 1 { setValue(slot, .false, from: start, to: reading.at) }
+            case UInt8(ascii: "n"):
+                guard reading.literal("null") else { return false }
+                if depth == 1 { setValue(slot, .null, from: start, to: reading.at) }
+            default:
+                guard reading.number() else { return false }
+                if depth == 1 { setValue(slot, .number, from: start, to: reading.at) }
             }
-            guard let value = scalar(first) else { return false }
-            if depth == 1 { setValue(slot, value, at: value.kind == .string ? start + 1 : start) }
-            isFresh = false
-        }
-        return true
-    }
-
-    private mutating func open(isArray: Bool) {
-        memory.levels[depth] = isArray ? Self.arrayLevel : objectCount
-        if !isArray { objectCount += 1 }
-        depth += 1
-    }
-
-    private mutating func scalar(_ first: UInt8) -> JSONValue? {
-        let start = position
-        switch first {
-        case UInt8(ascii: "\""):
-            position += 1
-            guard let string = string() else { return nil }
-            return JSONValue(kind: .string, raw: string.raw, hasEscapes: string.hasEscapes)
-        case UInt8(ascii: "t"): return literal("true") ? plain(.true, from: start) : nil
-        case UInt8(ascii: "f"): return literal("false") ? plain(.false, from: start) : nil
-        case UInt8(ascii: "n"): return literal("null") ? plain(.null, from: start) : nil
-        default: return number() ? plain(.number, from: start) : nil
+            // Behind a value: what is open may end, any number of times, and then a comma comes.
+            while true {
+                reading.skipBlanks()
+                if reading.take(UInt8(ascii: ",")) { break }
+                guard reading.take(Self.closing(level)) else { return false }
+                depth &-= 1
+                if depth == 0 { return true }
+                if depth == 1 { setValue(topSlot, level == Self.arrayLevel ? .array : .object, from: topStart, to: reading.at) }
+                level = levels[depth &- 1]
+            }
+            reading.skipBlanks()
         }
     }
+
+    @inline(__always)
+    private static func closing(_ level: UInt32) -> UInt8 { level == arrayLevel ? UInt8(ascii: "]") : UInt8(ascii: "}") }
 
     // MARK: - Names
 
-    /// Remembers a name, just read, of the object that is open; nil if the object has it already.
-    private mutating func place(of name: JSONString) -> Int? {
-        let object = memory.levels[depth - 1]
-        let hash = hash(name, of: object)
+    /// Remembers a name, just read, of this object; nil if the object has it already.
+    @inline(__always)
+    private func place(from start: Int, to end: Int, hasEscapes: Bool, in object: UInt32) -> Int? {
+        let hash = hasEscapes
+            ? hashOfEscapes(JSONString(raw: text[start..<end], hasEscapes: true), of: object) : hash(text.base + start, count: end &- start, room: text.count &- start, of: object)
+        let slots = memory.slots
         var index = Int(hash) & slotMask
-        while memory.slots[index].scan == scan {
-            if memory.slots[index].hash == hash, memory.slots[index].object == object, self.name(index).equals(name) { return nil }
-            index = (index + 1) & slotMask
+        while slots[index].scan == scan {
+            if slots[index].hash == hash, slots[index].object == object,
+                name(index).equals(JSONString(raw: text[start..<end], hasEscapes: hasEscapes))
+            { return nil }
+            index = (index &+ 1) & slotMask
         }
-        // Behind the closing quotation mark.
-        let start = position - 1 - name.raw.count
-        memory.slots[index] = Slot(
-            scan: scan, object: object, hash: hash, nameStart: UInt32(start), nameCount: UInt32(name.raw.count), nameHasEscapes: name.hasEscapes,
-            valueKind: .null, valueHasEscapes: false, valueStart: 0, valueCount: 0)
-        if depth == 1 { topCount += 1 }
+        slots[index] = Slot(
+            scan: scan, object: object, hash: hash, nameStart: UInt32(truncatingIfNeeded: start), nameCount: UInt32(truncatingIfNeeded: end &- start),
+            nameHasEscapes: hasEscapes, valueKind: .null, valueHasEscapes: false, valueStart: 0, valueCount: 0)
         return index
     }
 
@@ -266,15 +279,18 @@ struct ClaimScanner: BitwiseCopyable {
         return JSONString(raw: text[start..<start + Int(memory.slots[index].nameCount)], hasEscapes: memory.slots[index].nameHasEscapes)
     }
 
-    private func setValue(_ index: Int, _ value: JSONValue, at start: Int) {
-        memory.slots[index].valueKind = value.kind
-        memory.slots[index].valueHasEscapes = value.hasEscapes
-        memory.slots[index].valueStart = UInt32(start)
-        memory.slots[index].valueCount = UInt32(value.raw.count)
+    @inline(__always)
+    private func setValue(_ index: Int, _ kind: JSONValue.Kind, from start: Int, to end: Int, hasEscapes: Bool = false) {
+        let slot = memory.slots + index
+        slot.pointee.valueKind = kind
+        slot.pointee.valueHasEscapes = hasEscapes
+        slot.pointee.valueStart = UInt32(truncatingIfNeeded: start)
+        slot.pointee.valueCount = UInt32(truncatingIfNeeded: end &- start)
     }
 
+    /// - Parameter name: has no escapes.
     fileprivate func topValue(of name: JSONString) -> JSONValue? {
-        let hash = hash(name, of: 0)
+        let hash = hash(name.raw.base, count: name.raw.count, room: name.raw.count, of: 0)
         var index = Int(hash) & slotMask
         while memory.slots[index].scan == scan {
             let slot = memory.slots[index]
@@ -287,184 +303,51 @@ struct ClaimScanner: BitwiseCopyable {
         return nil
     }
 
-    /// Of the name with its escapes resolved: eight bytes at a time, multiplied and folded.
-    private func hash(_ name: JSONString, of object: UInt32) -> UInt32 {
+    /// Of a name without escapes: eight bytes at a time, multiplied and folded.
+    ///
+    /// - Parameter room: how many bytes can be read.
+    @inline(__always)
+    private func hash(_ name: UnsafePointer<UInt8>, count: Int, room: Int, of object: UInt32) -> UInt32 {
+        var hash = fold(memory.seed ^ UInt64(object))
+        var index = 0
+        while index &+ 8 <= count {
+            hash = fold(hash ^ UInt64(littleEndian: UnsafeRawPointer(name + index).loadUnaligned(as: UInt64.self)))
+            index &+= 8
+        }
+        var word: UInt64 = 0
+        if room &- index >= 8 {
+            let bits = UInt64(truncatingIfNeeded: (count &- index) &* 8)
+            word = UInt64(littleEndian: UnsafeRawPointer(name + index).loadUnaligned(as: UInt64.self)) & (1 &<< bits &- 1)
+        } else {
+            while index < count {
+                word |= UInt64(name[index]) &<< UInt64(truncatingIfNeeded: (index & 7) &* 8)
+                index &+= 1
+            }
+        }
+        return UInt32(truncatingIfNeeded: fold(fold(hash ^ word) ^ UInt64(truncatingIfNeeded: count)))
+    }
+
+    /// The same of a name with escapes, once they are resolved.
+    @inline(never)
+    private func hashOfEscapes(_ name: JSONString, of object: UInt32) -> UInt32 {
         var hash = fold(memory.seed ^ UInt64(object))
         var word: UInt64 = 0
         var count = 0
-        if name.hasEscapes {
-            var bytes = JSONStringBytes(name)
-            while let byte = bytes.next() {
-                word |= UInt64(byte) << UInt64((count & 7) * 8)
-                count += 1
-                if count & 7 == 0 {
-                    hash = fold(hash ^ word)
-                    word = 0
-                }
-            }
-        } else {
-            let raw = name.raw
-            while count + 8 <= raw.count {
-                hash = fold(hash ^ UInt64(littleEndian: UnsafeRawPointer(raw.base + count).loadUnaligned(as: UInt64.self)))
-                count += 8
-            }
-            while count < raw.count {
-                word |= UInt64(raw[count]) << UInt64((count & 7) * 8)
-                count += 1
+        var bytes = JSONStringBytes(name)
+        while let byte = bytes.next() {
+            word |= UInt64(byte) &<< UInt64((count & 7) &* 8)
+            count &+= 1
+            if count & 7 == 0 {
+                hash = fold(hash ^ word)
+                word = 0
             }
         }
         return UInt32(truncatingIfNeeded: fold(fold(hash ^ word) ^ UInt64(count)))
     }
 
+    @inline(__always)
     private func fold(_ value: UInt64) -> UInt64 {
         let product = value.multipliedFullWidth(by: memory.multiplier)
         return product.high ^ product.low
-    }
-
-    private func plain(_ kind: JSONValue.Kind, from start: Int) -> JSONValue {
-        JSONValue(kind: kind, raw: text[start..<position], hasEscapes: false)
-    }
-
-    private mutating func literal(_ literal: StaticString) -> Bool {
-        let end = position + literal.utf8CodeUnitCount
-        guard end <= text.count, text[position..<end] == literal else { return false }
-        position = end
-        return true
-    }
-
-    /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?` (RFC 8259, 6).
-    private mutating func number() -> Bool {
-        _ = take(UInt8(ascii: "-"))
-        if !take(UInt8(ascii: "0")), !digits() { return false }
-        if take(UInt8(ascii: ".")), !digits() { return false }
-        if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
-            if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
-            return digits()
-        }
-        return true
-    }
-
-    private mutating func digits() -> Bool {
-        let start = position
-        while position < text.count, text[position] &- UInt8(ascii: "0") < 10 { position += 1 }
-        return position > start
-    }
-
-    // MARK: - Strings
-
-    /// Behind the opening quotation mark; takes the closing one.
-    private mutating func string() -> JSONString? {
-        let start = position
-        var hasEscapes = false
-        while true {
-            skipPlain()
-            guard position < text.count else { return nil }
-            let byte = text[position]
-            switch byte {
-            case UInt8(ascii: "\""):
-                position += 1
-                return JSONString(raw: text[start..<position - 1], hasEscapes: hasEscapes)
-            case UInt8(ascii: "\\"):
-                hasEscapes = true
-                guard escape() else { return nil }
-            case 0..<0x20:
-                return nil
-            case 0x20..<0x80:
-                position += 1
-            default:
-                guard multibyte(byte) else { return nil }
-            }
-        }
-    }
-
-    /// Skips characters of a string that stand for themselves, eight at a time: to the first of a word that may be none, which may also be
-    /// the word in front of the text's last seven bytes.
-    private mutating func skipPlain() {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        while position + 8 <= text.count {
-            let word = UInt64(littleEndian: UnsafeRawPointer(text.base + position).loadUnaligned(as: UInt64.self))
-            let quote = word ^ (ones &* 0x22)
-            let slash = word ^ (ones &* 0x5C)
-            // Bit 7 of each byte: beyond ASCII, a control character, or one of the two. A borrow marks further bytes only behind such a one.
-            let marks = word | (word &- (ones &* 0x20)) | ((quote &- ones) & ~quote) | ((slash &- ones) & ~slash)
-            let special = marks & (ones &* 0x80)
-            if special != 0 {
-                position += special.trailingZeroBitCount >> 3
-                return
-            }
-            position += 8
-        }
-    }
-
-    private mutating func escape() -> Bool {
-        guard position + 1 < text.count else { return false }
-        switch text[position + 1] {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
-            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-            position += 2
-            return true
-        case UInt8(ascii: "u"):
-            guard let unit = text.hexUnit(at: position + 2) else { return false }
-            position += 6
-            if unit & 0xF800 != 0xD800 { return true }
-            guard unit < 0xDC00, position + 1 < text.count, text[position] == UInt8(ascii: "\\"),
-                text[position + 1] == UInt8(ascii: "u"), let low = text.hexUnit(at: position + 2), low & 0xFC00 == 0xDC00
-            else { return false }
-            position += 6
-            return true
-        default:
-            return false
-        }
-    }
-
-    /// One scalar beyond ASCII, well formed (Unicode, table 3-7).
-    private mutating func multibyte(_ first: UInt8) -> Bool {
-        let count: Int
-        var second: ClosedRange<UInt8> = 0x80...0xBF
-        switch first {
-        case 0xC2...0xDF: count = 2
-        case 0xE0: (count, second) = (3, 0xA0...0xBF)
-        case 0xED: (count, second) = (3, 0x80...0x9F)
-        case 0xE1...0xEF: count = 3
-        case 0xF0: (count, second) = (4, 0x90...0xBF)
-        case 0xF4: (count, second) = (4, 0x80...0x8F)
-        case 0xF1...0xF3: count = 4
-        default: return false
-        }
-        guard position + count <= text.count, second.contains(text[position + 1]) else { return false }
-        for index in 2..<4 where index < count && text[position + index] & 0xC0 != 0x80 { return false }
-        position += count
-        return true
-    }
-
-    // MARK: - Characters
-
-    private mutating func skipBlanks() {
-        while position < text.count, text[position].isJSONBlank { position += 1 }
-    }
-
-    private mutating func take(_ byte: UInt8) -> Bool {
-        guard position < text.count, text[position] == byte else { return false }
-        position += 1
-        return true
-    }
-}
-
-extension UInt8 {
-    /// White space of RFC 8259, 2.
-    var isJSONBlank: Bool { self == 0x20 || self == 0x0A || self == 0x0D || self == 0x09 }
-}
-
-extension ByteView {
-    /// The number that four hexadecimal digits write; nil if they are not there.
-    fileprivate func hexUnit(at start: Int) -> UInt32? {
-        guard start + 4 <= count else { return nil }
-        var value: UInt32 = 0
-        for index in start..<start + 4 {
-            let digit = self[index].hexValue
-            guard digit < 16 else { return nil }
-            value = value << 4 | UInt32(digit)
-        }
-        return value
     }
 }

@@ -36,8 +36,14 @@ enum ForwardedClaim {
     }
 
     private static func copyString(_ string: JSONString, to memory: UnsafeMutablePointer<UInt8>) -> Int? {
-        var bytes = JSONStringBytes(string)
         var count = 0
+        if !string.hasEscapes {
+            // The scanner lets no control character below the space pass as it is.
+            guard string.raw.index(of: 0x7F, from: 0) == string.raw.count else { return nil }
+            memory.update(from: string.raw.base, count: string.raw.count)
+            count = string.raw.count
+        }
+        var bytes = JSONStringBytes(string.hasEscapes ? string : JSONString(raw: .empty, hasEscapes: false))
         while let byte = bytes.next() {
             guard byte >= 0x20, byte != 0x7F else { return nil }
             memory[count] = byte
