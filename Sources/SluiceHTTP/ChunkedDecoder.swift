@@ -25,8 +25,8 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
 
     private enum Step: BitwiseCopyable {
         case sizeStart, size
-        // The extension grammar: name, `=`, token or quoted string; a blank must be followed by what the grammar wants next.
-        case beforeSemicolon, beforeName, name, afterName, beforeValue, value, quoted, quotedPair, afterQuoted
+        /// In an extension: `extensionState` says where.
+        case inExtension
         case sizeLineFeed
         case content, contentCarriageReturn, contentLineFeed
         case ended, failed
@@ -35,6 +35,7 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
     private var step = Step.sizeStart
     private var digits: UInt8 = 0
     private var extensionBytes: UInt16 = 0
+    private var extensionState = ChunkExtension.start
     /// The chunk size while its digits come; then the bytes of content still to come.
     private var remaining: Int64 = 0
 
@@ -44,6 +45,13 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
     package mutating func decode(_ bytes: UnsafeMutablePointer<UInt8>, count: Int) -> Outcome {
         var read = 0
         var written = 0
+        // Local, so that they need not be written to memory for each chunk.
+        var step = step
+        var remaining = remaining
+        defer {
+            self.step = step
+            self.remaining = remaining
+        }
         while read < count {
             switch step {
             case .content:
@@ -66,12 +74,21 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
                 step = bytes[read] == Ascii.carriageReturn ? .contentLineFeed : .failed
                 read &+= 1
             case .sizeStart:
-                guard let digitCount = plainSize(bytes + read, count: count &- read) else {
-                    step = afterSizeLineByte(bytes[read])
+                guard let line = ChunkedDecoder.wholeSizeLine(bytes, from: read, to: count) else {
+                    (step, remaining) = afterSizeLineByte(bytes[read], step, remaining)
                     read &+= 1
                     continue
                 }
-                read &+= digitCount &+ 2
+                read = line.end
+                let size = Int(line.size)
+                // A short chunk that has come whole, as many do where chunks come in numbers.
+                if size &- 1 < 16, size > 0, count &- read >= size &+ 2, WordScan.pair(bytes, read &+ size) == WordScan.lineEnd {
+                    for index in 0..<size { bytes[written &+ index] = bytes[read &+ index] }
+                    written &+= size
+                    read &+= size &+ 2
+                    continue
+                }
+                remaining = line.size
                 step = remaining == 0 ? .ended : .content
             case .contentLineFeed:
                 step = bytes[read] == Ascii.lineFeed ? .sizeStart : .failed
@@ -80,10 +97,10 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
                 return Outcome(content: written, consumed: read, state: .trailers)
             case .failed:
                 return Outcome(content: written, consumed: read, state: .malformed)
-            case .name, .value, .beforeSemicolon, .beforeName, .afterName, .beforeValue, .quoted, .quotedPair, .afterQuoted:
-                read = afterExtension(bytes, from: read, to: count)
-            default:
-                step = afterSizeLineByte(bytes[read])
+            case .inExtension:
+                (step, read) = afterExtension(bytes, from: read, to: count)
+            case .size, .sizeLineFeed:
+                (step, remaining) = afterSizeLineByte(bytes[read], step, remaining)
                 read &+= 1
             }
         }
@@ -91,118 +108,77 @@ package struct ChunkedDecoder: BitwiseCopyable, Sendable {
         return Outcome(content: written, consumed: read, state: state)
     }
 
-    /// Reads a whole line that holds a size and nothing else, as nearly all do. Nil, and nothing changed, if it is none or has not come whole.
-    ///
-    /// - Returns: how many digits it has.
+    /// Reads a whole chunk-size line. Nil if it is none or has not come whole.
     @inline(__always)
-    private mutating func plainSize(_ bytes: UnsafePointer<UInt8>, count: Int) -> Int? {
-        let digitsMax = min(count &- 2, 16)
+    private static func wholeSizeLine(_ bytes: UnsafePointer<UInt8>, from start: Int, to count: Int) -> (size: Int64, end: Int)? {
+        let near = min(count, start &+ 16)
         var size: Int64 = 0
-        var index = 0
-        while index < digitsMax {
-            let digit = bytes[index].hexValue
-            if digit >= 16 { break }
-            size = size &<< 4 | Int64(digit)
+        var index = start
+        while index < near {
+            let digit = Hexadecimal.digit(bytes[index])
+            if digit & 0x40 != 0 { break }
+            size = size &<< 4 | Int64(digit & 15)
             index &+= 1
         }
         // Of sixteen digits the first may be 7 at most.
-        guard index > 0, size >= 0, index &+ 2 <= count, WordScan.pair(bytes, index) == WordScan.lineEnd else { return nil }
-        remaining = size
-        return index
+        guard index > start, size >= 0, index &+ 2 <= count else { return nil }
+        if WordScan.pair(bytes, index) != WordScan.lineEnd {
+            index = ChunkExtension.end(bytes, from: index, to: min(count &- 1, index &+ ChunkedDecoder.extensionBytesMax &+ 1))
+            guard index >= 0, bytes[index] == Ascii.lineFeed else { return nil }
+            index &-= 1
+        }
+        return (size, index &+ 2)
     }
 
-    /// The step after one byte of a chunk-size line.
-    @inline(__always)
-    private mutating func afterSizeLineByte(_ byte: UInt8) -> Step {
+    /// The step, and the size so far, after one byte of a chunk-size line that has not come whole, or is none.
+    @inline(never)
+    private mutating func afterSizeLineByte(_ byte: UInt8, _ step: Step, _ remaining: Int64) -> (Step, Int64) {
         switch step {
         case .sizeStart:
             let digit = byte.hexValue
-            guard digit < 16 else { return .failed }
-            remaining = Int64(digit)
+            guard digit < 16 else { return (.failed, 0) }
             digits = 1
-            extensionBytes = 0
-            return .size
+            return (.size, Int64(digit))
         case .size:
             let digit = byte.hexValue
-            guard digit < 16 else { return byte == Ascii.carriageReturn ? .sizeLineFeed : counted(.size, byte) }
+            guard digit < 16 else { return (byte == Ascii.carriageReturn ? .sizeLineFeed : beginExtension(byte), remaining) }
             // Over 2^63 - 1 the fourth bit from the top would be lost.
-            guard digits < ChunkedDecoder.sizeDigitsMax, remaining <= Int64.max &>> 4 else { return .failed }
+            guard digits < ChunkedDecoder.sizeDigitsMax, remaining <= Int64.max &>> 4 else { return (.failed, 0) }
             digits &+= 1
-            remaining = remaining &<< 4 | Int64(digit)
-            return .size
+            return (.size, remaining &<< 4 | Int64(digit))
         case .sizeLineFeed:
-            guard byte == Ascii.lineFeed else { return .failed }
-            return remaining == 0 ? .ended : .content
+            guard byte == Ascii.lineFeed else { return (.failed, 0) }
+            return (remaining == 0 ? .ended : .content, remaining)
         default:
-            return counted(step, byte)
+            return (.failed, 0)
         }
     }
 
-    /// The step after one byte of an extension, of which there may be so many.
-    private mutating func counted(_ step: Step, _ byte: UInt8) -> Step {
-        extensionBytes &+= 1
-        // The CR that ends the line is counted too.
-        return extensionBytes <= UInt16(ChunkedDecoder.extensionBytesMax) + 1 ? ChunkedDecoder.extensionStep(step, byte) : .failed
+    private mutating func beginExtension(_ byte: UInt8) -> Step {
+        extensionBytes = 1
+        extensionState = ChunkExtension.next(ChunkExtension.start, byte)
+        return extensionState == ChunkExtension.failed ? .failed : .inExtension
     }
 
-    /// Reads an extension as far as it has come, in the step that it is in, and returns where it went on to something else.
-    private mutating func afterExtension(_ bytes: UnsafePointer<UInt8>, from start: Int, to count: Int) -> Int {
-        var step = step
+    /// Reads an extension as far as it has come and may go.
+    ///
+    /// - Returns: the step that it leads to, and where that begins.
+    @inline(never)
+    private mutating func afterExtension(_ bytes: UnsafePointer<UInt8>, from start: Int, to count: Int) -> (Step, Int) {
+        // The CR that ends the line is counted too.
         let left = ChunkedDecoder.extensionBytesMax &+ 1 &- Int(extensionBytes)
         let end = min(count, start &+ left)
+        var state = extensionState
         var index = start
-        while index < end {
-            step = ChunkedDecoder.extensionStep(step, bytes[index])
+        while index < end, state < ChunkExtension.ended {
+            state = ChunkExtension.next(state, bytes[index])
             index &+= 1
-            if step == .sizeLineFeed || step == .failed { break }
         }
         extensionBytes &+= UInt16(truncatingIfNeeded: index &- start)
+        extensionState = state
+        if state == ChunkExtension.ended { return (.sizeLineFeed, index) }
+        if state == ChunkExtension.failed { return (.failed, index) }
         // One byte more than there may be.
-        if index == end, end < count, step != .sizeLineFeed, step != .failed {
-            step = .failed
-            index &+= 1
-        }
-        self.step = step
-        return index
-    }
-
-    /// The step after one byte of `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] ) CR` (RFC 9112, 7.1.1).
-    @inline(__always)
-    private static func extensionStep(_ step: Step, _ byte: UInt8) -> Step {
-        let isToken = ByteClass.isMember(byte, of: ByteClass.token)
-        switch step {
-        case .size, .afterQuoted:
-            if byte == Ascii.carriageReturn { return .sizeLineFeed }
-            return byte == Ascii.semicolon ? .beforeName : byte.isBlank ? .beforeSemicolon : .failed
-        case .beforeSemicolon:
-            return byte == Ascii.semicolon ? .beforeName : byte.isBlank ? .beforeSemicolon : .failed
-        case .beforeName:
-            return isToken ? .name : byte.isBlank ? .beforeName : .failed
-        case .name:
-            if isToken { return .name }
-            if byte == Ascii.carriageReturn { return .sizeLineFeed }
-            return byte == Ascii.equals ? .beforeValue : byte == Ascii.semicolon ? .beforeName : byte.isBlank ? .afterName : .failed
-        case .afterName:
-            return byte == Ascii.equals ? .beforeValue : byte == Ascii.semicolon ? .beforeName : byte.isBlank ? .afterName : .failed
-        case .beforeValue:
-            return isToken ? .value : byte == Ascii.quote ? .quoted : byte.isBlank ? .beforeValue : .failed
-        case .value:
-            if isToken { return .value }
-            if byte == Ascii.carriageReturn { return .sizeLineFeed }
-            return byte == Ascii.semicolon ? .beforeName : byte.isBlank ? .beforeSemicolon : .failed
-        case .quoted:
-            if byte == Ascii.quote { return .afterQuoted }
-            if byte == Ascii.backslash { return .quotedPair }
-            return ChunkedDecoder.isText(byte) ? .quoted : .failed
-        case .quotedPair:
-            return ChunkedDecoder.isText(byte) ? .quoted : .failed
-        default:
-            return .failed
-        }
-    }
-
-    /// HTAB, space, visible ASCII or a byte beyond ASCII.
-    private static func isText(_ byte: UInt8) -> Bool {
-        byte == Ascii.tab || byte >= 0x20 && byte != 0x7F
+        return index < count ? (.failed, index &+ 1) : (.inExtension, index)
     }
 }
