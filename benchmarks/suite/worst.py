@@ -151,8 +151,16 @@ def json_size(size):
 
 # MARK: The cases
 
-# Where a line says `times`, the input is linear in its size and still dearer than ten opaque ones; what it was when it was last counted, and a quarter more:
-# a path that a service may read in another way is read up to nine ways; JSON of tokens is compared by pairs of names; escapes go byte by byte.
+# Ten times is the rule, and where a line says `times`, why: what the input is read with is dearer than ten opaque ones, whoever reads it. The number is what was
+# counted, and an eighth more. An opaque byte takes 1.6 instructions at heads of 30,000 bytes, 2.0 at 16,000 (the request's own few thousand included).
+#
+# Tokens: their code is computed before a claim is believed. Valgrind knows no SHA extensions, so SHA-256 takes 34 instructions a byte, which is 17 times an
+# opaque field alone; a processor that has them takes a tenth of that. Beside it a byte of a token takes 4.5 to be decoded and looked at twice, and its JSON, of which there
+# are three bytes for four, 1 to 2 where it is one string or blanks, 8 where it is escapes, 20 where it is an array of one-letter strings, 28 where it is members of
+# five bytes, whose names are hashed, looked up and written down.
+# Paths of which every second or third byte begins or ends something: 17 instructions a byte. 2.4 look for what is to be done, 1 checks the target, and a reading without parameters is
+# written byte by byte, for 6.5 and 3 to find out which bytes; an escape that is decoded takes 33, two look-ups of digits and one of its class.
+# Chunks of one byte with an extension of two: 18 instructions a byte, for eight bytes with three ends of lines, two tables and five states.
 CASES = [
     # Connection and other lists of tokens
     Case("connection: commas", lambda n: Input(fields=field("Connection", b"zz" + b"," * (n - 900)) + lines(900))),
@@ -177,7 +185,7 @@ CASES = [
     Case("content-length: lines", lambda n: Input(fields=lines(n, lambda number: "Content-Length", b"0"))),
     Case("transfer-encoding: list", lambda n: Input(fields=field("Transfer-Encoding", repeat("chunked,", n)))),
     Case("expect: long", lambda n: Input(fields=field("Expect", b"1" * n))),
-    Case("host: escapes", lambda n: Input(host=repeat("%41", n)), times=27),
+    Case("host: escapes", lambda n: Input(host=repeat("%41", n))),
     Case("host: marks", lambda n: Input(host=b"!" * n)),
     Case("host: zeros in the port", lambda n: Input(host=b"a:" + b"0" * n)),
     Case("host: dots", lambda n: Input(host=b"." * n)),
@@ -199,13 +207,16 @@ CASES = [
     Case("lines: blanks only", lambda n: Input(fields=lines(n, value=b" "))),
     # Targets
     Case("path: dots", lambda n: Input("/a" + "." * n)),
-    Case("path: escapes of letters", lambda n: Input("/" + "%41" * (n // 3)), times=22),
-    Case("path: escapes that stay", lambda n: Input("/" + "%20" * (n // 3)), times=14),
-    Case("path: lower-case escapes", lambda n: Input("/" + "%c3%a9" * (n // 6)), times=33),
-    Case("path: slashes", lambda n: Input("/" * n), times=58),
-    Case("path: dot segments", lambda n: Input("/." * (n // 2)), times=28),
-    Case("path: climbing", lambda n: Input("/a" * (n // 5) + "/.." * (n // 5)), times=30),
-    Case("path: parameters", lambda n: Input("/" + "a;" * (n // 2)), times=84),
+    Case("path: escapes of letters", lambda n: Input("/" + "%41" * (n // 3))),
+    Case("path: escapes that stay", lambda n: Input("/" + "%20" * (n // 3))),
+    Case("path: lower-case escapes", lambda n: Input("/" + "%c3%a9" * (n // 6))),
+    Case("path: slashes", lambda n: Input("/" * n)),
+    Case("path: dot segments", lambda n: Input("/." * (n // 2))),
+    Case("path: climbing", lambda n: Input("/a" * (n // 5) + "/.." * (n // 5))),
+    Case("path: parameters", lambda n: Input("/" + "a;" * (n // 2))),
+    Case("path: parameters of every segment", lambda n: Input("/a;" * (n // 3)), times=12),
+    Case("path: parameters of empty segments", lambda n: Input("/;" * (n // 2)), times=12),
+    Case("path: one letter, one escape", lambda n: Input("/" + "a%41" * (n // 4)), times=12),
     Case("path: segments", lambda n: Input("/a" * (n // 2))),
     Case("query: question marks", lambda n: Input("/x?" + "?" * n)),
     Case("query: pairs", lambda n: Input("/x?" + "a=1&" * (n // 4))),
@@ -214,12 +225,12 @@ CASES = [
     Case("target: authority and host", lambda n: Input(start=b"GET http://" + b"a" * (n // 2) + b"/ HTTP/1.1", host=b"A" * (n // 2))),
     Case("method: unknown", lambda n: Input(method="X" * 31, fields=field("X-Opaque", b"a" * n))),
     # Routes
-    Case("routes: a deep path", lambda n: Input("/a" * (n // 2)), "routes", times=17),
-    Case("routes: slashes", lambda n: Input("/" * n), "routes", times=55),
-    Case("routes: half of a pattern again and again", lambda n: Input("/x/y" * (n // 4)), "routes", times=17),
-    Case("routes: a glob, letters", lambda n: Input("/" + "a" * n), "routes", times=20),
-    Case("routes: a glob, escapes", lambda n: Input("/" + "%C3%A9" * (n // 6)), "routes", times=28),
-    Case("routes: a glob, many segments", lambda n: Input("/files" + "/aaaaaaaac" * (n // 10)), "routes", times=26),
+    Case("routes: a deep path", lambda n: Input("/a" * (n // 2)), "routes"),
+    Case("routes: slashes", lambda n: Input("/" * n), "routes"),
+    Case("routes: half of a pattern again and again", lambda n: Input("/x/y" * (n // 4)), "routes"),
+    Case("routes: a glob, letters", lambda n: Input("/" + "a" * n), "routes"),
+    Case("routes: a glob, escapes", lambda n: Input("/" + "%C3%A9" * (n // 6)), "routes"),
+    Case("routes: a glob, many segments", lambda n: Input("/files" + "/aaaaaaaac" * (n // 10)), "routes"),
     Case("routes: an expression", lambda n: Input("/regex/" + "a" * n), "routes"),
     # Address chains, from a peer that is believed
     Case("x-forwarded-for: trusted", lambda n: Input(fields=field("X-Forwarded-For", repeat("10.0.0.1,", n)), port=1)),
@@ -244,32 +255,33 @@ CASES = [
     Case("cors: a long method", lambda n: Input(method="OPTIONS", fields=b"Origin: https://a.example\r\n" + field("Access-Control-Request-Method", b"G" * n)), "cors"),
     Case("cors: a long origin", lambda n: Input(fields=field("Origin", b"https://" + b"a" * n)), "cors"),
     Case("hmac: a list of names", lambda n: authorization(b'hmac algorithm="HmacSHA256", headers="' + repeat("a,", n - 90) + b'a", signature="' + b"A" * 44 + b'"'), "signed"),
-    Case("hmac: a list of 31 long names", lambda n: authorization(b'hmac algorithm="HmacSHA256", headers="' + numbered("%03d" + "a" * max(1, min(250, n // 31 - 5)) + ",", n - 90, 31) + b'a", signature="' + b"A" * 44 + b'"'), "signed", times=14),
+    Case("hmac: a list of 31 long names", lambda n: authorization(b'hmac algorithm="HmacSHA256", headers="' + numbered("%03d" + "a" * max(1, min(250, n // 31 - 5)) + ",", n - 90, 31) + b'a", signature="' + b"A" * 44 + b'"'), "signed"),
     Case("hmac: parameters", lambda n: authorization(b"hmac " + repeat('algorithm="",', n)), "signed"),
     Case("hmac: blanks", lambda n: authorization(b"hmac " + b" " * n + b"x"), "signed"),
     Case("hmac: a long signature", lambda n: authorization(b"A" * n), "signed"),
-    Case("hmac: 32 signed names", list_signed, "signed", times=81),
+    Case("hmac: 32 signed names", list_signed, "signed"),
     Case("hmac: a long timestamp", lambda n: Input(fields=field("x-nhn-date", b"2" * n) + b"Authorization: hmac x\r\n"), "signed"),
     Case("jwt: dots", lambda n: Input(fields=field("Authorization", b"Bearer " + b"." * min(n, 16_000))), "token"),
     Case("jwt: blanks", lambda n: Input(fields=field("Authorization", b"Bearer" + b" " * n + b"x")), "token"),
     Case("jwt: no base64", lambda n: Input(fields=field("Authorization", b"Bearer a." + b"!" * min(n, 16_000) + b".b")), "token"),
     Case("jwt: header of members", lambda n: Input(fields=token(b"{" + numbered('"%d":1,', json_size(n)) + b'"alg":"HS256"}')), "token"),
-    Case("jwt: header of escapes", lambda n: Input(fields=token(b'{"alg":"HS256","kid":"' + repeat("\\u0041", json_size(n)) + b'"}', key="other")), "token", times=38),
+    Case("jwt: header of escapes", lambda n: Input(fields=token(b'{"alg":"HS256","kid":"' + repeat("\\u0041", json_size(n)) + b'"}', key="other")), "token", times=27),
     Case("jwt: header of depth", lambda n: Input(fields=token(b'{"alg":"HS256","a":' + b"[" * json_size(n))), "token"),
-    Case("jwt: header of blanks", lambda n: Input(fields=token(b'{"alg":"HS256",' + b" " * json_size(n) + b'"a":1}', key="other")), "token", times=38),
-    Case("jwt: claims of members", lambda n: token_of(b"{" + numbered('"%d":1,', json_size(n)) + b'"sub":"a"}'), "token", times=256),
-    Case("jwt: claims of scopes", lambda n: token_of(b'{"sub":"a","scope":"' + repeat("a ", json_size(n)) + b'"}'), "token", times=38),
-    Case("jwt: claims of an array", lambda n: token_of(b'{"sub":"a","aud":[' + repeat('"a",', json_size(n)) + b'"a"]}'), "token", times=48),
-    Case("jwt: claims of escapes", lambda n: token_of(b'{"sub":"' + repeat("\\u0041", json_size(n)) + b'"}'), "token", times=40),
+    Case("jwt: header of blanks", lambda n: Input(fields=token(b'{"alg":"HS256",' + b" " * json_size(n) + b'"a":1}', key="other")), "token", times=23),
+    Case("jwt: claims of members", lambda n: token_of(b"{" + numbered('"%d":1,', json_size(n)) + b'"sub":"a"}'), "token", times=36),
+    Case("jwt: claims of scopes", lambda n: token_of(b'{"sub":"a","scope":"' + repeat("a ", json_size(n)) + b'"}'), "token", times=23),
+    Case("jwt: claims of an array", lambda n: token_of(b'{"sub":"a","aud":[' + repeat('"a",', json_size(n)) + b'"a"]}'), "token", times=33),
+    Case("jwt: claims of escapes", lambda n: token_of(b'{"sub":"' + repeat("\\u0041", json_size(n)) + b'"}'), "token", times=27),
+    Case("jwt: claims that are forwarded", lambda n: token_of(b'{"scope":"a","sub":"' + b"a" * json_size(n) + b'"}'), "token", times=23),
     Case("rewrite: an expression, slashes", lambda n: Input("/x" * (n // 2)), "rewritten"),
     Case("rewrite: an expression, letters", lambda n: Input("/" + "x" * n), "rewritten"),
-    Case("rewrite: a template", lambda n: Input("/a/" + "%20" * (n // 3)), "template", times=31),
+    Case("rewrite: a template", lambda n: Input("/a/" + "%20" * (n // 3)), "template"),
     # Bodies
     Case("body: chunks of one byte", lambda n: uploads(chunks(n)), size=12_000),
-    Case("body: zeros in sizes", lambda n: uploads(chunks(n, b"0000000000000001\r\nx\r\n")), size=12_000, times=33),
+    Case("body: zeros in sizes", lambda n: uploads(chunks(n, b"0000000000000001\r\nx\r\n")), size=12_000),
     Case("body: extensions", lambda n: uploads(chunks(n, b"1;" + b"a" * 250 + b"\r\nx\r\n")), size=12_000),
-    Case("body: many extensions", lambda n: uploads(chunks(n, b"1" + b";a=b" * 60 + b"\r\nx\r\n")), size=12_000, times=50),
-    Case("body: short extensions", lambda n: uploads(chunks(n, b"1;a\r\nx\r\n")), size=12_000, times=31),
+    Case("body: many extensions", lambda n: uploads(chunks(n, b"1" + b";a=b" * 60 + b"\r\nx\r\n")), size=12_000),
+    Case("body: short extensions", lambda n: uploads(chunks(n, b"1;a\r\nx\r\n")), size=12_000),
     Case("trailers: lines", lambda n: uploads(b"0\r\n" + lines(n, most=250, value=b"1") + b"\r\n"), size=6_000),
     Case("trailers: names of marks", lambda n: uploads(b"0\r\n" + lines(n, lambda number: "_" * (n // 100 - 6), most=100) + b"\r\n"), size=6_000),
     Case("trailers: in pieces", lambda n: Input(method="POST", fields=CHUNKED, body=b"0\r\n" + lines(n, most=250) + b"\r\n", pieces=250), size=6_000),
@@ -285,8 +297,8 @@ CASES = [
     Case("response: reason", lambda n: answers(status=b"200 " + b"a" * n)),
     Case("response: interim", lambda n: Input(answer=(b"HTTP/1.1 103 Early Hints\r\n" + lines(n // 16, most=16) + b"\r\n") * 15 + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
     Case("response: head in pieces", lambda n: answers(lines(n, most=240), pieces=200)),
-    Case("response: chunks of one byte", lambda n: answers(CHUNKED, chunks(n), framed=False), times=14),
-    Case("response: short extensions", lambda n: answers(CHUNKED, chunks(n, b"1;a\r\nx\r\n"), framed=False), times=41),
+    Case("response: chunks of one byte", lambda n: answers(CHUNKED, chunks(n), framed=False)),
+    Case("response: short extensions", lambda n: answers(CHUNKED, chunks(n, b"1;a\r\nx\r\n"), framed=False), times=12),
     Case("response: trailers", lambda n: answers(CHUNKED, b"0\r\n" + lines(n, most=250) + b"\r\n", framed=False)),
     Case("response: trailers in pieces", lambda n: answers(CHUNKED, b"0\r\n" + lines(n, most=250) + b"\r\n", framed=False, pieces=250)),
 ]
