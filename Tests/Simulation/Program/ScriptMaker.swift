@@ -26,7 +26,7 @@ enum ScriptMaker {
             if random.chance(20) { script.interim.append((102, [])) }
         }
         script.ending = random.pick([
-            (70, .keeps), (8, .closes), (6, .closesUnsaid), (3, .breaksFirst), (2, .breaksHead), (3, .breaksBody), (2, .silent), (2, .lies),
+            (70, .keeps), (8, .closes), (6, .closesUnsaid), (seen.isReused ? 14 : 3, .breaksFirst), (2, .breaksHead), (3, .breaksBody), (2, .silent), (2, .lies),
         ])
         script.isEarly = random.chance(8)
         if random.chance(12) { script.pieces = (random.pick([1, 7, 100, 1000]), UInt64(random.between(0, 8)) * 1_000_000) }
