@@ -47,6 +47,9 @@ struct HPACKDecoder: BitwiseCopyable {
 
     mutating func deallocate() { table.deallocate() }
 
+    /// Gives back what the table does not need now.
+    mutating func trim() { table.trim() }
+
     /// The peer knows from now on that its table may have this many bytes.
     mutating func allow(_ bytes: Int) {
         maximum = min(bytes, HPACKDynamicTable.maximumLimit)

@@ -50,6 +50,24 @@ struct HPACKDynamicTable: BitwiseCopyable {
         self = HPACKDynamicTable(maximum: maximum)
     }
 
+    /// Gives back what the entries do not need now.
+    mutating func trim() {
+        guard count > 0, let text else { return deallocate() }
+        let first = entries.map { $0[place(inserted &- UInt32(truncatingIfNeeded: count))].position } ?? end
+        let live = Int(end &- first)
+        if live < textCapacity {
+            let smaller = UnsafeMutablePointer<UInt8>.allocate(capacity: live)
+            smaller.update(from: text + Int(first &- base), count: live)
+            text.deallocate()
+            self.text = smaller
+            textCapacity = live
+            base = first
+        }
+        var capacity = entryCapacity
+        while capacity >= 16, capacity / 2 >= count { capacity /= 2 }
+        if capacity < entryCapacity { moveEntries(to: capacity) }
+    }
+
     /// Bytes of memory that it holds.
     var memory: Int { textCapacity + entryCapacity * MemoryLayout<Entry>.stride }
 
@@ -108,7 +126,7 @@ struct HPACKDynamicTable: BitwiseCopyable {
         if live &+ bytes <= textCapacity / 2 || (textCapacity >= maximum && live &+ bytes <= textCapacity), let text {
             text.update(from: text + from, count: live)
         } else {
-            var capacity = max(256, textCapacity)
+            var capacity = max(128, textCapacity)
             while capacity < (live &+ bytes) &* 2 { capacity &*= 2 }
             // No more than `maximum` bytes can be in it: text is counted with 30 more than it takes.
             capacity = max(live &+ bytes, min(capacity, maximum))
@@ -124,14 +142,18 @@ struct HPACKDynamicTable: BitwiseCopyable {
     }
 
     private mutating func growEntries() {
-        let capacity = entryCapacity == 0 ? 16 : entryCapacity * 2
-        let larger = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
+        moveEntries(to: entryCapacity == 0 ? 8 : entryCapacity * 2)
+    }
+
+    /// - Parameter capacity: a power of two, `count` at least.
+    private mutating func moveEntries(to capacity: Int) {
+        let moved = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
         for back in 0..<count {
             let number = inserted &- 1 &- UInt32(truncatingIfNeeded: back)
-            if let entries { larger[Int(number) & (capacity - 1)] = entries[place(number)] }
+            if let entries { moved[Int(number) & (capacity - 1)] = entries[place(number)] }
         }
         entries?.deallocate()
-        entries = larger
+        entries = moved
         entryCapacity = capacity
     }
 }

@@ -44,27 +44,32 @@ struct HPACKEncoder: BitwiseCopyable {
             next = text.index(of: 0x0D, from: 0) &+ 2
             guard next <= text.count, writeRequestLine(text[..<(next &- 2)], fields: text[next...], isHTTPS: isHTTPS) else { return false }
         }
+        let isRequest = if case .request = kind { true } else { false }
+        let base = text.base
         while next < text.count {
-            let start = next
-            if text[start] == 0x0D { return true }
-            let end = text.index(of: 0x0D, from: start)
-            let nameCount = text.index(of: 0x3A, from: start) &- start
-            guard end &+ 2 <= text.count, start &+ nameCount < end else { return false }
+            if base[next] == 0x0D { return true }
+            let end = text.index(of: 0x0D, from: next)
+            let nameEnd = text.index(of: 0x3A, from: next)
+            guard end &+ 2 <= text.count, nameEnd < end else { return false }
+            var start = nameEnd &+ 1
+            var stop = end
+            while start < stop, base[start] == 0x20 || base[start] == 0x09 { start &+= 1 }
+            while start < stop, base[stop &- 1] == 0x20 || base[stop &- 1] == 0x09 { stop &-= 1 }
+            writeLine(ByteView(base: base + next, count: nameEnd &- next), ByteView(base: base + start, count: stop &- start), isRequest: isRequest)
             next = end &+ 2
-            writeLine(ByteView(base: text.base + start, count: nameCount), text[(start &+ nameCount &+ 1)..<end].trimmed, kind)
         }
         return true
     }
 
     @inline(__always)
-    private mutating func writeLine(_ name: ByteView, _ value: ByteView, _ kind: Kind) {
+    private mutating func writeLine(_ name: ByteView, _ value: ByteView, isRequest: Bool) {
         let index = tables.pointee.fields.index(ofName: name.base, count: name.count)
         if index > 0 {
             switch index {
             // Transfer-Encoding.
             case 57: return
             // Host, which is the authority of a request.
-            case 38: if case .request = kind { return }
+            case 38: if isRequest { return }
             default: break
             }
             // Authorization, Cookie, Proxy-Authorization, Set-Cookie.

@@ -140,7 +140,10 @@ package struct HTTP2Session: BitwiseCopyable {
     }
 
     /// Gives memory back that an idle connection does not need.
-    package mutating func trim() { streams.trim() }
+    package mutating func trim() {
+        streams.trim()
+        decoder.trim()
+    }
 
     /// Bytes that the session holds, itself included.
     package var memory: Int { MemoryLayout<HTTP2Session>.size + streams.memory + decoder.table.memory }

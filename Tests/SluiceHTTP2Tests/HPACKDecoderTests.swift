@@ -181,7 +181,7 @@ import Testing
         return reader
     }
 
-    @Test("entries are evicted oldest first, and the table is the same as a plain one, over ten thousand random blocks")
+    @Test("entries are evicted oldest first, and the table is the same as a plain one, over ten thousand random blocks, trimmed now and then")
     func tableModel() {
         var random = FixedRandom(state: 0x1234_5678)
         for maximum in [0, 60, 200, 1000, 4096] {
@@ -209,6 +209,7 @@ import Testing
                     while size > maximum, let last = model.popLast() { size -= last.0.utf8.count + last.1.utf8.count + 32 }
                 }
                 let piece = Int.random(in: 1...60, using: &random)
+                if Int.random(in: 0..<8, using: &random) == 0 { reader.decoder.trim() }
                 #expect(reader.read(block, .trailers, piece: piece) == Outcome(text: expected + "\r\n"))
                 #expect(reader.decoder.table.size == size && reader.decoder.table.count == model.count)
                 #expect(reader.decoder.table.memory <= max(maximum, 256) + max(16, maximum / 16) * 12)
