@@ -1,4 +1,4 @@
-import SluiceHTTP
+package import SluiceHTTP
 
 /// Which side of a connection we are.
 package enum HTTP2Role: BitwiseCopyable, Sendable {
@@ -150,6 +150,24 @@ package struct HTTP2Session: BitwiseCopyable {
 
     /// Streams that are not released.
     package var openStreams: Int { streams.count }
+
+    /// The highest stream that the other side has opened.
+    package var lastStream: UInt32 { lastPeerStream }
+
+    /// Whether content or trailers may come on the stream. A server that has answered all of such a request resets it with `.noError`.
+    package func mayReceive(_ stream: UInt32) -> Bool { streams.find(stream)?.pointee.state.mayReceive == true }
+
+    /// Whether content or trailers may be sent on the stream, the windows aside.
+    package func maySend(_ stream: UInt32) -> Bool { streams.find(stream)?.pointee.state.maySend == true }
+
+    /// Whether a connection that begins with these bytes speaks HTTP/2 by prior knowledge (RFC 9113, 3.3); nil if they are too few to tell. No request of HTTP/1
+    /// begins so: its method would be PRI, and its target the asterisk.
+    package static func isPreface(_ bytes: ByteView) -> Bool? {
+        let preface = ByteView(preface)
+        let count = min(bytes.count, preface.count)
+        guard bytes[..<count].equals(preface[..<count]) else { return false }
+        return count == preface.count ? true : nil
+    }
 
     /// Whether the connection has failed.
     package var isFailed: Bool { step == .failed }

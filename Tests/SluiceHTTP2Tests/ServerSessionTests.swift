@@ -160,6 +160,28 @@ import Testing
         }
     }
 
+    @Test("the first bytes tell HTTP/2 from HTTP/1")
+    func preface() {
+        func told(_ bytes: [UInt8]) -> Bool? { withExactly(bytes) { HTTP2Session.isPreface(ByteView(base: $0, count: bytes.count)) } }
+        for count in 0..<24 {
+            #expect(told(Array(Peer.preface[..<count])) == nil)
+            #expect(told(Peer.preface[..<count] + [0x58]) == false)
+        }
+        #expect(told(Peer.preface) == true && told(Peer.preface + [0]) == true && told(Array("POST / HTTP/1.1".utf8)) == false)
+    }
+
+    @Test("who has answered before the request's end is told that more may come")
+    func early() {
+        let peer = Peer()
+        peer.feed(headers(1, ends: false))
+        #expect(peer.session.mayReceive(1) && peer.session.maySend(1) && !peer.session.mayReceive(3) && peer.session.lastStream == 1)
+        _ = peer.sendHead(1, "HTTP/1.1 413 No\r\n\r\n", ends: true)
+        #expect(peer.session.mayReceive(1) && !peer.session.maySend(1))
+        _ = peer.sent()
+        peer.session.reset(1, .noError, &peer.output)
+        #expect(peer.sent() == [.reset(1, .noError)] && !peer.session.mayReceive(1))
+    }
+
     @Test("a client that changes the size of its table is told that ours is empty, once for each change")
     func sizeUpdate() {
         let peer = Peer()
