@@ -13,8 +13,8 @@ struct HPACKEncoder: BitwiseCopyable {
 
     /// What the first line of a text is.
     enum Kind: BitwiseCopyable {
-        /// A request line; the scheme is what the connection has.
-        case request(isHTTPS: Bool)
+        /// A request line; the scheme is what the connection has. With a protocol, the request is an extended CONNECT (RFC 8441) whatever its method.
+        case request(isHTTPS: Bool, connect: ByteView)
         case response
         /// There is none: trailers.
         case trailers
@@ -40,9 +40,11 @@ struct HPACKEncoder: BitwiseCopyable {
             next = text.index(of: 0x0D, from: 0) &+ 2
             guard next <= text.count, next >= 14 else { return false }
             writeStatus(text.base + 9)
-        case .request(let isHTTPS):
+        case .request(let isHTTPS, let connect):
             next = text.index(of: 0x0D, from: 0) &+ 2
-            guard next <= text.count, writeRequestLine(text[..<(next &- 2)], fields: text[next...], isHTTPS: isHTTPS) else { return false }
+            guard next <= text.count, writeRequestLine(text[..<(next &- 2)], fields: text[next...], isHTTPS: isHTTPS, connect: connect) else {
+                return false
+            }
         }
         let isRequest = if case .request = kind { true } else { false }
         let base = text.base
@@ -102,7 +104,8 @@ struct HPACKEncoder: BitwiseCopyable {
     private mutating func writeStatus(_ digits: UnsafePointer<UInt8>) {
         let code = Int(digits[0]) &* 100 &+ Int(digits[1]) &* 10 &+ Int(digits[2]) &- 0x30 &* 111
         switch code {
-        case 200: writeByte(0x88)
+        // HTTP/2 has no 101 (RFC 9113, 8.6): a stream that carries another protocol begins with 200 (RFC 8441, 4).
+        case 200, 101: writeByte(0x88)
         case 204: writeByte(0x89)
         case 206: writeByte(0x8A)
         case 304: writeByte(0x8B)
@@ -115,14 +118,20 @@ struct HPACKEncoder: BitwiseCopyable {
         }
     }
 
-    private mutating func writeRequestLine(_ line: ByteView, fields: ByteView, isHTTPS: Bool) -> Bool {
+    private mutating func writeRequestLine(_ line: ByteView, fields: ByteView, isHTTPS: Bool, connect: ByteView) -> Bool {
         let methodCount = line.index(of: 0x20, from: 0)
         guard methodCount > 0, methodCount &+ 1 < line.count else { return false }
         let method = line[..<methodCount]
         let targetEnd = line.index(of: 0x20, from: methodCount &+ 1)
         let path = line[(methodCount &+ 1)..<targetEnd]
         guard path.count > 0 else { return false }
-        if method == "GET" {
+        if !connect.isEmpty {
+            writeIndex(2, isSensitive: false)
+            writeString(ByteView("CONNECT"))
+            writeByte(0)
+            writeString(ByteView(":protocol"))
+            writeString(connect)
+        } else if method == "GET" {
             writeByte(0x82)
         } else if method == "POST" {
             writeByte(0x83)

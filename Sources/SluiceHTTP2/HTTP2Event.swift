@@ -11,6 +11,9 @@ package struct HTTP2Head: BitwiseCopyable, Equatable, Sendable {
     package var contentLength: UInt64?
     /// Whether `:scheme` is `https`; of requests.
     package var isHTTPS: Bool
+    /// Whether the request is for another protocol over the stream (RFC 8441): its text asks for the upgrade, and the stream is to be answered by a head
+    /// of status 200, for which 101 may be written, and then carries that protocol's bytes.
+    package var isTunnel = false
 }
 
 /// A stream that is not to be answered or waited for any more.

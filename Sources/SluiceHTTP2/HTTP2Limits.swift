@@ -10,6 +10,10 @@ package struct HTTP2Limits: BitwiseCopyable, Sendable {
     /// Bytes of the table that the other side may keep here for HPACK, 0 to 65,535.
     package var headerTableBytes = 4_096
 
+    /// Whether clients may ask for other protocols over a stream (RFC 8441): it is announced then, and CONNECT with `:protocol` is the request for an upgrade
+    /// that HTTP/1.1 would have had. Otherwise `:protocol` is malformed.
+    package var extendedConnect = false
+
     // Of heads.
     /// Bytes of a head as text; more is `.headTooLong`.
     package var headBytes = 32_768

@@ -65,7 +65,7 @@ package enum HTTP2Reason: UInt8, BitwiseCopyable, Equatable, Sendable, CaseItera
     case method
     /// CONNECT, which is served to nobody.
     case connect
-    /// `:protocol`, which is not allowed here.
+    /// `:protocol` where it is not allowed, without CONNECT, or on a request that ends or has a length.
     case protocolField
     /// `:scheme` is neither `http` nor `https`.
     case scheme

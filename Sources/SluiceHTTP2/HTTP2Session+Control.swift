@@ -65,7 +65,9 @@ extension HTTP2Session {
             guard value >= 16_384, value <= 0xFF_FFFF else { return fail(.protocolError, .settingValue, &output) }
             peerFrameBytes = Int(value)
         case HTTP2Frame.Setting.enableConnectProtocol:
-            guard value <= 1 else { return fail(.protocolError, .settingValue, &output) }
+            // It may not be taken back (RFC 8441, 3).
+            guard value == 1 || (value == 0 && !peerTakesConnect) else { return fail(.protocolError, .settingValue, &output) }
+            peerTakesConnect = value == 1
         default: break
         }
         settingsLeft -= 1

@@ -117,7 +117,8 @@ extension HTTP2Session {
     private var head: HTTP2Head {
         HTTP2Head(
             stream: block.stream, count: assembly.count, endsStream: block.endsStream,
-            contentLength: assembly.contentLength < 0 ? nil : UInt64(assembly.contentLength), isHTTPS: assembly.isHTTPS)
+            contentLength: assembly.contentLength < 0 ? nil : UInt64(assembly.contentLength), isHTTPS: assembly.isHTTPS,
+            isTunnel: assembly.isTunnel)
     }
 
     private mutating func endRequest(_ output: inout HTTP2Output, _ now: UInt64) -> HTTP2Event? {
@@ -130,6 +131,9 @@ extension HTTP2Session {
         }
         guard !block.endsStream || assembly.contentLength <= 0 else {
             return failStream(block.stream, .protocolError, .contentLengthMismatch, &output, now)
+        }
+        if assembly.isTunnel, block.endsStream || assembly.contentLength >= 0 {
+            return failStream(block.stream, .protocolError, .protocolField, &output, now)
         }
         stream.contentLeft = assembly.contentLength
         streams.add(stream)

@@ -51,13 +51,14 @@ extension HTTP2Session {
     ///
     /// - Parameters:
     ///   - isHead: the method is HEAD: the response has no content.
+    ///   - connect: the protocol that the stream is for (RFC 8441), else nothing; only while `peerTakesConnect`.
     ///   - stream: its number, if the request was sent.
     package mutating func sendRequest(
-        _ text: ByteView, endsStream: Bool, isHTTPS: Bool, isHead: Bool, stream: inout UInt32, _ output: inout HTTP2Output
+        _ text: ByteView, endsStream: Bool, isHTTPS: Bool, isHead: Bool, connect: ByteView = .empty, stream: inout UInt32, _ output: inout HTTP2Output
     ) -> HTTP2Sending {
-        guard mayOpen else { return .noStream }
+        guard mayOpen, connect.isEmpty || peerTakesConnect else { return .noStream }
         let identifier = lastOwnStream == 0 ? 1 : lastOwnStream + 2
-        let outcome = writeBlock(identifier, text, .request(isHTTPS: isHTTPS), endsStream: endsStream, &output)
+        let outcome = writeBlock(identifier, text, .request(isHTTPS: isHTTPS, connect: connect), endsStream: endsStream, &output)
         guard outcome == .sent else { return outcome }
         lastOwnStream = identifier
         stream = identifier
@@ -72,7 +73,9 @@ extension HTTP2Session {
     private mutating func writeBlock(
         _ stream: UInt32, _ text: ByteView, _ kind: HPACKEncoder.Kind, endsStream: Bool, _ output: inout HTTP2Output
     ) -> HTTP2Sending {
-        guard output.room >= room(forHead: text.count) else { return .noRoom }
+        var bytes = text.count
+        if case .request(_, let connect) = kind, !connect.isEmpty { bytes += connect.count + 32 }
+        guard output.room >= room(forHead: bytes) else { return .noRoom }
         let start = output.next
         var fields = start + HTTP2Frame.headerBytes
         if owesSizeUpdate {

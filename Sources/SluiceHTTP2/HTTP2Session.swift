@@ -109,6 +109,8 @@ package struct HTTP2Session: BitwiseCopyable {
     var peerFrameBytes = 16_384
     var peerStreams = Int.max
     var owesSizeUpdate = false
+    /// Whether it takes requests for other protocols (RFC 8441, 3).
+    package internal(set) var peerTakesConnect = false
     /// SETTINGS of ours that are not acknowledged.
     var unacknowledged = 0
 
@@ -184,6 +186,7 @@ package struct HTTP2Session: BitwiseCopyable {
             output.writeSetting(HTTP2Frame.Setting.enablePush, 0)
         } else {
             output.writeSetting(HTTP2Frame.Setting.maxConcurrentStreams, limits.concurrentStreams)
+            if limits.extendedConnect { output.writeSetting(HTTP2Frame.Setting.enableConnectProtocol, 1) }
         }
         if limits.headerTableBytes != 4_096 { output.writeSetting(HTTP2Frame.Setting.headerTableSize, limits.headerTableBytes) }
         output.writeSetting(HTTP2Frame.Setting.initialWindowSize, limits.streamWindow)

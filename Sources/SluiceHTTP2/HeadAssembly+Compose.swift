@@ -5,6 +5,9 @@ extension HeadAssembly {
     /// Bytes of a request line besides method and target.
     private static let requestLineBytes = 1 + 1 + 8 + 2
     private static let hostName = ByteView("Host: ")
+    /// What a request for another protocol is in HTTP/1.1 (RFC 9110, 7.8).
+    private static let tunnelMethod = ByteView("GET")
+    private static let upgradeLines = ByteView("Connection: Upgrade\r\nUpgrade: ")
     /// Bytes of values for which the stack is used.
     private static let stackBytes = 1024
 
@@ -29,8 +32,10 @@ extension HeadAssembly {
         if let reason = purpose == .request ? requestFault : statusFault { return give(up: reason) }
         let values = fieldStart
         let hostBytes = has(.authority) ? Self.hostName.count + Int(authority.count) + 2 : 0
+        let methodBytes = isTunnel ? Self.tunnelMethod.count : Int(method.count)
+        let upgradeBytes = isTunnel ? Self.upgradeLines.count + Int(protocolName.count) + 2 : 0
         let bytes = purpose == .request
-            ? Int(method.count) + Int(path.count) + Self.requestLineBytes + hostBytes
+            ? methodBytes + Int(path.count) + Self.requestLineBytes + hostBytes + upgradeBytes
             // Version, space, three digits, space, CRLF.
             : Self.version.count + 7
         let field = count - fieldStart
@@ -58,7 +63,11 @@ extension HeadAssembly {
         count = 0
         fieldStart = bytes
         if purpose == .request {
-            write(copy + Int(method.start), Int(method.count))
+            if isTunnel {
+                write(Self.tunnelMethod.base, Self.tunnelMethod.count)
+            } else {
+                write(copy + Int(method.start), Int(method.count))
+            }
             write(" ")
             write(copy + Int(path.start), Int(path.count))
             write(" HTTP/1.1\r\n")
@@ -67,6 +76,11 @@ extension HeadAssembly {
                 let start = count
                 write(copy + Int(authority.start), Int(authority.count))
                 authority = HeadRange(start: start, count: Int(authority.count))
+                write("\r\n")
+            }
+            if isTunnel {
+                write(Self.upgradeLines.base, Self.upgradeLines.count)
+                write(copy + Int(protocolName.start), Int(protocolName.count))
                 write("\r\n")
             }
         } else {
@@ -93,7 +107,13 @@ extension HeadAssembly {
         guard has(.method) else { return .missingPseudoField }
         let method = view(method)
         guard FieldBytes.isToken(method.base, count: method.count, readable: readable(from: method.base)) else { return .method }
-        if method == "CONNECT" { return .connect }
+        if isTunnel {
+            let name = view(protocolName)
+            guard method == "CONNECT", FieldBytes.isToken(name.base, count: name.count, readable: readable(from: name.base)) else { return .protocolField }
+            guard has(.authority) else { return .missingPseudoField }
+        } else if method == "CONNECT" {
+            return .connect
+        }
         guard has(.scheme), has(.path) else { return .missingPseudoField }
         let path = view(path)
         guard path.count > 0, path[0] == 0x2F || (path == "*" && method == "OPTIONS"), isVisible(path) else { return .path }

@@ -34,6 +34,7 @@ struct HeadAssembly: BitwiseCopyable {
     var path = HeadRange(start: 0, count: 0)
     var authority = HeadRange(start: 0, count: 0)
     var status = HeadRange(start: 0, count: 0)
+    var protocolName = HeadRange(start: 0, count: 0)
     /// Whether `:scheme` is `https`.
     private(set) var isHTTPS = false
     /// What Content-Length says, or -1.
@@ -79,6 +80,9 @@ struct HeadAssembly: BitwiseCopyable {
     }
 
     private var isDropping: Bool { fault != nil || purpose == .dropped }
+
+    /// Whether the request is for another protocol over its stream (RFC 8441).
+    var isTunnel: Bool { has(.protocolName) }
 
     func has(_ kind: FieldKind) -> Bool { seen & (1 << UInt16(kind.rawValue)) != 0 }
 
@@ -209,7 +213,9 @@ struct HeadAssembly: BitwiseCopyable {
             guard isHTTPS || scheme == "http" else { return give(up: .scheme) }
             count = fieldStart
             return
-        case .protocolName: return give(up: .protocolField)
+        case .protocolName:
+            guard limits.pointee.extendedConnect else { return give(up: .protocolField) }
+            protocolName = range
         default: return give(up: .pseudoField)
         }
         (memory + fieldStart).update(from: value, count: valueCount)

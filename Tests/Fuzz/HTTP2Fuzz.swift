@@ -43,6 +43,7 @@ enum HTTP2Fuzz: FuzzTarget {
         limits.pointee.resetBurst = 10
         limits.pointee.headBytes = 600
         limits.pointee.headerTableBytes = options & 8 == 0 ? 400 : 4_096
+        limits.pointee.extendedConnect = options & 16 != 0
         let area = HTTP2HeadArea(base: .allocate(capacity: 600), capacity: 600)
         defer { area.base.deallocate() }
         let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: 200_000)

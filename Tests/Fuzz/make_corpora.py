@@ -90,7 +90,9 @@ def http2_seeds():
     fields = [b"\x00\x01a\x01b", b"\x40\x01a\x01b\xbe", b"\x10\x01a\x01b", bytes.fromhex("5c0133"), bytes.fromhex("0f0d0133"), bytes.fromhex("000274650874726169 6c657273".replace(" ", "")),
               bytes.fromhex("203fe11f"), b"\x00\x0aconnection\x05close", bytes.fromhex("26000161"), b"\x66\x01a", b"\x40\x0bgrpc-status\x010", cookies]
     blocks = [get, post, coded, b"\x88", b"\x48\x03302\x61\x01a", b"\x89", b""] + [get + field for field in fields] + [b"\x88" + field for field in fields] + fields
-    for options in range(8):
+    connect = b"\x02\x07CONNECT\x00\x09:protocol\x09websocket\x87\x84\x01\x01a"
+    blocks += [connect, connect + b"\x00\x01a\x01b", connect[9:] + get[:1]]
+    for options in range(12):
         for block in blocks:
             yield "hpack", bytes([options]) + len(block).to_bytes(2, "big") + block + b"\0\1\xbe\0\2\xbe\xbf"
     window, settings = http2_frame(8, 0, 0, b"\0\0\1\0"), http2_frame(4, 0, 0, b"\0\4\0\0\0\5\0\5\0\0\x40\0\0\1\0\0\0\0")
@@ -112,6 +114,7 @@ def http2_seeds():
         for course in [head + data + last, interim + head + last, http2_frame(1, 5, stream, b"\x89"), head + trailers, goaway + head + data, reset, head + http2_frame(1, 4, stream, b"\0\1a\1b"),
                        http2_frame(1, 4, stream, b"\x88\x0f\x0d\x013") + data + trailers, update + settings + ping]:
             yield "http2", b"\1" + course
+    yield "http2", b"\x10" + http2_frame(1, 4, 3, connect) + http2_frame(0, 0, 3, b"abc") + http2_frame(0, 1, 3, b"d")
     yield "http2", b"\2PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + http2_frame(1, 5, 1, get)
 
 

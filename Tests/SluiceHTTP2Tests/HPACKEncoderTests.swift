@@ -50,14 +50,14 @@ import Testing
             for path in ["/", "/a", "/index.html?b"] {
                 for isHTTPS in [false, true] {
                     let text = "\(method) \(path) HTTP/1.1\r\nAccept: */*\r\nHOST: a.test:1\r\nTE: trailers\r\n\r\n"
-                    #expect(roundTrip(text, .request(isHTTPS: isHTTPS)) == "\(method) \(path) HTTP/1.1\r\nHost: a.test:1\r\naccept: */*\r\nte: trailers\r\n\r\n")
-                    let block = encode(text, .request(isHTTPS: isHTTPS))
+                    #expect(roundTrip(text, .request(isHTTPS: isHTTPS, connect: .empty)) == "\(method) \(path) HTTP/1.1\r\nHost: a.test:1\r\naccept: */*\r\nte: trailers\r\n\r\n")
+                    let block = encode(text, .request(isHTTPS: isHTTPS, connect: .empty))
                     #expect(block?.contains(isHTTPS ? 0x87 : 0x86) == true)
                 }
             }
         }
-        #expect(roundTrip("GET / HTTP/1.1\r\n\r\n", .request(isHTTPS: true)) == "GET / HTTP/1.1\r\n\r\n")
-        #expect(encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n", .request(isHTTPS: true)) == [0x82, 0x87, 0x01, 0x01, 0x61, 0x84])
+        #expect(roundTrip("GET / HTTP/1.1\r\n\r\n", .request(isHTTPS: true, connect: .empty)) == "GET / HTTP/1.1\r\n\r\n")
+        #expect(encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n", .request(isHTTPS: true, connect: .empty)) == [0x82, 0x87, 0x01, 0x01, 0x61, 0x84])
     }
 
     @Test("trailers")
@@ -89,7 +89,7 @@ import Testing
     @Test("what is no head is not written", arguments: ["", "HTTP/1.1", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nabc\r\n\r\n", "HTTP/1.1 200 OK\r\na: b", "HTTP/1.1 200 OK\r\na: b\r"])
     func malformed(text: String) {
         #expect(encode(text, .response) == nil)
-        #expect(encode(text.replacingOccurrences("HTTP/1.1 200 OK", "GET"), .request(isHTTPS: true)) == nil)
+        #expect(encode(text.replacingOccurrences("HTTP/1.1 200 OK", "GET"), .request(isHTTPS: true, connect: .empty)) == nil)
     }
 
     @Test("all names of the static table are found, in any case, and no others")
