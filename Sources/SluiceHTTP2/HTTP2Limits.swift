@@ -34,8 +34,8 @@ package struct HTTP2Limits: BitwiseCopyable, Sendable {
     package var resetBurst = 500
     /// The same, each second, on and on.
     package var resetsPerSecond = 100
-    /// Frames that move nothing forward, at once: empty DATA, PING, SETTINGS behind the first, PRIORITY, RST_STREAM, frames of unknown types
-    /// and of ended streams, WINDOW_UPDATE beyond two for each frame of content.
+    /// Frames that move nothing forward, at once: empty DATA, PING, SETTINGS behind the first, PRIORITY, RST_STREAM, WINDOW_UPDATE, frames of unknown
+    /// types and of ended streams. Free are two for each request, and three for each frame of content that was sent.
     package var glitchBurst = 1_000
     /// The same, each second, on and on.
     package var glitchesPerSecond = 200

@@ -27,8 +27,18 @@ extension HTTP2Session {
         return fail(.enhanceYourCalm, .resetFlood, &output)
     }
 
+    /// Something has moved forward, for which the other side may have a few frames more to send: a request's priorities and its cancelling; for content that it
+    /// got, credit for the stream and for the connection, and a PING by which it measures the line (gRPC's do that with every piece, on a fast line thousands of times a second).
+    mutating func earn(_ frames: Int) {
+        earned = min(earned + frames, 1_000)
+    }
+
     /// A frame moves nothing forward.
     mutating func chargeGlitch(_ output: inout HTTP2Output, _ now: UInt64) -> HTTP2Event? {
+        if earned > 0 {
+            earned -= 1
+            return nil
+        }
         if glitches.take(burst: limits.pointee.glitchBurst, perSecond: limits.pointee.glitchesPerSecond, now: now) { return nil }
         return fail(.enhanceYourCalm, .glitchFlood, &output)
     }

@@ -36,7 +36,7 @@ extension HTTP2Session {
         // It may have been under way (RFC 9113, 5.1).
         step = .skip
         credit(frame.length, &output)
-        return chargeGlitch(&output, now)
+        return frame.length < Self.dribbleBytes ? chargeGlitch(&output, now) : nil
     }
 
     /// The length of the content is known: `left` bytes. Whether it fits to what Content-Length says is decided before any of it is passed on, so that a

@@ -118,7 +118,7 @@ extension HTTP2Session {
     mutating func readWindowUpdate(_ increment: Int64, _ output: inout HTTP2Output, _ now: UInt64) -> HTTP2Event? {
         step = .frameHeader
         let stream = frame.stream
-        if updatesEarned > 0 { updatesEarned -= 1 } else if let event = chargeGlitch(&output, now) { return event }
+        if let event = chargeGlitch(&output, now) { return event }
         if stream == 0 {
             guard increment > 0 else { return fail(.protocolError, .windowIncrement, &output) }
             guard sendWindow + increment <= Self.windowMax else { return fail(.flowControlError, .windowOverflow, &output) }

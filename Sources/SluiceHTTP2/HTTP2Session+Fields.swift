@@ -137,6 +137,7 @@ extension HTTP2Session {
         }
         stream.contentLeft = assembly.contentLength
         streams.add(stream)
+        earn(2)
         return .head(head)
     }
 

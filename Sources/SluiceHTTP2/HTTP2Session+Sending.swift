@@ -129,9 +129,9 @@ extension HTTP2Session {
             sendWindow -= Int64(count)
             slot.pointee.sendWindow -= Int64(count)
         }
-        // Two updates for each frame of content are no glitches, unless the windows let so little through that it was the updates which made so many frames.
-        let isDribble = count < 512 && !endsStream && (sendWindow <= 0 || slot.pointee.sendWindow <= 0)
-        if !isDribble { updatesEarned = min(updatesEarned + 2, 1_000) }
+        // Unless the windows let so little through that it was the updates which made so many frames.
+        let isDribble = count < Self.dribbleBytes && !endsStream && (sendWindow <= 0 || slot.pointee.sendWindow <= 0)
+        if !isDribble { earn(3) }
         HTTP2Frame.writeHeader(
             length: count, kind: HTTP2Frame.Kind.data, flags: endsStream ? HTTP2Frame.Flag.endStream : 0, stream: stream, at: place)
         if endsStream { endLocal(slot) }

@@ -59,6 +59,8 @@ package struct HTTP2Session: BitwiseCopyable {
     static let windowMax: Int64 = 0x7FFF_FFFF
     /// The window that every endpoint begins with (RFC 9113, 6.9.2).
     static let initialWindow: Int64 = 65_535
+    /// Content in frames of fewer bytes costs who makes us read or send it next to nothing.
+    static let dribbleBytes = 512
 
     package let role: HTTP2Role
     let limits: UnsafePointer<HTTP2Limits>
@@ -117,8 +119,8 @@ package struct HTTP2Session: BitwiseCopyable {
     // Abuse.
     var resets = TokenBucket()
     var glitches = TokenBucket()
-    /// WINDOW_UPDATE frames that content which was sent has earned.
-    var updatesEarned = 0
+    /// Frames that move nothing forward, but belong to what did: see `earn`.
+    var earned = 0
     var queuedAnswers = 0
 
     var failureCode = HTTP2ErrorCode.noError

@@ -4,7 +4,7 @@
 /// opened, and doubles with the streams that are open at once.
 struct HTTP2StreamTable: BitwiseCopyable {
     /// Released streams that are remembered, for frames that were under way when they ended.
-    static let remembered = 32
+    static let remembered = 64
 
     private struct Closed: BitwiseCopyable {
         var identifier: UInt32
