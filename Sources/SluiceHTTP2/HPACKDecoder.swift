@@ -16,6 +16,9 @@ struct HPACKDecoder: BitwiseCopyable {
         case indexed, indexing, literal, sizeUpdate
     }
 
+    /// Bytes of the table that every endpoint begins with (RFC 9113, 6.5.2).
+    static let initialTableBytes = 4_096
+
     private(set) var table: HPACKDynamicTable
     private let tables: UnsafePointer<HPACKTables>
 
@@ -40,8 +43,9 @@ struct HPACKDecoder: BitwiseCopyable {
 
     /// - Parameter maximum: bytes of the table, as RFC 7541, 4.1 counts them.
     init(maximum: Int, tables: UnsafePointer<HPACKTables>) {
-        table = HPACKDynamicTable(maximum: maximum)
-        self.maximum = table.maximum
+        // A larger one has to be taken into use by a change of size first (RFC 7541, 4.2).
+        table = HPACKDynamicTable(maximum: min(maximum, Self.initialTableBytes))
+        self.maximum = min(maximum, HPACKDynamicTable.maximumLimit)
         self.tables = tables
     }
 

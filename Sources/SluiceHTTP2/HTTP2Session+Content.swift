@@ -103,7 +103,7 @@ extension HTTP2Session {
 
     /// The caller has no use for this many bytes of `.data` any more: the other side may send as many again.
     package mutating func consumed(_ stream: UInt32, _ bytes: Int, _ output: inout HTTP2Output) {
-        guard let slot = streams.find(stream) else { return }
+        guard step != .failed, let slot = streams.find(stream) else { return }
         // What was not handed out cannot be consumed.
         let count = max(0, min(bytes, slot.pointee.held))
         slot.pointee.held -= count

@@ -66,6 +66,7 @@ extension HTTP2Session {
             identifier: identifier, state: endsStream ? .halfClosedLocal : .open, sendWindow: streamSendWindow, receiveWindow: streamReceiveWindow)
         opened.isHead = isHead
         streams.add(opened)
+        earn(2)
         return .sent
     }
 

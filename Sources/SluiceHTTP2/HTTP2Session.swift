@@ -133,7 +133,7 @@ package struct HTTP2Session: BitwiseCopyable {
         tables = HPACKTables.shared
         step = role == .server ? .preface : .frameHeader
         // Until our settings are acknowledged, the other side may go by what every endpoint begins with.
-        decoder = HPACKDecoder(maximum: max(4_096, limits.pointee.headerTableBytes), tables: tables)
+        decoder = HPACKDecoder(maximum: max(HPACKDecoder.initialTableBytes, limits.pointee.headerTableBytes), tables: tables)
         assembly = HeadAssembly(limits: limits)
     }
 
@@ -190,7 +190,7 @@ package struct HTTP2Session: BitwiseCopyable {
             output.writeSetting(HTTP2Frame.Setting.maxConcurrentStreams, limits.concurrentStreams)
             if limits.extendedConnect { output.writeSetting(HTTP2Frame.Setting.enableConnectProtocol, 1) }
         }
-        if limits.headerTableBytes != 4_096 { output.writeSetting(HTTP2Frame.Setting.headerTableSize, limits.headerTableBytes) }
+        if limits.headerTableBytes != HPACKDecoder.initialTableBytes { output.writeSetting(HTTP2Frame.Setting.headerTableSize, limits.headerTableBytes) }
         output.writeSetting(HTTP2Frame.Setting.initialWindowSize, limits.streamWindow)
         // As RFC 9113, 6.5.2 counts, a field takes 32 bytes more than its text.
         output.writeSetting(HTTP2Frame.Setting.maxHeaderListSize, limits.headBytes + limits.fields * HPACKDynamicTable.overhead)

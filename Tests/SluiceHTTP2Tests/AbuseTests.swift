@@ -197,6 +197,22 @@ import Testing
         #expect(count(peer, upTo: 500) { _ in data(1, String(repeating: "x", count: 511)) } == (52, .glitchFlood))
     }
 
+    @Test("behind a failure nothing is written any more")
+    func silence() {
+        var limits = limits
+        limits.streamWindow = 10_000
+        let peer = Peer(limits: limits)
+        peer.feed(headers(1, ends: false) + data(1, String(repeating: "x", count: 10_000)) + frame(6, 1, [1, 2, 3, 4, 5, 6, 7, 8]))
+        #expect(peer.session.isFailed)
+        _ = peer.sent()
+        peer.session.consumed(1, 10_000, &peer.output)
+        peer.session.reset(1, .cancel, &peer.output)
+        #expect(peer.sendHead(1, "HTTP/1.1 200 OK\r\n\r\n") == .closed && !peer.sendData(1, 1) && peer.session.ping(1, &peer.output) == .closed)
+        #expect(peer.session.announceEnd(&peer.output) == .closed && peer.session.endAfterLast(&peer.output) == .closed)
+        peer.release(1)
+        #expect(peer.sent() == [] && peer.session.openStreams == 0)
+    }
+
     @Test("answers that are not fetched stop the reading, however little they cost")
     func queuedAnswers() {
         let peer = Peer()

@@ -127,6 +127,16 @@ import Testing
         #expect(other.read(hex("be"), .trailers) == Outcome(text: "a: b\r\n\r\n"), "a larger one need not")
     }
 
+    @Test("a table that may be larger than usual is as large as usual until the other side says so")
+    func largerTable() {
+        let reader = BlockReader(table: 8_192)
+        let block = (0..<3).flatMap { BlockWriter.field("n\($0)", String(repeating: "v", count: 1_500), .indexing) }
+        #expect(reader.read(block, .trailers).fault == nil && reader.decoder.table.count == 2)
+        #expect(reader.read(BlockWriter.integer(8_193, prefix: 5, pattern: 0x20), .trailers) == Outcome(failure: .compression))
+        let other = BlockReader(table: 8_192)
+        #expect(other.read(BlockWriter.integer(8_192, prefix: 5, pattern: 0x20) + block, .trailers).fault == nil && other.decoder.table.count == 3)
+    }
+
     @Test("a field that is larger than the table empties it, whether or not there is room for it here")
     func largerThanTable() {
         var limits = HTTP2Limits()
