@@ -1,3 +1,4 @@
+import Foundation
 import SluiceHTTP
 import Testing
 @testable import SluiceHTTP2
@@ -114,5 +115,31 @@ import Testing
             peer.feed(Array(bytes[first...]))
             #expect(merged(peer.seen) == whole.0, "cut at \(first)")
         }
+    }
+
+    /// A folder with what clients send, one connection a file, such as the corpora of nghttp2's and H2O's fuzzers, which are not in this repository.
+    static let inputs = ProcessInfo.processInfo.environment["SLUICE_HTTP2_INPUTS"]
+
+    @Test("every connection that somebody recorded gets the same answers however it is cut", .enabled(if: inputs != nil))
+    func everyInput() throws {
+        let folder = URL(fileURLWithPath: Self.inputs ?? "")
+        let files = (FileManager.default.enumerator(atPath: folder.path)?.allObjects as? [String] ?? []).sorted()
+        var count = 0
+        for file in files {
+            guard let bytes = try? Data(contentsOf: folder.appendingPathComponent(file)) else { continue }
+            count += 1
+            var whole: ([Seen], [Sent])?
+            for piece in [Int.max, 1, 7] {
+                let peer = Peer(started: false)
+                _ = peer.sent()
+                peer.feed([UInt8](bytes), piece: piece)
+                let outcome = (merged(peer.seen), peer.sent())
+                #expect(whole == nil || (outcome.0 == whole!.0 && outcome.1 == whole!.1), "\(file), pieces of \(piece)")
+                #expect(peer.session.memory < 64 * 1024, "\(file): \(peer.session.memory)")
+                whole = whole ?? outcome
+            }
+        }
+        #expect(count > 0)
+        print("\(count) connections")
     }
 }
