@@ -164,6 +164,20 @@ package struct HTTP2Session: BitwiseCopyable {
     /// Whether content or trailers may be sent on the stream, the windows aside.
     package func maySend(_ stream: UInt32) -> Bool { streams.find(stream)?.pointee.state.maySend == true }
 
+    /// Sets what the caller keeps with a stream until its release, such as where its exchange is.
+    package func setTag(_ tag: UInt, of stream: UInt32) { streams.find(stream)?.pointee.tag = tag }
+
+    /// What the caller keeps with a stream: 0 if it has set nothing, nil if the stream is released or was never there.
+    @inline(__always)
+    package func tag(of stream: UInt32) -> UInt? { streams.find(stream)?.pointee.tag }
+
+    /// The next of the streams that are not released, in no particular order: for whoever has to look at all of them. Streams may be released between two calls.
+    ///
+    /// - Parameter place: 0 at first.
+    package func nextStream(_ place: inout Int) -> (stream: UInt32, tag: UInt)? {
+        streams.next(&place).map { ($0.pointee.identifier, $0.pointee.tag) }
+    }
+
     /// Whether a connection that begins with these bytes speaks HTTP/2 by prior knowledge (RFC 9113, 3.3); nil if they are too few to tell. No request of HTTP/1
     /// begins so: its method would be PRI, and its target the asterisk.
     package static func isPreface(_ bytes: ByteView) -> Bool? {

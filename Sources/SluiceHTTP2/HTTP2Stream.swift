@@ -45,4 +45,6 @@ struct HTTP2Stream: BitwiseCopyable {
     var held = 0
     /// Bytes of content that have to come, or -1 if nobody has said.
     var contentLeft: Int64 = -1
+    /// Whatever the caller keeps with the stream.
+    var tag: UInt = 0
 }

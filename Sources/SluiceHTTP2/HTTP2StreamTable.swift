@@ -146,6 +146,17 @@ struct HTTP2StreamTable: BitwiseCopyable {
         return nil
     }
 
+    /// The next stream in no particular order, beginning with a `place` of 0; streams may be removed between two calls.
+    func next(_ place: inout Int) -> UnsafeMutablePointer<HTTP2Stream>? {
+        guard let slots else { return nil }
+        while place < capacity {
+            let slot = slots + max(0, place)
+            place += 1
+            if slot.pointee.identifier != 0 { return slot }
+        }
+        return nil
+    }
+
     /// Runs `body` on every stream until it says true; answers with that stream.
     @inline(__always)
     func first(where body: (UnsafeMutablePointer<HTTP2Stream>) -> Bool) -> UnsafeMutablePointer<HTTP2Stream>? {

@@ -160,6 +160,27 @@ import Testing
         }
     }
 
+    @Test("streams keep what the caller keeps with them, and all of them can be gone over and let go of")
+    func tags() {
+        let peer = Peer()
+        for number in 0..<20 {
+            peer.feed(headers(UInt32(number * 2 + 1), ends: false))
+            peer.session.setTag(UInt(number + 100), of: UInt32(number * 2 + 1))
+        }
+        #expect(peer.session.tag(of: 1) == 100 && peer.session.tag(of: 39) == 119 && peer.session.tag(of: 41) == nil)
+        var place = 0
+        var seen: [UInt32: UInt] = [:]
+        while let (stream, tag) = peer.session.nextStream(&place) {
+            seen[stream] = tag
+            if stream % 4 == 1 { peer.release(stream) }
+        }
+        #expect(seen.count == 20 && seen.allSatisfy { UInt($0.key) == ($0.value - 100) * 2 + 1 } && peer.session.openStreams == 10)
+        peer.feed(frame(6, 1, [1, 2, 3, 4, 5, 6, 7, 8]))
+        place = 0
+        while let (stream, _) = peer.session.nextStream(&place) { peer.release(stream) }
+        #expect(peer.session.openStreams == 0 && peer.session.nextStream(&place) == nil)
+    }
+
     @Test("the first bytes tell HTTP/2 from HTTP/1")
     func preface() {
         func told(_ bytes: [UInt8]) -> Bool? { withExactly(bytes) { HTTP2Session.isPreface(ByteView(base: $0, count: bytes.count)) } }
