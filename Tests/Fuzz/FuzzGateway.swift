@@ -286,7 +286,7 @@ final class FuzzGateway {
         for index in services.indices where services[index].isOpen { resetService(index) }
         settle()
         let traffic = worker.counters.traffic
-        require(traffic.downstreamOpen == 0 && worker.downstreams.live == 0, "the client's connection is still there")
+        require(traffic.downstreamOpen == 0 && worker.clients.live == 0, "the client's connection is still there")
         require(traffic.upstreamOpen == 0, "\(traffic.upstreamOpen) connections to the service are still there")
         require(worker.blocks.pointee.taken == 0 && worker.outputs.pointee.taken == 0, "blocks are not given back")
         require(worker.snapshots.pointee.count == 1, "\(worker.snapshots.pointee.count) snapshots are held")

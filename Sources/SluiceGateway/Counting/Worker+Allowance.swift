@@ -5,7 +5,7 @@ import SluiceEvent
 
 extension Worker {
     /// The step that suspended is evaluated again when the keeper has been to the store, or when the exchange has waited long enough.
-    func awaitAllowance(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    func awaitAllowance(_ connection: ClientRef, _ block: ExchangeRef) {
         KeeperState.countWait(context.pointee.keeper)
         // One exchange waits once, however many of its steps and of the keeper's rounds that takes.
         if block.pointee.exchange.allowanceDeadline == 0 {

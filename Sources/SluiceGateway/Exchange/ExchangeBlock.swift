@@ -8,7 +8,7 @@ import SluiceHTTP
 /// retry and a log line possible.
 struct ExchangeBlock {
     var exchange: Exchange
-    var transfer: TransferState
+    var run: ExchangeRun
 
     /// The snapshot that the exchange began with and stays on; nil before it has begun.
     fileprivate(set) var snapshot: UnsafeMutablePointer<WorkerSnapshot>?
@@ -47,7 +47,7 @@ struct ExchangeBlock {
 }
 
 /// What the exchange's two bodies have come to. Policies never see it.
-struct TransferState {
+struct ExchangeRun {
     // MARK: Request body
 
     var requestFraming = BodyFraming.none
@@ -152,7 +152,10 @@ extension Int {
     func roundedUp(to alignment: Int) -> Int { (self + alignment - 1) & ~(alignment - 1) }
 }
 
-extension UnsafeMutablePointer<ExchangeBlock> {
+/// One exchange, by the place of its block. Good until its block is given back; whoever may come later holds a `WaitingExchange`.
+typealias ExchangeRef = UnsafeMutablePointer<ExchangeBlock>
+
+extension ExchangeRef {
     /// The exchange begins: it is on this snapshot, in which it was counted, until it ends.
     @inline(__always)
     func enter(_ snapshot: UnsafeMutablePointer<WorkerSnapshot>) {
@@ -162,8 +165,8 @@ extension UnsafeMutablePointer<ExchangeBlock> {
 
     /// Where a request id stands that is made here: `RequestIDSource.byteCount` bytes.
     var madeRequestID: UnsafeMutablePointer<UInt8> {
-        let offset = MemoryLayout<TransferState>.offset(of: \.madeRequestID).unsafelyUnwrapped
-        return (UnsafeMutableRawPointer(transfer) + offset).assumingMemoryBound(to: UInt8.self)
+        let offset = MemoryLayout<ExchangeRun>.offset(of: \.madeRequestID).unsafelyUnwrapped
+        return (UnsafeMutableRawPointer(run) + offset).assumingMemoryBound(to: UInt8.self)
     }
 
     /// Has the processor fetch what the response will ask of the exchange, which was last touched when its request was sent: with
@@ -171,13 +174,13 @@ extension UnsafeMutablePointer<ExchangeBlock> {
     @inline(__always)
     func fetchAhead() {
         Cache.fetch(self, byteCount: MemoryLayout<Exchange>.offset(of: \.upstreamPath).unsafelyUnwrapped)
-        Cache.fetch(transfer, byteCount: MemoryLayout<TransferState>.size)
+        Cache.fetch(run, byteCount: MemoryLayout<ExchangeRun>.size)
     }
 
     /// Where the exchange's transfer stands.
     @inline(__always)
-    var transfer: UnsafeMutablePointer<TransferState> {
-        let offset = MemoryLayout<ExchangeBlock>.offset(of: \.transfer).unsafelyUnwrapped
-        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: TransferState.self)
+    var run: UnsafeMutablePointer<ExchangeRun> {
+        let offset = MemoryLayout<ExchangeBlock>.offset(of: \.run).unsafelyUnwrapped
+        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: ExchangeRun.self)
     }
 }

@@ -68,7 +68,7 @@ struct FieldSelection {
 
     /// - Parameter notWritten: the kinds that a gateway writes anew and this one is told not to; a client's own pass.
     @inline(__always)
-    init(_ block: UnsafeMutablePointer<ExchangeBlock>, isPreCall: Bool, notWritten: UInt64 = 0) {
+    init(_ block: ExchangeRef, isPreCall: Bool, notWritten: UInt64 = 0) {
         let context = block.pointee.exchange.context
         let fields = block.pointee.exchange.endpoint?.pointee.fields
         self.fields = fields

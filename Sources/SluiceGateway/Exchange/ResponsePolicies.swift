@@ -34,7 +34,7 @@ struct ResponsePolicies {
     let cors: UnsafePointer<CORS.Compiled>?
 
     @inline(__always)
-    init(_ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind) {
+    init(_ block: ExchangeRef, _ kind: ResponseKind) {
         self.kind = kind
         switch kind {
         case .service, .interim, .upgrade: changes = block.pointee.exchange.endpoint?.pointee.headers

@@ -5,16 +5,16 @@ struct Suspension: BitwiseCopyable {
     private let number: UInt32
 
     /// To be made after the exchange was suspended.
-    init(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    init(_ connection: ClientRef, _ block: ExchangeRef) {
         exchange = WaitingExchange(connection)
-        number = block.pointee.transfer.suspensions
+        number = block.pointee.run.suspensions
     }
 
-    var connection: Downstream { exchange.connection }
+    var connection: ClientRef { exchange.connection }
 
     /// The exchange's block; nil if it does not wait any more, or not for this.
-    var block: UnsafeMutablePointer<ExchangeBlock>? {
-        guard let block = exchange.block, block.pointee.transfer.isSuspended, block.pointee.transfer.suspensions == number else { return nil }
+    var block: ExchangeRef? {
+        guard let block = exchange.block, block.pointee.run.isSuspended, block.pointee.run.suspensions == number else { return nil }
         return block
     }
 }

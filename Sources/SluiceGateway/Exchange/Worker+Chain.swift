@@ -19,21 +19,21 @@ extension Worker {
 
     /// Runs the chain of an exchange that was just routed.
     @inline(__always)
-    func beginChain(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) { runChain(connection, block) }
+    func beginChain(_ connection: ClientRef, _ block: ExchangeRef) { runChain(connection, block) }
 
     /// Lets a suspended exchange go on. Nothing happens if it does not wait: nothing goes on twice.
-    func goOn(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, at resumption: Resumption) {
-        guard block.pointee.transfer.isSuspended else { return assertionFailure("an exchange went on that was not waiting") }
-        block.pointee.transfer.isSuspended = false
+    func goOn(_ connection: ClientRef, _ block: ExchangeRef, at resumption: Resumption) {
+        guard block.pointee.run.isSuspended else { return assertionFailure("an exchange went on that was not waiting") }
+        block.pointee.run.isSuspended = false
         freshenClock()
-        block.pointee.transfer.isPreCall = false
+        block.pointee.run.isPreCall = false
         if resumption == .sameStep { block.pointee.exchange.step -= 1 }
         runChain(connection, block)
     }
 
     /// Runs the chain from where the exchange stands and does what it says.
     @inline(__always)
-    private func runChain(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func runChain(_ connection: ClientRef, _ block: ExchangeRef) {
         freshenClock(forDecisionByClock: block.pointee.exchange.endpoint?.pointee.goesByClock ?? true)
         switch PolicyChain.run(&block.pointee.exchange) {
         case .proceed: pass(connection)
@@ -45,11 +45,11 @@ extension Worker {
 
     /// The chain waits for something from elsewhere.
     @inline(never)
-    private func suspend(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func suspend(_ connection: ClientRef, _ block: ExchangeRef) {
         // The client's end may have come with its request.
         if connection.pointee.socket.isPeerClosed, limits.halfCloseAborts { return abort(connection) }
-        block.pointee.transfer.isSuspended = true
-        block.pointee.transfer.suspensions &+= 1
+        block.pointee.run.isSuspended = true
+        block.pointee.run.suspensions &+= 1
         switch PolicyChain.latestStep(of: block.pointee.exchange) {
         case .preCall(let preCall): awaitPreCall(preCall, connection, block)
         case .jwt: awaitKeySet(connection, block)

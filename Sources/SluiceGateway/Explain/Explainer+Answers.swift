@@ -3,7 +3,7 @@ import SluiceHTTP
 // How the walk ends: with an error, a configured response, or a request to the upstream.
 
 extension Explainer {
-    func conclude(_ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal) {
+    func conclude(_ explanation: inout Explanation, _ block: ExchangeRef, _ refusal: Refusal) {
         let body = RefusalTexts.shared.body(of: refusal)
         explanation.messageTitle = "response"
         explanation.message = headLines { worker.writeHead(&$0, block, refusal) }
@@ -17,7 +17,7 @@ extension Explainer {
     }
 
     func conclude(
-        _ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>, _ response: UnsafePointer<StoredResponse>,
+        _ explanation: inout Explanation, _ block: ExchangeRef, _ response: UnsafePointer<StoredResponse>,
         by step: Step
     ) {
         explanation.messageTitle = "response"
@@ -27,7 +27,7 @@ extension Explainer {
         if case .maintenance = step { explanation.passes = false } else { explanation.passes = true }
     }
 
-    private func addBody(_ body: String, to explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func addBody(_ body: String, to explanation: inout Explanation, _ block: ExchangeRef) {
         guard !body.isEmpty, block.pointee.exchange.head.method != .head else { return }
         explanation.message += ["", body]
     }
@@ -42,12 +42,12 @@ extension Explainer {
     }
 
     /// The chain has let the request pass: what the upstream would get, in the worker's own writing.
-    func concludeForwarding(_ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    func concludeForwarding(_ explanation: inout Explanation, _ block: ExchangeRef) {
         guard let upstream = block.pointee.exchange.domain?.pointee.upstream, upstream.pointee.targets.count > 0 else {
             return conclude(&explanation, block, .upstreamUnavailable("no upstream configured"))
         }
         let target = upstream.pointee.targets.pointer(at: 0)
-        block.pointee.transfer.target = target
+        block.pointee.run.target = target
         var writer = HeadWriter(worker.compose, capacity: worker.composeCapacity)
         worker.writeRequest(&writer, block)
         guard writer.isComplete else { return conclude(&explanation, block, .headTooLarge) }

@@ -50,7 +50,7 @@ package final class Explainer {
             conclude(&explanation, block, refusal)
             return explanation
         }
-        block.pointee.transfer.begin(block.pointee.exchange.head, at: worker.context.pointee.monotonicNanoseconds)
+        block.pointee.run.begin(block.pointee.exchange.head, at: worker.context.pointee.monotonicNanoseconds)
         let place = worker.snapshots.pointee.enter()
         block.enter(place)
         let refusal = Routing.resolve(&block.pointee.exchange, in: place.pointee.tables, trusted: trusted(request))
@@ -73,8 +73,8 @@ package final class Explainer {
         return listener.flatMap { snapshot.trusted[$0.address.value.description] } ?? snapshot.trustedEverywhere
     }
 
-    private func prepare(_ request: ExplainedRequest) -> UnsafeMutablePointer<ExchangeBlock>? {
-        let connection = worker.downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(worker)))
+    private func prepare(_ request: ExplainedRequest) -> ExchangeRef? {
+        let connection = worker.clients.take(ClientConnection(worker: Unmanaged.passUnretained(worker)))
         connection.pointee.peer = request.client
         connection.pointee.peerIsTrusted = trusted(request).contains(request.client)
         connection.pointee.isSecure = request.target.isSecure
@@ -86,7 +86,7 @@ package final class Explainer {
     }
 
     /// Puts the head into the block and parses it, as a worker does with what a socket brings.
-    private func receive(_ head: [UInt8], _ block: UnsafeMutablePointer<ExchangeBlock>) -> Refusal? {
+    private func receive(_ head: [UInt8], _ block: ExchangeRef) -> Refusal? {
         guard head.count <= worker.layout.headBytesMax else { return .headTooLarge }
         block.pointee.exchange.bytes.update(from: head, count: head.count)
         block.pointee.inputCount = head.count
@@ -124,7 +124,7 @@ package final class Explainer {
     // MARK: The chain
 
     /// Evaluates the steps as `PolicyChain.run` does, one by one.
-    private func walk(_ explanation: inout Explanation, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func walk(_ explanation: inout Explanation, _ block: ExchangeRef) {
         let steps = PolicyChain.steps(of: block.pointee.exchange)
         while block.pointee.exchange.step < steps.count {
             let step = steps[block.pointee.exchange.step]
@@ -152,7 +152,7 @@ package final class Explainer {
     }
 
     private func addUnreached(
-        _ explanation: inout Explanation, _ steps: ArenaSlice<Step>, _ block: UnsafeMutablePointer<ExchangeBlock>
+        _ explanation: inout Explanation, _ steps: ArenaSlice<Step>, _ block: ExchangeRef
     ) {
         for index in block.pointee.exchange.step..<steps.count {
             explanation.steps.append(.init(policy: "\(steps[index].name)", verdict: "not reached"))

@@ -4,17 +4,17 @@ import SluiceHTTP
 
 extension Worker {
     /// Counts the exchange, once, and logs it if a log is kept.
-    func record(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, aborted: Bool) {
-        let transfer = block.transfer
-        guard !transfer.pointee.isRecorded else { return }
-        transfer.pointee.isRecorded = true
+    func record(_ connection: ClientRef, _ block: ExchangeRef, aborted: Bool) {
+        let run = block.run
+        guard !run.pointee.isRecorded else { return }
+        run.pointee.isRecorded = true
         let now = context.pointee.monotonicNanoseconds
         if aborted { counters.traffic.aborted &+= 1 }
-        let upstream: UInt64? = transfer.pointee.upstreamStartedAt == 0 ? nil
-            : (transfer.pointee.upstreamHeadAt == 0 ? now : transfer.pointee.upstreamHeadAt) &- transfer.pointee.upstreamStartedAt
-        let duration = now &- transfer.pointee.startedAt
+        let upstream: UInt64? = run.pointee.upstreamStartedAt == 0 ? nil
+            : (run.pointee.upstreamHeadAt == 0 ? now : run.pointee.upstreamHeadAt) &- run.pointee.upstreamStartedAt
+        let duration = now &- run.pointee.startedAt
         counters.responded(
-            domain: block.pointee.exchange.domain, endpoint: block.pointee.exchange.endpoint, status: transfer.pointee.status, nanoseconds: duration, upstreamNanoseconds: upstream)
+            domain: block.pointee.exchange.domain, endpoint: block.pointee.exchange.endpoint, status: run.pointee.status, nanoseconds: duration, upstreamNanoseconds: upstream)
         guard let accessLog else { return }
         let id = requestID(block)
         accessLog.append { writer in
@@ -23,11 +23,11 @@ extension Worker {
     }
 
     private func writeLine(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, id: ByteView, duration: UInt64,
+        _ writer: inout HeadWriter, _ block: ExchangeRef, id: ByteView, duration: UInt64,
         upstream: UInt64?, aborted: Bool
     ) {
         let exchange = block.pointee.exchange
-        let transfer = block.pointee.transfer
+        let run = block.pointee.run
         writer.write(#"{"time":""#)
         writer.writeTimestamp(wallNanoseconds)
         writer.write(#"","requestId":""#)
@@ -44,26 +44,26 @@ extension Worker {
         writer.write(#"","endpoint":""#)
         if let endpoint = exchange.endpoint { writer.writeEscaped(endpoint.pointee.pattern) }
         writer.write(#"","status":"#)
-        writer.write(decimal: UInt64(transfer.status))
+        writer.write(decimal: UInt64(run.status))
         writer.write(#","requestBytes":"#)
-        writer.write(decimal: transfer.requestBodyBytes)
+        writer.write(decimal: run.requestBodyBytes)
         writer.write(#","responseBytes":"#)
-        writer.write(decimal: transfer.responseBodyBytes)
+        writer.write(decimal: run.responseBodyBytes)
         writer.write(#","durationMs":"#)
         writer.writeMilliseconds(duration)
         if let upstream {
             writer.write(#","upstreamMs":"#)
             writer.writeMilliseconds(upstream)
         }
-        if let row = transfer.refusal {
+        if let row = run.refusal {
             writer.write(#","policy":""#)
             writer.write(row.policy)
             writer.write(#"","refusal":""#)
             writer.write(row.label)
             writer.write("\"")
-            if !transfer.refusalDetail.isEmpty {
+            if !run.refusalDetail.isEmpty {
                 writer.write(#","detail":""#)
-                writer.write(transfer.refusalDetail)
+                writer.write(run.refusalDetail)
                 writer.write("\"")
             }
         }

@@ -3,8 +3,8 @@
 struct TurnQueue {
     enum Entry {
         /// With the generation that the connection had: its place may serve another one by then.
-        case downstream(Downstream, UInt32)
-        case upstream(UpstreamLink, UInt32)
+        case downstream(ClientRef, UInt32)
+        case upstream(UpstreamRef, UInt32)
     }
 
     /// How many entries are taken out before they are looked at as a part.

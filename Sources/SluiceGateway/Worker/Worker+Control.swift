@@ -68,20 +68,20 @@ extension Worker {
         idleUntil = nowMilliseconds + limits.drainIdleTimeout
         drained = done
         closeListeners(leaving: left)
-        downstreams.forEachPlace { connection in
+        clients.forEachPlace { connection in
             switch connection.pointee.state {
             case .idle:
                 // A request that has come already is answered first.
                 if connection.pointee.socket.mayRead { readRequest(connection) }
                 if connection.pointee.state == .idle { limit(connection, to: idleTimeout) }
             case .exchanging, .flushing:
-                if let block = connection.pointee.block, !block.pointee.transfer.isHeadSent {
-                    block.pointee.transfer.keepsAlive = false
+                if let block = connection.pointee.block, !block.pointee.run.isHeadSent {
+                    block.pointee.run.keepsAlive = false
                 }
             default: break
             }
         }
-        var idle: [UpstreamLink] = []
+        var idle: [UpstreamRef] = []
         upstreams.forEachPlace { if $0.pointee.state == .idle { idle.append($0) } }
         for connection in idle { close(connection) }
     }
@@ -96,7 +96,7 @@ extension Worker {
     /// Whether any client still has something to expect. One that lingers has had its last response.
     var hasExchanges: Bool {
         var found = false
-        downstreams.forEachPlace { connection in
+        clients.forEachPlace { connection in
             if connection.pointee.state != .free, connection.pointee.state != .lingering { found = true }
         }
         return found
@@ -105,7 +105,7 @@ extension Worker {
     /// Closes every connection and listener as it is: the worker ends.
     func closeEverything() {
         for listener in listeners { listener.close() }
-        downstreams.forEachPlace { connection in
+        clients.forEachPlace { connection in
             if connection.pointee.state != .free { abort(connection) }
         }
         upstreams.forEachPlace { connection in
@@ -117,7 +117,7 @@ extension Worker {
     // MARK: Key sets
 
     /// The JWT policy waits for a key set: the exchange goes on when its fetch has ended.
-    func awaitKeySet(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    func awaitKeySet(_ connection: ClientRef, _ block: ExchangeRef) {
         let fetch = UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed))
         keySetWaiters.append(.init(
             source: block.pointee.exchange.awaitedKeySet, suspension: Suspension(connection, block),

@@ -30,7 +30,7 @@ final class Worker {
     let snapshots: UnsafeMutablePointer<WorkerSnapshots>
     let origins: UnsafeMutablePointer<OriginTable>
     let random: UnsafeMutablePointer<RequestIDSource>
-    var downstreams = Slab<DownstreamConnection>()
+    var clients = Slab<ClientConnection>()
     var upstreams = Slab<UpstreamConnection>()
     var wheel: DeadlineWheel
     var queue = TurnQueue()
@@ -130,7 +130,7 @@ final class Worker {
     deinit {
         blocks.pointee.releaseAll()
         outputs.pointee.releaseAll()
-        downstreams.deallocate()
+        clients.deallocate()
         upstreams.deallocate()
         forwards.deallocate()
         wheel.deallocate()
@@ -233,7 +233,7 @@ final class Worker {
         while let entry = wheel.nextExpired(at: nowMilliseconds) {
             guard let owner = entry.pointee.owner else { continue }
             switch entry.pointee.kind {
-            case .downstream: downstreamExpired(owner.assumingMemoryBound(to: DownstreamConnection.self))
+            case .downstream: clientExpired(owner.assumingMemoryBound(to: ClientConnection.self))
             case .upstream: upstreamExpired(owner.assumingMemoryBound(to: UpstreamConnection.self))
             }
         }
@@ -257,7 +257,7 @@ final class Worker {
         if outputs.pointee.trim() { hasFreed = true }
         // Queues may hold pointers to places that are free by now.
         if queue.isEmpty, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty, preCallWaiters.isEmpty {
-            if downstreams.trim() { hasFreed = true }
+            if clients.trim() { hasFreed = true }
             if upstreams.trim() { hasFreed = true }
         }
         if hasFreed { Heap.trim() }
@@ -289,14 +289,14 @@ final class Worker {
     }
 
     /// Gives the connection another turn after the others had theirs.
-    func enqueue(_ connection: Downstream) {
+    func enqueue(_ connection: ClientRef) {
         guard !connection.pointee.isQueued else { return }
         connection.pointee.isQueued = true
         queue.append(.downstream(connection, connection.pointee.generation))
     }
 
     /// Gives the connection another turn after the others had theirs.
-    func enqueue(_ connection: UpstreamLink) {
+    func enqueue(_ connection: UpstreamRef) {
         guard !connection.pointee.isQueued else { return }
         connection.pointee.isQueued = true
         queue.append(.upstream(connection, connection.pointee.generation))
@@ -304,34 +304,34 @@ final class Worker {
 
     /// Sets a deadline `milliseconds` from this turn; 0 means none. It is never later than the request's own.
     @inline(__always)
-    func limit(_ connection: Downstream, to milliseconds: UInt64) {
+    func limit(_ connection: ClientRef, to milliseconds: UInt64) {
         let deadline = milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds
         wheel.set(connection.deadline, at: min(deadline, connection.pointee.totalUntil))
     }
 
     /// The first byte of a request has come: its time in all begins, where that has a bound.
     @inline(__always)
-    func beginTotal(_ connection: Downstream) {
+    func beginTotal(_ connection: ClientRef) {
         if limits.totalTimeout > 0 { connection.pointee.totalUntil = nowMilliseconds + limits.totalTimeout }
     }
 
     /// Sets a deadline `milliseconds` from this turn; 0 means none.
     @inline(__always)
-    func limit(_ connection: UpstreamLink, to milliseconds: UInt64) {
+    func limit(_ connection: UpstreamRef, to milliseconds: UInt64) {
         wheel.set(connection.deadline, at: milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds)
     }
 }
 
-extension Downstream {
+extension ClientRef {
     /// Where the connection's deadline stands.
     @inline(__always)
-    var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<DownstreamConnection>.offset(of: \.deadline)) }
+    var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<ClientConnection>.offset(of: \.deadline)) }
 
     /// Where the connection's event stands.
-    var event: UnsafeMutablePointer<SocketEvent> { field(MemoryLayout<DownstreamConnection>.offset(of: \.event)) }
+    var event: UnsafeMutablePointer<SocketEvent> { field(MemoryLayout<ClientConnection>.offset(of: \.event)) }
 }
 
-extension UpstreamLink {
+extension UpstreamRef {
     /// Where the connection's deadline stands.
     @inline(__always)
     var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<UpstreamConnection>.offset(of: \.deadline)) }

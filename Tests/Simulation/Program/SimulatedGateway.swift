@@ -158,7 +158,7 @@ final class SimulatedGateway {
         var found: [String] = []
         for worker in workers {
             let traffic = worker.counters.traffic
-            if traffic.downstreamOpen != 0 || worker.downstreams.live != 0 { found.append("\(traffic.downstreamOpen) client connections are counted as open") }
+            if traffic.downstreamOpen != 0 || worker.clients.live != 0 { found.append("\(traffic.downstreamOpen) client connections are counted as open") }
             if traffic.upstreamOpen != 0 { found.append("\(traffic.upstreamOpen) connections to services are counted as open") }
             if worker.blocks.pointee.taken != 0 || worker.outputs.pointee.taken != 0 { found.append("blocks are not given back") }
             if worker.snapshots.pointee.count != 1 { found.append("\(worker.snapshots.pointee.count) snapshots are held") }

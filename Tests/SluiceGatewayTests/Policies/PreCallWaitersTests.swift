@@ -12,14 +12,14 @@ struct PreCallWaitersTests {
     }
 
     private final class Bench {
-        let connection = Downstream.allocate(capacity: 1)
+        let connection = ClientRef.allocate(capacity: 1)
         private let memory = UnsafeMutableRawPointer.allocate(byteCount: MemoryLayout<ExchangeBlock>.size, alignment: 64)
-        var block: UnsafeMutablePointer<ExchangeBlock> { memory.assumingMemoryBound(to: ExchangeBlock.self) }
+        var block: ExchangeRef { memory.assumingMemoryBound(to: ExchangeBlock.self) }
 
         init() throws {
             let nobody = try #require(UnsafeRawPointer(bitPattern: 64))
-            connection.initialize(to: DownstreamConnection(worker: .fromOpaque(nobody)))
-            block.transfer.initialize(to: TransferState())
+            connection.initialize(to: ClientConnection(worker: .fromOpaque(nobody)))
+            block.run.initialize(to: ExchangeRun())
         }
 
         deinit {

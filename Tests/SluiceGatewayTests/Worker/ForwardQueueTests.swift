@@ -4,18 +4,18 @@ import Testing
 
 /// One client's connection in an exchange, without a socket and a worker.
 private final class Bench {
-    let connection = Downstream.allocate(capacity: 1)
+    let connection = ClientRef.allocate(capacity: 1)
     private let memory = UnsafeMutableRawPointer.allocate(byteCount: MemoryLayout<ExchangeBlock>.size, alignment: 64)
 
     init() throws {
         // Nothing here asks the worker anything.
         let nobody = try #require(UnsafeRawPointer(bitPattern: 64))
-        connection.initialize(to: DownstreamConnection(worker: .fromOpaque(nobody)))
+        connection.initialize(to: ClientConnection(worker: .fromOpaque(nobody)))
         connection.pointee.generation = 3
         connection.pointee.requests = 7
         connection.pointee.state = .exchanging
         connection.pointee.block = memory.assumingMemoryBound(to: ExchangeBlock.self)
-        connection.pointee.block?.transfer.initialize(to: TransferState())
+        connection.pointee.block?.transfer.initialize(to: ExchangeRun())
     }
 
     deinit {
@@ -39,13 +39,13 @@ struct ForwardQueueTests {
         connection.pointee.requests += 1
         #expect(waiting.block == nil)
         connection.pointee.requests -= 1
-        for state: DownstreamState in [.free, .idle, .readingHead, .flushing, .dropping, .lingering] {
+        for state: ClientState in [.free, .idle, .readingHead, .flushing, .dropping, .lingering] {
             connection.pointee.state = state
             #expect(waiting.block == nil)
         }
         connection.pointee.state = .exchanging
         #expect(waiting.block != nil)
-        connection.pointee.block?.transfer.pointee.isHeadSent = true
+        connection.pointee.block?.run.pointee.isHeadSent = true
         #expect(waiting.block == nil)
         connection.pointee.block = nil
         #expect(waiting.block == nil)

@@ -101,8 +101,8 @@ struct LongTurnTests {
             time.pointee.perReading = 0
             let fresh = try (0..<count).map { _ in try Socket.startConnecting(to: SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: port)).get() }
             clients += fresh
-            let open = worker.downstreams.live + count
-            for _ in 0..<100_000 where worker.downstreams.live != open { worker.turn(polling: true) }
+            let open = worker.clients.live + count
+            for _ in 0..<100_000 where worker.clients.live != open { worker.turn(polling: true) }
             return fresh
         }
 

@@ -10,7 +10,7 @@ struct MemoryTests {
     func perConnection() {
         let settings = ProcessSettings()
         let layout = ExchangeBlock.Layout(fieldsMax: settings.maxFields, headBytesMax: settings.maxHeadBytes)
-        #expect(MemoryLayout<DownstreamConnection>.stride <= 304)
+        #expect(MemoryLayout<ClientConnection>.stride <= 304)
         #expect(MemoryLayout<UpstreamConnection>.stride <= 336)
         #expect(BlockPool(blockBytes: layout.blockBytes, retained: 0).blockBytes == 132 * 1024)
         #expect(BlockPool(blockBytes: Limits.outputBytes, retained: 0).blockBytes == 196 * 1024)
@@ -107,7 +107,7 @@ struct MemoryTests {
     @Test("a turn's queue is first in, first out, and empty again after the last")
     func turns() {
         var queue = TurnQueue()
-        let places = UnsafeMutablePointer<DownstreamConnection>.allocate(capacity: 3)
+        let places = UnsafeMutablePointer<ClientConnection>.allocate(capacity: 3)
         defer { places.deallocate() }
         for index in 0..<3 { queue.append(.downstream(places + index, UInt32(index))) }
         var seen: [UInt32] = []
@@ -118,7 +118,7 @@ struct MemoryTests {
     @Test("a turn's queue that is never empty keeps no more than what waits and was taken out lately", arguments: [2, 3, 500])
     func busyTurns(connections: Int) {
         var queue = TurnQueue()
-        let places = UnsafeMutablePointer<DownstreamConnection>.allocate(capacity: 1)
+        let places = UnsafeMutablePointer<ClientConnection>.allocate(capacity: 1)
         defer { places.deallocate() }
         for number in 0..<connections { queue.append(.downstream(places, UInt32(number))) }
         for turn in 0..<20 * connections + 10_000 {

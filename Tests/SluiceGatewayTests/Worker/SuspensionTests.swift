@@ -31,8 +31,8 @@ struct SuspensionTests {
         }
 
         /// An exchange that has begun on the current snapshot.
-        func begin() throws -> (connection: Downstream, block: UnsafeMutablePointer<ExchangeBlock>) {
-            let connection = worker.downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(worker)))
+        func begin() throws -> (connection: ClientRef, block: ExchangeRef) {
+            let connection = worker.clients.take(ClientConnection(worker: Unmanaged.passUnretained(worker)))
             let memory = worker.blocks.pointee.take()
             let block = try #require(memory).assumingMemoryBound(to: ExchangeBlock.self)
             worker.prepare(block, for: connection)
@@ -43,7 +43,7 @@ struct SuspensionTests {
         }
     }
 
-    private func resource(_ block: UnsafeMutablePointer<ExchangeBlock>, _ slot: Int) -> UnsafeMutableRawPointer {
+    private func resource(_ block: ExchangeRef, _ slot: Int) -> UnsafeMutableRawPointer {
         UnsafeMutableRawPointer(block.pointee.exchange.resource(slot, as: UInt8.self))
     }
 
@@ -67,22 +67,22 @@ struct SuspensionTests {
         let bench = try Bench()
         try bench.publish("domains: []", generation: 1)
         let (connection, block) = try bench.begin()
-        let transfer = block.transfer
+        let run = block.run
         #expect(Suspension(connection, block).block == nil, "nothing waits yet")
-        transfer.pointee.isSuspended = true
-        transfer.pointee.suspensions += 1
+        run.pointee.isSuspended = true
+        run.pointee.suspensions += 1
         let first = Suspension(connection, block)
         #expect(first.block == block)
-        transfer.pointee.isSuspended = false
+        run.pointee.isSuspended = false
         #expect(first.block == nil, "it has gone on")
-        transfer.pointee.isSuspended = true
-        transfer.pointee.suspensions += 1
+        run.pointee.isSuspended = true
+        run.pointee.suspensions += 1
         #expect(first.block == nil, "it waits for something else")
         let second = Suspension(connection, block)
         #expect(second.block == block)
-        transfer.pointee.isHeadSent = true
+        run.pointee.isHeadSent = true
         #expect(second.block == nil, "it has been answered")
-        transfer.pointee.isHeadSent = false
+        run.pointee.isHeadSent = false
         connection.pointee.requests += 1
         #expect(second.block == nil, "the next request is under way")
         connection.pointee.requests -= 1

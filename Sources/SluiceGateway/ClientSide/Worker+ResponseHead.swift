@@ -7,7 +7,7 @@ extension Worker {
     /// A head that a service or a pre-call API has sent, with the framing that the client is told.
     @inline(__always)
     func writeHead(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind, _ head: ResponseHead,
+        _ writer: inout HeadWriter, _ block: ExchangeRef, _ kind: ResponseKind, _ head: ResponseHead,
         _ bytes: ByteView
     ) {
         let policies = ResponsePolicies(block, kind)
@@ -19,7 +19,7 @@ extension Worker {
             writer.write(decimal: length)
             writer.write("\r\n")
         case .chunked, .untilClose:
-            if block.pointee.transfer.responseIsChunked { writer.write("Transfer-Encoding: chunked\r\n") }
+            if block.pointee.run.responseIsChunked { writer.write("Transfer-Encoding: chunked\r\n") }
         case .none: break
         }
         finishHead(
@@ -28,7 +28,7 @@ extension Worker {
     }
 
     /// The head of an error of the catalogue.
-    func writeHead(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal) {
+    func writeHead(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal) {
         let text = RefusalTexts.shared[refusal.row]
         writer.write(text.head)
         writer.write("Content-Length: ")
@@ -39,7 +39,7 @@ extension Worker {
 
     /// The head of a configured response, in which its endpoint's changes stand already.
     func writeHead(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ response: UnsafePointer<StoredResponse>
+        _ writer: inout HeadWriter, _ block: ExchangeRef, _ response: UnsafePointer<StoredResponse>
     ) {
         writer.write(response.pointee.head)
         let kind = response.pointee.isAmended ? ResponseKind.own : .preflight
@@ -98,7 +98,7 @@ extension Worker {
     /// Date, the endpoint's and the domain's fields, what limits leave, Connection, and the empty line: the end of every head.
     @inline(__always)
     private func finishHead(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ policies: ResponsePolicies, hasDate: Bool,
+        _ writer: inout HeadWriter, _ block: ExchangeRef, _ policies: ResponsePolicies, hasDate: Bool,
         namesProtocols: Bool = false, refusal: Refusal? = nil, stored: UnsafePointer<StoredResponse>? = nil
     ) {
         if policies.kind != .interim {
@@ -121,7 +121,7 @@ extension Worker {
     /// What the domain's limits leave, as far as the settings want it told.
     @inline(__always)
     private func writeLimits(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind, _ refusal: Refusal?,
+        _ writer: inout HeadWriter, _ block: ExchangeRef, _ kind: ResponseKind, _ refusal: Refusal?,
         _ stored: UnsafePointer<StoredResponse>?
     ) {
         if limits.tellsLimits, let refusal, refusal.isForLimit {
@@ -139,8 +139,8 @@ extension Worker {
 
     /// Connection, where the client would otherwise expect something else (RFC 9112, 9.3).
     @inline(__always)
-    private func writeConnection(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        if !block.pointee.transfer.keepsAlive {
+    private func writeConnection(_ writer: inout HeadWriter, _ block: ExchangeRef) {
+        if !block.pointee.run.keepsAlive {
             writer.write("Connection: close\r\n")
         } else if block.pointee.exchange.head.minorVersion == 0 {
             writer.write("Connection: keep-alive\r\n")
@@ -150,11 +150,11 @@ extension Worker {
     /// Connection beside an Upgrade field, which it has to name (RFC 9110, 7.8).
     @inline(never)
     private func writeConnectionUpgrade(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ kind: ResponseKind
+        _ writer: inout HeadWriter, _ block: ExchangeRef, _ kind: ResponseKind
     ) {
         writer.write("Connection: upgrade")
         if kind != .upgrade {
-            if !block.pointee.transfer.keepsAlive {
+            if !block.pointee.run.keepsAlive {
                 writer.write(", close")
             } else if block.pointee.exchange.head.minorVersion == 0 {
                 writer.write(", keep-alive")

@@ -65,7 +65,7 @@ struct OriginTable {
 
     /// Lets go of an origin that no snapshot names any more.
     /// Returns its idle connections, for the caller to close.
-    mutating func remove(_ number: Int) -> [UpstreamLink] {
+    mutating func remove(_ number: Int) -> [UpstreamRef] {
         guard has(number) else { return [] }
         let idle = update(number, addresses: [])
         places[number]?.pointee.addresses.deallocate()
@@ -85,13 +85,13 @@ struct OriginTable {
 
     /// Takes over what a name resolves to: known addresses keep their pools, those that are gone end with their exchanges.
     /// Returns idle connections of addresses that are gone, for the caller to close.
-    mutating func update(_ number: Int, addresses: [IPAddress]) -> [UpstreamLink] {
+    mutating func update(_ number: Int, addresses: [IPAddress]) -> [UpstreamRef] {
         guard has(number), let owned = owned[number] else { return [] }
         let place = self[number]
         let port = owned.origin.url.port
         var known: [IPAddress: UpstreamAddressRef] = [:]
         for index in 0..<place.pointee.count { known[place.pointee.addresses[index].pointee.ip] = place.pointee.addresses[index] }
-        var orphans: [UpstreamLink] = []
+        var orphans: [UpstreamRef] = []
         place.pointee.count = 0
         for ip in addresses.prefix(owned.isUnusable ? 0 : Limits.addressesPerName) {
             let address: UpstreamAddressRef

@@ -4,8 +4,8 @@ import SluiceHTTP
 
 extension Worker {
     /// The request line, Host, the client's end-to-end fields, and what a gateway adds.
-    func writeRequest(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        guard let target = block.pointee.transfer.target else { return }
+    func writeRequest(_ writer: inout HeadWriter, _ block: ExchangeRef) {
+        guard let target = block.pointee.run.target else { return }
         writer.write(block.pointee.exchange.method)
         writer.write(" ")
         if !target.pointee.basePath.isEmpty { writer.write(target.pointee.basePath) }
@@ -28,7 +28,7 @@ extension Worker {
             writeUpgrade(&writer, block)
         }
         if block.pointee.exchange.head.expectsContinue { writer.write("Expect: 100-continue\r\n") }
-        switch block.pointee.transfer.requestFraming {
+        switch block.pointee.run.requestFraming {
         case .none, .untilClose: break
         case .length(let length):
             writer.write("Content-Length: ")
@@ -40,7 +40,7 @@ extension Worker {
     }
 
     /// The pre-call's own line and Host, with the client's end-to-end fields; never its target or body.
-    func writePreCall(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    func writePreCall(_ writer: inout HeadWriter, _ block: ExchangeRef) {
         guard case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return }
         writer.write(preCall.pointee.requestHead)
         writeClientFields(&writer, block, isPreCall: true)
@@ -52,7 +52,7 @@ extension Worker {
 
     /// Copies the client's end-to-end fields.
     private func writeClientFields(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, isPreCall: Bool = false
+        _ writer: inout HeadWriter, _ block: ExchangeRef, isPreCall: Bool = false
     ) {
         let bytes = block.pointee.exchange.headBytes
         let fields = block.pointee.exchange.head.fields
@@ -71,7 +71,7 @@ extension Worker {
     }
 
     private func writeClaims(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, _ endpoint: UnsafePointer<CompiledEndpoint>
+        _ writer: inout HeadWriter, _ block: ExchangeRef, _ endpoint: UnsafePointer<CompiledEndpoint>
     ) {
         let names = endpoint.pointee.forwardedClaims
         guard names.count > 0 else { return }
@@ -87,7 +87,7 @@ extension Worker {
         }
     }
 
-    private func writeUpgrade(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func writeUpgrade(_ writer: inout HeadWriter, _ block: ExchangeRef) {
         let bytes = block.pointee.exchange.headBytes
         let fields = block.pointee.exchange.head.fields
         for index in 0..<fields.count where fields[index].known == .upgrade {
@@ -99,7 +99,7 @@ extension Worker {
 
     /// Writes the forwarding fields, but for those that the endpoint's header changes set or remove.
     @inline(__always)
-    private func writeForwarding(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64) {
+    private func writeForwarding(_ writer: inout HeadWriter, _ block: ExchangeRef, omitting omitted: UInt64) {
         if omitted & KnownField.xForwardedFor.bit == 0 { writeForwardedFor(&writer, block) }
         writeForwardedOrigin(&writer, block, omitting: omitted)
         if omitted & KnownField.xForwardedHost.bit == 0 { writeForwardedHost(&writer, block) }
@@ -108,7 +108,7 @@ extension Worker {
         if omitted & KnownField.via.bit == 0 { writeVia(&writer, block) }
     }
 
-    private func writeForwardedFor(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func writeForwardedFor(_ writer: inout HeadWriter, _ block: ExchangeRef) {
         writer.write("X-Forwarded-For: ")
         // An untrusted peer's list would let it choose its own address in the eyes of the services behind.
         if block.pointee.exchange.peerIsTrusted { writeList(.xForwardedFor, &writer, block) }
@@ -120,7 +120,7 @@ extension Worker {
     /// what was taken off its path.
     @inline(__always)
     private func writeForwardedOrigin(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64
+        _ writer: inout HeadWriter, _ block: ExchangeRef, omitting omitted: UInt64
     ) {
         let all = KnownField.xForwardedProto.bit | KnownField.xForwardedPort.bit | KnownField.xForwardedPrefix.bit
         guard omitted & all == 0, block.pointee.exchange.head.port == nil, !block.pointee.exchange.peerIsTrusted else {
@@ -140,7 +140,7 @@ extension Worker {
     /// The same with a port in Host, or with what a trusted proxy says.
     @inline(never)
     private func writeOtherProtoAndPort(
-        _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>, omitting omitted: UInt64
+        _ writer: inout HeadWriter, _ block: ExchangeRef, omitting omitted: UInt64
     ) {
         let isTrusted = block.pointee.exchange.peerIsTrusted
         let proto = isTrusted ? block.pointee.exchange.value(of: .xForwardedProto) : nil
@@ -162,7 +162,7 @@ extension Worker {
 
     /// What was taken off the path in front of the request, by a trusted proxy and by the gateway.
     @inline(never)
-    private func writeForwardedPrefix(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func writeForwardedPrefix(_ writer: inout HeadWriter, _ block: ExchangeRef) {
         let own = block.pointee.exchange.isFoundByKey ? block.pointee.exchange.domain : nil
         if block.pointee.exchange.peerIsTrusted, let before = block.pointee.exchange.value(of: .xForwardedPrefix) {
             writer.write("X-Forwarded-Prefix: ")
@@ -179,7 +179,7 @@ extension Worker {
         }
     }
 
-    private func writeForwardedHost(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func writeForwardedHost(_ writer: inout HeadWriter, _ block: ExchangeRef) {
         if block.pointee.exchange.peerIsTrusted, let host = block.pointee.exchange.value(of: .xForwardedHost) {
             writer.writeField("X-Forwarded-Host: ", host)
         } else if block.pointee.exchange.head.authority.count > 0 {
@@ -188,7 +188,7 @@ extension Worker {
     }
 
     /// Continues the client's trace, or begins one.
-    private func writeTrace(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func writeTrace(_ writer: inout HeadWriter, _ block: ExchangeRef) {
         if let trace = block.pointee.exchange.validTraceparent { return writer.writeField("traceparent: ", trace) }
         writer.write("traceparent: 00-")
         // A pre-call, the request and its retries are one trace: its id is the one that was made for the exchange, which is the request
@@ -202,7 +202,7 @@ extension Worker {
         writer.write("-00\r\n")
     }
 
-    private func writeVia(_ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func writeVia(_ writer: inout HeadWriter, _ block: ExchangeRef) {
         let isOld = block.pointee.exchange.head.minorVersion == 0
         guard block.pointee.exchange.head.fields.present & KnownField.via.bit != 0 else {
             return writer.write(isOld ? "Via: 1.0 sluice\r\n" : "Via: 1.1 sluice\r\n")
@@ -213,7 +213,7 @@ extension Worker {
     }
 
     /// The values of all lines of a list field, each with the comma that its successor needs.
-    private func writeList(_ field: KnownField, _ writer: inout HeadWriter, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func writeList(_ field: KnownField, _ writer: inout HeadWriter, _ block: ExchangeRef) {
         let fields = block.pointee.exchange.head.fields
         guard fields.present & field.bit != 0 else { return }
         for index in 0..<fields.count where fields[index].known == field && fields[index].valueCount > 0 {
@@ -223,23 +223,23 @@ extension Worker {
     }
 
     /// The client's request id if it can go into a log and a field as it is, else a new one, made once per exchange.
-    func requestID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
-        if let known = block.pointee.transfer.requestID { return known }
+    func requestID(_ block: ExchangeRef) -> ByteView {
+        if let known = block.pointee.run.requestID { return known }
         let made = chooseRequestID(block)
-        block.pointee.transfer.requestID = made
+        block.pointee.run.requestID = made
         return made
     }
 
-    private func chooseRequestID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
+    private func chooseRequestID(_ block: ExchangeRef) -> ByteView {
         if let given = block.pointee.exchange.value(of: .xRequestID), RequestIDSource.isAcceptable(given) { return given }
         return madeID(block)
     }
 
     /// An id of 32 hexadecimal digits that is the exchange's own, made when it is first asked for.
-    private func madeID(_ block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
-        if !block.pointee.transfer.hasMadeRequestID {
+    private func madeID(_ block: ExchangeRef) -> ByteView {
+        if !block.pointee.run.hasMadeRequestID {
             random.pointee.write(into: block.madeRequestID)
-            block.pointee.transfer.hasMadeRequestID = true
+            block.pointee.run.hasMadeRequestID = true
         }
         return ByteView(base: block.madeRequestID, count: RequestIDSource.byteCount)
     }

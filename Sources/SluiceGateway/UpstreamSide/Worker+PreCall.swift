@@ -16,7 +16,7 @@ import SluiceEvent
 
 extension Worker {
     /// The chain waits for the answer of a pre-call API.
-    func awaitPreCall(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    func awaitPreCall(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: ClientRef, _ block: ExchangeRef) {
         guard let memory = preCall.pointee.memory, memory.answers.hasRoom else { return ask(preCall, connection, block) }
         share(preCall, memory, connection, block, until: nowMilliseconds + preCall.pointee.timeoutMilliseconds)
     }
@@ -25,10 +25,10 @@ extension Worker {
     /// - Returns: the flight that the exchange waits for; nil if it does not wait.
     @discardableResult
     private func share(
-        _ preCall: UnsafePointer<PreCall.Compiled>, _ memory: PreCall.Compiled.Memory, _ connection: Downstream,
-        _ block: UnsafeMutablePointer<ExchangeBlock>, until deadline: UInt64
+        _ preCall: UnsafePointer<PreCall.Compiled>, _ memory: PreCall.Compiled.Memory, _ connection: ClientRef,
+        _ block: ExchangeRef, until deadline: UInt64
     ) -> PreCallFlights.Number? {
-        block.pointee.transfer.isPreCall = true
+        block.pointee.run.isPreCall = true
         let key = memory.key(of: block.pointee.exchange)
         for _ in 0..<Limits.preCallClaims {
             let claim = memory.flights.claim(key, worker: number)
@@ -36,7 +36,7 @@ extension Worker {
                 preCallWaiters.append([.init(suspension: Suspension(connection, block), deadline: deadline)], to: flight)
                 return flight
             }
-            if case .asker(let flight) = claim { block.pointee.transfer.flight = flight }
+            if case .asker(let flight) = claim { block.pointee.run.flight = flight }
             // Who asked has remembered the answer before the flight's end: it may have come since this exchange looked for it.
             if memory.answers.contains(key, at: context.pointee.monotonicNanoseconds) {
                 endFlight(block, .passed)
@@ -50,23 +50,23 @@ extension Worker {
     }
 
     /// Sends the question.
-    private func ask(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        block.pointee.transfer.isPreCall = true
-        block.pointee.transfer.attempts = 0
-        block.pointee.transfer.preCallUntil = nowMilliseconds + preCall.pointee.timeoutMilliseconds
+    private func ask(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: ClientRef, _ block: ExchangeRef) {
+        block.pointee.run.isPreCall = true
+        block.pointee.run.attempts = 0
+        block.pointee.run.preCallUntil = nowMilliseconds + preCall.pointee.timeoutMilliseconds
         attempt(connection, block, freshOnly: false)
     }
 
     /// The exchange asks no longer; told to those who wait for the answer. Nothing if it never asked for others.
     @inline(__always)
-    func endFlight(_ block: UnsafeMutablePointer<ExchangeBlock>, _ outcome: PreCallMemory.Outcome) {
-        if block.pointee.transfer.flight != 0 { endSharedFlight(block, outcome) }
+    func endFlight(_ block: ExchangeRef, _ outcome: PreCallMemory.Outcome) {
+        if block.pointee.run.flight != 0 { endSharedFlight(block, outcome) }
     }
 
     @inline(never)
-    private func endSharedFlight(_ block: UnsafeMutablePointer<ExchangeBlock>, _ outcome: PreCallMemory.Outcome) {
-        let flight = block.pointee.transfer.flight
-        block.pointee.transfer.flight = 0
+    private func endSharedFlight(_ block: ExchangeRef, _ outcome: PreCallMemory.Outcome) {
+        let flight = block.pointee.run.flight
+        block.pointee.run.flight = 0
         block.pointee.snapshot?.pointee.tables.pointee.preCalls._withUnsafeGuaranteedRef { $0.end(flight, outcome) }
     }
 

@@ -15,7 +15,7 @@ let upstreamCallback: SocketCallback = { _, what, owner in
 }
 
 extension Worker {
-    func upstreamReady(_ connection: UpstreamLink, _ what: Readiness) {
+    func upstreamReady(_ connection: UpstreamRef, _ what: Readiness) {
         freshenClock()
         connection.pointee.socket.note(what)
         if what.has(.writable) {
@@ -29,7 +29,7 @@ extension Worker {
     }
 
     /// Does what the connection's state allows with what may be read.
-    func advance(_ connection: UpstreamLink) {
+    func advance(_ connection: UpstreamRef) {
         switch connection.pointee.state {
         case .free, .connecting: break
         case .handshaking: continueHandshake(connection)
@@ -43,7 +43,7 @@ extension Worker {
     // MARK: Opening
 
     /// Starts a connection to the address for the exchange. The errno if the kernel refuses at once.
-    func connect(_ address: UpstreamAddressRef, for downstream: Downstream) -> SocketError? {
+    func connect(_ address: UpstreamAddressRef, for downstream: ClientRef) -> SocketError? {
         switch Socket.startConnecting(to: address.pointee.address) {
         case .failure(let error): return error
         case .success(let descriptor):
@@ -66,7 +66,7 @@ extension Worker {
         }
     }
 
-    private func takePlace() -> UpstreamLink {
+    private func takePlace() -> UpstreamRef {
         let connection = upstreams.take(UpstreamConnection(worker: Unmanaged.passUnretained(self)))
         connection.pointee.deadline = Deadline(owner: connection, kind: .upstream)
         connection.pointee.output.owed = 0
@@ -74,20 +74,20 @@ extension Worker {
     }
 
     /// Binds the connection and the exchange to each other.
-    func attach(_ connection: UpstreamLink, _ downstream: Downstream) {
+    func attach(_ connection: UpstreamRef, _ downstream: ClientRef) {
         connection.pointee.downstream = downstream
         downstream.pointee.upstream = connection
         connection.pointee.address?.pointee.outstanding += 1
     }
 
     /// Lets the exchange go on without the connection.
-    func detach(_ connection: UpstreamLink) {
+    func detach(_ connection: UpstreamRef) {
         guard let downstream = connection.pointee.downstream else { return }
         connection.pointee.downstream = nil
         downstream.pointee.upstream = nil
     }
 
-    private func finishConnecting(_ connection: UpstreamLink) -> Bool {
+    private func finishConnecting(_ connection: UpstreamRef) -> Bool {
         let error = Socket.pendingError(connection.pointee.socket.descriptor)
         guard error == 0 else {
             connectFailed(connection, error)
@@ -108,7 +108,7 @@ extension Worker {
         return connection.pointee.state == .active
     }
 
-    private func continueHandshake(_ connection: UpstreamLink) {
+    private func continueHandshake(_ connection: UpstreamRef) {
         guard let tls = connection.pointee.socket.tls else { return close(connection) }
         let outcome = tls.handshake()
         noteLongWork()
@@ -121,7 +121,7 @@ extension Worker {
         }
     }
 
-    private func connected(_ connection: UpstreamLink) {
+    private func connected(_ connection: UpstreamRef) {
         connection.pointee.state = .active
         sendRequest(connection)
     }
@@ -130,7 +130,7 @@ extension Worker {
 
     /// Sends, or queues what the socket does not take. False if the connection is broken.
     @inline(__always)
-    func send(_ connection: UpstreamLink, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    func send(_ connection: UpstreamRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
         var sent = 0
         if connection.pointee.output.isEmpty {
             switch connection.pointee.socket.send(bytes, count) {
@@ -145,7 +145,7 @@ extension Worker {
     }
 
     /// Sends what is queued, as far as the socket takes it.
-    private func flush(_ connection: UpstreamLink) {
+    private func flush(_ connection: UpstreamRef) {
         while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
             switch connection.pointee.socket.send(front, connection.pointee.output.count) {
             case .bytes(let count):
@@ -159,7 +159,7 @@ extension Worker {
                 // It may have answered before it stopped reading; the answer is worth more than the error. Of the request nothing
                 // may follow: with a hole in it, it would look whole.
                 connection.pointee.output.clear(to: &outputs.pointee)
-                connection.pointee.downstream?.pointee.block?.pointee.transfer.upstreamKeepsAlive = false
+                connection.pointee.downstream?.pointee.block?.pointee.run.upstreamKeepsAlive = false
                 connection.pointee.socket.endSending()
                 connection.pointee.socket.mayRead = true
                 return
@@ -170,13 +170,13 @@ extension Worker {
     }
 
     /// From here on the service is to take something of what waits for it.
-    private func noteOwed(_ connection: UpstreamLink) {
+    private func noteOwed(_ connection: UpstreamRef) {
         connection.pointee.output.owed = UInt32(clamping: Socket.unacknowledged(connection.pointee.socket.descriptor))
     }
 
     /// Whether the service took some of what waits for it in its time, although the kernel reported no room; see `hasTaken` for clients.
     /// Always false for a request that the kernel took at once.
-    func hasTaken(_ connection: UpstreamLink) -> Bool {
+    func hasTaken(_ connection: UpstreamRef) -> Bool {
         let owed = connection.pointee.output.owed
         noteOwed(connection)
         return connection.pointee.output.owed < owed
@@ -188,7 +188,7 @@ extension Worker {
     /// asked for, is none: what it said would be taken for the response to come. Nor is one that may be about to end, for a request that
     /// must not be sent twice.
     @inline(__always)
-    func takeIdle(_ address: UpstreamAddressRef, mayRepeat: Bool) -> UpstreamLink? {
+    func takeIdle(_ address: UpstreamAddressRef, mayRepeat: Bool) -> UpstreamRef? {
         guard var connection = address.pointee.firstIdle else { return nil }
         while connection.pointee.socket.mayRead || Readiness.isDue(connection.event) {
             let next = connection.pointee.nextIdle
@@ -207,7 +207,7 @@ extension Worker {
         return connection
     }
 
-    private func unlinkIdle(_ connection: UpstreamLink, _ address: UpstreamAddressRef) {
+    private func unlinkIdle(_ connection: UpstreamRef, _ address: UpstreamAddressRef) {
         if let previous = connection.pointee.previousIdle {
             previous.pointee.nextIdle = connection.pointee.nextIdle
         } else {
@@ -220,7 +220,7 @@ extension Worker {
     }
 
     /// The exchange is over: keeps the connection for the next one, or closes it.
-    func release(_ connection: UpstreamLink, isReusable: Bool) {
+    func release(_ connection: UpstreamRef, isReusable: Bool) {
         guard let address = connection.pointee.address else { return close(connection) }
         detach(connection)
         guard isReusable, !connection.pointee.socket.isPeerClosed, connection.pointee.output.isEmpty, !address.pointee.isRetired,
@@ -240,7 +240,7 @@ extension Worker {
     }
 
     /// Anything that an idle connection has to say means that it is no good: its end, or a response that nobody asked for.
-    private func closeIdle(_ connection: UpstreamLink) {
+    private func closeIdle(_ connection: UpstreamRef) {
         // TLS sends session tickets and key updates of its own accord: they are no data.
         if connection.pointee.socket.tls != nil || !connection.pointee.socket.isPeerClosed {
             var byte: UInt8 = 0
@@ -255,12 +255,12 @@ extension Worker {
     }
 
     /// Milliseconds since the connection was given to the pool.
-    private func idleTime(_ connection: UpstreamLink) -> UInt64 {
+    private func idleTime(_ connection: UpstreamRef) -> UInt64 {
         UInt64(UInt32(truncatingIfNeeded: nowMilliseconds) &- connection.pointee.idleSince)
     }
 
     /// The service has closed a connection that was idle, or has answered nothing on one that was.
-    func noteClosed(_ connection: UpstreamLink) {
+    func noteClosed(_ connection: UpstreamRef) {
         guard let address = connection.pointee.address else { return }
         address.pointee.idleLifetime.noteClosed(after: idleTime(connection), at: nowMilliseconds)
     }
@@ -275,7 +275,7 @@ extension Worker {
     // MARK: Closing
 
     /// Gives everything back and closes the descriptor. The exchange, if one is attached, must have been taken care of.
-    func close(_ connection: UpstreamLink) {
+    func close(_ connection: UpstreamRef) {
         guard connection.pointee.state != .free else { return }
         detach(connection)
         wheel.remove(connection.deadline)
@@ -302,7 +302,7 @@ extension Worker {
     }
 
     /// Keeps the beginning of something that has not come whole. False without memory.
-    func carry(_ connection: UpstreamLink, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    func carry(_ connection: UpstreamRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
         if connection.pointee.carry == nil { connection.pointee.carry = outputs.pointee.take() }
         guard let memory = connection.pointee.carry, count <= outputs.pointee.blockBytes else { return false }
         memory.copyMemory(from: bytes, byteCount: count)
@@ -310,7 +310,7 @@ extension Worker {
         return true
     }
 
-    func dropCarry(_ connection: UpstreamLink) {
+    func dropCarry(_ connection: UpstreamRef) {
         if let memory = connection.pointee.carry { outputs.pointee.give(back: memory) }
         connection.pointee.carry = nil
         connection.pointee.carryCount = 0
@@ -318,7 +318,7 @@ extension Worker {
 
     // MARK: Deadlines
 
-    func upstreamExpired(_ connection: UpstreamLink) {
+    func upstreamExpired(_ connection: UpstreamRef) {
         switch connection.pointee.state {
         case .free: break
         case .idle:

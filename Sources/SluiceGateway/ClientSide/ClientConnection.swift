@@ -5,11 +5,11 @@ import SluiceHTTP
 ///
 /// While it is idle it holds nothing but this: the exchange block comes with the first byte of a request and goes with
 /// the last byte of the response.
-struct DownstreamConnection {
+struct ClientConnection {
     var event = SocketEvent()
     /// Tells a queue entry that was made for an earlier connection in this place.
     var generation: UInt32 = 0
-    var state = DownstreamState.free
+    var state = ClientState.free
     var socket = PeerSocket()
     /// Whether a turn of this connection is queued already.
     var isQueued = false
@@ -23,8 +23,8 @@ struct DownstreamConnection {
     /// tunnels, and where there is no such bound.
     var totalUntil = Deadline.never
     let worker: Unmanaged<Worker>
-    var block: UnsafeMutablePointer<ExchangeBlock>?
-    var upstream: UpstreamLink?
+    var block: ExchangeRef?
+    var upstream: UpstreamRef?
     var output = OutputQueue()
     /// The client's end of the connection, by its PROXY header if that is believed.
     var peer = IPAddress(v4: 0)
@@ -39,10 +39,10 @@ struct DownstreamConnection {
 }
 
 /// A client's connection, as the worker's functions take it.
-typealias Downstream = UnsafeMutablePointer<DownstreamConnection>
+typealias ClientRef = UnsafeMutablePointer<ClientConnection>
 
 /// What a client's connection is doing. Exactly one of these at any time.
-enum DownstreamState: UInt8 {
+enum ClientState: UInt8 {
     /// The place is not in use.
     case free
     /// TLS is being set up.

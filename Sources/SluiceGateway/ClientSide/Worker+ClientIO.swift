@@ -6,16 +6,16 @@ import SluiceHTTP
 // decided in `Worker+Requests`, `Worker+RequestBody` and `Worker+Responses`.
 
 /// The event callback of every client connection.
-let downstreamCallback: SocketCallback = { _, what, owner in
+let clientCallback: SocketCallback = { _, what, owner in
     guard let owner else { return }
-    let connection = owner.assumingMemoryBound(to: DownstreamConnection.self)
+    let connection = owner.assumingMemoryBound(to: ClientConnection.self)
     connection.pointee.worker._withUnsafeGuaranteedRef {
-        $0.downstreamReady(connection, Readiness(rawValue: what))
+        $0.clientReady(connection, Readiness(rawValue: what))
     }
 }
 
 extension Worker {
-    func downstreamReady(_ connection: Downstream, _ what: Readiness) {
+    func clientReady(_ connection: ClientRef, _ what: Readiness) {
         freshenClock()
         connection.pointee.socket.note(what)
         if what.has(.writable), !connection.pointee.output.isEmpty {
@@ -27,7 +27,7 @@ extension Worker {
     }
 
     /// Does what the connection's state allows with what may be read.
-    func resume(_ connection: Downstream) {
+    func resume(_ connection: ClientRef) {
         switch connection.pointee.state {
         case .free, .flushing: break
         case .handshaking: continueHandshake(connection)
@@ -35,7 +35,7 @@ extension Worker {
         case .idle, .readingHead: readRequest(connection)
         case .exchanging: receiveRequestBody(connection)
         case .dropping: dropRequestBody(connection)
-        case .tunnelling: tunnelFromDownstream(connection)
+        case .tunnelling: tunnelFromClient(connection)
         case .lingering: linger(connection)
         }
     }
@@ -44,7 +44,7 @@ extension Worker {
 
     /// Sends, or queues what the socket does not take. False if the connection is broken; the caller then aborts it.
     @inline(__always)
-    func send(_ connection: Downstream, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    func send(_ connection: ClientRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
         var sent = 0
         if connection.pointee.output.isEmpty {
             switch connection.pointee.socket.send(bytes, count) {
@@ -59,7 +59,7 @@ extension Worker {
     }
 
     /// Sends what is queued, as far as the socket takes it; with the last byte the exchange goes on.
-    private func flush(_ connection: Downstream) {
+    private func flush(_ connection: ClientRef) {
         while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
             switch connection.pointee.socket.send(front, connection.pointee.output.count) {
             case .bytes(let count):
@@ -73,14 +73,14 @@ extension Worker {
     }
 
     /// The client has its time to take some of what waits for it.
-    private func awaitTaking(_ connection: Downstream) {
+    private func awaitTaking(_ connection: ClientRef) {
         connection.pointee.output.owed = UInt32(clamping: Socket.unacknowledged(connection.pointee.socket.descriptor))
         limit(connection, to: limits.writeTimeout)
     }
 
     /// Whether the client took something in its time, and not less than it must; it has the same time again then. A large buffer of
     /// the kernel's reports room only when a third of it is free, which slow clients that read all the time may not reach.
-    private func hasTaken(_ connection: Downstream) -> Bool {
+    private func hasTaken(_ connection: ClientRef) -> Bool {
         let owed = Int(connection.pointee.output.owed)
         let taken = owed - Socket.unacknowledged(connection.pointee.socket.descriptor)
         guard taken > 0, UInt64(taken) * 1000 >= limits.rateMin * limits.writeTimeout else { return false }
@@ -88,7 +88,7 @@ extension Worker {
         return true
     }
 
-    private func outputDrained(_ connection: Downstream) {
+    private func outputDrained(_ connection: ClientRef) {
         switch connection.pointee.state {
         case .flushing: continueStoredBody(connection)
         case .exchanging:
@@ -107,7 +107,7 @@ extension Worker {
 
     /// Ends the connection after its last response: in order, so that the client reads the response even if it is still
     /// sending (RFC 9112, 9.6).
-    func closeInOrder(_ connection: Downstream) {
+    func closeInOrder(_ connection: ClientRef) {
         releaseBlock(connection)
         connection.pointee.socket.endSending()
         guard !connection.pointee.socket.isAtEnd else { return close(connection) }
@@ -117,7 +117,7 @@ extension Worker {
     }
 
     /// Throws away what the client still sends, until it closes or the time is up.
-    private func linger(_ connection: Downstream) {
+    private func linger(_ connection: ClientRef) {
         var reads = 0
         while connection.pointee.socket.mayRead {
             guard reads < Limits.readsPerTurn else { return enqueue(connection) }
@@ -134,11 +134,11 @@ extension Worker {
 
     /// Ends the exchange and the connection at once, with a reset if a response was under way: the client must not take
     /// what it has for the whole.
-    func abort(_ connection: Downstream) {
+    func abort(_ connection: ClientRef) {
         switch connection.pointee.state {
         case .exchanging, .flushing:
             if let block = connection.pointee.block {
-                if block.pointee.transfer.isHeadSent { Socket.resetOnClose(connection.pointee.socket.descriptor) }
+                if block.pointee.run.isHeadSent { Socket.resetOnClose(connection.pointee.socket.descriptor) }
                 record(connection, block, aborted: true)
             }
             close(connection)
@@ -148,7 +148,7 @@ extension Worker {
     }
 
     /// Gives everything back and closes the descriptor.
-    func close(_ connection: Downstream) {
+    func close(_ connection: ClientRef) {
         guard connection.pointee.state != .free else { return }
         if let upstream = connection.pointee.upstream {
             detach(upstream)
@@ -169,18 +169,18 @@ extension Worker {
         connection.pointee.generation &+= 1
         counters.traffic.downstreamOpen -= 1
         forget(connection)
-        downstreams.give(back: connection)
+        clients.give(back: connection)
     }
 
     /// The exchange is over, however it ended: nothing of it is held any more.
     @inline(__always)
-    func leaveExchange(_ block: UnsafeMutablePointer<ExchangeBlock>) {
+    func leaveExchange(_ block: ExchangeRef) {
         endFlight(block, .failed)
         if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
     }
 
     /// Returns the exchange's block; the snapshot that it used may be retired with it.
-    func releaseBlock(_ connection: Downstream) {
+    func releaseBlock(_ connection: ClientRef) {
         guard let block = connection.pointee.block else { return }
         connection.pointee.block = nil
         leaveExchange(block)
@@ -189,7 +189,7 @@ extension Worker {
 
     // MARK: Deadlines
 
-    func downstreamExpired(_ connection: Downstream) {
+    func clientExpired(_ connection: ClientRef) {
         let isTotal = connection.pointee.totalUntil <= nowMilliseconds
         if isTotal {
             counters.traffic.totalTimeouts &+= 1

@@ -19,7 +19,7 @@ import Synchronization
 /// descriptor has a client of its own, and whose, nobody can choose.
 ///
 /// Sendable, because its members do not change and the words that they point to are atomic. Any thread.
-final class ClientConnections: @unchecked Sendable {
+final class ConnectionsPerClient: @unchecked Sendable {
     private static let bucketWords = 8
     private static let countBits: UInt64 = 24
     /// Above any number of descriptors; reached by nobody.

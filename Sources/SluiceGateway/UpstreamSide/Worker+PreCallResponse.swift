@@ -7,7 +7,7 @@ import SluiceHTTP
 extension Worker {
     /// The pre-call API lets the request pass: its body is of no interest, and the chain goes on.
     func preCallPassed(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
+        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
         _ head: ResponseHead, _ bytes: ByteView
     ) {
         if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
@@ -30,7 +30,7 @@ extension Worker {
     }
 
     /// Reads the rest of a response that nobody waits for.
-    func discardResponse(_ upstream: UpstreamLink) {
+    func discardResponse(_ upstream: UpstreamRef) {
         while upstream.pointee.socket.mayRead, upstream.pointee.state == .discarding {
             switch upstream.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
             case .bytes(let count):
@@ -42,7 +42,7 @@ extension Worker {
         }
     }
 
-    private func discard(_ upstream: UpstreamLink, _ start: UnsafeMutablePointer<UInt8>, _ count: Int) {
+    private func discard(_ upstream: UpstreamRef, _ start: UnsafeMutablePointer<UInt8>, _ count: Int) {
         upstream.pointee.discard.total += UInt64(count)
         guard upstream.pointee.discard.total <= Limits.preCallBodyBytes else { return close(upstream) }
         switch upstream.pointee.discard.framing {

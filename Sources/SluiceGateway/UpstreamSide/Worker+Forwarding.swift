@@ -7,7 +7,7 @@ import SluiceHTTP
 
 extension Worker {
     /// The chain lets the request pass: it is sent on at the end of the turn, or with the next fifteen.
-    func pass(_ connection: Downstream) {
+    func pass(_ connection: ClientRef) {
         forwards.append(WaitingExchange(connection))
         if forwards.isFull { sendOn() }
     }
@@ -21,12 +21,12 @@ extension Worker {
     }
 
     /// Sends the request to the domain's upstream.
-    private func forward(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func forward(_ connection: ClientRef, _ block: ExchangeRef) {
         // Its end may have come with the request.
         if connection.pointee.socket.isPeerClosed, limits.halfCloseAborts { return abort(connection) }
-        block.pointee.transfer.isPreCall = false
-        block.pointee.transfer.attempts = 0
-        block.pointee.transfer.upstreamStartedAt = context.pointee.monotonicNanoseconds
+        block.pointee.run.isPreCall = false
+        block.pointee.run.attempts = 0
+        block.pointee.run.upstreamStartedAt = context.pointee.monotonicNanoseconds
         guard block.pointee.exchange.domain?.pointee.upstream != nil else {
             return answer(connection, block, .upstreamUnavailable("no upstream configured"))
         }
@@ -34,15 +34,15 @@ extension Worker {
     }
 
     /// Tries once: a pooled connection to the address with the least outstanding exchanges, else a new one.
-    func attempt(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, freshOnly: Bool) {
-        block.pointee.transfer.attempts &+= 1
-        block.pointee.transfer.isRequestSent = false
-        block.pointee.transfer.upstreamKeepsAlive = true
-        block.pointee.transfer.interimCount = 0
+    func attempt(_ connection: ClientRef, _ block: ExchangeRef, freshOnly: Bool) {
+        block.pointee.run.attempts &+= 1
+        block.pointee.run.isRequestSent = false
+        block.pointee.run.upstreamKeepsAlive = true
+        block.pointee.run.interimCount = 0
         guard let address = choose(block) else {
             return fail(connection, .upstreamUnavailable("no healthy upstream address"))
         }
-        if block.pointee.transfer.attempts == 1 {
+        if block.pointee.run.attempts == 1 {
             origins.pointee[address.pointee.origin].pointee.retryBudget.noteRequest(at: nowMilliseconds / 1000)
         }
         if !freshOnly, let idle = takeIdle(address, mayRepeat: mayRepeat(block)) {
@@ -68,15 +68,15 @@ extension Worker {
     /// Whether the request could be sent again, should the connection turn out to be closed: seeing it twice would do no harm
     /// (RFC 9110, 9.2.2), and what there is of its body stands in the block.
     @inline(__always)
-    private func mayRepeat(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+    private func mayRepeat(_ block: ExchangeRef) -> Bool {
         guard isRepeatable(block) else { return false }
-        return block.pointee.transfer.isPreCall || block.pointee.transfer.requestBody == .complete || isWhole(block)
+        return block.pointee.run.isPreCall || block.pointee.run.requestBody == .complete || isWhole(block)
     }
 
     /// Whether seeing the request twice would do no harm: by the method of the pre-call, or of the client's request.
     @inline(__always)
-    private func isRepeatable(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
-        guard block.pointee.transfer.isPreCall else { return block.pointee.exchange.head.method.isIdempotent }
+    private func isRepeatable(_ block: ExchangeRef) -> Bool {
+        guard block.pointee.run.isPreCall else { return block.pointee.exchange.head.method.isIdempotent }
         guard case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return false }
         return preCall.pointee.isIdempotent
     }
@@ -85,9 +85,9 @@ extension Worker {
 
     /// The usable address with the fewest exchanges under way; equals take turns. Also settles which URL of the list is
     /// meant, because each may have a path of its own. Nil if none resolves, all are ejected, or the circuit of the only one is open.
-    private func choose(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UpstreamAddressRef? {
-        if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
-            block.pointee.transfer.target = nil
+    private func choose(_ block: ExchangeRef) -> UpstreamAddressRef? {
+        if block.pointee.run.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
+            block.pointee.run.target = nil
             let origin = origins.pointee[preCall.pointee.origin]
             if origin.pointee.count == 1 { return only(origin.pointee.addresses[0]) }
             var best: UpstreamAddressRef?
@@ -99,12 +99,12 @@ extension Worker {
         // One URL with one address, as nearly all are.
         if targets.count == 1 {
             let target = targets.pointer(at: 0)
-            block.pointee.transfer.target = target
+            block.pointee.run.target = target
             let origin = origins.pointee[target.pointee.origin]
             if origin.pointee.count == 1 { return only(origin.pointee.addresses[0]) }
         }
         if let single = onlyTarget(targets) {
-            block.pointee.transfer.target = single
+            block.pointee.run.target = single
             return only(origins.pointee[single.pointee.origin].pointee.addresses[0])
         }
         var best: UpstreamAddressRef?
@@ -112,7 +112,7 @@ extension Worker {
             let target = targets.pointer(at: (index &+ rotation) % targets.count)
             let before = best
             consider(target.pointee.origin, &best)
-            if best != before { block.pointee.transfer.target = target }
+            if best != before { block.pointee.run.target = target }
         }
         rotation &+= 1
         return taken(best)
@@ -170,29 +170,29 @@ extension Worker {
     // MARK: Sending
 
     /// Writes the request to an open connection, with as much of the body as has come.
-    func sendRequest(_ upstream: UpstreamLink) {
+    func sendRequest(_ upstream: UpstreamRef) {
         guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
         var writer = HeadWriter(compose, capacity: composeCapacity)
-        if block.pointee.transfer.isPreCall {
+        if block.pointee.run.isPreCall {
             writePreCall(&writer, block)
         } else {
             writeRequest(&writer, block)
-            if block.pointee.transfer.requestBody != .complete {
+            if block.pointee.run.requestBody != .complete {
                 // A body that is whole in the block can be sent again from there; a chunked one is decoded in place.
                 let whole = isWhole(block)
                 let start = block.pointee.inputUsed
-                let count = block.pointee.transfer.requestRemaining
+                let count = block.pointee.run.requestRemaining
                 switch takeBody(block) {
                 case .piece(let piece): writeBody(&writer, piece, block)
                 case .refused(let refusal): return fail(connection, refusal)
                 }
                 if whole {
-                    block.pointee.transfer.replay = (start, count)
+                    block.pointee.run.replay = (start, count)
                 } else {
-                    block.pointee.transfer.isReplayable = block.pointee.transfer.requestBodyBytes == 0
-                        && block.pointee.transfer.requestBody == .receiving
+                    block.pointee.run.isReplayable = block.pointee.run.requestBodyBytes == 0
+                        && block.pointee.run.requestBody == .receiving
                 }
-            } else if let replay = block.pointee.transfer.replay {
+            } else if let replay = block.pointee.run.replay {
                 let body = ByteView(base: block.pointee.exchange.bytes + replay.start, count: Int(replay.count))
                 writer.write(body)
             }
@@ -202,11 +202,11 @@ extension Worker {
         if CeilingMeter.isLate(block.pointee.exchange.charge, now: clock.monotonicNanoseconds()), !moveCharge(block) {
             return fail(connection, .ceilingExceeded)
         }
-        block.pointee.transfer.isRequestSent = true
+        block.pointee.run.isRequestSent = true
         guard send(upstream, writer.start, writer.count) else { return upstreamBroken(upstream) }
         requestSent(upstream)
         // More of the body may wait in the client's socket, or a reset that came with the head: see `receive`.
-        if !block.pointee.transfer.isPreCall, isReceivingRequestBody(connection) {
+        if !block.pointee.run.isPreCall, isReceivingRequestBody(connection) {
             limit(connection, to: limits.bodyTimeout)
             connection.pointee.socket.mayRead = true
             enqueue(connection)
@@ -216,65 +216,65 @@ extension Worker {
     /// What is decided and sent in this turn has taken so long that a request leaves later than its ceiling was charged for. False if it may
     /// not leave any more.
     @inline(never)
-    private func moveCharge(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+    private func moveCharge(_ block: ExchangeRef) -> Bool {
         readClock()
         guard case .ceiling(let ceiling) = PolicyChain.steps(of: block.pointee.exchange)[0] else { return true }
         return ceiling.moveCharge(&block.pointee.exchange)
     }
 
     /// Whether a body of known length stands in the block to its last byte.
-    private func isWhole(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
-        guard case .length = block.pointee.transfer.requestFraming else { return false }
-        return UInt64(block.pointee.inputCount - block.pointee.inputUsed) >= block.pointee.transfer.requestRemaining
+    private func isWhole(_ block: ExchangeRef) -> Bool {
+        guard case .length = block.pointee.run.requestFraming else { return false }
+        return UInt64(block.pointee.inputCount - block.pointee.inputUsed) >= block.pointee.run.requestRemaining
     }
 
     /// From the last byte handed over the upstream has its time to answer.
-    func requestSent(_ upstream: UpstreamLink) {
+    func requestSent(_ upstream: UpstreamRef) {
         guard let block = upstream.pointee.downstream?.pointee.block else { return }
         limit(upstream, to: answerTimeout(block))
     }
 
     /// Milliseconds in which the service has to begin, and to go on, answering. Never 0, which would be no limit.
-    func answerTimeout(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
-        if block.pointee.transfer.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
+    func answerTimeout(_ block: ExchangeRef) -> UInt64 {
+        if block.pointee.run.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
             // Only what is passed on as the client's answer may take its time, piece by piece.
-            return block.pointee.transfer.upstreamHeadAt == 0 ? preCallTime(block) : preCall.pointee.timeoutMilliseconds
+            return block.pointee.run.upstreamHeadAt == 0 ? preCallTime(block) : preCall.pointee.timeoutMilliseconds
         }
         return block.pointee.exchange.domain?.pointee.upstream?.pointee.timeoutMilliseconds ?? limits.connectTimeout
     }
 
     /// What is left of a pre-call's time, in milliseconds: one for everything from the decision to ask to the end of the answer's head,
     /// however many attempts and pieces that takes.
-    private func preCallTime(_ block: UnsafeMutablePointer<ExchangeBlock>) -> UInt64 {
-        let until = block.pointee.transfer.preCallUntil
+    private func preCallTime(_ block: ExchangeRef) -> UInt64 {
+        let until = block.pointee.run.preCallUntil
         return until > nowMilliseconds ? until - nowMilliseconds : 1
     }
 
     /// Milliseconds in which a connection for the exchange has to stand, TLS included.
-    func connectTimeout(_ downstream: Downstream) -> UInt64 {
-        guard let block = downstream.pointee.block, block.pointee.transfer.isPreCall else { return limits.connectTimeout }
+    func connectTimeout(_ downstream: ClientRef) -> UInt64 {
+        guard let block = downstream.pointee.block, block.pointee.run.isPreCall else { return limits.connectTimeout }
         return min(limits.connectTimeout, preCallTime(block))
     }
 
     // MARK: Failures
 
     /// The connection attempt ended with this errno (0: TLS could not be begun).
-    func connectFailed(_ upstream: UpstreamLink, _ error: Int32) {
+    func connectFailed(_ upstream: UpstreamRef, _ error: Int32) {
         giveUp(upstream, .upstreamFailed(SocketError(code: error).isRefusal ? "connection refused" : "connection failed"))
     }
 
-    func handshakeFailed(_ upstream: UpstreamLink) {
+    func handshakeFailed(_ upstream: UpstreamRef) {
         let isUntrusted = upstream.pointee.socket.tls?.verificationFailed ?? false
         giveUp(upstream, .upstreamFailed(isUntrusted ? "certificate not accepted" : "TLS handshake failed"))
     }
 
     /// Connecting took too long.
-    func connectExpired(_ upstream: UpstreamLink) {
+    func connectExpired(_ upstream: UpstreamRef) {
         giveUp(upstream, .upstreamTimeout("connection timed out"))
     }
 
     /// Nothing was sent yet, so another address may be tried.
-    private func giveUp(_ upstream: UpstreamLink, _ refusal: Refusal) {
+    private func giveUp(_ upstream: UpstreamRef, _ refusal: Refusal) {
         if let address = upstream.pointee.address { noteFailure(address) }
         let origin = upstream.pointee.address?.pointee.origin
         guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
@@ -285,9 +285,9 @@ extension Worker {
 
     /// The connection broke with the request on its way. Safe to repeat only on a connection that the peer may have
     /// closed before it saw the request, and only if seeing it twice would do no harm (RFC 9110, 9.2.2).
-    func upstreamBroken(_ upstream: UpstreamLink, _ detail: StaticString = "connection closed before a response") {
+    func upstreamBroken(_ upstream: UpstreamRef, _ detail: StaticString = "connection closed before a response") {
         guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
-        let hasAnswered = block.pointee.transfer.upstreamHeadAt != 0 || block.pointee.transfer.interimCount > 0
+        let hasAnswered = block.pointee.run.upstreamHeadAt != 0 || block.pointee.run.interimCount > 0
             || upstream.pointee.carryCount > 0
         let wasStale = upstream.pointee.isReused && !hasAnswered
         let isSafe = isRepeatable(block)
@@ -295,7 +295,7 @@ extension Worker {
         if !wasStale, let address = upstream.pointee.address { noteFailure(address) }
         detach(upstream)
         close(upstream)
-        if wasStale, isSafe, block.pointee.transfer.isReplayable {
+        if wasStale, isSafe, block.pointee.run.isReplayable {
             // Not the service's failure, and no more often than there were pooled connections: not on the budget. But on the ceiling: the
             // service may have seen it.
             block.pointee.exchange.charge.spend()
@@ -307,12 +307,12 @@ extension Worker {
 
     /// - Parameter origin: whose retry budget has to allow it; nil where it is not asked.
     private func tryAgain(
-        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, at origin: Int?, orFail refusal: Refusal,
+        _ connection: ClientRef, _ block: ExchangeRef, at origin: Int?, orFail refusal: Refusal,
         freshOnly: Bool = false
     ) {
-        guard block.pointee.transfer.attempts <= limits.retriesMax, block.pointee.transfer.isReplayable,
-            !block.pointee.transfer.isHeadSent,
-            !block.pointee.transfer.isPreCall || block.pointee.transfer.preCallUntil > nowMilliseconds
+        guard block.pointee.run.attempts <= limits.retriesMax, block.pointee.run.isReplayable,
+            !block.pointee.run.isHeadSent,
+            !block.pointee.run.isPreCall || block.pointee.run.preCallUntil > nowMilliseconds
         else { return fail(connection, refusal) }
         if let origin, !origins.pointee[origin].pointee.retryBudget.takeRetry(
             at: nowMilliseconds / 1000, percent: limits.retryPercent, minimum: limits.retriesPerSecondMin)
@@ -325,11 +325,11 @@ extension Worker {
     }
 
     /// The service did not answer in time.
-    func responseExpired(_ upstream: UpstreamLink) {
+    func responseExpired(_ upstream: UpstreamRef) {
         guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
         // While the client is the slow one, its own deadline holds.
         if !connection.pointee.output.isEmpty || (isReceivingRequestBody(connection) && upstream.pointee.output.isEmpty
-            && !block.pointee.transfer.isPreCall) {
+            && !block.pointee.run.isPreCall) {
             return limit(upstream, to: answerTimeout(block))
         }
         // A service that reads a long request slowly has not been silent.
@@ -340,17 +340,17 @@ extension Worker {
 
     /// Ends the exchange with an error if the response has not begun, else by a broken connection: the only way left to
     /// tell the client that what it has is not the whole.
-    func fail(_ connection: Downstream, _ refusal: Refusal) {
+    func fail(_ connection: ClientRef, _ refusal: Refusal) {
         guard let block = connection.pointee.block else { return close(connection) }
-        guard !block.pointee.transfer.isHeadSent else { return abort(connection) }
+        guard !block.pointee.run.isHeadSent else { return abort(connection) }
         if let upstream = connection.pointee.upstream {
             detach(upstream)
             close(upstream)
         }
         endFlight(block, .failed)
         let isOwn = refusal.row == .requestTimeout || refusal.row == .badRequest || refusal.row == .bodyTooLarge
-        if isOwn { block.pointee.transfer.keepsAlive = false }
+        if isOwn { block.pointee.run.keepsAlive = false }
         let isKept = isOwn || refusal.row == .ceilingExceeded
-        answer(connection, block, block.pointee.transfer.isPreCall && !isKept ? .preCallFailed : refusal)
+        answer(connection, block, block.pointee.run.isPreCall && !isKept ? .preCallFailed : refusal)
     }
 }

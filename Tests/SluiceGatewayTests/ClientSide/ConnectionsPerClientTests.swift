@@ -5,7 +5,7 @@ import Testing
 @testable import SluiceGateway
 
 @Suite("Connections of each client")
-struct ClientConnectionsTests {
+struct ConnectionsPerClientTests {
     private final class Counter: Sendable {
         let open = Atomic<Int>(0)
     }
@@ -14,7 +14,7 @@ struct ClientConnectionsTests {
 
     @Test("a client has as many as the limit, not one more, and again as many when it has closed some; others do not matter")
     func limit() {
-        let table = ClientConnections(connections: 100)
+        let table = ConnectionsPerClient(connections: 100)
         for one in [client(1), client(2)] {
             #expect(table.enter(one, limit: 2) && table.enter(one, limit: 2) && !table.enter(one, limit: 2))
             #expect(table.open(one) == 2)
@@ -27,7 +27,7 @@ struct ClientConnectionsTests {
 
     @Test("as many clients as there may be connections are counted, and their places are free again when they have gone")
     func manyClients() {
-        let table = ClientConnections(connections: 20_000)
+        let table = ConnectionsPerClient(connections: 20_000)
         for round in 0..<3 {
             let clients = (0..<20_000).map { client(UInt32(round * 20_000 + $0)) }
             let admitted = clients.filter { table.enter($0, limit: 1) }
@@ -41,7 +41,7 @@ struct ClientConnectionsTests {
 
     @Test("four threads that come and go as three clients: none ever has more than its limit, and nothing is left")
     func threads() async {
-        let table = ClientConnections(connections: 10)
+        let table = ConnectionsPerClient(connections: 10)
         let limit = 3
         let counters = (0..<3).map { _ in Counter() }
         let most = await withTaskGroup(of: (Int, Int).self) { group in

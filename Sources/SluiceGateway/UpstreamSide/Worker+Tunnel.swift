@@ -7,21 +7,21 @@ import SluiceHTTP
 extension Worker {
     /// The upstream accepts the client's upgrade.
     func switchProtocols(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
+        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
         _ head: ResponseHead, _ bytes: ByteView
     ) {
-        guard block.pointee.exchange.head.upgrade, !block.pointee.transfer.isPreCall,
-            block.pointee.transfer.requestBody == .complete
+        guard block.pointee.exchange.head.upgrade, !block.pointee.run.isPreCall,
+            block.pointee.run.requestBody == .complete
         else { return fail(connection, .upstreamFailed("unexpected upgrade")) }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writeHead(&writer, block, .upgrade, head, bytes)
         guard writer.isComplete else { return fail(connection, .upstreamFailed("response head too large")) }
-        block.pointee.transfer.status = 101
-        block.pointee.transfer.upstreamHeadAt = context.pointee.monotonicNanoseconds
-        block.pointee.transfer.isHeadSent = true
+        block.pointee.run.status = 101
+        block.pointee.run.upstreamHeadAt = context.pointee.monotonicNanoseconds
+        block.pointee.run.isHeadSent = true
         let rest = bytes[head.length...]
         counters.traffic.downstreamBytesSent &+= UInt64(writer.count + rest.count)
-        block.pointee.transfer.responseBodyBytes += UInt64(rest.count)
+        block.pointee.run.responseBodyBytes += UInt64(rest.count)
         guard send(connection, writer.start, writer.count),
             rest.isEmpty || send(connection, rest.base, rest.count)
         else { return abort(connection) }
@@ -32,14 +32,14 @@ extension Worker {
         // What the client sent behind its request belongs to the tunnel.
         let early = block.pointee.inputCount - block.pointee.inputUsed
         let input = block.pointee.exchange.bytes + block.pointee.inputUsed
-        block.pointee.transfer.requestBodyBytes += UInt64(early)
+        block.pointee.run.requestBodyBytes += UInt64(early)
         if early > 0, !send(upstream, input, early) { return abort(connection) }
         limit(connection, to: limits.tunnelTimeout)
         if connection.pointee.socket.mayRead { enqueue(connection) }
         if upstream.pointee.socket.mayRead { enqueue(upstream) }
     }
 
-    func tunnelFromDownstream(_ connection: Downstream) {
+    func tunnelFromClient(_ connection: ClientRef) {
         guard let upstream = connection.pointee.upstream else { return abort(connection) }
         var reads = 0
         while connection.pointee.socket.mayRead, upstream.pointee.output.isEmpty {
@@ -51,7 +51,7 @@ extension Worker {
                 // A reset that came with these bytes shows only when it is read for.
                 connection.pointee.socket.mayRead = true
                 limit(connection, to: limits.tunnelTimeout)
-                connection.pointee.block?.pointee.transfer.requestBodyBytes += UInt64(count)
+                connection.pointee.block?.pointee.run.requestBodyBytes += UInt64(count)
                 guard send(upstream, receiveArea, count) else { return endTunnel(connection) }
             case .wouldBlock: return
             case .ended:
@@ -65,7 +65,7 @@ extension Worker {
         }
     }
 
-    func tunnelFromUpstream(_ upstream: UpstreamLink) {
+    func tunnelFromUpstream(_ upstream: UpstreamRef) {
         guard let connection = upstream.pointee.downstream else { return close(upstream) }
         var reads = 0
         while upstream.pointee.socket.mayRead, connection.pointee.output.isEmpty {
@@ -77,7 +77,7 @@ extension Worker {
                 upstream.pointee.socket.mayRead = true
                 counters.traffic.downstreamBytesSent &+= UInt64(count)
                 limit(connection, to: limits.tunnelTimeout)
-                connection.pointee.block?.pointee.transfer.responseBodyBytes += UInt64(count)
+                connection.pointee.block?.pointee.run.responseBodyBytes += UInt64(count)
                 guard send(connection, receiveArea, count) else { return endTunnel(connection) }
             case .wouldBlock: return
             case .ended:
@@ -91,7 +91,7 @@ extension Worker {
     }
 
     /// Both connections end, whatever the reason. What is the whole of a tunnel only its ends can say: it is not called aborted.
-    func endTunnel(_ connection: Downstream) {
+    func endTunnel(_ connection: ClientRef) {
         if let block = connection.pointee.block { record(connection, block, aborted: false) }
         close(connection)
     }

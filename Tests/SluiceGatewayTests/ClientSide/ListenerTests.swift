@@ -54,8 +54,8 @@ struct ListenerTests {
 
         /// Turns the loop until so many connections are open, which on loopback is a matter of a few turns.
         func turn(until open: Int) {
-            for _ in 0..<100_000 where worker.downstreams.live != open { worker.turn(polling: true) }
-            #expect(worker.downstreams.live == open)
+            for _ in 0..<100_000 where worker.clients.live != open { worker.turn(polling: true) }
+            #expect(worker.clients.live == open)
         }
     }
 
@@ -95,8 +95,8 @@ struct ListenerTests {
         _ = try bench.publish(addresses, generation: 1, trusted: "[127.0.0.0/8, 192.0.2.0/24]")
         let client = try bench.connect("127.0.0.1:2")
         bench.turn(until: 1)
-        var found: Downstream?
-        bench.worker.downstreams.forEachPlace { if $0.pointee.state != .free { found = $0 } }
+        var found: ClientRef?
+        bench.worker.clients.forEachPlace { if $0.pointee.state != .free { found = $0 } }
         let connection = try #require(found)
         #expect(connection.pointee.peerIsTrusted)
         let begun: [UInt8] = Array("GET / HTTP/1.1\r\nHo".utf8)
@@ -127,8 +127,8 @@ struct ListenerTests {
         _ = try bench.publish(["127.0.0.1:1", "127.0.0.1:2"], generation: 1)
         let client = try bench.connect("127.0.0.1:2")
         _ = try bench.publish(["127.0.0.1:1"], generation: 2)
-        #expect(bench.worker.downstreams.live == 1)
+        #expect(bench.worker.clients.live == 1)
         Socket.close(client)
-        if bench.worker.downstreams.live == 1 { bench.turn(until: 0) }
+        if bench.worker.clients.live == 1 { bench.turn(until: 0) }
     }
 }

@@ -38,7 +38,7 @@ extension Worker {
     /// Proxies that the configuration trusts no longer are not believed on the connections that they have either. One that is trusted only from
     /// now on is believed on new ones: those that are there were accepted without it.
     private func reviewTrust() {
-        downstreams.forEachPlace { connection in
+        clients.forEachPlace { connection in
             guard connection.pointee.state != .free, Int(connection.pointee.listener) < listeners.count else { return }
             let trusted = listeners[Int(connection.pointee.listener)].trusted
             if !trusted.contains(connection.pointee.acceptedFrom) {
@@ -132,7 +132,7 @@ extension Worker {
     }
 
     /// Counts out a connection that was accepted.
-    func forget(_ connection: Downstream) {
+    func forget(_ connection: ClientRef) {
         bounds.forget(connection.pointee.acceptedFrom)
         let listener = listeners[Int(connection.pointee.listener)]
         leave(listener)
@@ -166,7 +166,7 @@ extension Worker {
     private func open(_ descriptor: Int32, from address: SocketAddress, _ listener: Listener) {
         // Other connections have it from their listening socket; these may have come before it was ours.
         if listener.socket.isHeldElsewhere { Socket.disableNagle(descriptor) }
-        let connection = downstreams.take(DownstreamConnection(worker: Unmanaged.passUnretained(self)))
+        let connection = clients.take(ClientConnection(worker: Unmanaged.passUnretained(self)))
         connection.pointee.deadline = Deadline(owner: connection, kind: .downstream)
         connection.pointee.socket = PeerSocket(descriptor: descriptor, mayRead: true)
         // From here on the place is in use, so that whatever fails below gives everything back.
@@ -181,7 +181,7 @@ extension Worker {
         connection.pointee.peerIsTrusted = listener.trusted.contains(address.ip)
         counters.traffic.downstreamOpen += 1
         counters.traffic.downstreamAccepted &+= 1
-        guard connection.event.arm(loop, descriptor: descriptor, owner: connection, callback: downstreamCallback) else {
+        guard connection.event.arm(loop, descriptor: descriptor, owner: connection, callback: clientCallback) else {
             return close(connection)
         }
         if listener.expectsProxyHeader {
@@ -194,7 +194,7 @@ extension Worker {
     }
 
     /// The transport is known: TLS if the listener has a certificate, else requests.
-    private func beginSession(_ connection: Downstream, _ listener: Listener) {
+    private func beginSession(_ connection: ClientRef, _ listener: Listener) {
         guard let tls = listener.tls else {
             connection.pointee.state = .idle
             return limit(connection, to: idleTimeout)
@@ -208,7 +208,7 @@ extension Worker {
     // MARK: PROXY header
 
     /// Reads the PROXY header byte-exactly: what follows it belongs to TLS or to HTTP.
-    func readProxyHeader(_ connection: Downstream) {
+    func readProxyHeader(_ connection: ClientRef) {
         guard connection.pointee.socket.mayRead else { return }
         let listener = listeners[Int(connection.pointee.listener)]
         switch Socket.peek(connection.pointee.socket.descriptor, into: receiveArea, capacity: ProxyHeader.bytesMax) {
@@ -240,7 +240,7 @@ extension Worker {
 
     // MARK: TLS
 
-    func continueHandshake(_ connection: Downstream) {
+    func continueHandshake(_ connection: ClientRef) {
         guard let tls = connection.pointee.socket.tls else { return close(connection) }
         let outcome = tls.handshake()
         noteLongWork()

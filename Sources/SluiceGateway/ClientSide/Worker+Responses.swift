@@ -4,11 +4,11 @@ import SluiceHTTP
 
 extension Worker {
     /// Answers with an error of the catalogue.
-    func answer(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ refusal: Refusal) {
+    func answer(_ connection: ClientRef, _ block: ExchangeRef, _ refusal: Refusal) {
         let text = RefusalTexts.shared[refusal.row]
-        block.pointee.transfer.refusal = refusal.row
-        block.pointee.transfer.refusalDetail = refusal.detail
-        block.pointee.transfer.status = refusal.row.entry.status
+        block.pointee.run.refusal = refusal.row
+        block.pointee.run.refusalDetail = refusal.detail
+        block.pointee.run.status = refusal.row.entry.status
         counters.refused(refusal.row, domain: block.pointee.exchange.domain)
         settleRequestBody(connection, block)
         var writer = HeadWriter(compose, capacity: composeCapacity)
@@ -19,15 +19,15 @@ extension Worker {
             writer.write(refusal.toldDetail)
             writer.write(text.bodyEnd)
         }
-        block.pointee.transfer.responseBodyBytes = UInt64(writer.count - headCount)
+        block.pointee.run.responseBodyBytes = UInt64(writer.count - headCount)
         deliver(connection, block, writer)
     }
 
     /// Answers with a configured response.
     func answer(
-        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ response: UnsafePointer<StoredResponse>
+        _ connection: ClientRef, _ block: ExchangeRef, _ response: UnsafePointer<StoredResponse>
     ) {
-        block.pointee.transfer.status = response.pointee.status
+        block.pointee.run.status = response.pointee.status
         settleRequestBody(connection, block)
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writeHead(&writer, block, response)
@@ -35,38 +35,38 @@ extension Worker {
             return deliver(connection, block, writer, longBodyOf: response)
         }
         if !isHead(block) {
-            block.pointee.transfer.responseBodyBytes = UInt64(response.pointee.body.count)
+            block.pointee.run.responseBodyBytes = UInt64(response.pointee.body.count)
             writer.write(response.pointee.body)
         }
         deliver(connection, block, writer)
     }
 
-    private func isHead(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+    private func isHead(_ block: ExchangeRef) -> Bool {
         block.pointee.exchange.head.method == .head
     }
 
     /// Sends a head, and then a body that is too long to be copied behind it, from where it stands in the snapshot.
     private func deliver(
-        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ writer: HeadWriter,
+        _ connection: ClientRef, _ block: ExchangeRef, _ writer: HeadWriter,
         longBodyOf response: UnsafePointer<StoredResponse>
     ) {
-        block.pointee.transfer.isHeadSent = true
+        block.pointee.run.isHeadSent = true
         counters.traffic.downstreamBytesSent &+= UInt64(writer.count)
         guard writer.isComplete, send(connection, writer.start, writer.count) else { return abort(connection) }
-        block.pointee.transfer.responseRemaining = UInt64(response.pointee.body.count)
+        block.pointee.run.responseRemaining = UInt64(response.pointee.body.count)
         connection.pointee.state = .flushing
         if connection.pointee.output.isEmpty { continueStoredBody(connection) }
     }
 
     /// What was queued has left: sends more of a long configured body, as far as the socket takes it, or ends the exchange.
-    func continueStoredBody(_ connection: Downstream) {
+    func continueStoredBody(_ connection: ClientRef) {
         guard let block = connection.pointee.block else { return close(connection) }
         let body = storedBody(of: block)
-        while block.pointee.transfer.responseRemaining > 0, block.pointee.transfer.responseRemaining <= UInt64(body.count) {
-            let rest = body[(body.count - Int(block.pointee.transfer.responseRemaining))...]
+        while block.pointee.run.responseRemaining > 0, block.pointee.run.responseRemaining <= UInt64(body.count) {
+            let rest = body[(body.count - Int(block.pointee.run.responseRemaining))...]
             let count = min(rest.count, Limits.storedPieceBytes)
-            block.pointee.transfer.responseRemaining -= UInt64(count)
-            block.pointee.transfer.responseBodyBytes += UInt64(count)
+            block.pointee.run.responseRemaining -= UInt64(count)
+            block.pointee.run.responseBodyBytes += UInt64(count)
             counters.traffic.downstreamBytesSent &+= UInt64(count)
             guard send(connection, rest.base, count) else { return abort(connection) }
             if !connection.pointee.output.isEmpty { return }
@@ -75,8 +75,8 @@ extension Worker {
     }
 
     /// The body of the configured response that ended the chain; empty where none did.
-    private func storedBody(of block: UnsafeMutablePointer<ExchangeBlock>) -> ByteView {
-        guard block.pointee.transfer.refusal == nil, block.pointee.exchange.step > 0 else { return .empty }
+    private func storedBody(of block: ExchangeRef) -> ByteView {
+        guard block.pointee.run.refusal == nil, block.pointee.exchange.step > 0 else { return .empty }
         switch PolicyChain.latestStep(of: block.pointee.exchange) {
         case .mock(let response), .maintenance(let response): return response.pointee.body
         default: return .empty
@@ -84,8 +84,8 @@ extension Worker {
     }
 
     /// Sends a whole response that was composed. Its body has room there: `Limits.composedBodyBytes` bounds it.
-    private func deliver(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ writer: HeadWriter) {
-        block.pointee.transfer.isHeadSent = true
+    private func deliver(_ connection: ClientRef, _ block: ExchangeRef, _ writer: HeadWriter) {
+        block.pointee.run.isHeadSent = true
         counters.traffic.downstreamBytesSent &+= UInt64(writer.count)
         guard writer.isComplete, send(connection, writer.start, writer.count) else { return abort(connection) }
         responseEnded(connection)
@@ -94,7 +94,7 @@ extension Worker {
     // MARK: The end of an exchange
 
     /// The last byte of the response was handed to the socket or its queue.
-    func responseEnded(_ connection: Downstream) {
+    func responseEnded(_ connection: ClientRef) {
         if connection.pointee.output.isEmpty {
             exchangeEnded(connection)
         } else {
@@ -103,12 +103,12 @@ extension Worker {
     }
 
     /// The last byte of the response has left: the connection is kept for the next request, or ends in order.
-    func exchangeEnded(_ connection: Downstream) {
+    func exchangeEnded(_ connection: ClientRef) {
         guard let block = connection.pointee.block else { return close(connection) }
         record(connection, block, aborted: false)
         connection.pointee.totalUntil = Deadline.never
-        guard block.pointee.transfer.keepsAlive else { return closeInOrder(connection) }
-        if block.pointee.transfer.requestBody == .dropping {
+        guard block.pointee.run.keepsAlive else { return closeInOrder(connection) }
+        if block.pointee.run.requestBody == .dropping {
             connection.pointee.state = .dropping
             limit(connection, to: limits.bodyTimeout)
             return dropRequestBody(connection)
@@ -117,7 +117,7 @@ extension Worker {
     }
 
     /// Makes the connection ready for the request that follows, which may stand in its block already.
-    func awaitNextRequest(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    func awaitNextRequest(_ connection: ClientRef, _ block: ExchangeRef) {
         let left = block.pointee.inputCount - block.pointee.inputUsed
         connection.pointee.state = .idle
         limit(connection, to: idleTimeout)

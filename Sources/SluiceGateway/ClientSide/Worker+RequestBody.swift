@@ -6,15 +6,15 @@ import SluiceHTTP
 
 extension Worker {
     /// Whether more of the body is to come from the client.
-    func isReceivingRequestBody(_ connection: Downstream) -> Bool {
+    func isReceivingRequestBody(_ connection: ClientRef) -> Bool {
         guard let block = connection.pointee.block else { return false }
-        return block.pointee.transfer.requestBody == .receiving || block.pointee.transfer.requestBody == .receivingTrailers
+        return block.pointee.run.requestBody == .receiving || block.pointee.run.requestBody == .receivingTrailers
     }
 
     // MARK: From client to upstream
 
     /// The client's socket has something while an exchange is under way: its body, or news of its end.
-    func receiveRequestBody(_ connection: Downstream) {
+    func receiveRequestBody(_ connection: ClientRef) {
         guard let block = connection.pointee.block else { return }
         guard isReceivingRequestBody(connection) else { return noticeEnd(connection) }
         // The body is read when the request's head has gone; until then it waits in the client's socket.
@@ -42,7 +42,7 @@ extension Worker {
         if isReceivingRequestBody(connection), upstream.pointee.output.isEmpty {
             awaitBody(connection, block)
         } else {
-            block.pointee.transfer.bodySpanAt = 0
+            block.pointee.run.bodySpanAt = 0
             let isWhole = !isReceivingRequestBody(connection)
             // The client's end, or a reset, may have come with the last of the body.
             if connection.pointee.output.isEmpty { limit(connection, to: isWhole ? Limits.clientLookMilliseconds : 0) }
@@ -52,27 +52,27 @@ extension Worker {
 
     /// The client is to send more of its body: something within the body's timeout, and over each such span no less than it must.
     /// What the service does not take is no time of the client's.
-    private func awaitBody(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func awaitBody(_ connection: ClientRef, _ block: ExchangeRef) {
         limit(connection, to: limits.bodyTimeout)
-        let transfer = block.transfer
-        if transfer.pointee.bodySpanAt != 0 {
-            let span = nowMilliseconds - transfer.pointee.bodySpanAt
+        let run = block.run
+        if run.pointee.bodySpanAt != 0 {
+            let span = nowMilliseconds - run.pointee.bodySpanAt
             guard span >= limits.bodyTimeout else { return }
-            let bytes = transfer.pointee.requestBodyBytes - transfer.pointee.bodySpanBytes
+            let bytes = run.pointee.requestBodyBytes - run.pointee.bodySpanBytes
             if bytes * 1000 < limits.rateMin * span { return fail(connection, .requestTimeout) }
         }
-        transfer.pointee.bodySpanAt = nowMilliseconds
-        transfer.pointee.bodySpanBytes = transfer.pointee.requestBodyBytes
+        run.pointee.bodySpanAt = nowMilliseconds
+        run.pointee.bodySpanBytes = run.pointee.requestBodyBytes
     }
 
     /// Whether the request's head has gone to the service, so that what comes of the body follows it.
-    private func isForwardingBody(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+    private func isForwardingBody(_ connection: ClientRef, _ block: ExchangeRef) -> Bool {
         guard let upstream = connection.pointee.upstream, upstream.pointee.state == .active else { return false }
-        return !block.pointee.transfer.isPreCall && block.pointee.transfer.isRequestSent
+        return !block.pointee.run.isPreCall && block.pointee.run.isRequestSent
     }
 
     /// Whether the client is to send more of its body now.
-    func isAwaitingBody(_ connection: Downstream) -> Bool {
+    func isAwaitingBody(_ connection: ClientRef) -> Bool {
         guard let block = connection.pointee.block else { return false }
         return isReceivingRequestBody(connection) && isForwardingBody(connection, block)
     }
@@ -80,7 +80,7 @@ extension Worker {
     /// Notices that the client has gone, while nothing is to be read of it: a reset says so, and the end of its sending side where
     /// SLUICE_CLIENT_CLOSE says so; otherwise it still waits for its response. A body that is not wanted yet, and a next request,
     /// stay in the socket.
-    func noticeEnd(_ connection: Downstream) {
+    func noticeEnd(_ connection: ClientRef) {
         guard connection.pointee.socket.mayRead else { return }
         var byte: UInt8 = 0
         switch Socket.peek(connection.pointee.socket.descriptor, into: &byte, capacity: 1) {
@@ -95,7 +95,7 @@ extension Worker {
     }
 
     /// Where body bytes that follow the head's own read are put, so that the head stays whole.
-    private func makeRoom(_ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func makeRoom(_ block: ExchangeRef) {
         let bodyStart = block.pointee.exchange.head.length + Limits.chunkLineBytes
         let left = block.pointee.inputCount - block.pointee.inputUsed
         let input = block.pointee.exchange.bytes
@@ -107,15 +107,15 @@ extension Worker {
     }
 
     /// How much may be read: never beyond a body of known length, so that no byte of the next request has to be moved.
-    private func roomForBody(_ block: UnsafeMutablePointer<ExchangeBlock>) -> Int {
+    private func roomForBody(_ block: ExchangeRef) -> Int {
         let room = block.pointee.inputCapacity - block.pointee.inputCount
-        guard case .length = block.pointee.transfer.requestFraming else { return room }
-        return Int(min(UInt64(room), block.pointee.transfer.requestRemaining))
+        guard case .length = block.pointee.run.requestFraming else { return room }
+        return Int(min(UInt64(room), block.pointee.run.requestRemaining))
     }
 
     /// Sends the body bytes in the block on. False if the exchange went on to something else.
     private func forwardBody(
-        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ upstream: UpstreamLink
+        _ connection: ClientRef, _ block: ExchangeRef, _ upstream: UpstreamRef
     ) -> Bool {
         let piece: BodyPiece
         switch takeBody(block) {
@@ -124,20 +124,20 @@ extension Worker {
             fail(connection, refusal)
             return false
         }
-        block.pointee.transfer.isReplayable = false
+        block.pointee.run.isReplayable = false
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writeBody(&writer, piece, block)
         guard writer.count == 0 || send(upstream, writer.start, writer.count) else {
             // It may have answered before it stopped reading; the answer is worth more than the error (RFC 9112, 9.5). Of the body
             // nothing may follow: with a hole in it, it would look whole.
             upstream.pointee.output.clear(to: &outputs.pointee)
-            block.pointee.transfer.upstreamKeepsAlive = false
+            block.pointee.run.upstreamKeepsAlive = false
             upstream.pointee.socket.endSending()
             upstream.pointee.socket.mayRead = true
             receiveResponse(upstream)
             return false
         }
-        if block.pointee.transfer.requestBody == .complete { requestSent(upstream) }
+        if block.pointee.run.requestBody == .complete { requestSent(upstream) }
         return true
     }
 
@@ -157,38 +157,38 @@ extension Worker {
     }
 
     /// Takes the body bytes that have come, without their framing.
-    func takeBody(_ block: UnsafeMutablePointer<ExchangeBlock>) -> BodyTaken {
-        switch block.pointee.transfer.requestBody {
+    func takeBody(_ block: ExchangeRef) -> BodyTaken {
+        switch block.pointee.run.requestBody {
         case .complete, .dropping: return .piece(BodyPiece(isLast: true))
         case .receivingTrailers: return takeTrailers(block, after: .empty)
         case .receiving: break
         }
         let start = block.pointee.exchange.bytes + block.pointee.inputUsed
         let count = block.pointee.inputCount - block.pointee.inputUsed
-        guard case .chunked = block.pointee.transfer.requestFraming else {
-            let taken = Int(min(UInt64(count), block.pointee.transfer.requestRemaining))
+        guard case .chunked = block.pointee.run.requestFraming else {
+            let taken = Int(min(UInt64(count), block.pointee.run.requestRemaining))
             block.pointee.inputUsed += taken
-            block.pointee.transfer.requestRemaining -= UInt64(taken)
-            block.pointee.transfer.requestBodyBytes += UInt64(taken)
-            let isLast = block.pointee.transfer.requestRemaining == 0
-            if isLast { block.pointee.transfer.requestBody = .complete }
+            block.pointee.run.requestRemaining -= UInt64(taken)
+            block.pointee.run.requestBodyBytes += UInt64(taken)
+            let isLast = block.pointee.run.requestRemaining == 0
+            if isLast { block.pointee.run.requestBody = .complete }
             return .piece(BodyPiece(content: ByteView(base: start, count: taken), isLast: isLast))
         }
-        let outcome = block.pointee.transfer.requestDecoder.decode(start, count: count)
+        let outcome = block.pointee.run.requestDecoder.decode(start, count: count)
         block.pointee.inputUsed += outcome.consumed
-        block.pointee.transfer.requestBodyBytes += UInt64(outcome.content)
-        guard block.pointee.transfer.requestBodyBytes <= limits.bodyBytesMax else { return .refused(.bodyTooLarge) }
+        block.pointee.run.requestBodyBytes += UInt64(outcome.content)
+        guard block.pointee.run.requestBodyBytes <= limits.bodyBytesMax else { return .refused(.bodyTooLarge) }
         let content = ByteView(base: start, count: outcome.content)
         switch outcome.state {
         case .more: return .piece(BodyPiece(content: content))
         case .malformed: return .refused(.badRequest("malformed chunk"))
         case .trailers:
-            block.pointee.transfer.requestBody = .receivingTrailers
+            block.pointee.run.requestBody = .receivingTrailers
             return takeTrailers(block, after: content)
         }
     }
 
-    private func takeTrailers(_ block: UnsafeMutablePointer<ExchangeBlock>, after content: ByteView) -> BodyTaken {
+    private func takeTrailers(_ block: ExchangeRef, after content: ByteView) -> BodyTaken {
         let start = block.pointee.exchange.bytes + block.pointee.inputUsed
         let bytes = ByteView(base: start, count: block.pointee.inputCount - block.pointee.inputUsed)
         var fields = FieldTable(slots: responseSlots, capacity: Self.responseSlotCount)
@@ -203,14 +203,14 @@ extension Worker {
                 return .refused(.unusualField)
             }
             block.pointee.inputUsed += length
-            block.pointee.transfer.requestBody = .complete
+            block.pointee.run.requestBody = .complete
             return .piece(BodyPiece(content: content, trailers: bytes[..<length], trailerFields: fields, isLast: true))
         }
     }
 
     /// Writes a piece of body in the framing that the upstream was told.
-    func writeBody(_ writer: inout HeadWriter, _ piece: BodyPiece, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        guard case .chunked = block.pointee.transfer.requestFraming else { return writer.write(piece.content) }
+    func writeBody(_ writer: inout HeadWriter, _ piece: BodyPiece, _ block: ExchangeRef) {
+        guard case .chunked = block.pointee.run.requestFraming else { return writer.write(piece.content) }
         writer.writeChunk(piece.content)
         guard piece.isLast else { return }
         writer.write(ChunkedEncoder.lastChunkLine)
@@ -229,39 +229,39 @@ extension Worker {
 
     /// The response is decided before the body was read. A short rest is read and dropped to keep the connection; with
     /// any other the connection ends after the response.
-    func settleRequestBody(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
-        guard block.pointee.transfer.requestBody != .complete else { return }
+    func settleRequestBody(_ connection: ClientRef, _ block: ExchangeRef) {
+        guard block.pointee.run.requestBody != .complete else { return }
         // What has come already costs nothing.
-        if case .refused = takeBody(block) { block.pointee.transfer.keepsAlive = false }
-        guard block.pointee.transfer.requestBody != .complete else { return }
+        if case .refused = takeBody(block) { block.pointee.run.keepsAlive = false }
+        guard block.pointee.run.requestBody != .complete else { return }
         let isShort: Bool
-        if case .length = block.pointee.transfer.requestFraming {
-            isShort = block.pointee.transfer.requestRemaining <= UInt64(Limits.drainedBodyBytes)
+        if case .length = block.pointee.run.requestFraming {
+            isShort = block.pointee.run.requestRemaining <= UInt64(Limits.drainedBodyBytes)
         } else {
             isShort = false
         }
         // A client that waits for 100 may send the body or not: only a close makes that plain.
         if isShort, !block.pointee.exchange.head.expectsContinue, connection.pointee.upstream == nil {
-            block.pointee.transfer.requestBody = .dropping
+            block.pointee.run.requestBody = .dropping
         } else {
-            block.pointee.transfer.keepsAlive = false
+            block.pointee.run.keepsAlive = false
         }
     }
 
     /// Reads the rest of a refused request's body and forgets it.
-    func dropRequestBody(_ connection: Downstream) {
+    func dropRequestBody(_ connection: ClientRef) {
         guard let block = connection.pointee.block else { return close(connection) }
-        while connection.pointee.socket.mayRead, block.pointee.transfer.requestRemaining > 0 {
-            let count = Int(min(UInt64(Limits.receiveBytes), block.pointee.transfer.requestRemaining))
+        while connection.pointee.socket.mayRead, block.pointee.run.requestRemaining > 0 {
+            let count = Int(min(UInt64(Limits.receiveBytes), block.pointee.run.requestRemaining))
             switch connection.pointee.socket.receive(into: receiveArea, capacity: count) {
             case .bytes(let count):
-                block.pointee.transfer.requestRemaining -= UInt64(count)
+                block.pointee.run.requestRemaining -= UInt64(count)
                 connection.pointee.socket.mayRead = true
             case .wouldBlock: break
             case .ended, .failed: return close(connection)
             }
         }
-        if block.pointee.transfer.requestRemaining == 0 { awaitNextRequest(connection, block) }
+        if block.pointee.run.requestRemaining == 0 { awaitNextRequest(connection, block) }
     }
 }
 

@@ -8,13 +8,13 @@ final class ConnectionBounds: Sendable {
     private let mostPerClient: Int
     private let all = ConnectionCount()
     /// Nil where clients are not bounded.
-    private let clients: ClientConnections?
+    private let clients: ConnectionsPerClient?
 
     /// - Parameter descriptors: how many the process may have.
     init(_ settings: ProcessSettings, descriptors: Int) {
         most = settings.maxConnections
         mostPerClient = settings.maxConnectionsPerClient
-        clients = mostPerClient > 0 ? ClientConnections(connections: most > 0 ? min(most, descriptors) : descriptors) : nil
+        clients = mostPerClient > 0 ? ConnectionsPerClient(connections: most > 0 ? min(most, descriptors) : descriptors) : nil
     }
 
     /// Counts one more in. False, and nothing is counted, where as many as may be are open.

@@ -7,7 +7,7 @@ import SluiceHTTP
 
 extension Worker {
     /// Reads what the upstream has sent, as long as the client takes it.
-    func receiveResponse(_ upstream: UpstreamLink) {
+    func receiveResponse(_ upstream: UpstreamRef) {
         var reads = 0
         while upstream.pointee.socket.mayRead {
             guard let connection = upstream.pointee.downstream else { return close(upstream) }
@@ -42,19 +42,19 @@ extension Worker {
     /// Whether the head or trailer section at the receive area, of which `carried` bytes had come before, cannot have become complete with `count`
     /// more; they are then carried as well. Nothing becomes complete without the end of a line, so a service that sends byte by byte does not
     /// have its head read again for each; a CR is looked at, as clients' are.
-    private func isStillIncomplete(_ upstream: UpstreamLink, _ connection: Downstream, _ carried: Int, _ count: Int) -> Bool {
+    private func isStillIncomplete(_ upstream: UpstreamRef, _ connection: ClientRef, _ carried: Int, _ count: Int) -> Bool {
         let bytes = ByteView(base: receiveArea, count: carried + count)
         guard bytes.count < Limits.responseTrailerBytes, !bytes[carried...].contains(UInt8(ascii: "\n")),
             !bytes[(carried - 1)...].contains(UInt8(ascii: "\r"))
         else { return false }
-        if let block = connection.pointee.block, block.pointee.transfer.upstreamHeadAt != 0 { limit(upstream, to: answerTimeout(block)) }
+        if let block = connection.pointee.block, block.pointee.run.upstreamHeadAt != 0 { limit(upstream, to: answerTimeout(block)) }
         return carry(upstream, receiveArea, bytes.count)
     }
 
     /// Takes `count` bytes at the receive area. True if the exchange wants more.
-    private func consume(_ upstream: UpstreamLink, _ connection: Downstream, _ count: Int) -> Bool {
+    private func consume(_ upstream: UpstreamRef, _ connection: ClientRef, _ count: Int) -> Bool {
         guard let block = connection.pointee.block else { return false }
-        if block.pointee.transfer.upstreamHeadAt != 0 {
+        if block.pointee.run.upstreamHeadAt != 0 {
             // Progress: the next piece has its own time.
             limit(upstream, to: answerTimeout(block))
             var writer = HeadWriter(compose, capacity: 0)
@@ -66,7 +66,7 @@ extension Worker {
     // MARK: The head
 
     private func consumeHead(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
+        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
         _ start: UnsafeMutablePointer<UInt8>, _ count: Int
     ) -> Bool {
         var start = start
@@ -76,7 +76,7 @@ extension Worker {
             var head = ResponseHead(slots: responseSlots, capacity: Self.responseSlotCount)
             switch ResponseHead.parse(
                 bytes, slots: responseSlots, capacity: Self.responseSlotCount,
-                requestWasHead: !block.pointee.transfer.isPreCall && block.pointee.exchange.head.method == .head, into: &head)
+                requestWasHead: !block.pointee.run.isPreCall && block.pointee.exchange.head.method == .head, into: &head)
             {
             case .incomplete:
                 guard count < Limits.responseHeadBytes, carry(upstream, start, count) else {
@@ -107,21 +107,21 @@ extension Worker {
 
     /// What the service says of its idle connections.
     @inline(never)
-    private func noteKeepAlive(_ upstream: UpstreamLink, _ head: ResponseHead, _ bytes: ByteView) {
+    private func noteKeepAlive(_ upstream: UpstreamRef, _ head: ResponseHead, _ bytes: ByteView) {
         guard let line = head.fields.first(.keepAlive) else { return }
         upstream.pointee.address?.pointee.idleLifetime.noteAnnounced(bytes[head.fields[line].value])
     }
 
     /// An interim response (RFC 9110, 15.2): passed on to a client that knows them.
     private func passInterim(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
+        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
         _ head: ResponseHead, _ bytes: ByteView
     ) -> Bool {
-        block.pointee.transfer.interimCount += 1
-        guard block.pointee.transfer.interimCount <= Limits.interimResponses else {
+        block.pointee.run.interimCount += 1
+        guard block.pointee.run.interimCount <= Limits.interimResponses else {
             return reject(upstream, connection, "too many interim responses")
         }
-        guard block.pointee.exchange.head.minorVersion == 1, !block.pointee.transfer.isPreCall else { return true }
+        guard block.pointee.exchange.head.minorVersion == 1, !block.pointee.run.isPreCall else { return true }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writeHead(&writer, block, .interim, head, bytes)
         guard writer.isComplete, send(connection, writer.start, writer.count) else {
@@ -133,33 +133,33 @@ extension Worker {
 
     /// The final head: decides how its body is framed for the client, and sends it with what has come of the body.
     private func beginResponse(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
+        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
         _ head: ResponseHead, _ bytes: ByteView
     ) -> Bool {
-        if block.pointee.transfer.isPreCall {
+        if block.pointee.run.isPreCall {
             if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange), preCall.pointee.allows(head.status) {
                 preCallPassed(upstream, connection, block, head, bytes)
                 return false
             }
             endFlight(block, .refused)
         }
-        let transfer = block.transfer
-        transfer.pointee.upstreamHeadAt = context.pointee.monotonicNanoseconds
-        transfer.pointee.takeResponse(head, clientKnowsChunks: block.pointee.exchange.head.minorVersion == 1)
+        let run = block.run
+        run.pointee.upstreamHeadAt = context.pointee.monotonicNanoseconds
+        run.pointee.takeResponse(head, clientKnowsChunks: block.pointee.exchange.head.minorVersion == 1)
         // A body that a pre-call's answer makes useless costs nothing if it has come already. Not a chunked one: its trailers would be
         // read into the slots of this response's fields.
-        if transfer.pointee.isPreCall, case .length = transfer.pointee.requestFraming { settleRequestBody(connection, block) }
+        if run.pointee.isPreCall, case .length = run.pointee.requestFraming { settleRequestBody(connection, block) }
         // The service has answered before it had the whole request: what is left of it cannot be told from the next.
-        if transfer.pointee.requestBody != .complete || isDraining { transfer.pointee.keepsAlive = false }
+        if run.pointee.requestBody != .complete || isDraining { run.pointee.keepsAlive = false }
 
         // No more than there is room for in front of the body: see `passBody`.
         var writer = HeadWriter(compose, capacity: Limits.receiveHeadroom - ChunkedEncoder.sizeLineBytesMax)
-        writeHead(&writer, block, transfer.pointee.isPreCall ? .preCall : .service, head, bytes)
+        writeHead(&writer, block, run.pointee.isPreCall ? .preCall : .service, head, bytes)
         guard writer.isComplete else { return reject(upstream, connection, "response head too large") }
-        if transfer.pointee.isPreCall, block.pointee.exchange.head.method == .head {
+        if run.pointee.isPreCall, block.pointee.exchange.head.method == .head {
             // The service was not asked with HEAD, but the client's answer ends with its head.
-            transfer.pointee.responseFraming = .none
-            transfer.pointee.upstreamKeepsAlive = false
+            run.pointee.responseFraming = .none
+            run.pointee.upstreamKeepsAlive = false
         }
         return passBody(
             upstream, connection, block, receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length,
@@ -170,27 +170,27 @@ extension Worker {
 
     /// The response is whole. The connection is pooled if both sides are exactly at its end.
     func responseReceived(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, hasLeftover: Bool
+        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef, hasLeftover: Bool
     ) {
         // More bytes than the response has belong to nobody: the connection cannot be trusted again.
-        let isReusable = block.pointee.transfer.upstreamKeepsAlive && !hasLeftover
-            && block.pointee.transfer.requestBody == .complete
+        let isReusable = block.pointee.run.upstreamKeepsAlive && !hasLeftover
+            && block.pointee.run.requestBody == .complete
         release(upstream, isReusable: isReusable)
         responseEnded(connection)
     }
 
     /// The upstream has ended its stream.
-    private func responseCut(_ upstream: UpstreamLink, _ connection: Downstream) {
+    private func responseCut(_ upstream: UpstreamRef, _ connection: ClientRef) {
         guard let block = connection.pointee.block else { return close(upstream) }
-        guard block.pointee.transfer.upstreamHeadAt != 0 else {
+        guard block.pointee.run.upstreamHeadAt != 0 else {
             return upstreamBroken(
                 upstream, upstream.pointee.carryCount > 0 ? "incomplete response" : "connection closed before a response")
         }
-        guard case .untilClose = block.pointee.transfer.responseFraming else {
+        guard case .untilClose = block.pointee.run.responseFraming else {
             if let address = upstream.pointee.address { noteFailure(address) }
             return abort(connection)
         }
-        if block.pointee.transfer.responseIsChunked {
+        if block.pointee.run.responseIsChunked {
             let last = ChunkedEncoder.lastChunk
             guard send(connection, last.base, last.count) else { return abort(connection) }
         }
@@ -199,8 +199,8 @@ extension Worker {
     }
 
     /// The connection broke.
-    private func upstreamLost(_ upstream: UpstreamLink, _ connection: Downstream) {
-        guard let block = connection.pointee.block, block.pointee.transfer.upstreamHeadAt != 0 else {
+    private func upstreamLost(_ upstream: UpstreamRef, _ connection: ClientRef) {
+        guard let block = connection.pointee.block, block.pointee.run.upstreamHeadAt != 0 else {
             return upstreamBroken(upstream, "connection reset")
         }
         if let address = upstream.pointee.address { noteFailure(address) }
@@ -208,14 +208,14 @@ extension Worker {
     }
 
     /// What came is no response that may be passed on. Always false, for the callers to return.
-    func reject(_ upstream: UpstreamLink, _ connection: Downstream, _ detail: StaticString) -> Bool {
+    func reject(_ upstream: UpstreamRef, _ connection: ClientRef, _ detail: StaticString) -> Bool {
         if let address = upstream.pointee.address { noteFailure(address) }
         fail(connection, .upstreamFailed(detail))
         return false
     }
 }
 
-extension TransferState {
+extension ExchangeRun {
     /// Takes over what the response's head says of its body, and decides how that is framed for the client.
     @inline(__always)
     fileprivate mutating func takeResponse(_ head: ResponseHead, clientKnowsChunks: Bool) {

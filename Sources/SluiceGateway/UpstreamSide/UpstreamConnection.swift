@@ -20,7 +20,7 @@ struct UpstreamConnection {
     /// Where it leads. Nil only in a place that is not in use.
     var address: UpstreamAddressRef?
     /// Whose exchange it serves.
-    var downstream: Downstream?
+    var downstream: ClientRef?
     var output = OutputQueue()
     /// The beginning of a response head or trailer section that has not come whole.
     var carry: UnsafeMutableRawPointer?
@@ -28,8 +28,8 @@ struct UpstreamConnection {
     /// The rest of a response that nobody waits for.
     var discard = DiscardedBody()
     /// Neighbours among the idle connections of the address.
-    var nextIdle: UpstreamLink?
-    var previousIdle: UpstreamLink?
+    var nextIdle: UpstreamRef?
+    var previousIdle: UpstreamRef?
 
     /// A place that is not in use.
     init(worker: Unmanaged<Worker>) {
@@ -39,7 +39,7 @@ struct UpstreamConnection {
 }
 
 /// A connection to a service, as the worker's functions take it.
-typealias UpstreamLink = UnsafeMutablePointer<UpstreamConnection>
+typealias UpstreamRef = UnsafeMutablePointer<UpstreamConnection>
 
 /// What a connection to a service is doing. Exactly one of these at any time.
 enum UpstreamState: UInt8 {

@@ -7,15 +7,15 @@ extension Worker {
     /// Passes body bytes on, behind the head if one was composed: until what came with it is found to be well framed nothing of it is
     /// sent, so that the client can still get an error. True if the exchange wants more.
     func passBody(
-        _ upstream: UpstreamLink, _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>,
+        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
         _ start: UnsafeMutablePointer<UInt8>, _ count: Int, head: inout HeadWriter
     ) -> Bool {
         let piece = takeResponse(upstream, block, start, count)
         guard piece.state != .malformed else { return reject(upstream, connection, "malformed chunk") }
         var first = start
         var end = start + piece.content
-        block.pointee.transfer.responseBodyBytes += UInt64(piece.content)
-        if block.pointee.transfer.responseIsChunked, block.pointee.transfer.responseFraming != .none {
+        block.pointee.run.responseBodyBytes += UInt64(piece.content)
+        if block.pointee.run.responseIsChunked, block.pointee.run.responseFraming != .none {
             if piece.content > 0 {
                 first -= ChunkedEncoder.writeSizeLine(piece.content, endingAt: first)
                 end = append(ChunkedEncoder.lineEnd, at: end)
@@ -23,7 +23,7 @@ extension Worker {
             if piece.state == .ended, !piece.hasTrailers { end = append(ChunkedEncoder.lastChunk, at: end) }
         }
         if head.count > 0 {
-            block.pointee.transfer.isHeadSent = true
+            block.pointee.run.isHeadSent = true
             first -= head.count
             first.update(from: head.start, count: head.count)
         }
@@ -33,7 +33,7 @@ extension Worker {
             abort(connection)
             return false
         }
-        if piece.state == .ended, piece.hasTrailers, block.pointee.transfer.responseIsChunked {
+        if piece.state == .ended, piece.hasTrailers, block.pointee.run.responseIsChunked {
             guard sendTrailers(connection, block, piece) else {
                 abort(connection)
                 return false
@@ -62,27 +62,27 @@ extension Worker {
     }
 
     private func takeResponse(
-        _ upstream: UpstreamLink, _ block: UnsafeMutablePointer<ExchangeBlock>, _ start: UnsafeMutablePointer<UInt8>, _ count: Int
+        _ upstream: UpstreamRef, _ block: ExchangeRef, _ start: UnsafeMutablePointer<UInt8>, _ count: Int
     ) -> ResponsePiece {
-        switch block.pointee.transfer.responseFraming {
+        switch block.pointee.run.responseFraming {
         case .none: return ResponsePiece(content: 0, consumed: 0, state: .ended)
         case .untilClose: return ResponsePiece(content: count, consumed: count, state: .more)
         case .length:
-            let taken = Int(min(UInt64(count), block.pointee.transfer.responseRemaining))
-            block.pointee.transfer.responseRemaining -= UInt64(taken)
-            let isLast = block.pointee.transfer.responseRemaining == 0
+            let taken = Int(min(UInt64(count), block.pointee.run.responseRemaining))
+            block.pointee.run.responseRemaining -= UInt64(taken)
+            let isLast = block.pointee.run.responseRemaining == 0
             return ResponsePiece(content: taken, consumed: taken, state: isLast ? .ended : .more)
         case .chunked:
             var content = 0
             var consumed = 0
-            if !block.pointee.transfer.responseIsReadingTrailers {
-                let outcome = block.pointee.transfer.responseDecoder.decode(start, count: count)
+            if !block.pointee.run.responseIsReadingTrailers {
+                let outcome = block.pointee.run.responseDecoder.decode(start, count: count)
                 content = outcome.content
                 consumed = outcome.consumed
                 switch outcome.state {
                 case .more: return ResponsePiece(content: content, consumed: consumed, state: .more)
                 case .malformed: return ResponsePiece(content: content, consumed: consumed, state: .malformed)
-                case .trailers: block.pointee.transfer.responseIsReadingTrailers = true
+                case .trailers: block.pointee.run.responseIsReadingTrailers = true
                 }
             }
             return takeResponseTrailers(upstream, block, start, count, content: content, consumed: consumed)
@@ -90,7 +90,7 @@ extension Worker {
     }
 
     private func takeResponseTrailers(
-        _ upstream: UpstreamLink, _ block: UnsafeMutablePointer<ExchangeBlock>, _ start: UnsafeMutablePointer<UInt8>, _ count: Int,
+        _ upstream: UpstreamRef, _ block: ExchangeRef, _ start: UnsafeMutablePointer<UInt8>, _ count: Int,
         content: Int, consumed: Int
     ) -> ResponsePiece {
         let bytes = ByteView(base: start + consumed, count: count - consumed)
@@ -107,7 +107,7 @@ extension Worker {
                 return ResponsePiece(content: content, consumed: consumed, state: .malformed)
             }
             var piece = ResponsePiece(content: content, consumed: consumed + length, state: .ended)
-            guard fields.count > 0, !block.pointee.transfer.dropsResponseTrailers else { return piece }
+            guard fields.count > 0, !block.pointee.run.dropsResponseTrailers else { return piece }
             // Out of the way: what is sent first is written over them.
             let copy = compose + composeCapacity - length
             copy.update(from: bytes.base, count: length)
@@ -119,12 +119,12 @@ extension Worker {
     }
 
     private func sendTrailers(
-        _ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>, _ piece: ResponsePiece
+        _ connection: ClientRef, _ block: ExchangeRef, _ piece: ResponsePiece
     ) -> Bool {
         guard let fields = piece.trailerFields else { return true }
         var writer = HeadWriter(receiveArea, capacity: Limits.receiveBytes)
         writer.write(ChunkedEncoder.lastChunkLine)
-        let policies = ResponsePolicies(block, block.pointee.transfer.isPreCall ? .preCall : .service)
+        let policies = ResponsePolicies(block, block.pointee.run.isPreCall ? .preCall : .service)
         writer.writeTrailers(fields, in: piece.trailers) { policies.isSelective && policies.drops($0, in: piece.trailers) }
         writer.write("\r\n")
         counters.traffic.downstreamBytesSent &+= UInt64(writer.count)

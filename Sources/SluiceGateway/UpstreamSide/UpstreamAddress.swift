@@ -13,7 +13,7 @@ struct UpstreamAddress {
     /// Open connections, idle ones included.
     var connections = 0
     /// The idle connection used last: taken first, so that the others can age.
-    var firstIdle: UpstreamLink?
+    var firstIdle: UpstreamRef?
     var idleCount = 0
     /// Failures in a row: refused, timed out or broken connections, and answers that were no HTTP.
     var failures = 0

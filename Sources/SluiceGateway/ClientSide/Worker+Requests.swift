@@ -7,7 +7,7 @@ extension Worker {
     // MARK: Reading a head
 
     /// Reads until a head is complete, and begins its exchange.
-    func readRequest(_ connection: Downstream) {
+    func readRequest(_ connection: ClientRef) {
         guard let block = connection.pointee.block ?? takeBlock(connection) else { return close(connection) }
         // Pipelined bytes that an earlier exchange left.
         if block.pointee.inputCount > block.pointee.inputSearched {
@@ -36,7 +36,7 @@ extension Worker {
         }
     }
 
-    private func takeBlock(_ connection: Downstream) -> UnsafeMutablePointer<ExchangeBlock>? {
+    private func takeBlock(_ connection: ClientRef) -> ExchangeRef? {
         guard let memory = blocks.pointee.take() else { return nil }
         let block = memory.assumingMemoryBound(to: ExchangeBlock.self)
         prepare(block, for: connection)
@@ -45,7 +45,7 @@ extension Worker {
     }
 
     /// Makes the block ready for a request of which nothing has come.
-    func prepare(_ block: UnsafeMutablePointer<ExchangeBlock>, for connection: Downstream) {
+    func prepare(_ block: ExchangeRef, for connection: ClientRef) {
         let memory = UnsafeMutableRawPointer(block)
         let slots = (memory + layout.slotsOffset).assumingMemoryBound(to: FieldSlot.self)
         block.initialize(to: ExchangeBlock(
@@ -55,12 +55,12 @@ extension Worker {
                 peerIsTrusted: connection.pointee.peerIsTrusted, isSecure: connection.pointee.isSecure,
                 storage: (memory + layout.storageOffset).assumingMemoryBound(to: UInt8.self),
                 storageCapacity: layout.storageCapacity),
-            transfer: TransferState(),
+            run: ExchangeRun(),
             snapshot: nil, inputCapacity: layout.inputCapacity, inputCount: 0, inputUsed: 0, inputSearched: 0))
     }
 
     /// Parses what has come. True if more is needed; false if the connection went on to something else.
-    private func parseRequest(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) -> Bool {
+    private func parseRequest(_ connection: ClientRef, _ block: ExchangeRef) -> Bool {
         let bytes = ByteView(base: block.pointee.exchange.bytes, count: block.pointee.inputCount)
         let searched = block.pointee.inputSearched
         block.pointee.inputSearched = bytes.count
@@ -102,28 +102,28 @@ extension Worker {
     }
 
     /// Refuses what never became an exchange; nothing more can be read from the connection.
-    func refuse(_ connection: Downstream, _ refusal: Refusal) {
+    func refuse(_ connection: ClientRef, _ refusal: Refusal) {
         guard let block = connection.pointee.block else { return close(connection) }
         connection.pointee.state = .exchanging
         limit(connection, to: 0)
-        block.pointee.transfer.startedAt = context.pointee.monotonicNanoseconds
-        block.pointee.transfer.keepsAlive = false
+        block.pointee.run.startedAt = context.pointee.monotonicNanoseconds
+        block.pointee.run.keepsAlive = false
         answer(connection, block, refusal)
     }
 
     // MARK: The exchange
 
     /// A head is complete: from here to `exchangeEnded` the connection belongs to this exchange.
-    private func begin(_ connection: Downstream, _ block: UnsafeMutablePointer<ExchangeBlock>) {
+    private func begin(_ connection: ClientRef, _ block: ExchangeRef) {
         connection.pointee.state = .exchanging
         connection.pointee.requests &+= 1
         // A reset that came before the request was read has been reported with it, and is not seen otherwise.
         limit(connection, to: Limits.clientLookMilliseconds)
         let head = block.pointee.exchange.head
         block.pointee.inputUsed = head.length
-        block.pointee.transfer.begin(head, at: context.pointee.monotonicNanoseconds)
+        block.pointee.run.begin(head, at: context.pointee.monotonicNanoseconds)
         // A client that has ended its sending side may have sent further requests before: they are answered too.
-        block.pointee.transfer.keepsAlive = head.keepAlive && !isDraining
+        block.pointee.run.keepsAlive = head.keepAlive && !isDraining
             && (limits.requestsPerConnectionMax == 0 || connection.pointee.requests < limits.requestsPerConnectionMax)
         let snapshot = snapshots.pointee.enter()
         block.enter(snapshot)
@@ -139,7 +139,7 @@ extension Worker {
     }
 }
 
-extension TransferState {
+extension ExchangeRun {
     /// Takes over what the request's head says of its body.
     mutating func begin(_ head: RequestHead, at now: UInt64) {
         startedAt = now
