@@ -24,7 +24,6 @@ struct ClientConnection {
     var totalUntil = Deadline.never
     let worker: Unmanaged<Worker>
     var block: ExchangeRef?
-    var upstream: UpstreamRef?
     var output = OutputQueue()
     /// The client's end of the connection, by its PROXY header if that is believed.
     var peer = IPAddress(v4: 0)
@@ -53,7 +52,7 @@ enum ClientState: UInt8 {
     case idle
     /// Some of a request's head has come.
     case readingHead
-    /// A request's head is complete and its response has not ended.
+    /// A request's head is complete, and of its response not everything was handed over.
     case exchanging
     /// The response has ended, but some of it waits for the socket.
     case flushing

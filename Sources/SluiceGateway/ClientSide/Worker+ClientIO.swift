@@ -90,15 +90,15 @@ extension Worker {
 
     private func outputDrained(_ connection: ClientRef) {
         switch connection.pointee.state {
-        case .flushing: continueStoredBody(connection)
+        case .flushing: exchangeEnded(connection)
         case .exchanging:
             limit(connection, to: 0)
-            if isReceivingRequestBody(connection) { limit(connection, to: limits.bodyTimeout) }
+            if connection.pointee.block?.pointee.run.isReceivingRequest ?? false { limit(connection, to: limits.bodyTimeout) }
             // The response was held back while the client did not read.
-            if let upstream = connection.pointee.upstream { enqueue(upstream) }
+            if let block = connection.pointee.block { clientHasTakenAll(block) }
         case .tunnelling:
             limit(connection, to: limits.tunnelTimeout)
-            if let upstream = connection.pointee.upstream { enqueue(upstream) }
+            if let block = connection.pointee.block { resumeService(block) }
         default: break
         }
     }
@@ -139,10 +139,10 @@ extension Worker {
         case .exchanging, .flushing:
             if let block = connection.pointee.block {
                 if block.pointee.run.isHeadSent { Socket.resetOnClose(connection.pointee.socket.descriptor) }
-                record(connection, block, aborted: true)
+                record(block, aborted: true)
             }
             close(connection)
-        case .tunnelling: endTunnel(connection)
+        case .tunnelling: if let block = connection.pointee.block { endTunnel(block) }
         default: close(connection)
         }
     }
@@ -150,10 +150,7 @@ extension Worker {
     /// Gives everything back and closes the descriptor.
     func close(_ connection: ClientRef) {
         guard connection.pointee.state != .free else { return }
-        if let upstream = connection.pointee.upstream {
-            detach(upstream)
-            close(upstream)
-        }
+        if let block = connection.pointee.block { dropService(block) }
         wheel.remove(connection.deadline)
         connection.event.disarm()
         connection.pointee.output.clear(to: &outputs.pointee)
@@ -204,13 +201,15 @@ extension Worker {
         case .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
         case .readingHead: refuse(connection, .requestTimeout)
         case .exchanging:
+            guard let block = connection.pointee.block else { return close(connection) }
+            let isReceiving = block.pointee.run.isReceivingRequest
             // Either the client does not read its response, or it does not send its body, or the service takes its time.
             if !connection.pointee.output.isEmpty {
                 abort(connection)
-            } else if isTotal ? isReceivingRequestBody(connection) : isAwaitingBody(connection) {
-                fail(connection, .requestTimeout)
+            } else if isReceiving, isTotal || serviceTakesBody(block) {
+                fail(block, .requestTimeout)
             } else if isTotal {
-                fail(connection, .upstreamTimeout("total time exceeded"))
+                fail(block, .upstreamTimeout("total time exceeded"))
             } else {
                 limit(connection, to: 0)
                 connection.pointee.socket.mayRead = true

@@ -5,22 +5,15 @@ import SluiceHTTP
 // stops the reading from the client's.
 
 extension Worker {
-    /// Whether more of the body is to come from the client.
-    func isReceivingRequestBody(_ connection: ClientRef) -> Bool {
-        guard let block = connection.pointee.block else { return false }
-        return block.pointee.run.requestBody == .receiving || block.pointee.run.requestBody == .receivingTrailers
-    }
-
     // MARK: From client to upstream
 
     /// The client's socket has something while an exchange is under way: its body, or news of its end.
     func receiveRequestBody(_ connection: ClientRef) {
         guard let block = connection.pointee.block else { return }
-        guard isReceivingRequestBody(connection) else { return noticeEnd(connection) }
         // The body is read when the request's head has gone; until then it waits in the client's socket.
-        guard isForwardingBody(connection, block), let upstream = connection.pointee.upstream else { return noticeEnd(connection) }
+        guard block.pointee.run.isReceivingRequest, serviceTakesBody(block) else { return noticeEnd(connection) }
         var reads = 0
-        while connection.pointee.socket.mayRead, upstream.pointee.output.isEmpty, isReceivingRequestBody(connection) {
+        while connection.pointee.socket.mayRead, serviceHasRoom(block), block.pointee.run.isReceivingRequest {
             guard reads < Limits.readsPerTurn else { return enqueue(connection) }
             reads += 1
             makeRoom(block)
@@ -30,20 +23,20 @@ extension Worker {
             case .bytes(let count):
                 counters.traffic.downstreamBytesReceived &+= UInt64(count)
                 block.pointee.inputCount += count
-                guard forwardBody(connection, block, upstream) else { return }
-                if isReceivingRequestBody(connection) { connection.pointee.socket.mayRead = true }
+                guard forwardBody(block) else { return }
+                if block.pointee.run.isReceivingRequest { connection.pointee.socket.mayRead = true }
             case .wouldBlock: break
             case .ended:
                 // Half a body is no body: nothing may take it for a whole one.
-                return fail(connection, .badRequest("incomplete body"))
+                return fail(block, .badRequest("incomplete body"))
             case .failed: return abort(connection)
             }
         }
-        if isReceivingRequestBody(connection), upstream.pointee.output.isEmpty {
+        if block.pointee.run.isReceivingRequest, serviceHasRoom(block) {
             awaitBody(connection, block)
         } else {
             block.pointee.run.bodySpanAt = 0
-            let isWhole = !isReceivingRequestBody(connection)
+            let isWhole = !block.pointee.run.isReceivingRequest
             // The client's end, or a reset, may have come with the last of the body.
             if connection.pointee.output.isEmpty { limit(connection, to: isWhole ? Limits.clientLookMilliseconds : 0) }
             if isWhole, connection.pointee.socket.isPeerClosed { noticeEnd(connection) }
@@ -59,22 +52,10 @@ extension Worker {
             let span = nowMilliseconds - run.pointee.bodySpanAt
             guard span >= limits.bodyTimeout else { return }
             let bytes = run.pointee.requestBodyBytes - run.pointee.bodySpanBytes
-            if bytes * 1000 < limits.rateMin * span { return fail(connection, .requestTimeout) }
+            if bytes * 1000 < limits.rateMin * span { return fail(block, .requestTimeout) }
         }
         run.pointee.bodySpanAt = nowMilliseconds
         run.pointee.bodySpanBytes = run.pointee.requestBodyBytes
-    }
-
-    /// Whether the request's head has gone to the service, so that what comes of the body follows it.
-    private func isForwardingBody(_ connection: ClientRef, _ block: ExchangeRef) -> Bool {
-        guard let upstream = connection.pointee.upstream, upstream.pointee.state == .active else { return false }
-        return !block.pointee.run.isPreCall && block.pointee.run.isRequestSent
-    }
-
-    /// Whether the client is to send more of its body now.
-    func isAwaitingBody(_ connection: ClientRef) -> Bool {
-        guard let block = connection.pointee.block else { return false }
-        return isReceivingRequestBody(connection) && isForwardingBody(connection, block)
     }
 
     /// Notices that the client has gone, while nothing is to be read of it: a reset says so, and the end of its sending side where
@@ -114,31 +95,18 @@ extension Worker {
     }
 
     /// Sends the body bytes in the block on. False if the exchange went on to something else.
-    private func forwardBody(
-        _ connection: ClientRef, _ block: ExchangeRef, _ upstream: UpstreamRef
-    ) -> Bool {
+    private func forwardBody(_ block: ExchangeRef) -> Bool {
         let piece: BodyPiece
         switch takeBody(block) {
         case .piece(let taken): piece = taken
         case .refused(let refusal):
-            fail(connection, refusal)
+            fail(block, refusal)
             return false
         }
         block.pointee.run.isReplayable = false
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writeBody(&writer, piece, block)
-        guard writer.count == 0 || send(upstream, writer.start, writer.count) else {
-            // It may have answered before it stopped reading; the answer is worth more than the error (RFC 9112, 9.5). Of the body
-            // nothing may follow: with a hole in it, it would look whole.
-            upstream.pointee.output.clear(to: &outputs.pointee)
-            block.pointee.run.upstreamKeepsAlive = false
-            upstream.pointee.socket.endSending()
-            upstream.pointee.socket.mayRead = true
-            receiveResponse(upstream)
-            return false
-        }
-        if block.pointee.run.requestBody == .complete { requestSent(upstream) }
-        return true
+        return sendBody(block, writer.start, writer.count)
     }
 
     // MARK: Taking a body from the block
@@ -229,7 +197,7 @@ extension Worker {
 
     /// The response is decided before the body was read. A short rest is read and dropped to keep the connection; with
     /// any other the connection ends after the response.
-    func settleRequestBody(_ connection: ClientRef, _ block: ExchangeRef) {
+    func settleRequestBody(_ block: ExchangeRef) {
         guard block.pointee.run.requestBody != .complete else { return }
         // What has come already costs nothing.
         if case .refused = takeBody(block) { block.pointee.run.keepsAlive = false }
@@ -241,7 +209,7 @@ extension Worker {
             isShort = false
         }
         // A client that waits for 100 may send the body or not: only a close makes that plain.
-        if isShort, !block.pointee.exchange.head.expectsContinue, connection.pointee.upstream == nil {
+        if isShort, !block.pointee.exchange.head.expectsContinue, block.pointee.run.upstream == nil {
             block.pointee.run.requestBody = .dropping
         } else {
             block.pointee.run.keepsAlive = false

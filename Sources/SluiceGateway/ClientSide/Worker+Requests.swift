@@ -55,7 +55,7 @@ extension Worker {
                 peerIsTrusted: connection.pointee.peerIsTrusted, isSecure: connection.pointee.isSecure,
                 storage: (memory + layout.storageOffset).assumingMemoryBound(to: UInt8.self),
                 storageCapacity: layout.storageCapacity),
-            run: ExchangeRun(),
+            run: ExchangeRun(client: connection),
             snapshot: nil, inputCapacity: layout.inputCapacity, inputCount: 0, inputUsed: 0, inputSearched: 0))
     }
 
@@ -108,7 +108,7 @@ extension Worker {
         limit(connection, to: 0)
         block.pointee.run.startedAt = context.pointee.monotonicNanoseconds
         block.pointee.run.keepsAlive = false
-        answer(connection, block, refusal)
+        answer(block, refusal)
     }
 
     // MARK: The exchange
@@ -132,9 +132,9 @@ extension Worker {
         let trusted = names ? listeners[Int(connection.pointee.listener)].trusted : TrustedProxies(blocks: ArenaSlice())
         let refusal = Routing.resolve(&block.pointee.exchange, in: snapshot.pointee.tables, trusted: trusted)
         if let refusal {
-            answer(connection, block, refusal)
+            answer(block, refusal)
         } else {
-            beginChain(connection, block)
+            beginChain(block)
         }
     }
 }

@@ -5,7 +5,7 @@ import SluiceEvent
 
 extension Worker {
     /// The step that suspended is evaluated again when the keeper has been to the store, or when the exchange has waited long enough.
-    func awaitAllowance(_ connection: ClientRef, _ block: ExchangeRef) {
+    func awaitAllowance(_ block: ExchangeRef) {
         KeeperState.countWait(context.pointee.keeper)
         // One exchange waits once, however many of its steps and of the keeper's rounds that takes.
         if block.pointee.exchange.allowanceDeadline == 0 {
@@ -14,9 +14,9 @@ extension Worker {
         let deadline = block.pointee.exchange.allowanceDeadline
         guard allowanceWaiters.count < Limits.allowanceWaiters, deadline > nowMilliseconds else {
             block.pointee.exchange.hasAwaitedAllowance = true
-            return goOn(connection, block, at: .sameStep)
+            return goOn(block, at: .sameStep)
         }
-        allowanceWaiters.append(.init(suspension: Suspension(connection, block), deadline: deadline))
+        allowanceWaiters.append(.init(suspension: Suspension(block), deadline: deadline))
         AttentionQueue.awaitReply(context.pointee.attention)
         counts.signal.raise()
     }
@@ -27,7 +27,7 @@ extension Worker {
         for waiter in allowanceWaiters.takeAll() {
             guard let block = waiter.suspension.block else { continue }
             block.pointee.exchange.hasAwaitedAllowance = nowMilliseconds >= waiter.deadline
-            goOn(waiter.suspension.connection, block, at: .sameStep)
+            goOn(block, at: .sameStep)
         }
     }
 
@@ -36,7 +36,7 @@ extension Worker {
         for waiter in allowanceWaiters.takeExpired(at: nowMilliseconds) {
             guard let block = waiter.suspension.block else { continue }
             block.pointee.exchange.hasAwaitedAllowance = true
-            goOn(waiter.suspension.connection, block, at: .sameStep)
+            goOn(block, at: .sameStep)
         }
     }
 }

@@ -46,8 +46,15 @@ struct ExchangeBlock {
     }
 }
 
-/// What the exchange's two bodies have come to. Policies never see it.
+/// One exchange on its way: its two ends, and what its two bodies have come to. Policies never see it.
 struct ExchangeRun {
+    // MARK: Its ends
+
+    /// The connection on which it came.
+    let client: ClientRef
+    /// The connection to a service that it has at the moment; nil while it has none.
+    var upstream: UpstreamRef?
+
     // MARK: Request body
 
     var requestFraming = BodyFraming.none
@@ -61,6 +68,10 @@ struct ExchangeRun {
     var isReplayable = true
     /// Where in the input a body stands that came whole with the head.
     var replay: (start: Int, count: UInt64)?
+
+    /// Whether more of the request's body is to come from the client.
+    @inline(__always)
+    var isReceivingRequest: Bool { requestBody == .receiving || requestBody == .receivingTrailers }
 
     /// Where the client's body stands.
     enum RequestBody: UInt8 {
@@ -144,7 +155,7 @@ struct ExchangeRun {
     var upstreamStartedAt: UInt64 = 0
     var upstreamHeadAt: UInt64 = 0
 
-    init() {}
+    init(client: ClientRef) { self.client = client }
 }
 
 extension Int {
@@ -177,7 +188,7 @@ extension ExchangeRef {
         Cache.fetch(run, byteCount: MemoryLayout<ExchangeRun>.size)
     }
 
-    /// Where the exchange's transfer stands.
+    /// Where the exchange's run stands.
     @inline(__always)
     var run: UnsafeMutablePointer<ExchangeRun> {
         let offset = MemoryLayout<ExchangeBlock>.offset(of: \.run).unsafelyUnwrapped

@@ -5,12 +5,10 @@ struct Suspension: BitwiseCopyable {
     private let number: UInt32
 
     /// To be made after the exchange was suspended.
-    init(_ connection: ClientRef, _ block: ExchangeRef) {
-        exchange = WaitingExchange(connection)
+    init(_ block: ExchangeRef) {
+        exchange = WaitingExchange(block)
         number = block.pointee.run.suspensions
     }
-
-    var connection: ClientRef { exchange.connection }
 
     /// The exchange's block; nil if it does not wait any more, or not for this.
     var block: ExchangeRef? {

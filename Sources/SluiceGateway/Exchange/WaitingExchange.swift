@@ -1,13 +1,13 @@
 /// An exchange that goes on later: names it without holding it. By then its connection may be gone, its place in the slab may serve another
 /// one, or another request may be under way on it.
 struct WaitingExchange: BitwiseCopyable {
-    let connection: ClientRef
+    private let connection: ClientRef
     private let generation: UInt32
     /// Number of the request on its connection.
     private let request: UInt32
 
-    init(_ connection: ClientRef) {
-        self.connection = connection
+    init(_ block: ExchangeRef) {
+        connection = block.pointee.run.client
         generation = connection.pointee.generation
         request = connection.pointee.requests
     }

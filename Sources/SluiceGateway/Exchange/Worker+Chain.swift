@@ -19,44 +19,44 @@ extension Worker {
 
     /// Runs the chain of an exchange that was just routed.
     @inline(__always)
-    func beginChain(_ connection: ClientRef, _ block: ExchangeRef) { runChain(connection, block) }
+    func beginChain(_ block: ExchangeRef) { runChain(block) }
 
     /// Lets a suspended exchange go on. Nothing happens if it does not wait: nothing goes on twice.
-    func goOn(_ connection: ClientRef, _ block: ExchangeRef, at resumption: Resumption) {
+    func goOn(_ block: ExchangeRef, at resumption: Resumption) {
         guard block.pointee.run.isSuspended else { return assertionFailure("an exchange went on that was not waiting") }
         block.pointee.run.isSuspended = false
         freshenClock()
         block.pointee.run.isPreCall = false
         if resumption == .sameStep { block.pointee.exchange.step -= 1 }
-        runChain(connection, block)
+        runChain(block)
     }
 
     /// Runs the chain from where the exchange stands and does what it says.
     @inline(__always)
-    private func runChain(_ connection: ClientRef, _ block: ExchangeRef) {
+    private func runChain(_ block: ExchangeRef) {
         freshenClock(forDecisionByClock: block.pointee.exchange.endpoint?.pointee.goesByClock ?? true)
         switch PolicyChain.run(&block.pointee.exchange) {
-        case .proceed: pass(connection)
-        case .refuse(let refusal): answer(connection, block, refusal)
-        case .respond(let response): answer(connection, block, response)
-        case .suspend: suspend(connection, block)
+        case .proceed: pass(block)
+        case .refuse(let refusal): answer(block, refusal)
+        case .respond(let response): answer(block, response)
+        case .suspend: suspend(block)
         }
     }
 
     /// The chain waits for something from elsewhere.
     @inline(never)
-    private func suspend(_ connection: ClientRef, _ block: ExchangeRef) {
+    private func suspend(_ block: ExchangeRef) {
         // The client's end may have come with its request.
-        if connection.pointee.socket.isPeerClosed, limits.halfCloseAborts { return abort(connection) }
+        if clientHasLeft(block) { return resetClient(block) }
         block.pointee.run.isSuspended = true
         block.pointee.run.suspensions &+= 1
         switch PolicyChain.latestStep(of: block.pointee.exchange) {
-        case .preCall(let preCall): awaitPreCall(preCall, connection, block)
-        case .jwt: awaitKeySet(connection, block)
-        case .ceiling, .usageQuota: awaitAllowance(connection, block)
+        case .preCall(let preCall): awaitPreCall(preCall, block)
+        case .jwt: awaitKeySet(block)
+        case .ceiling, .usageQuota: awaitAllowance(block)
         default:
             assertionFailure("a policy suspended that cannot")
-            answer(connection, block, .upstreamUnavailable("internal error"))
+            answer(block, .upstreamUnavailable("internal error"))
         }
     }
 }

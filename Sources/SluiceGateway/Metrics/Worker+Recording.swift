@@ -4,7 +4,7 @@ import SluiceHTTP
 
 extension Worker {
     /// Counts the exchange, once, and logs it if a log is kept.
-    func record(_ connection: ClientRef, _ block: ExchangeRef, aborted: Bool) {
+    func record(_ block: ExchangeRef, aborted: Bool) {
         let run = block.run
         guard !run.pointee.isRecorded else { return }
         run.pointee.isRecorded = true

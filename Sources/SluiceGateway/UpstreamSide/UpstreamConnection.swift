@@ -19,8 +19,10 @@ struct UpstreamConnection {
     let worker: Unmanaged<Worker>
     /// Where it leads. Nil only in a place that is not in use.
     var address: UpstreamAddressRef?
-    /// Whose exchange it serves.
-    var downstream: ClientRef?
+    /// The exchange that it serves; nil while it serves none.
+    var exchange: ExchangeRef?
+    /// Whether its response waits for the client, who has not taken what came before; `resumeService` lets it go on.
+    var isHeldBack = false
     var output = OutputQueue()
     /// The beginning of a response head or trailer section that has not come whole.
     var carry: UnsafeMutableRawPointer?

@@ -7,8 +7,8 @@ import SluiceHTTP
 
 extension Worker {
     /// The chain lets the request pass: it is sent on at the end of the turn, or with the next fifteen.
-    func pass(_ connection: ClientRef) {
-        forwards.append(WaitingExchange(connection))
+    func pass(_ block: ExchangeRef) {
+        forwards.append(WaitingExchange(block))
         if forwards.isFull { sendOn() }
     }
 
@@ -16,52 +16,52 @@ extension Worker {
     @inline(never)
     func sendOn() {
         while let exchange = forwards.next() {
-            if let block = exchange.block { forward(exchange.connection, block) }
+            if let block = exchange.block { forward(block) }
         }
     }
 
     /// Sends the request to the domain's upstream.
-    private func forward(_ connection: ClientRef, _ block: ExchangeRef) {
+    private func forward(_ block: ExchangeRef) {
         // Its end may have come with the request.
-        if connection.pointee.socket.isPeerClosed, limits.halfCloseAborts { return abort(connection) }
+        if clientHasLeft(block) { return resetClient(block) }
         block.pointee.run.isPreCall = false
         block.pointee.run.attempts = 0
         block.pointee.run.upstreamStartedAt = context.pointee.monotonicNanoseconds
         guard block.pointee.exchange.domain?.pointee.upstream != nil else {
-            return answer(connection, block, .upstreamUnavailable("no upstream configured"))
+            return answer(block, .upstreamUnavailable("no upstream configured"))
         }
-        attempt(connection, block, freshOnly: false)
+        attempt(block, freshOnly: false)
     }
 
     /// Tries once: a pooled connection to the address with the least outstanding exchanges, else a new one.
-    func attempt(_ connection: ClientRef, _ block: ExchangeRef, freshOnly: Bool) {
+    func attempt(_ block: ExchangeRef, freshOnly: Bool) {
         block.pointee.run.attempts &+= 1
         block.pointee.run.isRequestSent = false
         block.pointee.run.upstreamKeepsAlive = true
         block.pointee.run.interimCount = 0
         guard let address = choose(block) else {
-            return fail(connection, .upstreamUnavailable("no healthy upstream address"))
+            return fail(block, .upstreamUnavailable("no healthy upstream address"))
         }
         if block.pointee.run.attempts == 1 {
             origins.pointee[address.pointee.origin].pointee.retryBudget.noteRequest(at: nowMilliseconds / 1000)
         }
         if !freshOnly, let idle = takeIdle(address, mayRepeat: mayRepeat(block)) {
-            attach(idle, connection)
+            attach(idle, block)
             return sendRequest(idle)
         }
         // An idle one that this request cannot have makes room for its own.
         guard limits.connectionsPerAddressMax == 0 || address.pointee.connections < limits.connectionsPerAddressMax
             || closeOneIdle(address)
         else {
-            return fail(connection, .upstreamUnavailable("too many upstream connections"))
+            return fail(block, .upstreamUnavailable("too many upstream connections"))
         }
-        guard let error = connect(address, for: connection) else { return }
+        guard let error = connect(address, for: block) else { return }
         if error.isExhaustion {
             // Our own want of descriptors, ports or memory says nothing about the service.
-            fail(connection, .upstreamUnavailable("no resources for another connection"))
+            fail(block, .upstreamUnavailable("no resources for another connection"))
         } else {
             noteFailure(address)
-            tryAgain(connection, block, at: address.pointee.origin, orFail: .upstreamFailed("connection refused"))
+            tryAgain(block, at: address.pointee.origin, orFail: .upstreamFailed("connection refused"))
         }
     }
 
@@ -171,7 +171,7 @@ extension Worker {
 
     /// Writes the request to an open connection, with as much of the body as has come.
     func sendRequest(_ upstream: UpstreamRef) {
-        guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
+        guard let block = upstream.pointee.exchange else { return close(upstream) }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         if block.pointee.run.isPreCall {
             writePreCall(&writer, block)
@@ -184,7 +184,7 @@ extension Worker {
                 let count = block.pointee.run.requestRemaining
                 switch takeBody(block) {
                 case .piece(let piece): writeBody(&writer, piece, block)
-                case .refused(let refusal): return fail(connection, refusal)
+                case .refused(let refusal): return fail(block, refusal)
                 }
                 if whole {
                     block.pointee.run.replay = (start, count)
@@ -197,20 +197,15 @@ extension Worker {
                 writer.write(body)
             }
         }
-        guard writer.isComplete else { return fail(connection, .headTooLarge) }
+        guard writer.isComplete else { return fail(block, .headTooLarge) }
         // The last thing before the send, which takes a system call and no more: the bound of ceilings holds for what leaves.
         if CeilingMeter.isLate(block.pointee.exchange.charge, now: clock.monotonicNanoseconds()), !moveCharge(block) {
-            return fail(connection, .ceilingExceeded)
+            return fail(block, .ceilingExceeded)
         }
         block.pointee.run.isRequestSent = true
         guard send(upstream, writer.start, writer.count) else { return upstreamBroken(upstream) }
         requestSent(upstream)
-        // More of the body may wait in the client's socket, or a reset that came with the head: see `receive`.
-        if !block.pointee.run.isPreCall, isReceivingRequestBody(connection) {
-            limit(connection, to: limits.bodyTimeout)
-            connection.pointee.socket.mayRead = true
-            enqueue(connection)
-        }
+        if !block.pointee.run.isPreCall, block.pointee.run.isReceivingRequest { askForBody(block) }
     }
 
     /// What is decided and sent in this turn has taken so long that a request leaves later than its ceiling was charged for. False if it may
@@ -230,7 +225,7 @@ extension Worker {
 
     /// From the last byte handed over the upstream has its time to answer.
     func requestSent(_ upstream: UpstreamRef) {
-        guard let block = upstream.pointee.downstream?.pointee.block else { return }
+        guard let block = upstream.pointee.exchange else { return }
         limit(upstream, to: answerTimeout(block))
     }
 
@@ -251,8 +246,8 @@ extension Worker {
     }
 
     /// Milliseconds in which a connection for the exchange has to stand, TLS included.
-    func connectTimeout(_ downstream: ClientRef) -> UInt64 {
-        guard let block = downstream.pointee.block, block.pointee.run.isPreCall else { return limits.connectTimeout }
+    func connectTimeout(_ block: ExchangeRef) -> UInt64 {
+        guard block.pointee.run.isPreCall else { return limits.connectTimeout }
         return min(limits.connectTimeout, preCallTime(block))
     }
 
@@ -277,16 +272,16 @@ extension Worker {
     private func giveUp(_ upstream: UpstreamRef, _ refusal: Refusal) {
         if let address = upstream.pointee.address { noteFailure(address) }
         let origin = upstream.pointee.address?.pointee.origin
-        guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
+        guard let block = upstream.pointee.exchange else { return close(upstream) }
         detach(upstream)
         close(upstream)
-        tryAgain(connection, block, at: origin, orFail: refusal)
+        tryAgain(block, at: origin, orFail: refusal)
     }
 
     /// The connection broke with the request on its way. Safe to repeat only on a connection that the peer may have
     /// closed before it saw the request, and only if seeing it twice would do no harm (RFC 9110, 9.2.2).
     func upstreamBroken(_ upstream: UpstreamRef, _ detail: StaticString = "connection closed before a response") {
-        guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
+        guard let block = upstream.pointee.exchange else { return close(upstream) }
         let hasAnswered = block.pointee.run.upstreamHeadAt != 0 || block.pointee.run.interimCount > 0
             || upstream.pointee.carryCount > 0
         let wasStale = upstream.pointee.isReused && !hasAnswered
@@ -299,58 +294,42 @@ extension Worker {
             // Not the service's failure, and no more often than there were pooled connections: not on the budget. But on the ceiling: the
             // service may have seen it.
             block.pointee.exchange.charge.spend()
-            tryAgain(connection, block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
+            tryAgain(block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
         } else {
-            fail(connection, .upstreamFailed(detail))
+            fail(block, .upstreamFailed(detail))
         }
     }
 
     /// - Parameter origin: whose retry budget has to allow it; nil where it is not asked.
     private func tryAgain(
-        _ connection: ClientRef, _ block: ExchangeRef, at origin: Int?, orFail refusal: Refusal,
+        _ block: ExchangeRef, at origin: Int?, orFail refusal: Refusal,
         freshOnly: Bool = false
     ) {
         guard block.pointee.run.attempts <= limits.retriesMax, block.pointee.run.isReplayable,
             !block.pointee.run.isHeadSent,
             !block.pointee.run.isPreCall || block.pointee.run.preCallUntil > nowMilliseconds
-        else { return fail(connection, refusal) }
+        else { return fail(block, refusal) }
         if let origin, !origins.pointee[origin].pointee.retryBudget.takeRetry(
             at: nowMilliseconds / 1000, percent: limits.retryPercent, minimum: limits.retriesPerSecondMin)
         {
             counters.traffic.retriesRefused &+= 1
-            return fail(connection, refusal)
+            return fail(block, refusal)
         }
         counters.traffic.upstreamRetries &+= 1
-        attempt(connection, block, freshOnly: freshOnly)
+        attempt(block, freshOnly: freshOnly)
     }
 
     /// The service did not answer in time.
     func responseExpired(_ upstream: UpstreamRef) {
-        guard let connection = upstream.pointee.downstream, let block = connection.pointee.block else { return close(upstream) }
+        guard let block = upstream.pointee.exchange else { return close(upstream) }
         // While the client is the slow one, its own deadline holds.
-        if !connection.pointee.output.isEmpty || (isReceivingRequestBody(connection) && upstream.pointee.output.isEmpty
+        if !clientHasRoom(block) || (block.pointee.run.isReceivingRequest && upstream.pointee.output.isEmpty
             && !block.pointee.run.isPreCall) {
             return limit(upstream, to: answerTimeout(block))
         }
         // A service that reads a long request slowly has not been silent.
         if hasTaken(upstream) { return limit(upstream, to: answerTimeout(block)) }
         if let address = upstream.pointee.address { noteFailure(address) }
-        fail(connection, .upstreamTimeout("no response in time"))
-    }
-
-    /// Ends the exchange with an error if the response has not begun, else by a broken connection: the only way left to
-    /// tell the client that what it has is not the whole.
-    func fail(_ connection: ClientRef, _ refusal: Refusal) {
-        guard let block = connection.pointee.block else { return close(connection) }
-        guard !block.pointee.run.isHeadSent else { return abort(connection) }
-        if let upstream = connection.pointee.upstream {
-            detach(upstream)
-            close(upstream)
-        }
-        endFlight(block, .failed)
-        let isOwn = refusal.row == .requestTimeout || refusal.row == .badRequest || refusal.row == .bodyTooLarge
-        if isOwn { block.pointee.run.keepsAlive = false }
-        let isKept = isOwn || refusal.row == .ceilingExceeded
-        answer(connection, block, block.pointee.run.isPreCall && !isKept ? .preCallFailed : refusal)
+        fail(block, .upstreamTimeout("no response in time"))
     }
 }

@@ -16,45 +16,44 @@ import SluiceEvent
 
 extension Worker {
     /// The chain waits for the answer of a pre-call API.
-    func awaitPreCall(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: ClientRef, _ block: ExchangeRef) {
-        guard let memory = preCall.pointee.memory, memory.answers.hasRoom else { return ask(preCall, connection, block) }
-        share(preCall, memory, connection, block, until: nowMilliseconds + preCall.pointee.timeoutMilliseconds)
+    func awaitPreCall(_ preCall: UnsafePointer<PreCall.Compiled>, _ block: ExchangeRef) {
+        guard let memory = preCall.pointee.memory, memory.answers.hasRoom else { return ask(preCall, block) }
+        share(preCall, memory, block, until: nowMilliseconds + preCall.pointee.timeoutMilliseconds)
     }
 
     /// Asks, or waits for who asks already.
     /// - Returns: the flight that the exchange waits for; nil if it does not wait.
     @discardableResult
     private func share(
-        _ preCall: UnsafePointer<PreCall.Compiled>, _ memory: PreCall.Compiled.Memory, _ connection: ClientRef,
-        _ block: ExchangeRef, until deadline: UInt64
+        _ preCall: UnsafePointer<PreCall.Compiled>, _ memory: PreCall.Compiled.Memory, _ block: ExchangeRef, until deadline: UInt64
     ) -> PreCallFlights.Number? {
         block.pointee.run.isPreCall = true
         let key = memory.key(of: block.pointee.exchange)
         for _ in 0..<Limits.preCallClaims {
             let claim = memory.flights.claim(key, worker: number)
             if case .waiter(let flight) = claim, preCallWaiters.count < Limits.preCallWaiters, deadline > nowMilliseconds {
-                preCallWaiters.append([.init(suspension: Suspension(connection, block), deadline: deadline)], to: flight)
+                preCallWaiters.append([.init(suspension: Suspension(block), deadline: deadline)], to: flight)
                 return flight
             }
             if case .asker(let flight) = claim { block.pointee.run.flight = flight }
             // Who asked has remembered the answer before the flight's end: it may have come since this exchange looked for it.
             if memory.answers.contains(key, at: context.pointee.monotonicNanoseconds) {
                 endFlight(block, .passed)
-                goOn(connection, block, at: .nextStep)
+                goOn(block, at: .nextStep)
                 return nil
             }
             if claim != .ended { break }
         }
-        ask(preCall, connection, block)
+        ask(preCall, block)
         return nil
     }
 
     /// Sends the question.
-    private func ask(_ preCall: UnsafePointer<PreCall.Compiled>, _ connection: ClientRef, _ block: ExchangeRef) {
+    private func ask(_ preCall: UnsafePointer<PreCall.Compiled>, _ block: ExchangeRef) {
         block.pointee.run.isPreCall = true
         block.pointee.run.attempts = 0
         block.pointee.run.preCallUntil = nowMilliseconds + preCall.pointee.timeoutMilliseconds
-        attempt(connection, block, freshOnly: false)
+        attempt(block, freshOnly: false)
     }
 
     /// The exchange asks no longer; told to those who wait for the answer. Nothing if it never asked for others.
@@ -87,14 +86,13 @@ extension Worker {
 
     /// - Returns: the flight that the exchange waits for now, if it does.
     private func goOn(_ waiter: PreCallWaiters.Waiter, _ outcome: PreCallMemory.Outcome) -> PreCallFlights.Number? {
-        let connection = waiter.suspension.connection
         guard let block = waiter.suspension.block, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return nil }
         switch outcome {
-        case .passed: goOn(connection, block, at: .nextStep)
+        case .passed: goOn(block, at: .nextStep)
         case .failed where waiter.deadline > nowMilliseconds:
             guard let memory = preCall.pointee.memory else { break }
-            return share(preCall, memory, connection, block, until: waiter.deadline)
-        case .refused, .failed: ask(preCall, connection, block)
+            return share(preCall, memory, block, until: waiter.deadline)
+        case .refused, .failed: ask(preCall, block)
         }
         return nil
     }

@@ -7,8 +7,7 @@ import SluiceHTTP
 extension Worker {
     /// The pre-call API lets the request pass: its body is of no interest, and the chain goes on.
     func preCallPassed(
-        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
-        _ head: ResponseHead, _ bytes: ByteView
+        _ upstream: UpstreamRef, _ block: ExchangeRef, _ head: ResponseHead, _ bytes: ByteView
     ) {
         if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
             preCall.pointee.remember(block.pointee.exchange)
@@ -26,7 +25,7 @@ extension Worker {
             limit(upstream, to: min(Limits.preCallBodyMilliseconds, limits.upstreamIdleTimeout))
             discard(upstream, start, bytes.count - head.length)
         }
-        goOn(connection, block, at: .nextStep)
+        goOn(block, at: .nextStep)
     }
 
     /// Reads the rest of a response that nobody waits for.

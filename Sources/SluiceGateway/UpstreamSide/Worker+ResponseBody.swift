@@ -7,11 +7,11 @@ extension Worker {
     /// Passes body bytes on, behind the head if one was composed: until what came with it is found to be well framed nothing of it is
     /// sent, so that the client can still get an error. True if the exchange wants more.
     func passBody(
-        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
+        _ upstream: UpstreamRef, _ block: ExchangeRef,
         _ start: UnsafeMutablePointer<UInt8>, _ count: Int, head: inout HeadWriter
     ) -> Bool {
         let piece = takeResponse(upstream, block, start, count)
-        guard piece.state != .malformed else { return reject(upstream, connection, "malformed chunk") }
+        guard piece.state != .malformed else { return reject(upstream, block, "malformed chunk") }
         var first = start
         var end = start + piece.content
         block.pointee.run.responseBodyBytes += UInt64(piece.content)
@@ -28,19 +28,18 @@ extension Worker {
             first.update(from: head.start, count: head.count)
         }
         let length = end - first
-        counters.traffic.downstreamBytesSent &+= UInt64(length)
-        guard length == 0 || send(connection, first, length) else {
-            abort(connection)
+        guard length == 0 || sendToClient(block, first, length) else {
+            resetClient(block)
             return false
         }
         if piece.state == .ended, piece.hasTrailers, block.pointee.run.responseIsChunked {
-            guard sendTrailers(connection, block, piece) else {
-                abort(connection)
+            guard sendTrailers(block, piece) else {
+                resetClient(block)
                 return false
             }
         }
         guard piece.state == .ended else { return true }
-        responseReceived(upstream, connection, block, hasLeftover: piece.consumed < count)
+        responseReceived(upstream, block, hasLeftover: piece.consumed < count)
         return false
     }
 
@@ -119,7 +118,7 @@ extension Worker {
     }
 
     private func sendTrailers(
-        _ connection: ClientRef, _ block: ExchangeRef, _ piece: ResponsePiece
+        _ block: ExchangeRef, _ piece: ResponsePiece
     ) -> Bool {
         guard let fields = piece.trailerFields else { return true }
         var writer = HeadWriter(receiveArea, capacity: Limits.receiveBytes)
@@ -127,7 +126,6 @@ extension Worker {
         let policies = ResponsePolicies(block, block.pointee.run.isPreCall ? .preCall : .service)
         writer.writeTrailers(fields, in: piece.trailers) { policies.isSelective && policies.drops($0, in: piece.trailers) }
         writer.write("\r\n")
-        counters.traffic.downstreamBytesSent &+= UInt64(writer.count)
-        return writer.isComplete && send(connection, writer.start, writer.count)
+        return writer.isComplete && sendToClient(block, writer.start, writer.count)
     }
 }

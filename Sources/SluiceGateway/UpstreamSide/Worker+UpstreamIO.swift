@@ -43,7 +43,7 @@ extension Worker {
     // MARK: Opening
 
     /// Starts a connection to the address for the exchange. The errno if the kernel refuses at once.
-    func connect(_ address: UpstreamAddressRef, for downstream: ClientRef) -> SocketError? {
+    func connect(_ address: UpstreamAddressRef, for block: ExchangeRef) -> SocketError? {
         switch Socket.startConnecting(to: address.pointee.address) {
         case .failure(let error): return error
         case .success(let descriptor):
@@ -52,7 +52,7 @@ extension Worker {
             connection.pointee.state = .connecting
             connection.pointee.isReused = false
             connection.pointee.address = address
-            attach(connection, downstream)
+            attach(connection, block)
             address.pointee.connections += 1
             counters.traffic.upstreamOpen += 1
             counters.traffic.upstreamOpened &+= 1
@@ -61,7 +61,7 @@ extension Worker {
                 close(connection)
                 return .outOfMemory
             }
-            limit(connection, to: connectTimeout(downstream))
+            limit(connection, to: connectTimeout(block))
             return nil
         }
     }
@@ -74,17 +74,18 @@ extension Worker {
     }
 
     /// Binds the connection and the exchange to each other.
-    func attach(_ connection: UpstreamRef, _ downstream: ClientRef) {
-        connection.pointee.downstream = downstream
-        downstream.pointee.upstream = connection
+    func attach(_ connection: UpstreamRef, _ block: ExchangeRef) {
+        connection.pointee.exchange = block
+        connection.pointee.isHeldBack = false
+        block.pointee.run.upstream = connection
         connection.pointee.address?.pointee.outstanding += 1
     }
 
     /// Lets the exchange go on without the connection.
     func detach(_ connection: UpstreamRef) {
-        guard let downstream = connection.pointee.downstream else { return }
-        connection.pointee.downstream = nil
-        downstream.pointee.upstream = nil
+        guard let block = connection.pointee.exchange else { return }
+        connection.pointee.exchange = nil
+        block.pointee.run.upstream = nil
     }
 
     private func finishConnecting(_ connection: UpstreamRef) -> Bool {
@@ -151,22 +152,25 @@ extension Worker {
             case .bytes(let count):
                 connection.pointee.output.remove(count, to: &outputs.pointee)
                 noteOwed(connection)
-                if let block = connection.pointee.downstream?.pointee.block, connection.pointee.state == .active {
+                if let block = connection.pointee.exchange, connection.pointee.state == .active {
                     limit(connection, to: answerTimeout(block))
                 }
             case .wouldBlock: return
             case .ended, .failed:
-                // It may have answered before it stopped reading; the answer is worth more than the error. Of the request nothing
-                // may follow: with a hole in it, it would look whole.
-                connection.pointee.output.clear(to: &outputs.pointee)
-                connection.pointee.downstream?.pointee.block?.pointee.run.upstreamKeepsAlive = false
-                connection.pointee.socket.endSending()
-                connection.pointee.socket.mayRead = true
-                return
+                return stopSending(connection)
             }
         }
         // The client's body was held back while the upstream did not read.
-        if let downstream = connection.pointee.downstream { enqueue(downstream) }
+        if let block = connection.pointee.exchange { serviceHasTakenAll(block) }
+    }
+
+    /// The service reads no more. It may have answered before, and the answer is worth more than the error (RFC 9112, 9.5). Of the request
+    /// nothing may follow: with a hole in it, it would look whole.
+    func stopSending(_ connection: UpstreamRef) {
+        connection.pointee.output.clear(to: &outputs.pointee)
+        connection.pointee.exchange?.pointee.run.upstreamKeepsAlive = false
+        connection.pointee.socket.endSending()
+        connection.pointee.socket.mayRead = true
     }
 
     /// From here on the service is to take something of what waits for it.
@@ -328,7 +332,7 @@ extension Worker {
         case .connecting, .handshaking: connectExpired(connection)
         case .active: responseExpired(connection)
         case .tunnelling:
-            if let downstream = connection.pointee.downstream { abort(downstream) } else { close(connection) }
+            if let block = connection.pointee.exchange { resetClient(block) } else { close(connection) }
         }
     }
 }

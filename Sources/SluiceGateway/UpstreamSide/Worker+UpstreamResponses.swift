@@ -10,13 +10,13 @@ extension Worker {
     func receiveResponse(_ upstream: UpstreamRef) {
         var reads = 0
         while upstream.pointee.socket.mayRead {
-            guard let connection = upstream.pointee.downstream else { return close(upstream) }
+            guard let block = upstream.pointee.exchange else { return close(upstream) }
             // The client reads slowly: the rest waits in the upstream's socket.
-            guard connection.pointee.output.isEmpty else { return }
+            guard !upstream.pointee.isHeldBack else { return }
             guard reads < Limits.readsPerTurn else { return enqueue(upstream) }
             reads += 1
             // While the kernel copies, which takes longer.
-            connection.pointee.block?.fetchAhead()
+            block.fetchAhead()
             let carried = upstream.pointee.carryCount
             if carried > 0, let memory = upstream.pointee.carry {
                 UnsafeMutableRawPointer(receiveArea).copyMemory(from: memory, byteCount: carried)
@@ -24,17 +24,18 @@ extension Worker {
             switch upstream.pointee.socket.receive(into: receiveArea + carried, capacity: Limits.receiveBytes - carried) {
             case .bytes(let count):
                 counters.traffic.upstreamBytesReceived &+= UInt64(count)
-                if carried > 0, isStillIncomplete(upstream, connection, carried, count) {
+                if carried > 0, isStillIncomplete(upstream, block, carried, count) {
                     upstream.pointee.socket.mayRead = true
                     continue
                 }
                 upstream.pointee.carryCount = 0
-                guard consume(upstream, connection, carried + count) else { return }
+                guard consume(upstream, block, carried + count) else { return }
                 // The response goes on, unless a reset came with these bytes: see `receive` for clients.
                 upstream.pointee.socket.mayRead = true
+                upstream.pointee.isHeldBack = !clientHasRoom(block)
             case .wouldBlock: return
-            case .ended: return responseCut(upstream, connection)
-            case .failed: return upstreamLost(upstream, connection)
+            case .ended: return responseCut(upstream, block)
+            case .failed: return upstreamLost(upstream, block)
             }
         }
     }
@@ -42,31 +43,30 @@ extension Worker {
     /// Whether the head or trailer section at the receive area, of which `carried` bytes had come before, cannot have become complete with `count`
     /// more; they are then carried as well. Nothing becomes complete without the end of a line, so a service that sends byte by byte does not
     /// have its head read again for each; a CR is looked at, as clients' are.
-    private func isStillIncomplete(_ upstream: UpstreamRef, _ connection: ClientRef, _ carried: Int, _ count: Int) -> Bool {
+    private func isStillIncomplete(_ upstream: UpstreamRef, _ block: ExchangeRef, _ carried: Int, _ count: Int) -> Bool {
         let bytes = ByteView(base: receiveArea, count: carried + count)
         guard bytes.count < Limits.responseTrailerBytes, !bytes[carried...].contains(UInt8(ascii: "\n")),
             !bytes[(carried - 1)...].contains(UInt8(ascii: "\r"))
         else { return false }
-        if let block = connection.pointee.block, block.pointee.run.upstreamHeadAt != 0 { limit(upstream, to: answerTimeout(block)) }
+        if block.pointee.run.upstreamHeadAt != 0 { limit(upstream, to: answerTimeout(block)) }
         return carry(upstream, receiveArea, bytes.count)
     }
 
     /// Takes `count` bytes at the receive area. True if the exchange wants more.
-    private func consume(_ upstream: UpstreamRef, _ connection: ClientRef, _ count: Int) -> Bool {
-        guard let block = connection.pointee.block else { return false }
+    private func consume(_ upstream: UpstreamRef, _ block: ExchangeRef, _ count: Int) -> Bool {
         if block.pointee.run.upstreamHeadAt != 0 {
             // Progress: the next piece has its own time.
             limit(upstream, to: answerTimeout(block))
             var writer = HeadWriter(compose, capacity: 0)
-            return passBody(upstream, connection, block, receiveArea, count, head: &writer)
+            return passBody(upstream, block, receiveArea, count, head: &writer)
         }
-        return consumeHead(upstream, connection, block, receiveArea, count)
+        return consumeHead(upstream, block, receiveArea, count)
     }
 
     // MARK: The head
 
     private func consumeHead(
-        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
+        _ upstream: UpstreamRef, _ block: ExchangeRef,
         _ start: UnsafeMutablePointer<UInt8>, _ count: Int
     ) -> Bool {
         var start = start
@@ -80,10 +80,10 @@ extension Worker {
             {
             case .incomplete:
                 guard count < Limits.responseHeadBytes, carry(upstream, start, count) else {
-                    return reject(upstream, connection, "response head too large")
+                    return reject(upstream, block, "response head too large")
                 }
                 return true
-            case .malformed: return reject(upstream, connection, "malformed response")
+            case .malformed: return reject(upstream, block, "malformed response")
             case .complete: break
             }
             // A head has one time for all its pieces, an interim response and what follows it have their own.
@@ -91,16 +91,16 @@ extension Worker {
             upstream.pointee.address?.pointee.noteSuccess()
             if head.fields.present & KnownField.keepAlive.bit != 0 { noteKeepAlive(upstream, head, bytes) }
             if head.upgrade {
-                switchProtocols(upstream, connection, block, head, bytes)
+                switchProtocols(upstream, block, head, bytes)
                 return false
             }
             guard head.status >= 200 else {
-                guard passInterim(upstream, connection, block, head, bytes) else { return false }
+                guard passInterim(upstream, block, head, bytes) else { return false }
                 start += head.length
                 count -= head.length
                 continue
             }
-            return beginResponse(upstream, connection, block, head, bytes)
+            return beginResponse(upstream, block, head, bytes)
         }
         return true
     }
@@ -114,18 +114,18 @@ extension Worker {
 
     /// An interim response (RFC 9110, 15.2): passed on to a client that knows them.
     private func passInterim(
-        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
+        _ upstream: UpstreamRef, _ block: ExchangeRef,
         _ head: ResponseHead, _ bytes: ByteView
     ) -> Bool {
         block.pointee.run.interimCount += 1
         guard block.pointee.run.interimCount <= Limits.interimResponses else {
-            return reject(upstream, connection, "too many interim responses")
+            return reject(upstream, block, "too many interim responses")
         }
         guard block.pointee.exchange.head.minorVersion == 1, !block.pointee.run.isPreCall else { return true }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         writeHead(&writer, block, .interim, head, bytes)
-        guard writer.isComplete, send(connection, writer.start, writer.count) else {
-            abort(connection)
+        guard writer.isComplete, sendToClient(block, writer.start, writer.count) else {
+            resetClient(block)
             return false
         }
         return true
@@ -133,12 +133,12 @@ extension Worker {
 
     /// The final head: decides how its body is framed for the client, and sends it with what has come of the body.
     private func beginResponse(
-        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef,
+        _ upstream: UpstreamRef, _ block: ExchangeRef,
         _ head: ResponseHead, _ bytes: ByteView
     ) -> Bool {
         if block.pointee.run.isPreCall {
             if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange), preCall.pointee.allows(head.status) {
-                preCallPassed(upstream, connection, block, head, bytes)
+                preCallPassed(upstream, block, head, bytes)
                 return false
             }
             endFlight(block, .refused)
@@ -148,21 +148,21 @@ extension Worker {
         run.pointee.takeResponse(head, clientKnowsChunks: block.pointee.exchange.head.minorVersion == 1)
         // A body that a pre-call's answer makes useless costs nothing if it has come already. Not a chunked one: its trailers would be
         // read into the slots of this response's fields.
-        if run.pointee.isPreCall, case .length = run.pointee.requestFraming { settleRequestBody(connection, block) }
+        if run.pointee.isPreCall, case .length = run.pointee.requestFraming { settleRequestBody(block) }
         // The service has answered before it had the whole request: what is left of it cannot be told from the next.
         if run.pointee.requestBody != .complete || isDraining { run.pointee.keepsAlive = false }
 
         // No more than there is room for in front of the body: see `passBody`.
         var writer = HeadWriter(compose, capacity: Limits.receiveHeadroom - ChunkedEncoder.sizeLineBytesMax)
         writeHead(&writer, block, run.pointee.isPreCall ? .preCall : .service, head, bytes)
-        guard writer.isComplete else { return reject(upstream, connection, "response head too large") }
+        guard writer.isComplete else { return reject(upstream, block, "response head too large") }
         if run.pointee.isPreCall, block.pointee.exchange.head.method == .head {
             // The service was not asked with HEAD, but the client's answer ends with its head.
             run.pointee.responseFraming = .none
             run.pointee.upstreamKeepsAlive = false
         }
         return passBody(
-            upstream, connection, block, receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length,
+            upstream, block, receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length,
             bytes.count - head.length, head: &writer)
     }
 
@@ -170,47 +170,46 @@ extension Worker {
 
     /// The response is whole. The connection is pooled if both sides are exactly at its end.
     func responseReceived(
-        _ upstream: UpstreamRef, _ connection: ClientRef, _ block: ExchangeRef, hasLeftover: Bool
+        _ upstream: UpstreamRef, _ block: ExchangeRef, hasLeftover: Bool
     ) {
         // More bytes than the response has belong to nobody: the connection cannot be trusted again.
         let isReusable = block.pointee.run.upstreamKeepsAlive && !hasLeftover
             && block.pointee.run.requestBody == .complete
         release(upstream, isReusable: isReusable)
-        responseEnded(connection)
+        endResponse(block)
     }
 
     /// The upstream has ended its stream.
-    private func responseCut(_ upstream: UpstreamRef, _ connection: ClientRef) {
-        guard let block = connection.pointee.block else { return close(upstream) }
+    private func responseCut(_ upstream: UpstreamRef, _ block: ExchangeRef) {
         guard block.pointee.run.upstreamHeadAt != 0 else {
             return upstreamBroken(
                 upstream, upstream.pointee.carryCount > 0 ? "incomplete response" : "connection closed before a response")
         }
         guard case .untilClose = block.pointee.run.responseFraming else {
             if let address = upstream.pointee.address { noteFailure(address) }
-            return abort(connection)
+            return resetClient(block)
         }
         if block.pointee.run.responseIsChunked {
             let last = ChunkedEncoder.lastChunk
-            guard send(connection, last.base, last.count) else { return abort(connection) }
+            guard sendToClient(block, last.base, last.count) else { return resetClient(block) }
         }
         release(upstream, isReusable: false)
-        responseEnded(connection)
+        endResponse(block)
     }
 
     /// The connection broke.
-    private func upstreamLost(_ upstream: UpstreamRef, _ connection: ClientRef) {
-        guard let block = connection.pointee.block, block.pointee.run.upstreamHeadAt != 0 else {
+    private func upstreamLost(_ upstream: UpstreamRef, _ block: ExchangeRef) {
+        guard block.pointee.run.upstreamHeadAt != 0 else {
             return upstreamBroken(upstream, "connection reset")
         }
         if let address = upstream.pointee.address { noteFailure(address) }
-        abort(connection)
+        resetClient(block)
     }
 
     /// What came is no response that may be passed on. Always false, for the callers to return.
-    func reject(_ upstream: UpstreamRef, _ connection: ClientRef, _ detail: StaticString) -> Bool {
+    func reject(_ upstream: UpstreamRef, _ block: ExchangeRef, _ detail: StaticString) -> Bool {
         if let address = upstream.pointee.address { noteFailure(address) }
-        fail(connection, .upstreamFailed(detail))
+        fail(block, .upstreamFailed(detail))
         return false
     }
 }

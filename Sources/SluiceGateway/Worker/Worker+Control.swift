@@ -117,10 +117,10 @@ extension Worker {
     // MARK: Key sets
 
     /// The JWT policy waits for a key set: the exchange goes on when its fetch has ended.
-    func awaitKeySet(_ connection: ClientRef, _ block: ExchangeRef) {
+    func awaitKeySet(_ block: ExchangeRef) {
         let fetch = UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed))
         keySetWaiters.append(.init(
-            source: block.pointee.exchange.awaitedKeySet, suspension: Suspension(connection, block),
+            source: block.pointee.exchange.awaitedKeySet, suspension: Suspension(block),
             deadline: nowMilliseconds + fetch + Limits.keySetGraceMilliseconds))
     }
 
@@ -136,7 +136,7 @@ extension Worker {
     private func checkAgain(_ waiters: [KeySetWaiters.Waiter]) {
         for waiter in waiters {
             guard let block = waiter.suspension.block else { continue }
-            goOn(waiter.suspension.connection, block, at: .sameStep)
+            goOn(block, at: .sameStep)
         }
     }
 }

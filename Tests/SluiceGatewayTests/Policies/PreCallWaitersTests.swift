@@ -8,7 +8,7 @@ struct PreCallWaitersTests {
     /// A waiter of an exchange that nobody asks about.
     private func waiter(_ deadline: UInt64) throws -> PreCallWaiters.Waiter {
         let test = try Bench()
-        return .init(suspension: Suspension(test.connection, test.block), deadline: deadline)
+        return .init(suspension: Suspension(test.block), deadline: deadline)
     }
 
     private final class Bench {
@@ -19,7 +19,7 @@ struct PreCallWaitersTests {
         init() throws {
             let nobody = try #require(UnsafeRawPointer(bitPattern: 64))
             connection.initialize(to: ClientConnection(worker: .fromOpaque(nobody)))
-            block.run.initialize(to: ExchangeRun())
+            block.run.initialize(to: ExchangeRun(client: connection))
         }
 
         deinit {

@@ -6,6 +6,7 @@ import Testing
 private final class Bench {
     let connection = ClientRef.allocate(capacity: 1)
     private let memory = UnsafeMutableRawPointer.allocate(byteCount: MemoryLayout<ExchangeBlock>.size, alignment: 64)
+    var block: ExchangeRef { memory.assumingMemoryBound(to: ExchangeBlock.self) }
 
     init() throws {
         // Nothing here asks the worker anything.
@@ -14,8 +15,8 @@ private final class Bench {
         connection.pointee.generation = 3
         connection.pointee.requests = 7
         connection.pointee.state = .exchanging
-        connection.pointee.block = memory.assumingMemoryBound(to: ExchangeBlock.self)
-        connection.pointee.block?.transfer.initialize(to: ExchangeRun())
+        connection.pointee.block = block
+        block.run.initialize(to: ExchangeRun(client: connection))
     }
 
     deinit {
@@ -30,7 +31,7 @@ struct ForwardQueueTests {
     func waiting() throws {
         let bench = try Bench()
         let connection = bench.connection
-        let waiting = WaitingExchange(connection)
+        let waiting = WaitingExchange(bench.block)
         #expect(waiting.block == connection.pointee.block)
 
         connection.pointee.generation += 1
@@ -61,11 +62,11 @@ struct ForwardQueueTests {
         for count in 1...ForwardQueue.capacity {
             for index in 0..<count {
                 #expect(!queue.isFull)
-                queue.append(WaitingExchange(benches[index].connection))
+                queue.append(WaitingExchange(benches[index].block))
             }
             #expect(!queue.isEmpty)
             #expect(queue.isFull == (count == ForwardQueue.capacity))
-            for index in 0..<count { #expect(queue.next()?.connection == benches[index].connection) }
+            for index in 0..<count { #expect(queue.next()?.block == benches[index].block) }
             #expect(queue.next() == nil)
         }
     }
@@ -75,10 +76,10 @@ struct ForwardQueueTests {
         let bench = try Bench()
         var queue = ForwardQueue()
         defer { queue.deallocate() }
-        for _ in 0..<ForwardQueue.capacity { queue.append(WaitingExchange(bench.connection)) }
+        for _ in 0..<ForwardQueue.capacity { queue.append(WaitingExchange(bench.block)) }
         #expect(queue.next() != nil)
         #expect(!queue.isFull)
-        queue.append(WaitingExchange(bench.connection))
+        queue.append(WaitingExchange(bench.block))
         #expect(queue.isFull)
     }
 }

@@ -68,17 +68,17 @@ struct SuspensionTests {
         try bench.publish("domains: []", generation: 1)
         let (connection, block) = try bench.begin()
         let run = block.run
-        #expect(Suspension(connection, block).block == nil, "nothing waits yet")
+        #expect(Suspension(block).block == nil, "nothing waits yet")
         run.pointee.isSuspended = true
         run.pointee.suspensions += 1
-        let first = Suspension(connection, block)
+        let first = Suspension(block)
         #expect(first.block == block)
         run.pointee.isSuspended = false
         #expect(first.block == nil, "it has gone on")
         run.pointee.isSuspended = true
         run.pointee.suspensions += 1
         #expect(first.block == nil, "it waits for something else")
-        let second = Suspension(connection, block)
+        let second = Suspension(block)
         #expect(second.block == block)
         run.pointee.isHeadSent = true
         #expect(second.block == nil, "it has been answered")
@@ -94,10 +94,10 @@ struct SuspensionTests {
     func keySets() throws {
         let bench = try Bench()
         try bench.publish("domains: []", generation: 1)
-        let (connection, block) = try bench.begin()
+        let (_, block) = try bench.begin()
         block.pointee.exchange.awaitedKeySet = 7
         bench.worker.readClock()
-        bench.worker.awaitKeySet(connection, block)
+        bench.worker.awaitKeySet(block)
         bench.worker.keySetFetchEnded(source: 8)
         bench.worker.pass(milliseconds: UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed)) + 500)
         #expect(!bench.worker.keySetWaiters.isEmpty)
