@@ -312,11 +312,11 @@ final class FuzzGateway {
             turns += 1
             require(turns < Self.turnsMax, "the worker spins")
             let before = progress
-            worker.turn(polling: true)
+            worker.runTurn(polling: true)
             acceptServices()
             for index in services.indices where services[index].isOpen { drain(index) }
             drainClient()
-            quiet = worker.queue.isEmpty && progress == before ? quiet + 1 : 0
+            quiet = worker.turn.isEmpty && progress == before ? quiet + 1 : 0
         }
     }
 

@@ -49,6 +49,19 @@ struct TidyTests {
         }
     }
 
+    @Test("the folders of the gateway are floors: each uses what stands below it, and nothing else")
+    func floors() throws {
+        let script = Process()
+        script.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        script.arguments = ["python3", SourceTree.root.appendingPathComponent("scripts/floors").path]
+        let output = Pipe()
+        script.standardOutput = output
+        try script.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        script.waitUntilExit()
+        #expect(script.terminationStatus == 0, "\(text)")
+    }
+
     @Test("no Foundation in the data plane and below")
     func foundation() {
         for file in SourceTree.sources where ["SluiceHTTP", "SluiceHTTP2", "SluiceEvent", "SluiceCrypto", "SluicePattern", "SluiceCounting", "SluiceRedis", "SluiceSimulation", "SluiceGateway"].contains(file.module) {

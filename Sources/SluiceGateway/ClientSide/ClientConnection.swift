@@ -22,7 +22,8 @@ struct ClientConnection {
     /// When the request at hand has taken too long in all, in milliseconds of the monotonic clock; `never` between two requests, for
     /// tunnels, and where there is no such bound.
     var totalUntil = Deadline.never
-    let worker: Unmanaged<Worker>
+    /// The worker that it belongs to, for the callback of its event.
+    let worker: UnsafeMutableRawPointer
     var block: ExchangeRef?
     var output = OutputQueue()
     /// The client's end of the connection, by its PROXY header if that is believed.
@@ -31,8 +32,8 @@ struct ClientConnection {
     var acceptedFrom = IPAddress(v4: 0)
 
     /// A place that is not in use.
-    init(worker: Unmanaged<Worker>) {
-        deadline = Deadline(kind: .downstream)
+    init(worker: UnsafeMutableRawPointer) {
+        deadline = Deadline(kind: .client)
         self.worker = worker
     }
 }
@@ -64,47 +65,35 @@ enum ClientState: UInt8 {
     case lingering
 }
 
-/// Bytes that a socket did not take yet. Holds a block of its worker's pool only while there are any.
-struct OutputQueue {
-    fileprivate(set) var block: UnsafeMutableRawPointer?
-    /// Of the unsent bytes in the block, in 32 bits, so that the count below has room in the connection.
-    private var start: UInt32 = 0
-    private var end: UInt32 = 0
-    /// Bytes that the peer had not acknowledged when its time to take some began.
-    var owed: UInt32 = 0
+extension ExchangeRun {
+    /// The connection on which the exchange came.
+    @inline(__always)
+    var client: ClientRef { clientPlace.assumingMemoryBound(to: ClientConnection.self) }
 
-    var isEmpty: Bool { start == end }
-    var count: Int { Int(end &- start) }
+    init(client: ClientRef) { self.init(clientPlace: client) }
+}
 
-    /// The first unsent byte; only when not empty.
-    var front: UnsafeMutablePointer<UInt8>? {
-        block.map { $0.assumingMemoryBound(to: UInt8.self) + Int(start) }
+extension ClientRef {
+    /// Where the connection's deadline stands.
+    @inline(__always)
+    var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<ClientConnection>.offset(of: \.deadline)) }
+
+    /// Where the connection's event stands.
+    var event: UnsafeMutablePointer<SocketEvent> { field(MemoryLayout<ClientConnection>.offset(of: \.event)) }
+}
+
+extension Turn {
+    /// Gives the connection another turn after the others had theirs.
+    func enqueue(_ connection: ClientRef) {
+        guard !connection.pointee.isQueued else { return }
+        connection.pointee.isQueued = true
+        enqueue(.init(place: connection, generation: connection.pointee.generation, kind: .client))
     }
 
-    /// Queues a copy. False if the block has no room, which the callers' back-pressure excludes.
-    mutating func append(_ bytes: UnsafePointer<UInt8>, _ count: Int, from pool: inout BlockPool) -> Bool {
-        if block == nil {
-            block = pool.take()
-            start = 0
-            end = 0
-        }
-        guard let block, count <= pool.blockBytes - Int(end) else { return false }
-        (block + Int(end)).copyMemory(from: bytes, byteCount: count)
-        end += UInt32(count)
-        return true
-    }
-
-    /// Drops what was sent; the block goes back with the last byte.
-    mutating func remove(_ count: Int, to pool: inout BlockPool) {
-        start += UInt32(count)
-        if start >= end { clear(to: &pool) }
-    }
-
-    /// Drops everything.
-    mutating func clear(to pool: inout BlockPool) {
-        if let block { pool.give(back: block) }
-        block = nil
-        start = 0
-        end = 0
+    /// Sets a deadline `milliseconds` from now; 0 means none. It is never later than the request's own.
+    @inline(__always)
+    func limit(_ connection: ClientRef, to milliseconds: UInt64) {
+        let deadline = milliseconds == 0 ? Deadline.never : now + milliseconds
+        set(connection.deadline, at: min(deadline, connection.pointee.totalUntil))
     }
 }

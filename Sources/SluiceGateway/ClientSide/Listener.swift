@@ -21,7 +21,8 @@ final class Listener {
     /// Keeps the memory of `trusted` alive; nil when nothing asks for that any more.
     private var snapshot: Snapshot?
     let event: UnsafeMutablePointer<SocketEvent>
-    unowned let worker: Worker
+    /// Takes what waits in the socket's queue. On its worker's thread.
+    let accept: (Listener) -> Void
     /// Until then nothing is accepted, in milliseconds of the monotonic clock; 0: accepting.
     var pausedUntil: UInt64 = 0
     /// Closed: connections that it accepted may still refer to it.
@@ -31,12 +32,12 @@ final class Listener {
 
     var descriptor: Int32 { socket.descriptor }
 
-    init(_ plan: ListenerPlan, socket: ListeningSocket, number: UInt16, snapshot: Snapshot, worker: Worker) {
+    init(_ plan: ListenerPlan, socket: ListeningSocket, number: UInt16, snapshot: Snapshot, accept: @escaping (Listener) -> Void) {
         address = plan.address
         self.socket = socket
         self.number = number
         self.snapshot = snapshot
-        self.worker = worker
+        self.accept = accept
         tls = plan.tls
         expectsProxyHeader = plan.expectsProxyHeader
         trusted = snapshot.trusted[plan.address] ?? snapshot.trustedEverywhere

@@ -31,8 +31,11 @@ struct Exchange: BitwiseCopyable {
     var path: ByteView
     /// The query without its question mark; nil where the target has no question mark.
     var query: ByteView?
-    var domain: UnsafePointer<CompiledDomain>?
-    var endpoint: UnsafePointer<CompiledEndpoint>?
+    /// The domain and the endpoint, in the exchange's snapshot, which knows what stands there: `Exchange.domain`, `Exchange.endpoint`.
+    var domainPlace: UnsafeRawPointer?
+    var endpointPlace: UnsafeRawPointer?
+    /// The names that are special at that endpoint; nil where none is.
+    var fields: UnsafePointer<EndpointFields>?
     /// Whether the domain's key was taken off the path, which the services then do not see.
     var isFoundByKey = false
     /// Whether the domain is known although the path cannot be matched: the request counts, and is then an invalid target.
@@ -82,7 +85,7 @@ extension Exchange {
     ) {
         self.init(
             context: context, resources: nil, bytes: bytes, head: head, peer: peer, client: peer, peerIsTrusted: peerIsTrusted,
-            isSecure: isSecure, path: .empty, query: nil, domain: nil, endpoint: nil, upstreamPath: .empty, upstreamQuery: nil,
+            isSecure: isSecure, path: .empty, query: nil, domainPlace: nil, endpointPlace: nil, fields: nil, upstreamPath: .empty, upstreamQuery: nil,
             forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0, hasAwaitedKeys: false, awaitedKeySet: 0,
             allowanceDeadline: 0, hasAwaitedAllowance: false, step: 0, storage: storage, storageCapacity: storageCapacity, storageUsed: 0)
     }

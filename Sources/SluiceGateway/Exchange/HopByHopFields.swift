@@ -2,10 +2,13 @@ import SluiceHTTP
 
 /// Which fields concern one connection or the framing of one message, so that neither a client nor an operator passes them on.
 enum HopByHopFields {
+    /// The kinds that never pass as they are: those of the connection, and what is written anew.
+    static var notSent: UInt64 { HopByHop.mask | KnownField.host.bit | KnownField.contentLength.bit | KnownField.expect.bit }
+
     /// Whether the field goes to another server: it is end-to-end (RFC 9110, 7.6.1), and none of Host, Content-Length and Expect, which the
     /// gateway writes for each connection of its own.
     @inline(__always)
-    static func isForwarded(_ known: KnownField) -> Bool { FieldSelection.notSent & known.bit == 0 }
+    static func isForwarded(_ known: KnownField) -> Bool { notSent & known.bit == 0 }
 
     /// Whether no configuration may set or remove the field in a message of this direction: it is hop-by-hop, it delimits
     /// the body, or, in a request, the gateway derives it from the upstream's URL (Host) or answers it itself (Expect).

@@ -45,26 +45,6 @@ extension StoredResponse {
         return StoredResponse(status: status, head: arena.bytes(head), body: arena.bytes(body), isAmended: isAmended)
     }
 
-    /// The response as an endpoint's changes and the domain's CORS policy make it, so that nothing is left to do when it is
-    /// sent but to append the CORS fields of the request's origin.
-    ///
-    /// The framing stays as it is: no change can name it.
-    func amended(by changes: FieldChanges?, cors: CORS.Compiled?, into arena: Arena) -> StoredResponse {
-        var lines: [UInt8] = []
-        var start = 0
-        while start < head.count {
-            var end = start
-            while end < head.count, head[end] != UInt8(ascii: "\n") { end += 1 }
-            end = min(end + 1, head.count)
-            let line = head[start..<end]
-            let isKept = start == 0 || !Self.isReplaced(Self.name(of: line), by: changes, cors)
-            if isKept { lines += line.buffer }
-            start = end
-        }
-        if let changes { lines += changes.setLines.buffer }
-        return StoredResponse(status: status, head: arena.bytes(lines), body: body, isAmended: isAmended)
-    }
-
     private static func hasLine(_ head: ByteView, _ wanted: StaticString) -> Bool {
         var start = 0
         while start < head.count {
@@ -75,14 +55,10 @@ extension StoredResponse {
         return false
     }
 
-    private static func name(of line: ByteView) -> ByteView {
+    /// The name in front of a line's colon.
+    static func name(of line: ByteView) -> ByteView {
         var end = 0
         while end < line.count, line[end] != UInt8(ascii: ":") { end += 1 }
         return line[..<end]
-    }
-
-    private static func isReplaced(_ name: ByteView, by changes: FieldChanges?, _ cors: CORS.Compiled?) -> Bool {
-        if let changes, changes.drops(name) { return true }
-        return cors != nil && CORS.removes(name)
     }
 }

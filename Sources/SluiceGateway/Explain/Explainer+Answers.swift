@@ -6,7 +6,7 @@ extension Explainer {
     func conclude(_ explanation: inout Explanation, _ block: ExchangeRef, _ refusal: Refusal) {
         let body = RefusalTexts.shared.body(of: refusal)
         explanation.messageTitle = "response"
-        explanation.message = headLines { worker.writeHead(&$0, block, refusal) }
+        explanation.message = headLines { worker.responseHeads.write(&$0, block, refusal) }
         addBody(body, to: &explanation, block)
         let entry = refusal.row.entry
         // Some messages begin with their code already.
@@ -21,7 +21,7 @@ extension Explainer {
         by step: Step
     ) {
         explanation.messageTitle = "response"
-        explanation.message = headLines { worker.writeHead(&$0, block, response) }
+        explanation.message = headLines { worker.responseHeads.write(&$0, block, response) }
         addBody(response.pointee.body.string, to: &explanation, block)
         explanation.verdict = "\(response.pointee.status) \(step.name)"
         if case .maintenance = step { explanation.passes = false } else { explanation.passes = true }
@@ -49,7 +49,7 @@ extension Explainer {
         let target = upstream.pointee.targets.pointer(at: 0)
         block.pointee.run.target = target
         var writer = HeadWriter(worker.compose, capacity: worker.composeCapacity)
-        worker.writeRequest(&writer, block)
+        worker.requestHeads.writeRequest(&writer, block)
         guard writer.isComplete else { return conclude(&explanation, block, .headTooLarge) }
         let others = upstream.pointee.targets.count - 1
         explanation.messageTitle = others == 0 ? "upstream request" : "upstream request, to one of \(others + 1) URLs"

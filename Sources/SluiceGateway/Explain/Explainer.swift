@@ -74,7 +74,7 @@ package final class Explainer {
     }
 
     private func prepare(_ request: ExplainedRequest) -> ExchangeRef? {
-        let connection = worker.clients.take(ClientConnection(worker: Unmanaged.passUnretained(worker)))
+        let connection = worker.clients.take(ClientConnection(worker: Unmanaged.passUnretained(worker).toOpaque()))
         connection.pointee.peer = request.client
         connection.pointee.peerIsTrusted = trusted(request).contains(request.client)
         connection.pointee.isSecure = request.target.isSecure

@@ -13,9 +13,8 @@ final class MetricsCollector: Sendable {
 
     init(count: Int) { state = Mutex(State(left: count)) }
 
-    func add(_ worker: Worker) {
-        var own = CounterTotals()
-        own.take(from: worker)
+    /// Adds one worker's. On its thread.
+    func add(_ own: CounterTotals) {
         state.withLock { state in
             state.totals.add(own)
             state.left -= 1
@@ -45,30 +44,6 @@ struct CounterTotals: Sendable {
     var exchangeBlocks = 0
     var outputBlocks = 0
     var snapshotsHeld = 0
-
-    /// Copies a worker's counters. On its thread.
-    mutating func take(from worker: Worker) {
-        let counters = worker.counters
-        for row in 0..<counters.endpointCount {
-            endpoints.append((0..<6).map { counters.endpoints[row].classes[$0] })
-        }
-        for row in 0..<counters.domainCount {
-            let domain = counters.domains[row]
-            refusals.append(Refusal.Row.allCases.map { domain.refusals[Int($0.rawValue)] })
-            durations.append(domain.duration)
-            upstreamDurations.append(domain.upstreamDuration)
-        }
-        traffic = counters.traffic
-        worker.origins.pointee.forEachAddress { address in
-            upstreamIdle += address.pointee.idleCount
-            if address.pointee.ejectedUntil > worker.nowMilliseconds { upstreamEjected += 1 }
-            // Counted until the request that finds out has succeeded.
-            if address.pointee.circuitOpenUntil > 0 { circuitsOpen += 1 }
-        }
-        exchangeBlocks = worker.blocks.pointee.taken
-        outputBlocks = worker.outputs.pointee.taken
-        snapshotsHeld = worker.snapshots.pointee.count
-    }
 
     /// Adds another worker's. Rows that only one of them has yet are kept.
     mutating func add(_ other: CounterTotals) {

@@ -3,7 +3,13 @@ import SluiceHTTP
 /// What one worker has counted since it started: plain memory that only its thread touches. A scrape asks every worker, through
 /// its mailbox, for a copy, so that no counter is shared and none is atomic.
 final class WorkerCounters {
-    var traffic = TrafficCounts()
+    /// Counts of connections and bytes, by pointer for those who count them.
+    let trafficPlace: UnsafeMutablePointer<TrafficCounts>
+
+    var traffic: TrafficCounts {
+        @inline(__always) get { trafficPlace.pointee }
+        @inline(__always) _modify { yield &trafficPlace.pointee }
+    }
 
     /// Exchanges of one endpoint by the class of their status.
     struct StatusCounts: BitwiseCopyable {
@@ -25,6 +31,8 @@ final class WorkerCounters {
     private(set) var domainCount: Int
 
     init() {
+        trafficPlace = .allocate(capacity: 1)
+        trafficPlace.initialize(to: TrafficCounts())
         endpoints = .allocate(capacity: 1)
         endpoints.initialize(to: StatusCounts())
         endpointCount = 1
@@ -34,6 +42,7 @@ final class WorkerCounters {
     }
 
     deinit {
+        trafficPlace.deallocate()
         endpoints.deallocate()
         domains.deallocate()
     }
@@ -72,10 +81,9 @@ final class WorkerCounters {
     static let nowhere = 0
 
     @inline(__always)
-    func refused(_ row: Refusal.Row, domain: UnsafePointer<CompiledDomain>?) {
-        let index = domain?.pointee.counter ?? Self.nowhere
-        guard index < domainCount else { return }
-        domains[index].refusals[Int(row.rawValue)] &+= 1
+    func refused(_ row: Refusal.Row, domain: Int) {
+        guard domain < domainCount else { return }
+        domains[domain].refusals[Int(row.rawValue)] &+= 1
     }
 
     /// One exchange, with its duration and, if a service was asked, that service's.
@@ -83,14 +91,12 @@ final class WorkerCounters {
     /// - Parameter status: 0 if it ended before there was a response.
     @inline(__always)
     func responded(
-        domain: UnsafePointer<CompiledDomain>?, endpoint: UnsafePointer<CompiledEndpoint>?, status: UInt16,
+        domain domainRow: Int, endpoint endpointRow: Int, status: UInt16,
         nanoseconds: UInt64, upstreamNanoseconds: UInt64?
     ) {
-        let endpointRow = endpoint?.pointee.counter ?? domain?.pointee.unmatchedCounter ?? Self.nowhere
         if endpointRow < endpointCount {
             endpoints[endpointRow].classes[min(5, Int(status) / 100)] &+= 1
         }
-        let domainRow = domain?.pointee.counter ?? Self.nowhere
         guard domainRow < domainCount else { return }
         domains[domainRow].duration.record(nanoseconds)
         if let upstreamNanoseconds { domains[domainRow].upstreamDuration.record(upstreamNanoseconds) }

@@ -63,4 +63,30 @@ enum PathText {
         let digits = Array("0123456789ABCDEF".utf8)
         return [UInt8(ascii: "%"), digits[Int(octet >> 4)], digits[Int(octet & 15)]]
     }
+
+    /// Whether two hexadecimal digits stand after each percent sign.
+    static func hasWholeEscapes(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        return bytes.indices.allSatisfy { index in
+            bytes[index] != UInt8(ascii: "%")
+                || index + 2 < bytes.count && bytes[index + 1].hexValue < 16 && bytes[index + 2].hexValue < 16
+        }
+    }
+
+    enum Normality { case unchanged, changed, malformed }
+
+    /// How a path stands to its normal form.
+    static func normality(of path: String) -> Normality {
+        var out = [UInt8](repeating: 0, count: path.utf8.count)
+        return path.withByteView { view in
+            out.withUnsafeMutableBufferPointer { buffer in
+                guard let base = buffer.baseAddress else { return .malformed }
+                return switch NormalisedPath.normalise(view, into: base) {
+                case .unchanged: .unchanged
+                case .changed: .changed
+                case .malformed: .malformed
+                }
+            }
+        }
+    }
 }

@@ -79,6 +79,7 @@ struct SnapshotCompiler {
         _ domain: GatewayConfiguration.DomainConfiguration, ceilings: [String: UInt64]
     ) -> CompiledDomain {
         let arena = builder.arena
+        builder.domainKey = domain.key.value
         let project = domain.project?.value ?? "default"
         let limit = ceilings[project] ?? UInt64(settings.projectCeiling)
         let ceiling = counts.ceiling(project: project, limit: limit)

@@ -16,6 +16,8 @@ struct OriginTable {
     private var places: UnsafeMutablePointer<UnsafeMutablePointer<WorkerOrigin>?>
     private var owned: [Owned?] = []
     private var capacity = 16
+    /// Where the next choice among several URLs begins, so that equals take turns.
+    var rotation = 0
     /// Numbers that the table has places for.
     private(set) var count = 0
 

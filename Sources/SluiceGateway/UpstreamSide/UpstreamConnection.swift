@@ -12,17 +12,18 @@ struct UpstreamConnection {
     var isQueued = false
     /// Whether it has served a response before: only then can the peer have closed it without a fault.
     var isReused = false
+    /// Whether its response waits for the client, who has not taken what came before; `resumeService` lets it go on.
+    var isHeldBack = false
     /// When it was last given to the pool: milliseconds of the monotonic clock, the lower half, so that it has room here. None stays idle
     /// for as long as that takes to come round.
     var idleSince: UInt32 = 0
     var deadline: Deadline
-    let worker: Unmanaged<Worker>
+    /// The worker that it belongs to, for the callback of its event.
+    let worker: UnsafeMutableRawPointer
     /// Where it leads. Nil only in a place that is not in use.
     var address: UpstreamAddressRef?
     /// The exchange that it serves; nil while it serves none.
     var exchange: ExchangeRef?
-    /// Whether its response waits for the client, who has not taken what came before; `resumeService` lets it go on.
-    var isHeldBack = false
     var output = OutputQueue()
     /// The beginning of a response head or trailer section that has not come whole.
     var carry: UnsafeMutableRawPointer?
@@ -34,7 +35,7 @@ struct UpstreamConnection {
     var previousIdle: UpstreamRef?
 
     /// A place that is not in use.
-    init(worker: Unmanaged<Worker>) {
+    init(worker: UnsafeMutableRawPointer) {
         deadline = Deadline(kind: .upstream)
         self.worker = worker
     }
@@ -67,4 +68,37 @@ struct DiscardedBody {
     var remaining: UInt64 = 0
     var decoder = ChunkedDecoder()
     var total: UInt64 = 0
+}
+
+extension ExchangeRun {
+    /// The connection to a service that the exchange has at the moment; nil while it has none.
+    @inline(__always)
+    var upstream: UpstreamRef? {
+        get { upstreamPlace?.assumingMemoryBound(to: UpstreamConnection.self) }
+        set { upstreamPlace = newValue.map { UnsafeMutableRawPointer($0) } }
+    }
+}
+
+extension UpstreamRef {
+    /// Where the connection's deadline stands.
+    @inline(__always)
+    var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<UpstreamConnection>.offset(of: \.deadline)) }
+
+    /// Where the connection's event stands.
+    var event: UnsafeMutablePointer<SocketEvent> { field(MemoryLayout<UpstreamConnection>.offset(of: \.event)) }
+}
+
+extension Turn {
+    /// Gives the connection another turn after the others had theirs.
+    func enqueue(_ connection: UpstreamRef) {
+        guard !connection.pointee.isQueued else { return }
+        connection.pointee.isQueued = true
+        enqueue(.init(place: connection, generation: connection.pointee.generation, kind: .upstream))
+    }
+
+    /// Sets a deadline `milliseconds` from now; 0 means none.
+    @inline(__always)
+    func limit(_ connection: UpstreamRef, to milliseconds: UInt64) {
+        set(connection.deadline, at: milliseconds == 0 ? Deadline.never : now + milliseconds)
+    }
 }

@@ -25,7 +25,7 @@ extension Worker {
     /// Makes a snapshot current.
     func take(_ publication: Publication) {
         for number in publication.releasedOrigins {
-            for idle in origins.pointee.remove(number) { close(idle) }
+            for idle in origins.pointee.remove(number) { upstreams.close(idle) }
         }
         origins.pointee.extend(to: publication.origins)
         for (number, addresses) in publication.addresses { updateOrigin(number, addresses) }
@@ -39,7 +39,7 @@ extension Worker {
     /// Takes over what a name resolves to.
     func updateOrigin(_ number: Int, _ addresses: [IPAddress]) {
         guard origins.pointee.has(number) else { return }
-        for idle in origins.pointee.update(number, addresses: addresses) { close(idle) }
+        for idle in origins.pointee.update(number, addresses: addresses) { upstreams.close(idle) }
     }
 
     private func growLeases(to count: Int) {
@@ -63,9 +63,9 @@ extension Worker {
     /// - Parameter left: identities of sockets that another process serves from now on.
     func drain(leaving left: Set<UInt64>, _ done: @escaping () -> Void) {
         guard !isDraining else { return }
-        freshenClock()
+        turn.freshenClock()
         isDraining = true
-        idleUntil = nowMilliseconds + limits.drainIdleTimeout
+        idleUntil = turn.now + limits.drainIdleTimeout
         drained = done
         closeListeners(leaving: left)
         clients.forEachPlace { connection in
@@ -73,7 +73,7 @@ extension Worker {
             case .idle:
                 // A request that has come already is answered first.
                 if connection.pointee.socket.mayRead { readRequest(connection) }
-                if connection.pointee.state == .idle { limit(connection, to: idleTimeout) }
+                if connection.pointee.state == .idle { turn.limit(connection, to: idleTimeout) }
             case .exchanging, .flushing:
                 if let block = connection.pointee.block, !block.pointee.run.isHeadSent {
                     block.pointee.run.keepsAlive = false
@@ -81,16 +81,14 @@ extension Worker {
             default: break
             }
         }
-        var idle: [UpstreamRef] = []
-        upstreams.forEachPlace { if $0.pointee.state == .idle { idle.append($0) } }
-        for connection in idle { close(connection) }
+        upstreams.stopKeeping()
     }
 
     /// Milliseconds for which a connection may wait for its next request. Never 0, which would mean for ever.
     @inline(__always)
     var idleTimeout: UInt64 {
         guard isDraining else { return limits.idleTimeout }
-        return idleUntil > nowMilliseconds ? idleUntil - nowMilliseconds : 1
+        return idleUntil > turn.now ? idleUntil - turn.now : 1
     }
 
     /// Whether any client still has something to expect. One that lingers has had its last response.
@@ -108,9 +106,7 @@ extension Worker {
         clients.forEachPlace { connection in
             if connection.pointee.state != .free { abort(connection) }
         }
-        upstreams.forEachPlace { connection in
-            if connection.pointee.state != .free { close(connection) }
-        }
+        upstreams.closeAll { _ in true }
         accessLog?.flush()
     }
 
@@ -121,17 +117,17 @@ extension Worker {
         let fetch = UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed))
         keySetWaiters.append(.init(
             source: block.pointee.exchange.awaitedKeySet, suspension: Suspension(block),
-            deadline: nowMilliseconds + fetch + Limits.keySetGraceMilliseconds))
+            deadline: turn.now + fetch + Limits.keySetGraceMilliseconds))
     }
 
     /// A fetch has ended: evaluates the policy again for every exchange that waited for it.
     func keySetFetchEnded(source: Int) {
-        freshenClock()
+        turn.freshenClock()
         checkAgain(keySetWaiters.take(source))
     }
 
     /// Who has waited for longer than a fetch takes is checked with the keys that there are.
-    func expireKeySetWaiters() { checkAgain(keySetWaiters.takeExpired(at: nowMilliseconds)) }
+    func expireKeySetWaiters() { checkAgain(keySetWaiters.takeExpired(at: turn.now)) }
 
     private func checkAgain(_ waiters: [KeySetWaiters.Waiter]) {
         for waiter in waiters {
@@ -143,7 +139,7 @@ extension Worker {
 
 /// How the refresher of key sets, and everybody else, reaches a worker. Sendable, because it touches of the worker nothing but the mailbox,
 /// which is for any thread; what is posted runs on the worker's own.
-final class WorkerMail: KeySetObserver, @unchecked Sendable {
+final class WorkerMail: KeySetObserver, PreCallObserver, @unchecked Sendable {
     private let worker: Worker
 
     init(_ worker: Worker) { self.worker = worker }
@@ -152,13 +148,17 @@ final class WorkerMail: KeySetObserver, @unchecked Sendable {
     func post(_ letter: @escaping @Sendable (Worker) -> Void) {
         let mail = self
         worker.mailbox.post {
-            mail.worker.freshenClock()
+            mail.worker.turn.freshenClock()
             letter(mail.worker)
-            mail.worker.noteLongWork()
+            mail.worker.turn.noteLongWork()
         }
     }
 
     func keySetFetchEnded(source number: Int) {
         post { $0.keySetFetchEnded(source: number) }
+    }
+
+    func preCallEnded(_ flight: PreCallFlights.Number, _ outcome: PreCallMemory.Outcome) {
+        post { $0.preCallEnded(flight, outcome) }
     }
 }

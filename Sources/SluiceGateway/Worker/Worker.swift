@@ -19,9 +19,15 @@ final class Worker {
     let limits: WorkerLimits
     let loop: EventLoop
     let mailbox: Mailbox
+    /// The time, the deadlines, and what waits for the end of the turn.
+    let turn: Turn
     /// Clock, counters' shards and scratch, as the policies see them.
     let context: UnsafeMutablePointer<EvaluationContext>
     let matchScratch: MatchScratch
+    let choice: UpstreamChoice
+    let requestHeads: UpstreamRequestHeads
+    let responseHeads: ClientResponseHeads
+    let requestBodies: RequestBodies
     let layout: ExchangeBlock.Layout
 
     // Behind pointers, so that a change of theirs is no access to a property of this class, which the runtime would check.
@@ -29,11 +35,8 @@ final class Worker {
     let outputs: UnsafeMutablePointer<BlockPool>
     let snapshots: UnsafeMutablePointer<WorkerSnapshots>
     let origins: UnsafeMutablePointer<OriginTable>
-    let random: UnsafeMutablePointer<RequestIDSource>
     var clients = Slab<ClientConnection>()
-    var upstreams = Slab<UpstreamConnection>()
-    var wheel: DeadlineWheel
-    var queue = TurnQueue()
+    let upstreams: UpstreamConnections
     var forwards = ForwardQueue()
     let bounds: ConnectionBounds
     var keySetWaiters = KeySetWaiters()
@@ -42,8 +45,6 @@ final class Worker {
     let counts: CountRegistry
     /// Projects that `context.leases` has room for.
     var leaseCount = 0
-    /// Where the next choice among several upstreams begins.
-    var rotation = 0
     var listeners: [Listener] = []
     let counters: WorkerCounters
     let accessLog: AccessLogBuffer?
@@ -57,18 +58,7 @@ final class Worker {
     let responseSlots: UnsafeMutablePointer<FieldSlot>
     static let responseSlotCount = 256
 
-    /// Milliseconds of the monotonic clock in this turn.
-    var nowMilliseconds: UInt64 = 0
-    private var isClockFresh = false
-    /// What was done since the clock was last read, in callbacks. A decision, and whatever else may take as long, counts as
-    /// `Limits.callbacksPerReading`.
-    private var doneSinceReading = 0
-    /// What all of the above and `context` have their times from.
-    var clock: WorkerClock
     private var trimDue: UInt64 = 0
-    /// What makes the monotonic clock the wall clock; follows steps of the latter at every tick.
-    private(set) var wallOffset: UInt64 = 0
-    let date = DateField()
     private var ticker: IntervalTimer?
     private var isStopped = false
     /// Set when draining has begun: no connection is kept after its response.
@@ -87,7 +77,6 @@ final class Worker {
         self.bounds = bounds
         self.counts = counts
         self.accessLog = accessLog
-        self.clock = clock
         loop = try EventLoop()
         mailbox = try Mailbox(loop)
         guard let matchScratch = MatchScratch(steps: limits.regexMatchLimit) else {
@@ -106,8 +95,6 @@ final class Worker {
         snapshots.initialize(to: WorkerSnapshots())
         origins = .allocate(capacity: 1)
         origins.initialize(to: OriginTable())
-        random = .allocate(capacity: 1)
-        random.initialize(to: RequestIDSource())
         let room = Limits.receiveHeadroom + Limits.receiveBytes + Limits.receiveTailroom
         receiveArea = .allocate(capacity: room) + Limits.receiveHeadroom
         // Room for the largest head with everything that is added to it, and for the body bytes that came with it.
@@ -121,9 +108,16 @@ final class Worker {
             matchScratch: matchScratch.handle, worker: number, workerCount: UInt64(workerCount), leases: .allocate(capacity: 1),
             attention: counts.makeQueue(), keeper: counts.state, scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes,
             withheldKinds: limits.passesUnusualFields ? 0 : KnownField.unusual.bit))
-        wheel = DeadlineWheel(now: clock.monotonicNanoseconds() / 1_000_000)
-        readWallClock()
-        readClock()
+        requestBodies = RequestBodies(
+            bytesMax: limits.bodyBytesMax, refusesUnusualFields: limits.refusesUnusualFields, slots: responseSlots, slotCount: Self.responseSlotCount)
+        choice = UpstreamChoice(
+            origins: origins, ejectionMilliseconds: limits.ejectionMilliseconds, circuitMilliseconds: limits.circuitMilliseconds)
+        requestHeads = UpstreamRequestHeads(unwrittenFields: limits.unwrittenFields, ids: RequestIDs())
+        responseHeads = ClientResponseHeads(limits, context)
+        turn = Turn(context: context, clock: clock)
+        upstreams = UpstreamConnections(
+            loop: loop, callback: upstreamCallback, turn: turn, outputs: outputs, origins: origins, traffic: counters.trafficPlace, limits: limits)
+        upstreams.belong(to: Unmanaged.passUnretained(self).toOpaque())
     }
 
     /// Only after the loop has ended, or when it never ran.
@@ -133,18 +127,18 @@ final class Worker {
         clients.deallocate()
         upstreams.deallocate()
         forwards.deallocate()
-        wheel.deallocate()
+        turn.deallocate()
         snapshots.pointee.releaseAll()
         snapshots.deinitialize(count: 1).deallocate()
         origins.pointee.deallocate()
         origins.deinitialize(count: 1).deallocate()
         blocks.deallocate()
         outputs.deallocate()
-        random.deallocate()
+        requestHeads.ids.deallocate()
         (receiveArea - Limits.receiveHeadroom).deallocate()
         compose.deallocate()
         responseSlots.deallocate()
-        date.deallocate()
+        responseHeads.deallocate()
         context.pointee.leases.deallocate()
         context.pointee.scratch.deallocate()
         context.deallocate()
@@ -165,75 +159,37 @@ final class Worker {
     /// Serves until `stop()`. The calling thread becomes the worker's.
     func run() {
         precondition(ticker != nil)
-        while !isStopped { turn() }
+        while !isStopped { runTurn() }
         ticker = nil
         closeEverything()
     }
 
     /// One turn of the loop. Waits for events unless something is queued or `polling`.
     @inline(__always)
-    func turn(polling: Bool = false) {
-        loop.turn(polling: polling || !queue.isEmpty)
+    func runTurn(polling: Bool = false) {
+        loop.turn(polling: polling || !turn.isEmpty)
         sendOn()
         workOffQueue()
         sendOn()
-        isClockFresh = false
+        turn.end()
     }
 
     /// Lets time pass for whoever turns the loop by hand: what is due in it happens now.
     func pass(milliseconds: UInt64) {
-        clock.pass(nanoseconds: milliseconds &* 1_000_000)
+        turn.pass(nanoseconds: milliseconds &* 1_000_000)
         tick()
     }
 
     /// Ends the loop after this turn; every connection is closed as it is. On the worker's thread.
     func stop() { isStopped = true }
 
-    /// Reads the clock, unless it was read in this turn. Every callback begins with it.
-    @inline(__always)
-    func freshenClock() {
-        if isClockFresh {
-            doneSinceReading &+= 1
-            return
-        }
-        readClock()
-    }
-
-    /// Reads the clock before a decision, unless next to nothing was done since it was last read. A turn may be long: what a request is
-    /// judged by must not be the time at which others were read before it. A decision that is not bound to its moment makes do with a
-    /// reading that is some more callbacks old.
-    @inline(__always)
-    func freshenClock(forDecisionByClock goesByClock: Bool) {
-        if doneSinceReading >= (goesByClock ? Limits.callbacksPerReading : 2 * Limits.callbacksPerReading) { readClock() }
-        noteLongWork()
-    }
-
-    /// Something was done that may have taken its time: whatever is decided next goes by the clock as it is then.
-    @inline(__always)
-    func noteLongWork() { doneSinceReading = max(doneSinceReading, Limits.callbacksPerReading) }
-
-    func readClock() {
-        let now = clock.monotonicNanoseconds()
-        context.pointee.monotonicNanoseconds = now
-        context.pointee.wallSeconds = Int64((now &+ wallOffset) / 1_000_000_000)
-        context.pointee.countSeconds = KeeperState.seconds(context.pointee.keeper, at: now)
-        nowMilliseconds = now / 1_000_000
-        isClockFresh = true
-        doneSinceReading = 0
-    }
-
-    /// Notices a step of the wall clock, at every tick.
-    private func readWallClock() {
-        wallOffset = clock.wallNanoseconds() &- clock.monotonicNanoseconds()
-    }
-
     private func tick() {
-        readWallClock()
-        readClock()
-        while let entry = wheel.nextExpired(at: nowMilliseconds) {
+        turn.followWallClock()
+        turn.readClock()
+        while let entry = turn.nextExpired() {
             guard let owner = entry.pointee.owner else { continue }
             switch entry.pointee.kind {
-            case .downstream: clientExpired(owner.assumingMemoryBound(to: ClientConnection.self))
+            case .client: clientExpired(owner.assumingMemoryBound(to: ClientConnection.self))
             case .upstream: upstreamExpired(owner.assumingMemoryBound(to: UpstreamConnection.self))
             }
         }
@@ -241,9 +197,9 @@ final class Worker {
         if !allowanceWaiters.isEmpty { expireAllowanceWaiters() }
         if !preCallWaiters.isEmpty { expirePreCallWaiters() }
         resumeAccepting()
-        if nowMilliseconds >= trimDue { trim() }
-        accessLog?.flushIfDue(nowMilliseconds)
-        noteLongWork()
+        if turn.now >= trimDue { trim() }
+        accessLog?.flushIfDue(turn.now)
+        turn.noteLongWork()
         if isDraining, let drained, !hasExchanges {
             self.drained = nil
             drained()
@@ -252,11 +208,11 @@ final class Worker {
 
     /// Gives back what a burst of connections or requests has left behind.
     private func trim() {
-        trimDue = nowMilliseconds + Limits.trimMilliseconds
+        trimDue = turn.now + Limits.trimMilliseconds
         var hasFreed = blocks.pointee.trim()
         if outputs.pointee.trim() { hasFreed = true }
         // Queues may hold pointers to places that are free by now.
-        if queue.isEmpty, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty, preCallWaiters.isEmpty {
+        if turn.isEmpty, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty, preCallWaiters.isEmpty {
             if clients.trim() { hasFreed = true }
             if upstreams.trim() { hasFreed = true }
         }
@@ -268,82 +224,31 @@ final class Worker {
     /// Runs what callbacks left for the end of the turn. What is queued meanwhile waits for the next turn, so that no
     /// connection can keep the loop from the others.
     private func workOffQueue() {
-        guard !queue.isEmpty else { return }
-        freshenClock()
-        var left = queue.count
-        while left > 0, let entry = queue.next() {
+        guard !turn.isEmpty else { return }
+        turn.freshenClock()
+        var left = turn.waiting
+        while left > 0, let entry = turn.next() {
             left -= 1
             // Each is what a callback would be.
-            freshenClock()
-            switch entry {
-            case .downstream(let connection, let generation):
-                guard connection.pointee.generation == generation else { continue }
+            turn.freshenClock()
+            switch entry.kind {
+            case .client:
+                let connection = entry.place.assumingMemoryBound(to: ClientConnection.self)
+                guard connection.pointee.generation == entry.generation else { continue }
                 connection.pointee.isQueued = false
                 resume(connection)
-            case .upstream(let connection, let generation):
-                guard connection.pointee.generation == generation else { continue }
+            case .upstream:
+                let connection = entry.place.assumingMemoryBound(to: UpstreamConnection.self)
+                guard connection.pointee.generation == entry.generation else { continue }
                 connection.pointee.isQueued = false
                 advance(connection)
             }
         }
     }
 
-    /// Gives the connection another turn after the others had theirs.
-    func enqueue(_ connection: ClientRef) {
-        guard !connection.pointee.isQueued else { return }
-        connection.pointee.isQueued = true
-        queue.append(.downstream(connection, connection.pointee.generation))
-    }
-
-    /// Gives the connection another turn after the others had theirs.
-    func enqueue(_ connection: UpstreamRef) {
-        guard !connection.pointee.isQueued else { return }
-        connection.pointee.isQueued = true
-        queue.append(.upstream(connection, connection.pointee.generation))
-    }
-
-    /// Sets a deadline `milliseconds` from this turn; 0 means none. It is never later than the request's own.
-    @inline(__always)
-    func limit(_ connection: ClientRef, to milliseconds: UInt64) {
-        let deadline = milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds
-        wheel.set(connection.deadline, at: min(deadline, connection.pointee.totalUntil))
-    }
-
     /// The first byte of a request has come: its time in all begins, where that has a bound.
     @inline(__always)
     func beginTotal(_ connection: ClientRef) {
-        if limits.totalTimeout > 0 { connection.pointee.totalUntil = nowMilliseconds + limits.totalTimeout }
-    }
-
-    /// Sets a deadline `milliseconds` from this turn; 0 means none.
-    @inline(__always)
-    func limit(_ connection: UpstreamRef, to milliseconds: UInt64) {
-        wheel.set(connection.deadline, at: milliseconds == 0 ? Deadline.never : nowMilliseconds + milliseconds)
-    }
-}
-
-extension ClientRef {
-    /// Where the connection's deadline stands.
-    @inline(__always)
-    var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<ClientConnection>.offset(of: \.deadline)) }
-
-    /// Where the connection's event stands.
-    var event: UnsafeMutablePointer<SocketEvent> { field(MemoryLayout<ClientConnection>.offset(of: \.event)) }
-}
-
-extension UpstreamRef {
-    /// Where the connection's deadline stands.
-    @inline(__always)
-    var deadline: UnsafeMutablePointer<Deadline> { field(MemoryLayout<UpstreamConnection>.offset(of: \.deadline)) }
-
-    /// Where the connection's event stands.
-    var event: UnsafeMutablePointer<SocketEvent> { field(MemoryLayout<UpstreamConnection>.offset(of: \.event)) }
-}
-
-extension UnsafeMutablePointer {
-    /// A stored field's address. The offset of a stored property is never nil.
-    @inline(__always)
-    fileprivate func field<Field>(_ offset: Int?) -> UnsafeMutablePointer<Field> {
-        (UnsafeMutableRawPointer(self) + offset.unsafelyUnwrapped).assumingMemoryBound(to: Field.self)
+        if limits.totalTimeout > 0 { connection.pointee.totalUntil = turn.now + limits.totalTimeout }
     }
 }

@@ -104,7 +104,7 @@ final class SimulatedGateway {
     func turn(_ number: Int) {
         let worker = workers[number]
         vk_gateway_runs(1)
-        worker.turn(polling: true)
+        worker.runTurn(polling: true)
         // The loop's own timer, every 10 ms.
         if vk_now() >= lastTick[number] + 10_000_000 {
             lastTick[number] = vk_now()
@@ -116,7 +116,7 @@ final class SimulatedGateway {
     var workerCount: Int { workers.count }
 
     /// Whether a worker has left itself something to do.
-    func isBusy(_ number: Int) -> Bool { !workers[number].queue.isEmpty }
+    func isBusy(_ number: Int) -> Bool { !workers[number].turn.isEmpty }
 
     /// What the keeper's thread does, at most 150 times a second, and then what the fetcher's does.
     func serve() {
@@ -169,9 +169,7 @@ final class SimulatedGateway {
     /// The counters, as Prometheus text.
     var metrics: String {
         let totals = workers.reduce(into: CounterTotals()) { sum, worker in
-            var own = CounterTotals()
-            own.take(from: worker)
-            sum.add(own)
+            sum.add(CounterTotals(of: worker))
         }
         return MetricsReport(
             totals: totals, labels: registries.metrics.labels, ceilings: [], quotas: [], store: KeeperState.counts(registries.counts.state),

@@ -54,7 +54,7 @@ struct ListenerTests {
 
         /// Turns the loop until so many connections are open, which on loopback is a matter of a few turns.
         func turn(until open: Int) {
-            for _ in 0..<100_000 where worker.clients.live != open { worker.turn(polling: true) }
+            for _ in 0..<100_000 where worker.clients.live != open { worker.runTurn(polling: true) }
             #expect(worker.clients.live == open)
         }
     }
@@ -101,7 +101,7 @@ struct ListenerTests {
         #expect(connection.pointee.peerIsTrusted)
         let begun: [UInt8] = Array("GET / HTTP/1.1\r\nHo".utf8)
         _ = begun.withUnsafeBufferPointer { Socket.send(client, $0.baseAddress!, count: $0.count) }
-        for _ in 0..<100_000 where connection.pointee.state != .readingHead { bench.worker.turn(polling: true) }
+        for _ in 0..<100_000 where connection.pointee.state != .readingHead { bench.worker.runTurn(polling: true) }
         let block = try #require(connection.pointee.block)
         // As a PROXY header would have it.
         let source = try #require(IPAddress("192.0.2.7"))

@@ -17,8 +17,8 @@ struct PreCallWaitersTests {
         var block: ExchangeRef { memory.assumingMemoryBound(to: ExchangeBlock.self) }
 
         init() throws {
-            let nobody = try #require(UnsafeRawPointer(bitPattern: 64))
-            connection.initialize(to: ClientConnection(worker: .fromOpaque(nobody)))
+            let nobody = try #require(UnsafeMutableRawPointer(bitPattern: 64))
+            connection.initialize(to: ClientConnection(worker: nobody))
             block.run.initialize(to: ExchangeRun(client: connection))
         }
 

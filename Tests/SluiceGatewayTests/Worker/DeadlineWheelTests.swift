@@ -14,7 +14,7 @@ struct DeadlineWheelTests {
             wheel = DeadlineWheel(now: now, tick: 10)
             self.count = count
             entries = .allocate(capacity: count)
-            for index in 0..<count { (entries + index).initialize(to: Deadline(kind: .downstream)) }
+            for index in 0..<count { (entries + index).initialize(to: Deadline(kind: .client)) }
         }
 
         deinit {

@@ -73,7 +73,7 @@ struct LongTurnTests {
             for client in try connect(count) { begin(client, without: 0) }
             time.pointee.perReading = perReading
             for _ in 0..<50 {
-                worker.turn(polling: true)
+                worker.runTurn(polling: true)
                 serve()
             }
             time.pointee.perReading = 0
@@ -88,11 +88,11 @@ struct LongTurnTests {
             let fresh = try connect(talkers + 1)
             for client in fresh { begin(client, without: client == fresh.last ? 0 : 1) }
             time.pointee.perReading = perReading
-            worker.turn(polling: true)
+            worker.runTurn(polling: true)
             time.pointee.perReading = 0
             for _ in 0..<50 {
                 serve()
-                worker.turn(polling: true)
+                worker.runTurn(polling: true)
             }
             return received - before
         }
@@ -102,7 +102,7 @@ struct LongTurnTests {
             let fresh = try (0..<count).map { _ in try Socket.startConnecting(to: SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: port)).get() }
             clients += fresh
             let open = worker.clients.live + count
-            for _ in 0..<100_000 where worker.clients.live != open { worker.turn(polling: true) }
+            for _ in 0..<100_000 where worker.clients.live != open { worker.runTurn(polling: true) }
             return fresh
         }
 

@@ -109,9 +109,9 @@ struct MemoryTests {
         var queue = TurnQueue()
         let places = UnsafeMutablePointer<ClientConnection>.allocate(capacity: 3)
         defer { places.deallocate() }
-        for index in 0..<3 { queue.append(.downstream(places + index, UInt32(index))) }
+        for index in 0..<3 { queue.append(.init(place: places + index, generation: UInt32(index), kind: .client)) }
         var seen: [UInt32] = []
-        while case .downstream(_, let generation)? = queue.next() { seen.append(generation) }
+        while let entry = queue.next() { seen.append(entry.generation) }
         #expect(seen == [0, 1, 2] && queue.isEmpty)
     }
 
@@ -120,11 +120,11 @@ struct MemoryTests {
         var queue = TurnQueue()
         let places = UnsafeMutablePointer<ClientConnection>.allocate(capacity: 1)
         defer { places.deallocate() }
-        for number in 0..<connections { queue.append(.downstream(places, UInt32(number))) }
+        for number in 0..<connections { queue.append(.init(place: places, generation: UInt32(number), kind: .client)) }
         for turn in 0..<20 * connections + 10_000 {
-            guard case .downstream(_, let number)? = queue.next() else { return #expect(Bool(false), "an entry is gone") }
-            #expect(number == turn % connections)
-            queue.append(.downstream(places, number))
+            guard let entry = queue.next() else { return #expect(Bool(false), "an entry is gone") }
+            #expect(Int(entry.generation) == turn % connections)
+            queue.append(entry)
             #expect(queue.count == connections && queue.heldCount <= 2 * connections + 130)
         }
     }

@@ -32,7 +32,7 @@ struct SuspensionTests {
 
         /// An exchange that has begun on the current snapshot.
         func begin() throws -> (connection: ClientRef, block: ExchangeRef) {
-            let connection = worker.clients.take(ClientConnection(worker: Unmanaged.passUnretained(worker)))
+            let connection = worker.clients.take(ClientConnection(worker: Unmanaged.passUnretained(worker).toOpaque()))
             let memory = worker.blocks.pointee.take()
             let block = try #require(memory).assumingMemoryBound(to: ExchangeBlock.self)
             worker.prepare(block, for: connection)
@@ -96,7 +96,7 @@ struct SuspensionTests {
         try bench.publish("domains: []", generation: 1)
         let (_, block) = try bench.begin()
         block.pointee.exchange.awaitedKeySet = 7
-        bench.worker.readClock()
+        bench.worker.turn.readClock()
         bench.worker.awaitKeySet(block)
         bench.worker.keySetFetchEnded(source: 8)
         bench.worker.pass(milliseconds: UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed)) + 500)

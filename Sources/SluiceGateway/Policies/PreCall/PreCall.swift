@@ -110,11 +110,13 @@ enum PreCall: Policy {
         for text in texts { text.withByteView { hash.add($0) } }
         hash.add(word: UInt64(configuration.cacheSeconds))
         for status in configuration.allow { hash.add(word: UInt64(status)) }
+        let includesClient = configuration.cacheKey?.contains(where: saysWhereFrom) ?? true
+        if includesClient { snapshot.domainKey.withByteView { hash.add($0) } }
         return Compiled.Memory(
             answers: snapshot.preCalls.answers.table, flights: snapshot.preCalls.flights.table,
             nanoseconds: UInt64(configuration.cacheSeconds) * 1_000_000_000,
             hashKey: hashKey, question: hash.finish(), fields: fields,
-            includesClient: configuration.cacheKey?.contains(where: saysWhereFrom) ?? true)
+            includesClient: includesClient)
     }
 
     /// Whether a field is about the resource that the client wants, and not about the client: a range of it, or a condition on what it is
@@ -151,7 +153,7 @@ extension PreCall.Compiled.Memory {
         return hash.finish()
     }
 
-    /// All that the gateway says of the client in fields of its own (X-Forwarded-For, -Proto, -Host, -Port, -Prefix), and the domain: without it one
+    /// All that the gateway says of the client in fields of its own (X-Forwarded-For, -Proto, -Host, -Port, -Prefix); the domain's key is part of the question: without it one
     /// client's permission would let in another that the service refuses for its address. What a trusted proxy says in these fields is
     /// among the forwarded lines. Whatever is added to what is written for a pre-call is added here.
     private func addClient(of exchange: borrowing Exchange, to hash: inout SipHash128) {
@@ -159,7 +161,6 @@ extension PreCall.Compiled.Memory {
         hash.add(word: exchange.peer.low)
         hash.add(word: (exchange.isSecure ? 1 : 0) | (exchange.peerIsTrusted ? 2 : 0))
         hash.add(exchange.headBytes[exchange.head.authority.range])
-        if let domain = exchange.domain { hash.add(domain.pointee.key) }
         hash.add(word: exchange.isFoundByKey ? 1 : 0)
     }
 

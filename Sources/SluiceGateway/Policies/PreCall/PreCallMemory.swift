@@ -18,13 +18,13 @@ final class PreCallMemory: Sendable {
     let answers: PreCallCache
     let flights = PreCallFlights()
     /// How to reach each worker.
-    private let workers = Mutex<[WorkerMail]>([])
+    private let workers = Mutex<[any PreCallObserver]>([])
 
     /// - Parameter bytesMax: bound of the memory for answers, for the whole process.
     init(bytesMax: Int) { answers = PreCallCache(bytesMax: bytesMax) }
 
     /// Says how to reach the workers, in the order of their numbers; none once they have ended. Any thread; takes a lock.
-    func setWorkers(_ mail: [WorkerMail]) { workers.withLock { $0 = mail } }
+    func setWorkers(_ mail: [any PreCallObserver]) { workers.withLock { $0 = mail } }
 
     /// A question has ended: whoever waits for its answer is told, by mail, which comes after what the caller is about. Takes a lock where
     /// somebody waits.
@@ -33,7 +33,13 @@ final class PreCallMemory: Sendable {
         guard waiting != 0 else { return }
         let mail = workers.withLock { $0 }
         for (number, worker) in mail.enumerated() where waiting & PreCallFlights.Table.bit(of: number) != 0 {
-            worker.post { $0.preCallEnded(flight, outcome) }
+            worker.preCallEnded(flight, outcome)
         }
     }
+}
+
+/// Whose exchanges wait for the answers to others' questions: a worker.
+protocol PreCallObserver: AnyObject, Sendable {
+    /// The question has ended. Any thread; hands the word to the worker's own and returns at once.
+    func preCallEnded(_ flight: PreCallFlights.Number, _ outcome: PreCallMemory.Outcome)
 }

@@ -44,43 +44,17 @@ struct RewriteReplacement: Equatable {
         case .literal, nil: throw RewriteFault(allowed: "a path that begins with a slash or with a group")
         }
         let sample = Self.sample(path)
-        guard Self.normalised(sample.hasPrefix("/") ? sample : "/" + sample) != .malformed else {
+        guard PathText.normality(of: sample.hasPrefix("/") ? sample : "/" + sample) != .malformed else {
             throw RewriteFault(allowed: "a path with whole escapes that does not climb above the root")
         }
         // A query has no normal form; only its escapes can be wrong.
-        guard Self.hasWholeEscapes(Self.sample(query ?? [])) else { throw RewriteFault(allowed: "a query with whole escapes") }
+        guard PathText.hasWholeEscapes(Self.sample(query ?? [])) else { throw RewriteFault(allowed: "a query with whole escapes") }
     }
 
     /// The text with `x`, which is no hexadecimal digit, for each capture.
     private static func sample(_ parts: [Part]) -> String {
         let text = parts.map { if case .literal(let text) = $0 { text } else { "x" } }.joined()
         return String(decoding: PathText.escapingNonASCII(text.utf8), as: UTF8.self)
-    }
-
-    /// Whether two hexadecimal digits stand after each percent sign.
-    static func hasWholeEscapes(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
-        return bytes.indices.allSatisfy { index in
-            bytes[index] != UInt8(ascii: "%")
-                || index + 2 < bytes.count && bytes[index + 1].hexValue < 16 && bytes[index + 2].hexValue < 16
-        }
-    }
-
-    enum Normality { case unchanged, changed, malformed }
-
-    /// How a path stands to its normal form.
-    static func normalised(_ path: String) -> Normality {
-        var out = [UInt8](repeating: 0, count: path.utf8.count)
-        return path.withByteView { view in
-            out.withUnsafeMutableBufferPointer { buffer in
-                guard let base = buffer.baseAddress else { return .malformed }
-                return switch NormalisedPath.normalise(view, into: base) {
-                case .unchanged: .unchanged
-                case .changed: .changed
-                case .malformed: .malformed
-                }
-            }
-        }
     }
 }
 

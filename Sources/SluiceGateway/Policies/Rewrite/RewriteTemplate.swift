@@ -57,7 +57,7 @@ struct RewriteTemplate: Equatable {
             throw RewriteFault(allowed: "at most \(RewriteCaptures.countMax) variables")
         }
         let sample = template.segments.map { "/\($0.prefix)\($0.variable == nil ? "" : "x")\($0.suffix)" }.joined()
-        guard RewriteReplacement.normalised(sample) == .unchanged else {
+        guard PathText.normality(of: sample) == .unchanged else {
             throw RewriteFault(allowed: "a path in normal form (RFC 3986, 6.2.2): anything else would never match")
         }
         return template

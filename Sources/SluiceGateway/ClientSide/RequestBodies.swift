@@ -1,0 +1,169 @@
+import SluiceHTTP
+
+/// Takes requests' bodies from the blocks into which clients' bytes came, out of the client's framing and into the service's.
+struct RequestBodies: BitwiseCopyable {
+    /// Most bytes of content; more is refused.
+    let bytesMax: UInt64
+    /// Whether trailers with unusual names are refused.
+    let refusesUnusualFields: Bool
+    /// Field slots for trailers.
+    let slots: UnsafeMutablePointer<FieldSlot>
+    let slotCount: Int
+
+    // MARK: Room for what comes
+
+    /// Where body bytes that follow the head's own read are put, so that the head stays whole.
+    static func makeRoom(in block: ExchangeRef) {
+        let bodyStart = block.pointee.exchange.head.length + Limits.chunkLineBytes
+        let left = block.pointee.inputCount - block.pointee.inputUsed
+        let input = block.pointee.exchange.bytes
+        if left > 0, block.pointee.inputUsed != bodyStart {
+            (input + bodyStart).update(from: input + block.pointee.inputUsed, count: left)
+        }
+        block.pointee.inputUsed = bodyStart
+        block.pointee.inputCount = bodyStart + left
+    }
+
+    /// How much may be read: never beyond a body of known length, so that no byte of the next request has to be moved.
+    static func room(in block: ExchangeRef) -> Int {
+        let room = block.pointee.inputCapacity - block.pointee.inputCount
+        guard case .length = block.pointee.run.requestFraming else { return room }
+        return Int(min(UInt64(room), block.pointee.run.requestRemaining))
+    }
+
+    // MARK: Taking what has come
+
+    /// Body bytes that were taken from the block, and trailers if the body ended with any.
+    struct Piece {
+        var content: ByteView = .empty
+        var trailers = ByteView.empty
+        var trailerFields: FieldTable?
+        var isLast = false
+    }
+
+    enum Taken {
+        case piece(Piece)
+        case refused(Refusal)
+    }
+
+    /// Takes the body bytes that have come, without their framing.
+    func take(from block: ExchangeRef) -> Taken {
+        switch block.pointee.run.requestBody {
+        case .complete, .dropping: return .piece(Piece(isLast: true))
+        case .receivingTrailers: return takeTrailers(block, after: .empty)
+        case .receiving: break
+        }
+        let start = block.pointee.exchange.bytes + block.pointee.inputUsed
+        let count = block.pointee.inputCount - block.pointee.inputUsed
+        guard case .chunked = block.pointee.run.requestFraming else {
+            let taken = Int(min(UInt64(count), block.pointee.run.requestRemaining))
+            block.pointee.inputUsed += taken
+            block.pointee.run.requestRemaining -= UInt64(taken)
+            block.pointee.run.requestBodyBytes += UInt64(taken)
+            let isLast = block.pointee.run.requestRemaining == 0
+            if isLast { block.pointee.run.requestBody = .complete }
+            return .piece(Piece(content: ByteView(base: start, count: taken), isLast: isLast))
+        }
+        let outcome = block.pointee.run.requestDecoder.decode(start, count: count)
+        block.pointee.inputUsed += outcome.consumed
+        block.pointee.run.requestBodyBytes += UInt64(outcome.content)
+        guard block.pointee.run.requestBodyBytes <= bytesMax else { return .refused(.bodyTooLarge) }
+        let content = ByteView(base: start, count: outcome.content)
+        switch outcome.state {
+        case .more: return .piece(Piece(content: content))
+        case .malformed: return .refused(.badRequest("malformed chunk"))
+        case .trailers:
+            block.pointee.run.requestBody = .receivingTrailers
+            return takeTrailers(block, after: content)
+        }
+    }
+
+    private func takeTrailers(_ block: ExchangeRef, after content: ByteView) -> Taken {
+        let start = block.pointee.exchange.bytes + block.pointee.inputUsed
+        let bytes = ByteView(base: start, count: block.pointee.inputCount - block.pointee.inputUsed)
+        var fields = FieldTable(slots: slots, capacity: slotCount)
+        switch TrailerSection.parse(bytes, slots: slots, capacity: slotCount, into: &fields) {
+        case .incomplete:
+            guard bytes.count < Limits.requestTrailerBytes else { return .refused(.headTooLarge) }
+            return .piece(Piece(content: content))
+        case .malformed(let fault): return .refused(fault.kind == .tooManyFields ? .headTooLarge : .badRequest(fault.detail))
+        case .complete(let length):
+            guard length <= Limits.requestTrailerBytes else { return .refused(.headTooLarge) }
+            guard !refusesUnusualFields || fields.present & KnownField.unusual.bit == 0 else {
+                return .refused(.unusualField)
+            }
+            block.pointee.inputUsed += length
+            block.pointee.run.requestBody = .complete
+            return .piece(Piece(content: content, trailers: bytes[..<length], trailerFields: fields, isLast: true))
+        }
+    }
+
+    /// Writes a piece of body in the framing that the upstream was told.
+    func write(_ writer: inout HeadWriter, _ piece: Piece, _ block: ExchangeRef) {
+        guard case .chunked = block.pointee.run.requestFraming else { return writer.write(piece.content) }
+        writer.writeChunk(piece.content)
+        guard piece.isLast else { return }
+        writer.write(ChunkedEncoder.lastChunkLine)
+        if let fields = piece.trailerFields {
+            let selection = FieldSelection(block.exchange, isPreCall: false)
+            let nominated = block.pointee.exchange.nominatedNames()
+            let signed = PolicyChain.signedNames(of: block.pointee.exchange)
+            writer.writeTrailers(fields, in: piece.trailers) {
+                selection.dropsTrailer($0, in: piece.trailers, nominated: nominated, signed: signed)
+            }
+        }
+        writer.write("\r\n")
+    }
+
+    // MARK: A body that nobody wants
+
+    /// The response is decided before the body was read. A short rest is read and dropped to keep the connection; with
+    /// any other the connection ends after the response.
+    func settle(_ block: ExchangeRef) {
+        guard block.pointee.run.requestBody != .complete else { return }
+        // What has come already costs nothing.
+        if case .refused = take(from: block) { block.pointee.run.keepsAlive = false }
+        guard block.pointee.run.requestBody != .complete else { return }
+        let isShort: Bool
+        if case .length = block.pointee.run.requestFraming {
+            isShort = block.pointee.run.requestRemaining <= UInt64(Limits.drainedBodyBytes)
+        } else {
+            isShort = false
+        }
+        // A client that waits for 100 may send the body or not: only a close makes that plain.
+        if isShort, !block.pointee.exchange.head.expectsContinue, block.pointee.run.upstream == nil {
+            block.pointee.run.requestBody = .dropping
+        } else {
+            block.pointee.run.keepsAlive = false
+        }
+    }
+}
+
+extension HeadWriter {
+    /// Writes content as one chunk; nothing for no content, because an empty chunk would end the body.
+    mutating func writeChunk(_ content: ByteView) {
+        guard !content.isEmpty else { return }
+        var line: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        withUnsafeMutableBytes(of: &line) { bytes in
+            guard let base = bytes.assumingMemoryBound(to: UInt8.self).baseAddress else { return }
+            let end = base + ChunkedEncoder.sizeLineBytesMax
+            let count = ChunkedEncoder.writeSizeLine(content.count, endingAt: end)
+            write(end - count, count)
+        }
+        write(content)
+        write(ChunkedEncoder.lineEnd)
+    }
+
+    /// Writes the trailers that may be passed on; `drops` names those that this exchange in particular keeps back.
+    mutating func writeTrailers(_ fields: FieldTable, in bytes: ByteView, drops: (FieldSlot) -> Bool) {
+        for index in 0..<fields.count {
+            let slot = fields[index]
+            if HopByHop.isForbiddenInTrailers(slot.known) || HopByHop.isForbiddenInTrailers(name: bytes[slot.name]) { continue }
+            if drops(slot) { continue }
+            write(bytes[slot.name])
+            write(": ")
+            write(bytes[slot.value])
+            write("\r\n")
+        }
+    }
+}

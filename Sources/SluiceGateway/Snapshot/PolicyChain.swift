@@ -1,0 +1,44 @@
+import SluiceHTTP
+
+/// Runs an exchange through its steps.
+enum PolicyChain {
+    /// The steps that hold for the exchange: its endpoint's, or, where none matches, its domain's own.
+    static func steps(of exchange: borrowing Exchange) -> ArenaSlice<Step> {
+        if let endpoint = exchange.endpoint { return endpoint.pointee.steps }
+        guard let domain = exchange.domain else { return ArenaSlice() }
+        return exchange.hasUnsafeTarget ? domain.pointee.unsafeTargetSteps : domain.pointee.ownSteps
+    }
+
+    /// The names that the signature covers of an exchange whose chain has an HMAC step, which it has passed.
+    static func signedNames(of exchange: borrowing Exchange) -> NameSet {
+        let steps = steps(of: exchange)
+        for index in 0..<steps.count {
+            if case .hmac = steps[index] { return exchange.signedNames() }
+        }
+        return NameSet(in: .empty)
+    }
+
+    /// The step that was evaluated last: the one that suspended or refused the exchange.
+    static func latestStep(of exchange: borrowing Exchange) -> Step {
+        steps(of: exchange)[exchange.step - 1]
+    }
+
+    /// Runs from `exchange.step` to the first step that does not say `proceed`; `exchange.step` is then the one after it.
+    /// At the end of a domain's own steps the request is not found, or its path can be read in two ways.
+    @inline(__always)
+    static func run(_ exchange: inout Exchange) -> Verdict {
+        let steps = steps(of: exchange)
+        while exchange.step < steps.count {
+            let step = steps.pointer(at: exchange.step)
+            exchange.step += 1
+            switch step.pointee.evaluate(&exchange) {
+            case .proceed: continue
+            case let verdict: return verdict
+            }
+        }
+        return exchange.endpoint == nil ? .refuse(withoutEndpoint(exchange)) : .proceed
+    }
+
+    /// What becomes of a request for which the domain's own steps have said nothing and that has no endpoint.
+    static func withoutEndpoint(_ exchange: borrowing Exchange) -> Refusal { exchange.isAmbiguous ? .invalidTarget : .notFound }
+}

@@ -1,0 +1,122 @@
+import SluiceCounting
+import SluiceEvent
+
+/// The time of one worker, and what waits for the end of its turn: the clock, the deadlines and the queue.
+///
+/// A turn of the loop begins with one reading of the clock, and most of what is done in it goes by that. What must not go by the time at which
+/// something else was done reads the clock anew. A handle: copies of it are the same turn. On the worker's thread only.
+struct Turn: BitwiseCopyable {
+    fileprivate struct State {
+        var clock: WorkerClock
+        var deadlines: DeadlineWheel
+        var queue = TurnQueue()
+        /// Milliseconds of the monotonic clock at the latest reading.
+        var now: UInt64 = 0
+        var isClockFresh = false
+        /// What was done since the clock was last read, in callbacks. A decision, and whatever else may take as long, counts as
+        /// `Limits.callbacksPerReading`.
+        var doneSinceReading = 0
+        /// What makes the monotonic clock the wall clock; follows steps of the latter at every tick.
+        var wallOffset: UInt64 = 0
+    }
+
+    private let state: UnsafeMutablePointer<State>
+    /// Where policies find the time: `context` has the same reading.
+    private let context: UnsafeMutablePointer<EvaluationContext>
+
+    init(context: UnsafeMutablePointer<EvaluationContext>, clock: WorkerClock) {
+        self.context = context
+        state = .allocate(capacity: 1)
+        state.initialize(to: State(clock: clock, deadlines: DeadlineWheel(now: clock.monotonicNanoseconds() / 1_000_000)))
+        followWallClock()
+        readClock()
+    }
+
+    func deallocate() {
+        state.pointee.deadlines.deallocate()
+        state.deinitialize(count: 1).deallocate()
+    }
+
+    // MARK: Time
+
+    /// Milliseconds of the monotonic clock, as of its latest reading.
+    @inline(__always)
+    var now: UInt64 { state.pointee.now }
+
+    /// Nanoseconds since the Unix epoch, as of the latest reading.
+    var wallNanoseconds: UInt64 { context.pointee.monotonicNanoseconds &+ state.pointee.wallOffset }
+
+    /// Nanoseconds of the monotonic clock at this very moment. Changes nothing.
+    @inline(__always)
+    func monotonicNanoseconds() -> UInt64 { state.pointee.clock.monotonicNanoseconds() }
+
+    /// Reads the clock, unless it was read in this turn. Every callback begins with it.
+    @inline(__always)
+    func freshenClock() {
+        if state.pointee.isClockFresh {
+            state.pointee.doneSinceReading &+= 1
+        } else {
+            readClock()
+        }
+    }
+
+    /// Reads the clock before a decision, unless next to nothing was done since it was last read. A turn may be long: what a request is
+    /// judged by must not be the time at which others were read before it. A decision that is not bound to its moment makes do with a
+    /// reading that is some more callbacks old.
+    @inline(__always)
+    func freshenClock(forDecisionByClock goesByClock: Bool) {
+        if state.pointee.doneSinceReading >= (goesByClock ? Limits.callbacksPerReading : 2 * Limits.callbacksPerReading) { readClock() }
+        noteLongWork()
+    }
+
+    /// Something was done that may have taken its time: whatever is decided next goes by the clock as it is then.
+    @inline(__always)
+    func noteLongWork() { state.pointee.doneSinceReading = max(state.pointee.doneSinceReading, Limits.callbacksPerReading) }
+
+    func readClock() {
+        let now = state.pointee.clock.monotonicNanoseconds()
+        context.pointee.monotonicNanoseconds = now
+        context.pointee.wallSeconds = Int64((now &+ state.pointee.wallOffset) / 1_000_000_000)
+        context.pointee.countSeconds = KeeperState.seconds(context.pointee.keeper, at: now)
+        state.pointee.now = now / 1_000_000
+        state.pointee.isClockFresh = true
+        state.pointee.doneSinceReading = 0
+    }
+
+    /// Notices a step of the wall clock. At every tick, before the clock is read.
+    func followWallClock() {
+        state.pointee.wallOffset = state.pointee.clock.wallNanoseconds() &- state.pointee.clock.monotonicNanoseconds()
+    }
+
+    /// The turn is over: the next callback reads the clock.
+    @inline(__always)
+    func end() { state.pointee.isClockFresh = false }
+
+    /// Lets time pass, for whoever turns the loop by hand.
+    func pass(nanoseconds: UInt64) { state.pointee.clock.pass(nanoseconds: nanoseconds) }
+
+    // MARK: Deadlines
+
+    /// Sets when `deadline` expires, in milliseconds of the monotonic clock; `Deadline.never` for no limit.
+    @inline(__always)
+    func set(_ deadline: UnsafeMutablePointer<Deadline>, at moment: UInt64) { state.pointee.deadlines.set(deadline, at: moment) }
+
+    /// Forgets a deadline whose connection is about to go.
+    func remove(_ deadline: UnsafeMutablePointer<Deadline>) { state.pointee.deadlines.remove(deadline) }
+
+    /// The next deadline that has come; nil when all up to now have been looked at. See `DeadlineWheel.nextExpired`.
+    func nextExpired() -> UnsafeMutablePointer<Deadline>? { state.pointee.deadlines.nextExpired(at: now) }
+
+    // MARK: The queue
+
+    /// Whether nothing waits for the end of the turn.
+    @inline(__always)
+    var isEmpty: Bool { state.pointee.queue.isEmpty }
+
+    /// Entries that wait for the end of the turn.
+    var waiting: Int { state.pointee.queue.count }
+
+    func enqueue(_ entry: TurnQueue.Entry) { state.pointee.queue.append(entry) }
+
+    func next() -> TurnQueue.Entry? { state.pointee.queue.next() }
+}

@@ -1,0 +1,93 @@
+import SluiceEvent
+
+// Connections that no exchange has: kept, taken, closed.
+
+extension UpstreamConnections {
+    /// An open connection that nobody uses; the one used last. One that has something to say, which is its end or a response that nobody
+    /// asked for, is none: what it said would be taken for the response to come. Nor is one that may be about to end, for a request that
+    /// must not be sent twice.
+    @inline(__always)
+    func takeIdle(_ address: UpstreamAddressRef, mayRepeat: Bool) -> UpstreamRef? {
+        guard var connection = address.pointee.firstIdle else { return nil }
+        while connection.pointee.socket.mayRead || Readiness.isDue(connection.event) {
+            let next = connection.pointee.nextIdle
+            closeIdle(connection)
+            if connection.pointee.state == .idle { break }
+            guard let next else { return nil }
+            connection = next
+        }
+        if !mayRepeat {
+            guard address.pointee.idleLifetime.isYoung(idleTime(connection), at: turn.now) else { return nil }
+        }
+        unlinkIdle(connection, address)
+        connection.pointee.state = .active
+        connection.pointee.isReused = true
+        connection.pointee.output.owed = 0
+        return connection
+    }
+
+    func unlinkIdle(_ connection: UpstreamRef, _ address: UpstreamAddressRef) {
+        if let previous = connection.pointee.previousIdle {
+            previous.pointee.nextIdle = connection.pointee.nextIdle
+        } else {
+            address.pointee.firstIdle = connection.pointee.nextIdle
+        }
+        connection.pointee.nextIdle?.pointee.previousIdle = connection.pointee.previousIdle
+        connection.pointee.nextIdle = nil
+        connection.pointee.previousIdle = nil
+        address.pointee.idleCount -= 1
+    }
+
+    /// The exchange is over: keeps the connection for the next one, or closes it.
+    func release(_ connection: UpstreamRef, isReusable: Bool) {
+        guard let address = connection.pointee.address else { return close(connection) }
+        detach(connection)
+        guard isReusable, !connection.pointee.socket.isPeerClosed, connection.pointee.output.isEmpty, !address.pointee.isRetired,
+            keepsIdle, address.pointee.idleCount < idlePerAddressMax
+        else { return close(connection) }
+        address.pointee.outstanding -= 1
+        dropCarry(connection)
+        connection.pointee.state = .idle
+        connection.pointee.idleSince = UInt32(truncatingIfNeeded: turn.now)
+        connection.pointee.nextIdle = address.pointee.firstIdle
+        address.pointee.firstIdle?.pointee.previousIdle = connection
+        address.pointee.firstIdle = connection
+        address.pointee.idleCount += 1
+        turn.limit(connection, to: idleTimeout)
+        // Unasked-for bytes, or the end of the stream, show when the loop gets to them.
+        if connection.pointee.socket.mayRead { turn.enqueue(connection) }
+    }
+
+    /// Anything that an idle connection has to say means that it is no good: its end, or a response that nobody asked for.
+    func closeIdle(_ connection: UpstreamRef) {
+        // TLS sends session tickets and key updates of its own accord: they are no data.
+        if connection.pointee.socket.tls != nil || !connection.pointee.socket.isPeerClosed {
+            var byte: UInt8 = 0
+            switch connection.pointee.socket.receive(into: &byte, capacity: 1) {
+            case .wouldBlock: return
+            case .bytes: return close(connection)
+            case .ended, .failed: break
+            }
+        }
+        noteClosed(connection)
+        close(connection)
+    }
+
+    /// Milliseconds since the connection was given to the pool.
+    func idleTime(_ connection: UpstreamRef) -> UInt64 {
+        UInt64(UInt32(truncatingIfNeeded: turn.now) &- connection.pointee.idleSince)
+    }
+
+    /// The service has closed a connection that was idle, or has answered nothing on one that was.
+    func noteClosed(_ connection: UpstreamRef) {
+        guard let address = connection.pointee.address else { return }
+        address.pointee.idleLifetime.noteClosed(after: idleTime(connection), at: turn.now)
+    }
+
+    /// Closes a connection that nobody uses, if there is one.
+    func closeOneIdle(_ address: UpstreamAddressRef) -> Bool {
+        guard let connection = address.pointee.firstIdle else { return false }
+        close(connection)
+        return true
+    }
+}

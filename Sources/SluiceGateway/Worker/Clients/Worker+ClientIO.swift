@@ -1,0 +1,220 @@
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+
+// A client's connection as a source and sink of bytes: readiness, receiving, sending, closing. What the bytes mean is
+// decided in `Worker+Requests`, `Worker+RequestBody` and `Worker+NextRequest`.
+
+/// The event callback of every client connection.
+let clientCallback: SocketCallback = { _, what, owner in
+    guard let owner else { return }
+    let connection = owner.assumingMemoryBound(to: ClientConnection.self)
+    Unmanaged<Worker>.fromOpaque(connection.pointee.worker)._withUnsafeGuaranteedRef {
+        $0.clientReady(connection, Readiness(rawValue: what))
+    }
+}
+
+extension Worker {
+    func clientReady(_ connection: ClientRef, _ what: Readiness) {
+        turn.freshenClock()
+        connection.pointee.socket.note(what)
+        if what.has(.writable), !connection.pointee.output.isEmpty {
+            let generation = connection.pointee.generation
+            flush(connection)
+            guard connection.pointee.generation == generation else { return }
+        }
+        resume(connection)
+    }
+
+    /// Does what the connection's state allows with what may be read.
+    func resume(_ connection: ClientRef) {
+        switch connection.pointee.state {
+        case .free, .flushing: break
+        case .handshaking: continueHandshake(connection)
+        case .proxyHeader: readProxyHeader(connection)
+        case .idle, .readingHead: readRequest(connection)
+        case .exchanging: receiveRequestBody(connection)
+        case .dropping: dropRequestBody(connection)
+        case .tunnelling: tunnelFromClient(connection)
+        case .lingering: linger(connection)
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends, or queues what the socket does not take. False if the connection is broken; the caller then aborts it.
+    @inline(__always)
+    func send(_ connection: ClientRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        var sent = 0
+        if connection.pointee.output.isEmpty {
+            switch connection.pointee.socket.send(bytes, count) {
+            case .bytes(let taken): sent = taken
+            case .wouldBlock: break
+            case .ended, .failed: return false
+            }
+            if sent == count { return true }
+            awaitTaking(connection)
+        }
+        return connection.pointee.output.append(bytes + sent, count - sent, from: &outputs.pointee)
+    }
+
+    /// Sends what is queued, as far as the socket takes it; with the last byte the exchange goes on.
+    private func flush(_ connection: ClientRef) {
+        while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
+            switch connection.pointee.socket.send(front, connection.pointee.output.count) {
+            case .bytes(let count):
+                connection.pointee.output.remove(count, to: &outputs.pointee)
+                awaitTaking(connection)
+            case .wouldBlock: return
+            case .ended, .failed: return abort(connection)
+            }
+        }
+        outputDrained(connection)
+    }
+
+    /// The client has its time to take some of what waits for it.
+    private func awaitTaking(_ connection: ClientRef) {
+        connection.pointee.output.owed = UInt32(clamping: Socket.unacknowledged(connection.pointee.socket.descriptor))
+        turn.limit(connection, to: limits.writeTimeout)
+    }
+
+    /// Whether the client took something in its time, and not less than it must; it has the same time again then. A large buffer of
+    /// the kernel's reports room only when a third of it is free, which slow clients that read all the time may not reach.
+    private func hasTaken(_ connection: ClientRef) -> Bool {
+        let owed = Int(connection.pointee.output.owed)
+        let taken = owed - Socket.unacknowledged(connection.pointee.socket.descriptor)
+        guard taken > 0, UInt64(taken) * 1000 >= limits.rateMin * limits.writeTimeout else { return false }
+        awaitTaking(connection)
+        return true
+    }
+
+    private func outputDrained(_ connection: ClientRef) {
+        switch connection.pointee.state {
+        case .flushing: exchangeEnded(connection)
+        case .exchanging:
+            turn.limit(connection, to: 0)
+            if connection.pointee.block?.pointee.run.isReceivingRequest ?? false { turn.limit(connection, to: limits.bodyTimeout) }
+            // The response was held back while the client did not read.
+            if let block = connection.pointee.block { clientHasTakenAll(block) }
+        case .tunnelling:
+            turn.limit(connection, to: limits.tunnelTimeout)
+            if let block = connection.pointee.block { resumeService(block) }
+        default: break
+        }
+    }
+
+    // MARK: Ending
+
+    /// Ends the connection after its last response: in order, so that the client reads the response even if it is still
+    /// sending (RFC 9112, 9.6).
+    func closeInOrder(_ connection: ClientRef) {
+        releaseBlock(connection)
+        connection.pointee.socket.endSending()
+        guard !connection.pointee.socket.isAtEnd else { return close(connection) }
+        connection.pointee.state = .lingering
+        turn.limit(connection, to: Limits.lingerMilliseconds)
+        linger(connection)
+    }
+
+    /// Throws away what the client still sends, until it closes or the time is up.
+    private func linger(_ connection: ClientRef) {
+        var reads = 0
+        while connection.pointee.socket.mayRead {
+            guard reads < Limits.readsPerTurn else { return turn.enqueue(connection) }
+            reads += 1
+            let result = Socket.receive(
+                connection.pointee.socket.descriptor, into: receiveArea, capacity: Limits.receiveBytes)
+            switch result {
+            case .bytes: continue
+            case .wouldBlock: connection.pointee.socket.mayRead = false
+            case .ended, .failed: return close(connection)
+            }
+        }
+    }
+
+    /// Ends the exchange and the connection at once, with a reset if a response was under way: the client must not take
+    /// what it has for the whole.
+    func abort(_ connection: ClientRef) {
+        switch connection.pointee.state {
+        case .exchanging, .flushing:
+            if let block = connection.pointee.block {
+                if block.pointee.run.isHeadSent { Socket.resetOnClose(connection.pointee.socket.descriptor) }
+                record(block, aborted: true)
+            }
+            close(connection)
+        case .tunnelling: if let block = connection.pointee.block { endTunnel(block) }
+        default: close(connection)
+        }
+    }
+
+    /// Gives everything back and closes the descriptor.
+    func close(_ connection: ClientRef) {
+        guard connection.pointee.state != .free else { return }
+        if let block = connection.pointee.block { dropService(block) }
+        turn.remove(connection.deadline)
+        connection.event.disarm()
+        connection.pointee.output.clear(to: &outputs.pointee)
+        releaseBlock(connection)
+        switch connection.pointee.state {
+        case .idle, .readingHead, .dropping: connection.pointee.socket.tls?.closeNotify()
+        // An end in order would pass off for whole what was cut short (RFC 8446, 6.1).
+        default: break
+        }
+        connection.pointee.socket.close()
+        connection.pointee.state = .free
+        connection.pointee.isQueued = false
+        connection.pointee.generation &+= 1
+        counters.traffic.downstreamOpen -= 1
+        forget(connection)
+        clients.give(back: connection)
+    }
+
+    /// The exchange is over, however it ended: nothing of it is held any more.
+    @inline(__always)
+    func leaveExchange(_ block: ExchangeRef) {
+        endFlight(block, .failed)
+        if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
+    }
+
+    /// Returns the exchange's block; the snapshot that it used may be retired with it.
+    func releaseBlock(_ connection: ClientRef) {
+        guard let block = connection.pointee.block else { return }
+        connection.pointee.block = nil
+        leaveExchange(block)
+        blocks.pointee.give(back: UnsafeMutableRawPointer(block))
+    }
+
+    // MARK: Deadlines
+
+    func clientExpired(_ connection: ClientRef) {
+        let isTotal = connection.pointee.totalUntil <= turn.now
+        if isTotal {
+            counters.traffic.totalTimeouts &+= 1
+        } else if !connection.pointee.output.isEmpty, hasTaken(connection) {
+            return
+        }
+        switch connection.pointee.state {
+        case .free: break
+        case .handshaking:
+            counters.traffic.handshakeFailures &+= 1
+            abort(connection)
+        case .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
+        case .readingHead: refuse(connection, .requestTimeout)
+        case .exchanging:
+            guard let block = connection.pointee.block else { return close(connection) }
+            let isReceiving = block.pointee.run.isReceivingRequest
+            // Either the client does not read its response, or it does not send its body, or the service takes its time.
+            if !connection.pointee.output.isEmpty {
+                abort(connection)
+            } else if isReceiving, isTotal || serviceTakesBody(block) {
+                fail(block, .requestTimeout)
+            } else if isTotal {
+                fail(block, .upstreamTimeout("total time exceeded"))
+            } else {
+                turn.limit(connection, to: 0)
+                connection.pointee.socket.mayRead = true
+                noticeEnd(connection)
+            }
+        }
+    }
+}

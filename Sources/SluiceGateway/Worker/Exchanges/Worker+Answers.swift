@@ -1,0 +1,97 @@
+import SluiceHTTP
+
+// The gateway's own answers: errors of the catalogue, configured responses, and what becomes of an exchange that cannot go on.
+
+extension Worker {
+    /// Ends the exchange with an error if the response has not begun, else by a broken connection: the only way left to
+    /// tell the client that what it has is not the whole.
+    func fail(_ block: ExchangeRef, _ refusal: Refusal) {
+        guard !block.pointee.run.isHeadSent else { return resetClient(block) }
+        dropService(block)
+        endFlight(block, .failed)
+        let isOwn = refusal.row == .requestTimeout || refusal.row == .badRequest || refusal.row == .bodyTooLarge
+        if isOwn { block.pointee.run.keepsAlive = false }
+        let isKept = isOwn || refusal.row == .ceilingExceeded
+        answer(block, block.pointee.run.isPreCall && !isKept ? .preCallFailed : refusal)
+    }
+
+    /// Answers with an error of the catalogue.
+    func answer(_ block: ExchangeRef, _ refusal: Refusal) {
+        let text = RefusalTexts.shared[refusal.row]
+        block.pointee.run.refusal = refusal.row
+        block.pointee.run.refusalDetail = refusal.detail
+        block.pointee.run.status = refusal.row.entry.status
+        counters.refused(refusal.row, domain: block.pointee.exchange.domainRow)
+        requestBodies.settle(block)
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        responseHeads.write(&writer, block, refusal)
+        let headCount = writer.count
+        if !isHead(block) {
+            writer.write(text.bodyStart)
+            writer.write(refusal.toldDetail)
+            writer.write(text.bodyEnd)
+        }
+        block.pointee.run.responseBodyBytes = UInt64(writer.count - headCount)
+        deliver(block, writer)
+    }
+
+    /// Answers with a configured response.
+    func answer(_ block: ExchangeRef, _ response: UnsafePointer<StoredResponse>) {
+        block.pointee.run.status = response.pointee.status
+        requestBodies.settle(block)
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        responseHeads.write(&writer, block, response)
+        guard !isHead(block) else { return deliver(block, writer) }
+        guard response.pointee.body.count <= Limits.composedBodyBytes else {
+            block.pointee.run.responseRemaining = UInt64(response.pointee.body.count)
+            block.pointee.run.isHeadSent = true
+            guard writer.isComplete, sendToClient(block, writer.start, writer.count) else { return resetClient(block) }
+            return continueStoredBody(block)
+        }
+        block.pointee.run.responseBodyBytes = UInt64(response.pointee.body.count)
+        writer.write(response.pointee.body)
+        deliver(block, writer)
+    }
+
+    private func isHead(_ block: ExchangeRef) -> Bool { block.pointee.exchange.head.method == .head }
+
+    /// Sends a whole response that was composed. Its body has room there: `Limits.composedBodyBytes` bounds it.
+    private func deliver(_ block: ExchangeRef, _ writer: HeadWriter) {
+        block.pointee.run.isHeadSent = true
+        guard writer.isComplete, sendToClient(block, writer.start, writer.count) else { return resetClient(block) }
+        endResponse(block)
+    }
+
+    /// The client has taken all that it was sent: the response goes on, whoever it comes from.
+    func clientHasTakenAll(_ block: ExchangeRef) {
+        if block.pointee.run.upstream != nil {
+            resumeService(block)
+        } else if block.pointee.run.isHeadSent {
+            continueStoredBody(block)
+        }
+    }
+
+    /// Sends more of a configured body that is too long to be copied behind its head, from where it stands in the snapshot and as far as
+    /// the client takes it, and ends the response with it.
+    private func continueStoredBody(_ block: ExchangeRef) {
+        let body = storedBody(of: block)
+        while block.pointee.run.responseRemaining > 0, block.pointee.run.responseRemaining <= UInt64(body.count) {
+            guard clientHasRoom(block) else { return }
+            let rest = body[(body.count - Int(block.pointee.run.responseRemaining))...]
+            let count = min(rest.count, Limits.storedPieceBytes)
+            block.pointee.run.responseRemaining -= UInt64(count)
+            block.pointee.run.responseBodyBytes += UInt64(count)
+            guard sendToClient(block, rest.base, count) else { return resetClient(block) }
+        }
+        endResponse(block)
+    }
+
+    /// The body of the configured response that ended the chain; empty where none did.
+    private func storedBody(of block: ExchangeRef) -> ByteView {
+        guard block.pointee.run.refusal == nil, block.pointee.exchange.step > 0 else { return .empty }
+        switch PolicyChain.latestStep(of: block.pointee.exchange) {
+        case .mock(let response), .maintenance(let response): return response.pointee.body
+        default: return .empty
+        }
+    }
+}

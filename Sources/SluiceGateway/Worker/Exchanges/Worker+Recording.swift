@@ -1,0 +1,134 @@
+import SluiceHTTP
+
+// The end of an exchange as numbers and as a line of the access log.
+
+extension Worker {
+    /// Counts the exchange, once, and logs it if a log is kept.
+    func record(_ block: ExchangeRef, aborted: Bool) {
+        let run = block.run
+        guard !run.pointee.isRecorded else { return }
+        run.pointee.isRecorded = true
+        let now = context.pointee.monotonicNanoseconds
+        if aborted { counters.traffic.aborted &+= 1 }
+        let upstream: UInt64? = run.pointee.upstreamStartedAt == 0 ? nil
+            : (run.pointee.upstreamHeadAt == 0 ? now : run.pointee.upstreamHeadAt) &- run.pointee.upstreamStartedAt
+        let duration = now &- run.pointee.startedAt
+        counters.responded(
+            domain: block.pointee.exchange.domainRow, endpoint: block.pointee.exchange.endpointRow, status: run.pointee.status, nanoseconds: duration, upstreamNanoseconds: upstream)
+        guard let accessLog else { return }
+        let id = requestHeads.ids.id(of: block)
+        accessLog.append { writer in
+            writeLine(&writer, block, id: id, duration: duration, upstream: upstream, aborted: aborted)
+        }
+    }
+
+    private func writeLine(
+        _ writer: inout HeadWriter, _ block: ExchangeRef, id: ByteView, duration: UInt64,
+        upstream: UInt64?, aborted: Bool
+    ) {
+        let exchange = block.pointee.exchange
+        let run = block.pointee.run
+        writer.write(#"{"time":""#)
+        writer.writeTimestamp(turn.wallNanoseconds)
+        writer.write(#"","requestId":""#)
+        writer.writeEscaped(id)
+        writer.write(#"","client":""#)
+        writer.write(exchange.head.length > 0 ? exchange.client : exchange.peer)
+        writer.write(#"","method":""#)
+        writer.writeEscaped(exchange.head.length > 0 ? exchange.method : .empty)
+        // Without the query, in which clients put what no log should keep.
+        writer.write(#"","path":""#)
+        writer.writeEscaped(exchange.head.length > 0 ? exchange.head.path(in: exchange.headBytes) : .empty)
+        writer.write(#"","domain":""#)
+        if let domain = exchange.domain { writer.writeEscaped(domain.pointee.key) }
+        writer.write(#"","endpoint":""#)
+        if let endpoint = exchange.endpoint { writer.writeEscaped(endpoint.pointee.pattern) }
+        writer.write(#"","status":"#)
+        writer.write(decimal: UInt64(run.status))
+        writer.write(#","requestBytes":"#)
+        writer.write(decimal: run.requestBodyBytes)
+        writer.write(#","responseBytes":"#)
+        writer.write(decimal: run.responseBodyBytes)
+        writer.write(#","durationMs":"#)
+        writer.writeMilliseconds(duration)
+        if let upstream {
+            writer.write(#","upstreamMs":"#)
+            writer.writeMilliseconds(upstream)
+        }
+        if let row = run.refusal {
+            writer.write(#","policy":""#)
+            writer.write(row.policy)
+            writer.write(#"","refusal":""#)
+            writer.write(row.label)
+            writer.write("\"")
+            if !run.refusalDetail.isEmpty {
+                writer.write(#","detail":""#)
+                writer.write(run.refusalDetail)
+                writer.write("\"")
+            }
+        }
+        if aborted { writer.write(#","aborted":true"#) }
+        writer.write("}\n")
+    }
+
+}
+
+extension HeadWriter {
+    /// Bytes of a text in a log line at most; the rest of a longer one is cut.
+    private static let loggedBytesMax = 2048
+
+    /// The text inside a JSON string. Bytes beyond ASCII are written as U+00XX, so that the line is valid whatever a client sent.
+    mutating func writeEscaped(_ text: ByteView) {
+        for index in 0..<min(text.count, Self.loggedBytesMax) {
+            let byte = text[index]
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                write(byte: UInt8(ascii: "\\"))
+                write(byte: byte)
+            case 0x20...0x7E: write(byte: byte)
+            default:
+                write("\\u00")
+                write(byte: Self.digit(byte >> 4))
+                write(byte: Self.digit(byte & 15))
+            }
+        }
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
+
+    /// Nanoseconds as milliseconds with three decimals.
+    mutating func writeMilliseconds(_ nanoseconds: UInt64) {
+        write(decimal: nanoseconds / 1_000_000)
+        writeFraction(nanoseconds / 1000 % 1000)
+    }
+
+    /// RFC 3339 with milliseconds, in UTC.
+    mutating func writeTimestamp(_ wallNanoseconds: UInt64) {
+        let seconds = Int64(wallNanoseconds / 1_000_000_000)
+        let date = CivilDate.date(days: Int(seconds / 86400))
+        write(decimal: UInt64(max(0, date.year)))
+        write("-")
+        writeTwo(UInt64(date.month))
+        write("-")
+        writeTwo(UInt64(date.day))
+        write("T")
+        writeTwo(UInt64(seconds % 86400 / 3600))
+        write(":")
+        writeTwo(UInt64(seconds % 3600 / 60))
+        write(":")
+        writeTwo(UInt64(seconds % 60))
+        writeFraction(wallNanoseconds / 1_000_000 % 1000)
+        write("Z")
+    }
+
+    private mutating func writeFraction(_ thousandths: UInt64) {
+        write(".")
+        write(byte: 0x30 + UInt8(truncatingIfNeeded: thousandths / 100))
+        writeTwo(thousandths % 100)
+    }
+
+    private mutating func writeTwo(_ number: UInt64) {
+        write(byte: 0x30 + UInt8(truncatingIfNeeded: number / 10 % 10))
+        write(byte: 0x30 + UInt8(truncatingIfNeeded: number % 10))
+    }
+}

@@ -1,0 +1,51 @@
+import SluiceEvent
+
+// What the client's side and the exchange may ask of the service's side: all that they know of a connection to a service.
+
+extension Worker {
+    /// Whether what comes of the request's body is to follow the head: the service has been sent it.
+    func serviceTakesBody(_ block: ExchangeRef) -> Bool {
+        guard let upstream = block.pointee.run.upstream, upstream.pointee.state == .active else { return false }
+        return !block.pointee.run.isPreCall && block.pointee.run.isRequestSent
+    }
+
+    /// Whether the service has taken all that it was sent: only then is more read from the client.
+    func serviceHasRoom(_ block: ExchangeRef) -> Bool { block.pointee.run.upstream?.pointee.output.isEmpty ?? false }
+
+    /// Sends a piece of the request's body. False if the service reads no more; the exchange then waits for what it has answered.
+    func sendBody(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        guard let upstream = block.pointee.run.upstream else { return false }
+        if count > 0, !upstreams.send(upstream, bytes, count) {
+            upstreams.stopSending(upstream)
+            receiveResponse(upstream)
+            return false
+        }
+        if block.pointee.run.requestBody == .complete { requestSent(upstream) }
+        return true
+    }
+
+    /// Sends bytes of a tunnel. False if the connection is broken.
+    func sendThroughTunnel(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        guard let upstream = block.pointee.run.upstream else { return false }
+        return upstreams.send(upstream, bytes, count)
+    }
+
+    /// The client has ended its direction of a tunnel. True if the service's had ended before, and nothing of it is left.
+    func endServiceStream(_ block: ExchangeRef) -> Bool {
+        guard let upstream = block.pointee.run.upstream else { return true }
+        upstream.pointee.socket.endSending()
+        return upstream.pointee.socket.isAtEnd
+    }
+
+    /// The client has taken all that it was sent: the service's response goes on.
+    func resumeService(_ block: ExchangeRef) {
+        guard let upstream = block.pointee.run.upstream else { return }
+        upstream.pointee.isHeldBack = false
+        turn.enqueue(upstream)
+    }
+
+    /// The exchange needs the service no longer; what it may still say cannot be told from a next response.
+    func dropService(_ block: ExchangeRef) {
+        if let upstream = block.pointee.run.upstream { upstreams.close(upstream) }
+    }
+}

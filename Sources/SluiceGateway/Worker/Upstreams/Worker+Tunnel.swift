@@ -1,0 +1,54 @@
+import SluiceEvent
+import SluiceHTTP
+
+// After 101 both connections are one tunnel: bytes pass both ways unread, each side held back by the other's reader.
+
+extension Worker {
+    /// The upstream accepts the client's upgrade.
+    func switchProtocols(_ upstream: UpstreamRef, _ block: ExchangeRef, _ head: ResponseHead, _ bytes: ByteView) {
+        guard block.pointee.exchange.head.upgrade, !block.pointee.run.isPreCall, block.pointee.run.requestBody == .complete
+        else { return fail(block, .upstreamFailed("unexpected upgrade")) }
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        responseHeads.write(&writer, block, .upgrade, head, bytes)
+        guard writer.isComplete else { return fail(block, .upstreamFailed("response head too large")) }
+        block.pointee.run.status = 101
+        block.pointee.run.upstreamHeadAt = context.pointee.monotonicNanoseconds
+        block.pointee.run.isHeadSent = true
+        let rest = bytes[head.length...]
+        block.pointee.run.responseBodyBytes += UInt64(rest.count)
+        guard sendToClient(block, writer.start, writer.count), rest.isEmpty || sendToClient(block, rest.base, rest.count)
+        else { return resetClient(block) }
+        upstream.pointee.state = .tunnelling
+        turn.set(upstream.deadline, at: Deadline.never)
+        beginClientTunnel(block)
+        // What the client sent behind its request belongs to the tunnel.
+        let early = block.pointee.inputCount - block.pointee.inputUsed
+        let input = block.pointee.exchange.bytes + block.pointee.inputUsed
+        block.pointee.run.requestBodyBytes += UInt64(early)
+        if early > 0, !upstreams.send(upstream, input, early) { return resetClient(block) }
+        if upstream.pointee.socket.mayRead { turn.enqueue(upstream) }
+    }
+
+    /// Passes on what the service has sent, as long as the client takes it.
+    func tunnelFromUpstream(_ upstream: UpstreamRef) {
+        guard let block = upstream.pointee.exchange else { return upstreams.close(upstream) }
+        var reads = 0
+        while upstream.pointee.socket.mayRead, clientHasRoom(block) {
+            guard reads < Limits.readsPerTurn else { return turn.enqueue(upstream) }
+            reads += 1
+            switch upstream.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
+            case .bytes(let count):
+                counters.traffic.upstreamBytesReceived &+= UInt64(count)
+                upstream.pointee.socket.mayRead = true
+                block.pointee.run.responseBodyBytes += UInt64(count)
+                noteTunnelled(block)
+                guard sendToClient(block, receiveArea, count) else { return endTunnel(block) }
+            case .wouldBlock: return
+            case .ended:
+                upstream.pointee.socket.mayRead = false
+                return endClientStream(block)
+            case .failed: return endTunnel(block)
+            }
+        }
+    }
+}
