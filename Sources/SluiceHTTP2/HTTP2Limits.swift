@@ -30,7 +30,7 @@ package struct HTTP2Limits: BitwiseCopyable, Sendable {
     package var decodedBytes = 98_304
 
     // Of abuse: each a bucket of tokens. One that is empty ends the connection with ENHANCE_YOUR_CALM.
-    /// Streams that may end before their response has, at once: by RST_STREAM of the other side, or because of a fault of it.
+    /// Streams that may end before their response has, at once: by RST_STREAM of the other side, or because of a fault of it. Heads that are too large count, too.
     package var resetBurst = 500
     /// The same, each second, on and on.
     package var resetsPerSecond = 100

@@ -126,6 +126,8 @@ extension HTTP2Session {
             identifier: block.stream, state: block.endsStream ? .halfClosedRemote : .open, sendWindow: streamSendWindow, receiveWindow: streamReceiveWindow)
         if let fault = assembly.fault {
             guard fault.isOfSize else { return failStream(block.stream, .protocolError, fault, &output, now) }
+            // To read it on was work for nothing, which HTTP/1 would have ended the connection for.
+            if let event = chargeReset(&output, now) { return event }
             streams.add(stream)
             return .headRefused(stream: block.stream, reason: fault, endsStream: block.endsStream)
         }

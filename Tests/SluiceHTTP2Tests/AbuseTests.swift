@@ -79,6 +79,15 @@ import Testing
         #expect(count(refused) { open($0 + 1) } == (20, .resetFlood))
     }
 
+    @Test("heads that are too large, read on for nothing, are as few")
+    func largeHeads() {
+        var limits = limits
+        limits.fields = 1
+        let peer = Peer(limits: limits)
+        let outcome = count(peer) { peer.release(stream($0 - 1)) } _: { headers(stream($0), plainRequest + [("a", ""), ("b", "")]) }
+        #expect(outcome == (20, .resetFlood))
+    }
+
     @Test("a stream that was reset counts as open until nobody works for it")
     func unreleased() {
         let peer = Peer()
