@@ -30,9 +30,9 @@ struct HTTP2StreamTable: BitwiseCopyable {
         closed = nil
     }
 
-    /// Gives back what no open stream needs.
+    /// Gives back what no open stream needs. How the last ones ended is forgotten: whoever is idle has nothing of theirs under way.
     mutating func trim() {
-        if count == 0 { freeSlots() }
+        if count == 0 { deallocate() }
     }
 
     private mutating func freeSlots() {
