@@ -234,6 +234,23 @@ import Testing
         #expect(peer.sent().count == 64)
     }
 
+    @Test("credit and resets count among the answers that wait")
+    func queuedCredit() {
+        var limits = HTTP2Limits()
+        limits.streamWindow = 2
+        let peer = Peer(limits: limits)
+        peer.feed(headers(1, ends: false), sending: false)
+        for number in 0..<64 {
+            #expect(peer.feed(data(1, "xx"), sending: false).count == 1, "\(number)")
+            peer.session.consumed(1, 2, &peer.output)
+        }
+        #expect(peer.feed(data(1, "xx"), sending: false) == [] && !peer.unread.isEmpty)
+        #expect(peer.sent().count == 64 && peer.feed([], sending: false).count == 1)
+        let other = Peer()
+        for number in 0..<64 { #expect(other.feed(headers(stream(number), [("a", "b")]), sending: false).count == 1) }
+        #expect(other.feed(headers(stream(64), [("a", "b")]), sending: false) == [])
+    }
+
     @Test("with little room in the output nothing is read")
     func outputRoom() {
         let peer = Peer()

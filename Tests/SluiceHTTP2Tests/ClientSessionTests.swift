@@ -131,6 +131,18 @@ import Testing
         #expect(!peer.sendData(stream, 3))
     }
 
+    @Test("what comes for a request that was given up is passed over; behind a whole response nothing may come")
+    func late() {
+        let peer = Peer(.client)
+        _ = (peer.request(), peer.request())
+        peer.session.reset(1, .cancel, &peer.output)
+        peer.release(1)
+        #expect(peer.feed(headers(1, Self.ok + [("a", "b")], ends: false) + data(1, "abc") + headers(1, [("x", "y")]) + frame(3, 1, number(8)) + frame(8, 1, number(1))) == [])
+        peer.feed(headers(3, Self.ok))
+        peer.release(3)
+        #expect(peer.feed(headers(3, Self.ok)) == [.failed(.streamClosed, .closedStream)])
+    }
+
     @Test("PING is answered by the same number")
     func ping() {
         let peer = Peer(.client)

@@ -72,6 +72,11 @@ import Testing
         #expect(ask() == (.noStream, 0))
         peer.feed(frame(4, 0, setting(8, 1)))
         _ = peer.sent()
+        let length = "GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n".utf8.count
+        let output = peer.output
+        peer.output = HTTP2Output(base: output.base, capacity: peer.session.room(forHead: length + 9 + 32) - 1)
+        #expect(ask() == (.noRoom, 0))
+        peer.output = output
         #expect(ask() == (.sent, 1))
         let sent = peer.sent()
         #expect(Peer(limits: limits).feed(sent.flatMap { frame($0.kind, flags: $0.flags, $0.stream, $0.payload) }) == [.head(1, Self.text, ends: false)])

@@ -79,6 +79,7 @@ import Testing
         let forms = [
             frame(1, flags: 5, 1, block), frame(1, flags: 13, 1, [2] + block + [0, 0]), frame(1, flags: 37, 1, [0, 0, 0, 0, 9] + block),
             frame(1, flags: 45, 1, [1, 0x80, 0, 0, 3, 9] + block + [0]), frame(1, flags: 1, 1) + frame(9, flags: 4, 1, block),
+            frame(1, flags: 33, 1, [0, 0, 0, 0, 9]) + frame(9, flags: 4, 1, block), frame(1, flags: 9, 1, [0]) + frame(9, flags: 4, 1, block),
             frame(1, flags: 1, 1, Array(block[..<5])) + frame(9, 1, Array(block[5..<8])) + frame(9, 1) + frame(9, flags: 4, 1, Array(block[8...])),
             frame(1, flags: 41, 1, [1, 0, 0, 0, 0, 9, block[0], 0]) + frame(9, 1, Array(block[1...])) + frame(9, flags: 4, 1),
         ]
