@@ -3,6 +3,6 @@ import SluiceConfiguration
 
 /// `--config FILE`, or the file as an argument: see `FileArgument`.
 struct ConfigurationOption: ParsableArguments {
-    @Option(name: .customLong("config"), help: ArgumentHelp("The configuration: YAML, JSON or a Swagger 2.0 document. Also without --config, as the first argument.", valueName: "FILE"))
+    @Option(name: .customLong("config"), help: ArgumentHelp("The configuration: YAML, JSON or a Swagger 2.0 document. The file may also stand as the first argument, without --config.", valueName: "FILE"))
     var file: String
 }

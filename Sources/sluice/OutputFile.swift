@@ -4,7 +4,7 @@ import Foundation
 /// `-o FILE`.
 struct OutputFile: ParsableArguments {
     @Option(name: [.customShort("o"), .customLong("output")], help: ArgumentHelp(
-        "Where to write; standard output unless given. The file is replaced whole or not at all.", valueName: "FILE"))
+        "Where to write. The default is standard output. The file is replaced whole or not at all.", valueName: "FILE"))
     var file: String?
 
     /// Writes the text. A reader of the file sees the old text or the new one, never a part.

@@ -12,7 +12,7 @@ enum SettingsFlags {
 
     /// For the help of the commands that take them.
     static let discussion =
-        "Process settings are taken as flags too, by the names that `sluice env` prints: `--workers 2` for SLUICE_WORKERS=2."
+        "Each process setting is also a flag: `--workers 2` for SLUICE_WORKERS=2. `sluice env` prints all settings."
 
     /// Every flag with its meaning and default, for the help of `run`.
     static let list: String = {
@@ -39,7 +39,7 @@ enum SettingsFlags {
                 continue
             }
             guard let value = parts.count == 2 ? parts[1] : left.popFirst() else {
-                throw Report.unusable(["\(argument): found no value, allowed a value behind it"])
+                throw Report.unusable(["\(argument): found no value, allowed a value after it"])
             }
             flags[parts[0]] = value
         }

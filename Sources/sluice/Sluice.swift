@@ -7,7 +7,7 @@ import SluiceEvent
 struct Sluice: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
-        abstract: "A self-hosted API gateway: decides for every request whether it may pass, and proxies it.",
+        abstract: "A self-hosted API gateway: it decides whether a request may pass, and proxies it to your services.",
         discussion: "`sluice demo` needs no file and shows every policy at work.",
         version: "0.1.0",
         subcommands: [

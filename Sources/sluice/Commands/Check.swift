@@ -5,12 +5,12 @@ import SluiceGateway
 /// `sluice check`: every problem of a configuration, none of it served.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Report every problem of a configuration. Exits 0 if there is none, 1 otherwise, 2 on unusable arguments.",
-        discussion: "Notes tell what is served as it is written, but perhaps not meant; they leave the exit code as it is. " + SettingsFlags.discussion)
+        abstract: "Report every problem of a configuration. Exits 0 without problems, 1 with problems, 2 if arguments cannot be used.",
+        discussion: "A note names something that is served as written but may not be meant. Notes do not change the exit code. " + SettingsFlags.discussion)
 
     @OptionGroup var source: ConfigurationOption
 
-    @Flag(help: "Print one JSON object in the text's stead, with `problems` and `notes`.")
+    @Flag(help: "Print one JSON object instead of text, with `problems` and `notes`.")
     var json = false
 
     func run() throws {

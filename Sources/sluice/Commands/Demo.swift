@@ -9,15 +9,15 @@ import SluiceGateway
 /// `sluice demo`: gateway and sample upstream in one process, with lines to try.
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve a demonstration: every policy on embedded defaults, a sample upstream, and curl lines to try them.",
+        abstract: "Serve a demonstration with built-in defaults: every policy, a sample upstream, and curl lines to try them.",
         discussion: """
-            Needs no file and leaves none. `sluice demo --print-config > sluice.yaml` prints the configuration to start from; in \
-            the demo its upstream is the sample. Ends with Ctrl-C or SIGTERM.
+            Needs no file and leaves no file. `sluice demo --print-config > sluice.yaml` writes the demo's configuration to a file, \
+            to start from; in the demo its upstream is the sample. Ends with Ctrl-C or SIGTERM.
 
             \(SettingsFlags.discussion)
             """)
 
-    @Option(help: ArgumentHelp("The port of 127.0.0.1 to listen on; 8080 unless given, or what SLUICE_LISTEN says.", valueName: "PORT"))
+    @Option(help: ArgumentHelp("The port of 127.0.0.1 to listen on. The default is SLUICE_LISTEN if it is set, else port 8080.", valueName: "PORT"))
     var port: UInt16?
 
     @Flag(help: "Print the configuration and exit.")

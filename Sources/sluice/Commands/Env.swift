@@ -6,7 +6,7 @@ import SluiceConfiguration
 struct Env: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print every SLUICE_* variable with its meaning, unit, default and current value.",
-        discussion: "A variable that is mistyped or has a value that is not allowed is reported, and the exit code is 2. "
+        discussion: "If a variable is mistyped or its value is not allowed, it is reported and the exit code is 2. "
             + SettingsFlags.discussion)
 
     func run() throws {

@@ -5,14 +5,14 @@ import SluiceGateway
 /// `sluice explain`: one request through the compiled chain, on paper.
 struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Walk one request through the chain without sending it: what matches, what each policy says, what would result.",
+        abstract: "Show what happens to one request, without sending it: what matches, what each policy says, and the result.",
         discussion: """
-            The configuration is compiled as `sluice run` compiles it, and the same policies are asked. Ceilings and quotas \
-            count from zero. A key set is fetched if the domain's JWT policy names one; nothing else is sent.
+            The configuration is compiled as for `sluice run`, and the same policies are asked. Ceilings and quotas count from \
+            zero. If the domain's JWT policy names a key set, it is fetched; nothing else is sent.
 
             The last line begins with `verdict:`, for example `verdict: proxy GET http://127.0.0.1:9000/base/x`, \
             `verdict: 200 mock` or `verdict: 404 4041007 URL Not Found`. Exits 0 if the request would be proxied or answered as \
-            configured, 3 if it would be refused, 1 if the configuration cannot be served, 2 on unusable arguments.
+            configured, 3 if it would be refused, 1 if the configuration cannot be served, 2 if arguments cannot be used.
 
             \(SettingsFlags.discussion)
             """)
@@ -22,7 +22,7 @@ struct Explain: ParsableCommand {
     @Argument(help: "The method, as it would be sent.")
     var method: String
 
-    @Argument(help: "The URL, or a path; Host is the URL's host unless -H says otherwise, and localhost for a path.")
+    @Argument(help: "The URL or a path. Host is the URL's host, or localhost for a path, unless -H sets it.")
     var url: String
 
     @OptionGroup var headers: HeaderOption
@@ -30,7 +30,7 @@ struct Explain: ParsableCommand {
     @Option(help: ArgumentHelp("The address that the request would come from.", valueName: "ADDRESS"))
     var client: String = "127.0.0.1"
 
-    @Flag(help: "Print one JSON object in the text's stead.")
+    @Flag(help: "Print one JSON object instead of text.")
     var json = false
 
     func run() throws {

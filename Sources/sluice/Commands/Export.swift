@@ -6,7 +6,7 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Convert a domain of a configuration to a Swagger 2.0 document.",
         discussion: "The document is JSON, or YAML if FILE ends in .yaml or .yml. Secrets that the configuration takes from "
-            + "a variable or a file stay references; literal ones are written out.")
+            + "a variable or a file stay references; literal secrets are written out.")
 
     @OptionGroup var source: ConfigurationOption
 

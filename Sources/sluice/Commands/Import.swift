@@ -5,13 +5,13 @@ import SluiceConfiguration
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Convert a Swagger 2.0 document with x-toastcloud-apigw plugins to a configuration.",
-        discussion: "Everything that the gateway does not act on is kept, so that `sluice export` gives the document back.")
+        discussion: "What the gateway does not use is kept, so that `sluice export` can restore the document.")
 
     @Argument(help: "The Swagger document, JSON or YAML.")
     var swagger: String
 
     @Option(help: ArgumentHelp(
-        "The domain's key; the first segment of the basePath unless given. What of the basePath is not the key stands in front of the endpoints' paths.",
+        "The domain's key. The default is the first segment of the basePath. The part of the basePath that is not the key stands in front of the endpoints' paths.",
         valueName: "KEY"))
     var key: String?
 

@@ -8,17 +8,18 @@ import SluiceEvent
 /// `sluice quota`: what is used up of usage quotas, and how to begin anew.
 struct Quota: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show and clear the usage of quotas.",
+        abstract: "Show how much of each quota is used, and reset quotas.",
         discussion: """
-            Asks the running gateway through its socket in SLUICE_STATE_DIR, as its user or root. Where none runs, and for what several \
-            nodes have used, the store is asked: the state folder, or Redis. It knows what was reserved, which may be a little more than what was used.
+            Asks the running gateway through its socket in SLUICE_STATE_DIR. Run it as the gateway's user or as root. If no gateway \
+            runs, it asks the store: the state folder or Redis. If several nodes share the quotas, it asks the store too. The \
+            store knows what was reserved, which may be a little more than what was used.
 
             \(SettingsFlags.discussion)
             """,
         subcommands: [List.self, Reset.self])
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show every quota and what is used of its present window.")
+        static let configuration = CommandConfiguration(abstract: "Show every quota and how much of its current window is used.")
 
         @Flag(help: "Print JSON.")
         var json = false
@@ -41,13 +42,13 @@ struct Quota: ParsableCommand {
 
     struct Reset: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Begin the present window of quotas anew.",
-            discussion: "OWNER is a domain's key, or for an endpoint's quota what `sluice quota list` shows: 'KEY METHODS PATTERN'.")
+            abstract: "Reset quotas: their current windows begin again.",
+            discussion: "OWNER is a domain's key. For an endpoint's quota it is what `sluice quota list` shows: 'KEY METHODS PATTERN'.")
 
         @Argument(help: "Whose quotas.")
         var owner: String?
 
-        @Option(help: ArgumentHelp("Only the condition with windows of this length.", valueName: "SECONDS"))
+        @Option(help: ArgumentHelp("Only the quota with windows of this length.", valueName: "SECONDS"))
         var perSeconds: UInt64?
 
         @Flag(help: "All quotas.")
@@ -93,7 +94,7 @@ struct Quota: ParsableCommand {
         var list = QuotaPage.List(quotas: [])
         for answer in answers {
             guard answer.status == 200, let one = try? JSONDecoder().decode(QuotaPage.List.self, from: Data(answer.body)) else {
-                throw Report.problems(["what answers in SLUICE_STATE_DIR is no gateway of this version"])
+                throw Report.problems(["the process that answers in SLUICE_STATE_DIR is not a gateway of this version"])
             }
             list.quotas += one.quotas.filter { row in !list.quotas.contains { $0.owner == row.owner && $0.perSeconds == row.perSeconds } }
             list.notes = Array(Set((list.notes ?? []) + (one.notes ?? []))).sorted()
@@ -135,7 +136,7 @@ struct Quota: ParsableCommand {
             for key in keys { try store.reset(key) }
             return !keys.isEmpty
         }
-        guard found == true || owner == nil else { throw Report.problems(["nothing is used of such a quota"]) }
+        guard found == true || owner == nil else { throw Report.problems(["no usage is stored for such a quota"]) }
     }
 
     /// Nil if there is no store that outlives the process, or it was never begun.

@@ -10,7 +10,7 @@ import SluiceHTTP
 /// `sluice run`: serves a configuration until a signal ends it.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve. SIGHUP reloads, SIGUSR1 reopens the access log, SIGTERM drains and exits 0, SIGQUIT exits at once.",
+        abstract: "Serve a configuration. SIGHUP reloads, SIGUSR1 reopens the access log, SIGTERM drains and exits 0, SIGQUIT exits at once.",
         discussion: SettingsFlags.discussion + "\n\n" + SettingsFlags.list)
 
     @OptionGroup var source: ConfigurationOption

@@ -7,13 +7,13 @@ struct Sign: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the header lines that authenticate a request under a domain's HMAC policy.",
         discussion: """
-            One line each, for example:
+            Prints one header on each line. For example:
 
               sluice sign --config sluice.yaml --domain orders GET /orders/v1/members/7 \\
                 | curl -H @- http://127.0.0.1:8080/orders/v1/members/7
 
-            The compact form is printed, unless --named is given or the policy requires headers. In the named form the lines \
-            given with -H, and Host where the policy requires it, are signed and printed too: do not give them to curl again.
+            It prints the compact form, or the named form if --named is given or the policy requires headers. The named form also \
+            signs and prints the lines given with -H, and Host if the policy requires it: do not give them to curl again.
             """)
 
     @OptionGroup var source: ConfigurationOption
@@ -27,12 +27,12 @@ struct Sign: ParsableCommand {
     @Argument(help: "The request target as it will be sent (path and query, domain key included), or the whole URL.")
     var target: String
 
-    @Option(help: ArgumentHelp("The time of the signature, for example 2026-01-31T09:00:00Z; now unless given.", valueName: "TIME"))
+    @Option(help: ArgumentHelp("The time of the signature, for example 2026-01-31T09:00:00Z. The default is now.", valueName: "TIME"))
     var timestamp: String?
 
     @OptionGroup var headers: HeaderOption
 
-    @Flag(help: "The named form (`Authorization: hmac ...` with x-nhn-date), which signs the lines given with -H.")
+    @Flag(help: "Use the named form (`Authorization: hmac ...` with x-nhn-date). It signs the lines given with -H.")
     var named = false
 
     func run() throws {

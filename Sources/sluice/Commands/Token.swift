@@ -7,7 +7,7 @@ struct Token: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a token that a domain's JWT policy accepts.",
         discussion: """
-            Issuer, audience and what the policy's conditions ask for are filled in; --claim adds to that or replaces it. \
+            The token has the issuer, the audience and the claims that the policy asks for. --claim adds a claim or replaces one. \
             For example:
 
               token=$(sluice token --config sluice.yaml --domain orders)
@@ -20,13 +20,13 @@ struct Token: ParsableCommand {
     var domain: String
 
     @Option(help: ArgumentHelp(
-        "A claim; may be repeated. A value that is JSON (a number, true, a list) is taken as such, any other as text.", valueName: "NAME=VALUE"))
+        "A claim; may be repeated. A value that is JSON (a number, true, a list) is used as JSON, any other value as text.", valueName: "NAME=VALUE"))
     var claim: [String] = []
 
-    @Option(help: ArgumentHelp("The PEM file of the private key that signs: for RS256, and required there.", valueName: "PEM"))
+    @Option(help: ArgumentHelp("The PEM file of the private key. Required for RS256, and only for RS256.", valueName: "PEM"))
     var privateKey: String?
 
-    @Option(help: ArgumentHelp("The key's `kid` in the token's header; known already where the policy's key set is a file.", valueName: "KID"))
+    @Option(help: ArgumentHelp("The `kid` in the token's header. Not needed if the policy's key set is a file.", valueName: "KID"))
     var keyID: String?
 
     @Option(help: ArgumentHelp("How long the token is valid, 1 to 31536000 seconds.", valueName: "SECONDS"))

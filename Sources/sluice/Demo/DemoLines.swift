@@ -24,7 +24,7 @@ struct DemoLines {
 
     /// What is printed once the gateway serves.
     func text() throws -> String {
-        var text = "sluice demo: the gateway listens on \(base). Each line below can be pasted; behind it the status to expect.\n"
+        var text = "sluice demo: the gateway listens on \(base). Paste any line below. The status to expect stands above it, after the arrow.\n"
         for line in try all() { text += "\n# \(line.title) -> \(line.status)\n\(line.command)\n" }
         return text + """
 
@@ -41,17 +41,17 @@ struct DemoLines {
         let keyed = "Authorization: Bearer \(try token("keys", [], key: privateKey))"
         return [
             line("Proxy: the upstream sees /base/echo/a?b=c and who asked", "/demo/echo/a?b=c", 200),
-            line("Mock: an answer in the upstream's stead", "/demo/hello", 200),
+            line("Mock: an answer in place of the upstream's", "/demo/hello", 200),
             line("No such endpoint", "/demo/nothing", 404),
             line("A path that climbs above the root", "/demo/../../etc/passwd", 400, "--path-as-is"),
             line("URL rewrite by expression: /v1.0/members/7 becomes /members/7", "/demo/v1.0/members/7", 200),
             line("URL rewrite by template: /templates/2/logo becomes /templates/logo/2", "/demo/templates/2/logo", 200),
-            line("Header changes: X-Gateway comes, X-Debug goes; back, X-Served-By comes, X-Sample goes", "/demo/headers", 200, "-H 'X-Debug: 1'"),
+            line("Header changes: the request gets X-Gateway and loses X-Debug; the response gets X-Served-By and loses X-Sample", "/demo/headers", 200, "-H 'X-Debug: 1'"),
             line("Pre-call API: another service says yes", "/demo/guarded", 200, "-H 'X-Demo-User: alice'"),
-            line("Pre-call API: it says no, and its answer is the client's", "/demo/guarded", 403, "-H 'X-Demo-User: mallory'"),
+            line("Pre-call API: it says no, and the client gets its answer", "/demo/guarded", 403, "-H 'X-Demo-User: mallory'"),
             line("Usage quota: 2 a day, so the third is refused", "/demo/metered?[1-3]", 403),
             line("Project ceiling: 2 in any second, so the third is refused", "/burst/hello?[1-3]", 429),
-            line("IP ACL: this address may not come in", "/walled/", 403),
+            line("IP ACL: this address is refused", "/walled/", 403),
             line("CORS preflight", "/demo/hello", 204,
                 "-X OPTIONS -H 'Origin: https://app.example.com' -H 'Access-Control-Request-Method: GET'"),
             line("CORS: the answer names the origin", "/demo/hello", 200, "-H 'Origin: https://app.example.com'"),
