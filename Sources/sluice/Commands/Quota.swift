@@ -80,7 +80,7 @@ struct Quota: ParsableCommand {
         let folder = settings.stateDirectory
         guard folder != ProcessSettings.noStateDirectory else {
             if settings.redisURL != nil { return [] }
-            throw Report.problems(["SLUICE_STATE_DIR is off: there is no folder in which a gateway could be asked; its admin listener answers at /quotas"])
+            throw Report.problems(["SLUICE_STATE_DIR is off: the gateway has no socket to ask; its admin listener answers at /quotas"])
         }
         do throws(ControlClient.Failure) {
             return try ControlClient.ask(method, path, folder: folder, json: json)

@@ -28,7 +28,7 @@ struct Control {
             if let result = attempt.result { return (try result.get(), wishes) }
             guard let wish = signals.next(milliseconds: Self.lookMilliseconds) else { continue }
             if wish == .drain || wish == .exit, gateway.endBeforeServing() {
-                log.notice("ended by a signal before it served")
+                log.notice("a signal ended the process before it served")
                 // Not by exit(3): it would take apart what the other thread is using.
                 _exit(0)
             }
@@ -102,7 +102,7 @@ struct Control {
             manager.ready("serving")
             return nil
         case .failure(let error):
-            log.error("reload refused; the configuration before it stays in force")
+            log.error("reload refused; the previous configuration stays in force")
             for line in (error as? Gateway.Failure)?.lines ?? ["\(error)"] { log.error("\(line)") }
             manager.ready("serving; the last reload was refused")
             return nil

@@ -30,7 +30,7 @@ struct TakeOverClient {
             }
             let letters = message.text.dropFirst("sockets ".count)
             guard message.text.hasPrefix("sockets "), letters.count == message.descriptors.count else {
-                throw TakeOver.Failure(message: "\(path): the process there is no gateway that this one understands")
+                throw TakeOver.Failure(message: "\(path): the process there is not a gateway that this one understands")
             }
             sockets += zip(message.descriptors, letters).map { ListeningSocket(descriptor: $0, isHeldElsewhere: $1 == "H") }
         }
