@@ -246,6 +246,9 @@ import Testing
         }
         #expect(peer.feed(data(1, "xx"), sending: false) == [] && !peer.unread.isEmpty)
         #expect(peer.sent().count == 64 && peer.feed([], sending: false).count == 1)
+        let third = Peer()
+        third.feed((0..<100).flatMap { _ in frame(4) }, sending: false)
+        #expect(third.output.count == 64 * 9)
         let other = Peer()
         for number in 0..<64 { #expect(other.feed(headers(stream(number), [("a", "b")]), sending: false).count == 1) }
         #expect(other.feed(headers(stream(64), [("a", "b")]), sending: false) == [])

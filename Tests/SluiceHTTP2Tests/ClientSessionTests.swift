@@ -131,6 +131,21 @@ import Testing
         #expect(!peer.sendData(stream, 3))
     }
 
+    @Test("a service that answers early and ends what it does not read, for each request, goes on for ever")
+    func earlyAnswers() {
+        var limits = HTTP2Limits()
+        limits.glitchBurst = 20
+        limits.glitchesPerSecond = 0
+        limits.resetBurst = 20
+        limits.resetsPerSecond = 0
+        let peer = Peer(.client, limits: limits)
+        for _ in 0..<200 {
+            let stream = post(peer)
+            #expect(peer.feed(headers(stream, Self.ok) + frame(8, 0, number(1)) + frame(3, stream, number(0))).count == 2)
+            peer.release(stream)
+        }
+    }
+
     @Test("what comes for a request that was given up is passed over; behind a whole response nothing may come")
     func late() {
         let peer = Peer(.client)

@@ -67,7 +67,7 @@ import Testing
         let peer = Peer(limits: limits)
         for _ in 0..<5 { peer.feed(peer.session.openStreams == 0 ? headers(1, ends: false) : data(1, text(13_107))) }
         #expect(peer.seen.count == 5)
-        peer.feed(data(1, text(13_107)))
+        #expect(peer.feed(data(1, text(13_107))).count == 1, "all of the window")
         #expect(peer.feed(data(1, "x")) == [.failed(.flowControlError, .windowExceeded)])
     }
 
@@ -93,6 +93,19 @@ import Testing
         peer.release(1)
         #expect(peer.session.unannounced == 1000 + 401 + 400)
         #expect(peer.session.receiveWindow + peer.session.unannounced == 65_535)
+    }
+
+    @Test("a window of one byte is given back byte by byte, and an answer needs no more room than it takes")
+    func oneByte() {
+        var limits = HTTP2Limits()
+        limits.streamWindow = 1
+        let peer = Peer(limits: limits)
+        peer.feed(headers(1, ends: false) + data(1, "x"))
+        withExactly([UInt8](repeating: 0, count: 13)) { memory in
+            var output = HTTP2Output(base: memory, capacity: 13)
+            peer.session.consumed(1, 1, &output)
+            #expect(output.bytes.buffer.elementsEqual(frame(8, 1, number(1))))
+        }
     }
 
     @Test("the connection's credit comes with half of its window")

@@ -104,6 +104,7 @@ import Testing
         Case("6.9", "WINDOW_UPDATE by 0 of a stream", open + frame(8, 1, number(0)), .stream(1, .protocolError)),
         Case("6.9", "WINDOW_UPDATE of a wrong length", frame(8, 0, [0, 0, 1]), .connection(.frameSizeError)),
         Case("6.9.1", "the window of the connection above 2^31-1", frame(8, 0, number(0x7FFF_FFFF)), .connection(.flowControlError)),
+        Case("6.9.1", "the window of the connection of 2^31-1", frame(8, 0, number(0x7FFF_FFFF - 65_535)), .none),
         Case("6.9.1", "the window of a stream above 2^31-1", open + frame(8, 1, number(0x7FFF_FFFF)), .stream(1, .flowControlError)),
         Case("6.9.1", "the window of a stream of 2^31-1", open + frame(8, 1, number(0x7FFF_FFFF - 65_535)), .none),
         Case("6.9.2", "a window above 2^31-1 by a setting", open + frame(8, 1, number(1)) + frame(4, 0, setting(4, 0x7FFF_FFFF)), .connection(.flowControlError)),
