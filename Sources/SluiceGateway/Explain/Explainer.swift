@@ -74,13 +74,13 @@ package final class Explainer {
     }
 
     private func prepare(_ request: ExplainedRequest) -> ExchangeRef? {
-        let connection = worker.clients.take(ClientConnection(worker: Unmanaged.passUnretained(worker).toOpaque()))
+        let connection = worker.clients.begin(worker: Unmanaged.passUnretained(worker).toOpaque(), socket: PeerSocket())
         connection.pointee.peer = request.client
         connection.pointee.peerIsTrusted = trusted(request).contains(request.client)
         connection.pointee.isSecure = request.target.isSecure
         guard let memory = worker.blocks.pointee.take() else { return nil }
         let block = memory.assumingMemoryBound(to: ExchangeBlock.self)
-        worker.prepare(block, for: connection)
+        worker.requests.prepare(block, for: connection)
         connection.pointee.block = block
         return block
     }

@@ -22,7 +22,7 @@ struct ExchangeBlock {
     var inputSearched: Int
 
     /// Where the parts of a block lie, from the process settings.
-    struct Layout {
+    struct Layout: BitwiseCopyable {
         let slotCapacity: Int
         let headBytesMax: Int
         let slotsOffset: Int

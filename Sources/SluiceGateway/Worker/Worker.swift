@@ -27,6 +27,7 @@ final class Worker {
     let choice: UpstreamChoice
     let requestHeads: UpstreamRequestHeads
     let responseHeads: ClientResponseHeads
+    let requests: HTTP1Requests
     let requestBodies: RequestBodies
     let layout: ExchangeBlock.Layout
 
@@ -35,7 +36,7 @@ final class Worker {
     let outputs: UnsafeMutablePointer<BlockPool>
     let snapshots: UnsafeMutablePointer<WorkerSnapshots>
     let origins: UnsafeMutablePointer<OriginTable>
-    var clients = Slab<ClientConnection>()
+    let clients: ClientConnections
     let upstreams: UpstreamConnections
     var forwards = ForwardQueue()
     let bounds: ConnectionBounds
@@ -115,6 +116,10 @@ final class Worker {
         requestHeads = UpstreamRequestHeads(unwrittenFields: limits.unwrittenFields, ids: RequestIDs())
         responseHeads = ClientResponseHeads(limits, context)
         turn = Turn(context: context, clock: clock)
+        clients = ClientConnections(turn: turn, outputs: outputs, traffic: counters.trafficPlace, limits: limits)
+        requests = HTTP1Requests(
+            clients: clients, turn: turn, blocks: blocks, layout: layout, context: context, traffic: counters.trafficPlace,
+            headTimeout: limits.headTimeout, refusesUnusualFields: limits.refusesUnusualFields)
         upstreams = UpstreamConnections(
             loop: loop, callback: upstreamCallback, turn: turn, outputs: outputs, origins: origins, traffic: counters.trafficPlace, limits: limits)
         upstreams.belong(to: Unmanaged.passUnretained(self).toOpaque())
@@ -244,11 +249,5 @@ final class Worker {
                 advance(connection)
             }
         }
-    }
-
-    /// The first byte of a request has come: its time in all begins, where that has a bound.
-    @inline(__always)
-    func beginTotal(_ connection: ClientRef) {
-        if limits.totalTimeout > 0 { connection.pointee.totalUntil = turn.now + limits.totalTimeout }
     }
 }

@@ -32,10 +32,10 @@ struct SuspensionTests {
 
         /// An exchange that has begun on the current snapshot.
         func begin() throws -> (connection: ClientRef, block: ExchangeRef) {
-            let connection = worker.clients.take(ClientConnection(worker: Unmanaged.passUnretained(worker).toOpaque()))
+            let connection = worker.clients.begin(worker: Unmanaged.passUnretained(worker).toOpaque(), socket: PeerSocket())
             let memory = worker.blocks.pointee.take()
             let block = try #require(memory).assumingMemoryBound(to: ExchangeBlock.self)
-            worker.prepare(block, for: connection)
+            worker.requests.prepare(block, for: connection)
             connection.pointee.block = block
             connection.pointee.state = .exchanging
             block.enter(worker.snapshots.pointee.enter())

@@ -166,20 +166,16 @@ extension Worker {
     private func open(_ descriptor: Int32, from address: SocketAddress, _ listener: Listener) {
         // Other connections have it from their listening socket; these may have come before it was ours.
         if listener.socket.isHeldElsewhere { Socket.disableNagle(descriptor) }
-        let connection = clients.take(ClientConnection(worker: Unmanaged.passUnretained(self).toOpaque()))
-        connection.pointee.deadline = Deadline(owner: connection, kind: .client)
-        connection.pointee.socket = PeerSocket(descriptor: descriptor, mayRead: true)
+        let connection = clients.begin(
+            worker: Unmanaged.passUnretained(self).toOpaque(), socket: PeerSocket(descriptor: descriptor, mayRead: true))
         // From here on the place is in use, so that whatever fails below gives everything back.
         connection.pointee.state = .idle
-        connection.pointee.requests = 0
-        connection.pointee.totalUntil = Deadline.never
         connection.pointee.listener = listener.number
         listener.connectionOpened()
         connection.pointee.isSecure = listener.tls != nil
         connection.pointee.peer = address.ip
         connection.pointee.acceptedFrom = address.ip
         connection.pointee.peerIsTrusted = listener.trusted.contains(address.ip)
-        counters.traffic.downstreamOpen += 1
         counters.traffic.downstreamAccepted &+= 1
         guard connection.event.arm(loop, descriptor: descriptor, owner: connection, callback: clientCallback) else {
             return close(connection)

@@ -42,50 +42,13 @@ extension Worker {
 
     // MARK: Sending
 
-    /// Sends, or queues what the socket does not take. False if the connection is broken; the caller then aborts it.
-    @inline(__always)
-    func send(_ connection: ClientRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        var sent = 0
-        if connection.pointee.output.isEmpty {
-            switch connection.pointee.socket.send(bytes, count) {
-            case .bytes(let taken): sent = taken
-            case .wouldBlock: break
-            case .ended, .failed: return false
-            }
-            if sent == count { return true }
-            awaitTaking(connection)
-        }
-        return connection.pointee.output.append(bytes + sent, count - sent, from: &outputs.pointee)
-    }
-
     /// Sends what is queued, as far as the socket takes it; with the last byte the exchange goes on.
     private func flush(_ connection: ClientRef) {
-        while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
-            switch connection.pointee.socket.send(front, connection.pointee.output.count) {
-            case .bytes(let count):
-                connection.pointee.output.remove(count, to: &outputs.pointee)
-                awaitTaking(connection)
-            case .wouldBlock: return
-            case .ended, .failed: return abort(connection)
-            }
+        switch clients.flush(connection) {
+        case .all: outputDrained(connection)
+        case .some: break
+        case .broken: abort(connection)
         }
-        outputDrained(connection)
-    }
-
-    /// The client has its time to take some of what waits for it.
-    private func awaitTaking(_ connection: ClientRef) {
-        connection.pointee.output.owed = UInt32(clamping: Socket.unacknowledged(connection.pointee.socket.descriptor))
-        turn.limit(connection, to: limits.writeTimeout)
-    }
-
-    /// Whether the client took something in its time, and not less than it must; it has the same time again then. A large buffer of
-    /// the kernel's reports room only when a third of it is free, which slow clients that read all the time may not reach.
-    private func hasTaken(_ connection: ClientRef) -> Bool {
-        let owed = Int(connection.pointee.output.owed)
-        let taken = owed - Socket.unacknowledged(connection.pointee.socket.descriptor)
-        guard taken > 0, UInt64(taken) * 1000 >= limits.rateMin * limits.writeTimeout else { return false }
-        awaitTaking(connection)
-        return true
     }
 
     private func outputDrained(_ connection: ClientRef) {
@@ -151,22 +114,9 @@ extension Worker {
     func close(_ connection: ClientRef) {
         guard connection.pointee.state != .free else { return }
         if let block = connection.pointee.block { dropService(block) }
-        turn.remove(connection.deadline)
-        connection.event.disarm()
-        connection.pointee.output.clear(to: &outputs.pointee)
         releaseBlock(connection)
-        switch connection.pointee.state {
-        case .idle, .readingHead, .dropping: connection.pointee.socket.tls?.closeNotify()
-        // An end in order would pass off for whole what was cut short (RFC 8446, 6.1).
-        default: break
-        }
-        connection.pointee.socket.close()
-        connection.pointee.state = .free
-        connection.pointee.isQueued = false
-        connection.pointee.generation &+= 1
-        counters.traffic.downstreamOpen -= 1
         forget(connection)
-        clients.give(back: connection)
+        clients.end(connection)
     }
 
     /// The exchange is over, however it ended: nothing of it is held any more.
@@ -190,7 +140,7 @@ extension Worker {
         let isTotal = connection.pointee.totalUntil <= turn.now
         if isTotal {
             counters.traffic.totalTimeouts &+= 1
-        } else if !connection.pointee.output.isEmpty, hasTaken(connection) {
+        } else if !connection.pointee.output.isEmpty, clients.hasTaken(connection) {
             return
         }
         switch connection.pointee.state {

@@ -7,7 +7,7 @@ extension Worker {
     @inline(__always)
     func sendToClient(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
         counters.traffic.downstreamBytesSent &+= UInt64(count)
-        return send(block.pointee.run.client, bytes, count)
+        return clients.send(block.pointee.run.client, bytes, count)
     }
 
     /// Whether the client has taken all that it was sent: only then is more of the response read. `clientHasTakenAll` says when it has.

@@ -32,10 +32,10 @@ extension Worker {
         let input = block.pointee.exchange.bytes
         input.update(from: input + block.pointee.inputUsed, count: left)
         leaveExchange(block)
-        prepare(block, for: connection)
+        requests.prepare(block, for: connection)
         block.pointee.inputCount = left
         connection.pointee.state = .readingHead
-        beginTotal(connection)
+        clients.beginTotal(connection)
         turn.limit(connection, to: limits.headTimeout)
         // Pipelined requests take turns with other connections, and never nest.
         turn.enqueue(connection)

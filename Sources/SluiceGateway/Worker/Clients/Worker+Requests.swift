@@ -8,96 +8,11 @@ extension Worker {
 
     /// Reads until a head is complete, and begins its exchange.
     func readRequest(_ connection: ClientRef) {
-        guard let block = connection.pointee.block ?? takeBlock(connection) else { return close(connection) }
-        // Pipelined bytes that an earlier exchange left.
-        if block.pointee.inputCount > block.pointee.inputSearched {
-            guard parseRequest(connection, block) else { return }
-        }
-        while connection.pointee.socket.mayRead {
-            let input = block.pointee.exchange.bytes
-            let room = block.pointee.inputCapacity - block.pointee.inputCount
-            switch connection.pointee.socket.receive(into: input + block.pointee.inputCount, capacity: room) {
-            case .bytes(let count):
-                counters.traffic.downstreamBytesReceived &+= UInt64(count)
-                if block.pointee.inputCount == 0 { beginTotal(connection) }
-                block.pointee.inputCount += count
-                guard parseRequest(connection, block) else { return }
-                connection.pointee.socket.mayRead = true
-            case .wouldBlock: break
-            case .ended, .failed: return close(connection)
-            }
-        }
-        if block.pointee.inputCount == 0 {
-            releaseBlock(connection)
-        } else if connection.pointee.state == .idle {
-            // The time for a head begins with its first byte and is not extended by further ones.
-            connection.pointee.state = .readingHead
-            turn.limit(connection, to: limits.headTimeout)
-        }
-    }
-
-    private func takeBlock(_ connection: ClientRef) -> ExchangeRef? {
-        guard let memory = blocks.pointee.take() else { return nil }
-        let block = memory.assumingMemoryBound(to: ExchangeBlock.self)
-        prepare(block, for: connection)
-        connection.pointee.block = block
-        return block
-    }
-
-    /// Makes the block ready for a request of which nothing has come.
-    func prepare(_ block: ExchangeRef, for connection: ClientRef) {
-        let memory = UnsafeMutableRawPointer(block)
-        let slots = (memory + layout.slotsOffset).assumingMemoryBound(to: FieldSlot.self)
-        block.initialize(to: ExchangeBlock(
-            exchange: Exchange(
-                context: context, bytes: (memory + layout.inputOffset).assumingMemoryBound(to: UInt8.self),
-                head: RequestHead(slots: slots, capacity: layout.slotCapacity), peer: connection.pointee.peer,
-                peerIsTrusted: connection.pointee.peerIsTrusted, isSecure: connection.pointee.isSecure,
-                storage: (memory + layout.storageOffset).assumingMemoryBound(to: UInt8.self),
-                storageCapacity: layout.storageCapacity),
-            run: ExchangeRun(client: connection),
-            snapshot: nil, inputCapacity: layout.inputCapacity, inputCount: 0, inputUsed: 0, inputSearched: 0))
-    }
-
-    /// Parses what has come. True if more is needed; false if the connection went on to something else.
-    private func parseRequest(_ connection: ClientRef, _ block: ExchangeRef) -> Bool {
-        let bytes = ByteView(base: block.pointee.exchange.bytes, count: block.pointee.inputCount)
-        let searched = block.pointee.inputSearched
-        block.pointee.inputSearched = bytes.count
-        // Nothing can have become complete without the end of a line, so a client that sends byte by byte does not have its head
-        // read again for each. What is wrong shows with the line's end too, but for a CR that something else than LF follows: after
-        // such a one no line might ever end.
-        if searched > 0, bytes.count < layout.headBytesMax, !bytes[searched...].contains(UInt8(ascii: "\n")),
-            !bytes[(searched - 1)...].contains(UInt8(ascii: "\r"))
-        {
-            return true
-        }
-        let slots = block.pointee.exchange.head.fields.slots
-        switch RequestHead.parse(bytes, slots: slots, capacity: layout.slotCapacity, into: &block.pointee.exchange.head) {
-        case .complete:
-            guard block.pointee.exchange.head.length <= layout.headBytesMax else {
-                refuse(connection, .headTooLarge)
-                return false
-            }
-            guard !limits.refusesUnusualFields || block.pointee.exchange.head.fields.present & KnownField.unusual.bit == 0 else {
-                refuse(connection, .unusualField)
-                return false
-            }
-            begin(connection, block)
-            return false
-        case .incomplete:
-            guard bytes.count < layout.headBytesMax else {
-                refuse(connection, .headTooLarge)
-                return false
-            }
-            return true
-        case .malformed(let fault):
-            switch fault.kind {
-            case .syntax: refuse(connection, .badRequest(fault.detail))
-            case .target: refuse(connection, .invalidTarget)
-            case .tooManyFields: refuse(connection, .headTooLarge)
-            }
-            return false
+        switch requests.read(connection) {
+        case .incomplete: break
+        case .head(let block): begin(connection, block)
+        case .refused(let refusal): refuse(connection, refusal)
+        case .ended: close(connection)
         }
     }
 
