@@ -57,6 +57,20 @@ struct CommandTests {
         #expect(try run(["check"]).code == 2)
     }
 
+    @Test("an option with a value may stand in front of the file, whichever it is", arguments: ["export", "explain", "sign", "token"])
+    func optionsBeforeTheFile(command: String) throws {
+        let help = try run([command, "--help"]).output
+        let options = help.split(separator: "\n").compactMap { line -> String? in
+            guard let match = line.firstMatch(of: /^  (?:-\w, )?(--[a-z-]+) <[A-Z]/) else { return nil }
+            return String(match.1)
+        }
+        #expect(options.contains("--config"), "\(help)")
+        for option in options where option != "--config" {
+            let result = try run([command, option, "1", "/nonexistent/s.yaml"])
+            #expect(!result.errors.contains("Missing value"), "\(option): \(result.everything)")
+        }
+    }
+
     @Test("check shows the line with a caret under the place, unless a secret may stand there")
     func excerpts() throws {
         let file = try file("domains:\n  - key: a b\n    policies:\n      hmac:\n        secret: 8675309\n        clockSkew: -1\n    ipAcl: {}\n    endpoints: []\n")
