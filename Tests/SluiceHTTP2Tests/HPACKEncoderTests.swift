@@ -92,6 +92,19 @@ import Testing
         #expect(encode(text.replacingOccurrences("HTTP/1.1 200 OK", "GET"), .request(isHTTPS: true, connect: .empty)) == nil)
     }
 
+    @Test("of the characters of names only letters have a case")
+    func lowercase() {
+        let characters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        for start in 0..<9 {
+            let name = String(characters.dropFirst(start))
+            #expect(roundTrip("\(name): a\r\n\r\n", .trailers) == "\(name.lowercased()): a\r\n\r\n")
+        }
+        let bytes = (0...255).map { UInt8($0) } + [0x41]
+        var copy = [UInt8](repeating: 0, count: bytes.count)
+        withExactly(bytes) { LowercaseCopy.copy($0, count: bytes.count, to: &copy) }
+        #expect(copy == bytes.map { $0 >= 0x41 && $0 <= 0x5A ? $0 + 0x20 : $0 })
+    }
+
     @Test("all names of the static table are found, in any case, and no others")
     func names() {
         let table = HPACKTables.shared.pointee.fields
