@@ -2,14 +2,15 @@
 ///
 /// The books, all under one hash tag so that a cluster keeps them in one slot:
 ///
-///     {sluice}:clock        last (TIME at the last call), logical, run, settle, counter, epoch, squeeze, members (how many there are)
+///     {sluice}:clock        last (TIME at the last call), logical, run, settle, counter, epoch, squeeze; how many members, sums of projects and sums
+///                           of windows there are; cursor (of what looks for old sums)
 ///     {sluice}:members      node -> "sequence received contact local fair left joined silent"
 ///     {sluice}:c:PROJECT    node -> "held demand", and `ceiling`
 ///     {sluice}:held         project -> sum of what stands in its row
 ///     {sluice}:n:NODE       projects of which others need what NODE holds
 ///     {sluice}:q:SECONDS:WINDOW:OWNER   node -> "granted wish unmet time", `gone` for all that were forgotten an hour ago, `generation`,
 ///                                       and `lead` (`StoreClock`) when it was begun
-///     {sluice}:t:SECONDS:OWNER          for even and odd windows: "number total generation lead"
+///     {sluice}:sums                     PARITY:SECONDS:OWNER, for even and odd windows -> "number total generation lead"
 ///     {sluice}:m:NODE       windows of which others need what NODE holds
 ///     {sluice}:generations  SECONDS:OWNER -> number of resets; `*` of all; where it is lost, rows and nodes tell the numbers
 ///
@@ -26,7 +27,9 @@
 ///
 /// The books say of themselves that they are whole: what a key holds stands, as a sum or a number, in another. Where that says more, a key has been
 /// lost (evicted, deleted): of members or of a project, the books settle as after a loss of everything; of a window, what is missing
-/// counts as granted to somebody unknown, until the window ends or whoever has it says so. The loss of one key costs admissions and adds none.
+/// counts as granted to somebody unknown, until the window ends or whoever has it says so. How many sums there are stands in the clock: where they
+/// are lost, together with what they sum up or alone, the books settle too; and where the clock is lost. So the loss of some keys costs
+/// admissions and adds none, whichever they are.
 ///
 /// What a node was granted that has been forgotten for an hour goes into one sum of the window: a month sees ten thousand come and go, and a row is
 /// read as a whole. Should one come back after that, the same process and in the same window, what it had counts twice.
@@ -60,6 +63,7 @@ package enum SyncScript {
         local NEED = 2000000              -- for how long an unmet wish counts
         local GONE = 3600000000           -- when what was granted to a node that is forgotten stands under its name no more
 
+        local heldKey, sumsKey = prefix .. ':held', prefix .. ':sums'
         local node, sequence, acknowledged = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
         local isLocal, fairHeld, run, isLeaving = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
 
@@ -82,7 +86,8 @@ package enum SyncScript {
         local clock = {}
         flat = call('HGETALL', prefix .. ':clock')
         for i = 1, #flat, 2 do clock[flat[i]] = flat[i + 1] end
-        local isWhole = tonumber(clock.members or #ids) == #ids
+        local function stands(count, key) return not count or tonumber(count) == call('HLEN', key) end
+        local isWhole = tonumber(clock.members or #ids) == #ids and stands(clock.projects, heldKey) and stands(clock.sums, sumsKey)
         local counter = tonumber(clock.counter or '0')
         local squeeze = tonumber(clock.squeeze or '0')
         local settle = tonumber(clock.settle or '0')
@@ -211,10 +216,10 @@ package enum SyncScript {
                     call('HDEL', key, id)
                 end
             end
-            local told = tonumber(call('HGET', prefix .. ':held', project) or '0')
+            local told = tonumber(call('HGET', heldKey, project) or '0')
             if told > stood then lose() end
             local function tell(sum)
-                if sum ~= told then call('HSET', prefix .. ':held', project, text(sum)) end
+                if sum ~= told then call('HSET', heldKey, project, text(sum)) end
             end
             if not reported then tell(kept) end
             kept = kept - (held[node] or 0)
@@ -224,7 +229,7 @@ package enum SyncScript {
                 tell(kept)
                 if kept == 0 and call('HLEN', key) <= 1 then
                     call('DEL', key)
-                    call('HDEL', prefix .. ':held', project)
+                    call('HDEL', heldKey, project)
                 end
                 return 0, 0, 0
             end
@@ -348,8 +353,8 @@ package enum SyncScript {
             local generation = all + tonumber(call('HGET', generations, seconds .. ':' .. owner) or '0')
             local name = seconds .. ':' .. window .. ':' .. owner
             local key = prefix .. ':q:' .. name
-            local sums, parity = prefix .. ':t:' .. seconds .. ':' .. owner, text(number % 2)
-            local known, sum, of, from = string.match(call('HGET', sums, parity) or '', '^(%d+) (%d+) (%d+) (%d+)$')
+            local half = text(number % 2) .. ':' .. seconds .. ':' .. owner
+            local known, sum, of, from = string.match(call('HGET', sumsKey, half) or '', '^(%d+) (%d+) (%d+) (%d+)$')
             -- Resets that `generations` has lost: somebody else knows of them. A row that was written under fewer would be taken for one from before them.
             local said = max(told, tonumber(call('HGET', key, 'generation') or '0'), tonumber(of or '0'))
             if said > generation then
@@ -387,8 +392,7 @@ package enum SyncScript {
             call('HSETNX', key, 'lead', text(begun))
             call('PEXPIREAT', key, text(((number + 1) * per + max(per, 3600)) * 1000))
             if isPresent then
-                call('HSET', sums, parity, window .. ' ' .. text(total + lost + mine[1]) .. ' ' .. text(generation) .. ' ' .. text(begun))
-                call('PEXPIREAT', sums, text(((number + 2) * per + max(per, 3600)) * 1000))
+                call('HSET', sumsKey, half, window .. ' ' .. text(total + lost + mine[1]) .. ' ' .. text(generation) .. ' ' .. text(begun))
             end
             local n = #quotas
             quotas[n + 1], quotas[n + 2], quotas[n + 3], quotas[n + 4] = mine[1], total + lost + mine[1], keep(unmet, mine), generation
@@ -404,6 +408,16 @@ package enum SyncScript {
                 notices[n + 1], notices[n + 2], notices[n + 3], notices[n + 4] = tonumber(seconds), tonumber(window), owner, kept
             end
         end
+        -- Sums of windows that are long over, of conditions that are no more: by the logical clock, since one that is set ahead for a moment ends none.
+        if sequence % 64 == 0 then
+            local page = call('HSCAN', sumsKey, clock.cursor or '0', 'COUNT', '64')
+            for i = 1, #page[2], 2 do
+                local per, number, begun = string.match(page[2][i] .. ' ' .. page[2][i + 1], '^%d:(%d+):.* (%d+) %d+ %d+ (%d+)$')
+                if not per or (number + 2) * per + max(tonumber(per), 3600) < (logical + begun) / 1000000 then call('HDEL', sumsKey, page[2][i]) end
+            end
+            call('HSET', prefix .. ':clock', 'cursor', page[1])
+        end
+        call('HSET', prefix .. ':clock', 'projects', text(call('HLEN', heldKey)), 'sums', text(call('HLEN', sumsKey)))
         return { now, count, max(epoch, own.joined), floor((max(0, settle - logical) + 999) / 1000), own.fair, fairTarget, squeeze, ceilings, extras, quotas, notices }
         """#
 

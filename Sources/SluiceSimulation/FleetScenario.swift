@@ -85,7 +85,7 @@ package struct FleetScenario {
         }
     }
 
-    /// The books bear the loss of one key. What that took must have been told again before the next is lost.
+    /// The books bear the loss of keys. What that took must have been told again before the next is lost.
     private mutating func limitLostKeys() {
         var hasLost = false
         faults.removeAll { entry in

@@ -158,7 +158,7 @@ package final class FleetSimulation {
             store.stop(lost: lost, now: now)
             storeBackAt = now + UInt64(milliseconds) * 1_000_000
         case .storeClock(let milliseconds): store.clockOffset += milliseconds * 1000
-        case .lostKey(let number): store.loseKey(number)
+        case .lostKey(let number): store.loseKeys(number)
         case .ceiling(let project, let ceiling):
             ceilings[project] = ceiling
             history[project].append((now, ceiling))

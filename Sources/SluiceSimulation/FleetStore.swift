@@ -45,18 +45,22 @@ final class FleetStore {
         model.exchange(batch, from: node, run: run, isLeaving: isLeaving, now: clockOffset + Int(now / 1000))
     }
 
-    /// Loses one of the keys that the model stands for, chosen by a number.
-    func loseKey(_ number: Int) {
+    /// Loses one of the keys that the model stands for, or two at once, chosen by a number.
+    func loseKeys(_ number: Int) {
+        loseKey(number % 6)
+        if number / 6 % 2 == 1 { loseKey(number / 12 % 6) }
+    }
+
+    private func loseKey(_ number: Int) {
         let project = model.rows.keys.sorted().first
         let window = model.windows.keys.sorted().last
-        let condition = model.sums.keys.sorted().last
-        switch number % 6 {
+        switch number {
         case 0: model.members = []
         case 1: if let project { model.rows[project] = nil }
         case 2: model.held = [:]
         case 3: model.clock = StoreModel.Clock()
         case 4: if let window { model.windows[window] = nil }
-        default: if let condition { model.sums[condition] = nil }
+        default: model.sums = [:]
         }
     }
 

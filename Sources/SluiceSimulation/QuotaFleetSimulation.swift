@@ -193,7 +193,7 @@ package final class QuotaFleetSimulation {
             if now > Self.start + 9_000_000_000, random.chance(1, in: 800) { stepClock() }
         case .losing:
             if settlings == 0, now > Self.start + 5_000_000_000, random.chance(1, in: 300) {
-                store.loseKey(random.below(1000))
+                store.loseKeys(random.below(1000))
                 settlings += 1
             }
         case .forgetful:

@@ -35,8 +35,10 @@ package struct StoreModel {
             get { time.logical }
             set { time.logical = newValue }
         }
-        /// How many members there are.
+        /// How many members there are, sums of projects, and sums of windows.
         var members: Int?
+        var projects: Int?
+        var sums: Int?
         var run: String?
         var settle = 0
         var counter = 0
@@ -90,7 +92,8 @@ package struct StoreModel {
         var me = members.firstIndex { $0.name == node }
         if let me, batch.sequence <= members[me].sequence, defect != .ignoresSequence { return nil }
         let standing = batch.standing
-        let isWhole = clock.members.map { $0 == members.count } ?? true || defect == .ignoresLostKeys
+        let isWhole = defect == .ignoresLostKeys
+            || [(clock.members, members.count), (clock.projects, held.count), (clock.sums, sumCount)].allSatisfy { $0 == nil || $0 == $1 }
         advance(to: now)
         let knowsMore = me.map { standing.acknowledged > members[$0].sequence } ?? false
         if clock.run == nil || (!run.isEmpty && clock.run != run) || knowsMore || !isWhole {
@@ -134,10 +137,13 @@ package struct StoreModel {
         }
         for request in batch.quotas { replies.quotas.append(grant(request, own: own, now: now)) }
         replies.quotaNotices = takeQuotaNotices(own: own)
+        (clock.projects, clock.sums) = (held.count, sumCount)
         replies.registration = UInt64(max(clock.epoch, members[own].joined))
         replies.settlesInMilliseconds = UInt64((max(0, clock.settle - clock.logical) + 999) / 1000)
         return replies
     }
+
+    private var sumCount: Int { sums.values.reduce(0) { $0 + $1.count } }
 
     private mutating func advance(to now: Int) {
         if clock.run == nil { clock.logical = max(clock.logical, members.reduce(0) { max($0, $1.received) }) }

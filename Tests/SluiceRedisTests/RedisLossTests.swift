@@ -46,7 +46,7 @@ struct RedisLossTests {
     }
 
     private static let names = [
-        "{sluice}:clock", "{sluice}:members", "{sluice}:c:p", "{sluice}:held", "{sluice}:t:86400:domain:a", "{sluice}:generations", "q",
+        "{sluice}:clock", "{sluice}:members", "{sluice}:c:p", "{sluice}:held", "{sluice}:sums", "{sluice}:generations", "q",
     ]
 
     @Test("the loss of any one key costs admissions and adds none", arguments: names)
@@ -67,6 +67,51 @@ struct RedisLossTests {
         #expect(later.ceilings[0].share == 50)
         #expect(later.quotas[0].granted == 50)
         #expect(later.settlesInMilliseconds == 0)
+    }
+
+    @Test("the loss of any of the keys at once adds none either, although the first who asks has never been there", arguments: 1..<1 << names.count)
+    func severalKeys(which: Int) throws {
+        let fleet = try Fleet(key)
+        for (bit, name) in Self.names.enumerated() where which >> bit & 1 == 1 {
+            try fleet.server.call("DEL", name == "q" ? "{sluice}:q:86400:\(fleet.window):domain:a" : name)
+        }
+        let stranger = try RedisStore(fleet.server.url())
+        func strangers(_ sequence: UInt64) throws -> AllowanceReplies {
+            try stranger.exchange(AllowanceBatch(
+                sequence: sequence, ceilings: [.init(project: "p", ceiling: 100, held: 0, demand: 100)],
+                quotas: [.init(key: key, window: fleet.window, limit: 100, granted: 0, wanted: 100)]))
+        }
+        func expectNothing(_ sequence: UInt64) throws {
+            let replies = try strangers(sequence)
+            #expect(replies.ceilings[0].share == 0)
+            #expect(replies.quotas[0].granted == 0)
+        }
+        try expectNothing(1)
+        for node in [0, 1] { try fleet.ask(node, held: 50, granted: 50, wanted: 0, demand: 50) }
+        try expectNothing(2)
+        // It has come to rest, and nothing is missing any more.
+        try fleet.server.pass(milliseconds: 1600)
+        for _ in 0..<3 {
+            for node in [0, 1] { try fleet.ask(node, held: 50, granted: 50, wanted: 0, demand: 50) }
+            try fleet.server.pass(milliseconds: 1600)
+        }
+        try expectNothing(3)
+        #expect(try strangers(4).settlesInMilliseconds == 0)
+    }
+
+    @Test("sums of windows that are long over are taken away, and nothing settles for it")
+    func oldSums() throws {
+        let server = try RedisServer()
+        let store = try RedisStore(server.url())
+        let seconds = try #require(try server.call("TIME").elements?.first?.text.flatMap { UInt64($0) })
+        let lead = "\(seconds)000000"
+        let (gone, stays) = ("\((seconds - 7200) / 60) 10 0 \(lead)", "\(seconds / 86_400 - 1) 10 0 \(lead)")
+        try server.call("HSET", "{sluice}:sums", "1:60:domain: gone", gone, "0:86400:domain:stays", stays)
+        for sequence: UInt64 in 1...64 { _ = try store.exchange(AllowanceBatch(sequence: sequence)) }
+        #expect(try server.call("HEXISTS", "{sluice}:sums", "1:60:domain: gone").number == 0)
+        #expect(try server.call("HEXISTS", "{sluice}:sums", "0:86400:domain:stays").number == 1)
+        try server.pass(milliseconds: 4500)
+        #expect(try store.exchange(AllowanceBatch(sequence: 65)).settlesInMilliseconds == 0)
     }
 
     @Test("the loss of the numbers of resets adds nothing: a node that has not been there before learns them from the row")
