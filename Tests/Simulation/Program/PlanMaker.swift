@@ -60,7 +60,28 @@ struct PlanMaker {
                 method: random.pick(["GET", "POST"]), service: World.firstPreCallService, path: "/ask", cacheSeconds: random.pick([1, 2, 60]),
                 cacheKey: random.chance(60) ? ["X-Api-Key"] : nil, timeoutMs: 500)
             plan.domains[0].endpoints = [endpoint]
+        case .quotas:
+            plan.domains = [open(plan.domains[0])]
+            plan.projects["p"] = 100_000
+            plan.domains[0].quotas = [Plan.Quota(limit: 2, seconds: 1)]
+            plan.domains[0].endpoints = [Plan.Endpoint(path: "/**", quotas: [Plan.Quota(limit: random.between(6, 10), seconds: 3600)])]
+        case .repetition:
+            plan.domains = [open(plan.domains[0])]
+            plan.projects["p"] = 100_000
+            plan.domains[0].endpoints = [Plan.Endpoint(path: "/**", methods: ["POST", "GET"])]
         }
+    }
+
+    /// A domain with one service, where nothing is in the way of a request.
+    private static func open(_ domain: Plan.Domain) -> Plan.Domain {
+        var domain = domain
+        domain.project = "p"
+        domain.upstreams = [domain.upstreams[0]]
+        domain.acl = nil
+        domain.notice = nil
+        domain.quotas = []
+        domain.authentication = .none
+        return domain
     }
 
     /// What a reload brings: often the same again, else something that differs in a few places.

@@ -23,6 +23,8 @@ struct RequestMaker {
         }
         let domain = plan.domains.isEmpty ? nil : random.pick(plan.domains)
         var request = SentRequest(id: id, method: random.pick([(12, "GET"), (5, "POST"), (2, "PUT"), (2, "HEAD"), (1, "DELETE"), (1, "OPTIONS")]), target: "/", fields: [])
+        // What is made for few methods is mostly asked by them.
+        if let lone = domain?.endpoints.first, domain?.endpoints.count == 1, !lone.methods.isEmpty, random.chance(85) { request.method = random.pick(lone.methods) }
         let isByHost = domain.map { !$0.hosts.isEmpty && random.chance(50) } ?? false
         let host = isByHost ? domain?.hosts[0] ?? "" : World.authority
         request.fields.append(Field(random.chance(90) ? "Host" : "hOST", host))

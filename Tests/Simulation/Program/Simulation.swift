@@ -22,6 +22,10 @@ final class Simulation {
         case reloads
         /// Questions that are remembered, asked again and again.
         case memory
+        /// A domain's quota that refuses most of what an endpoint's, which is charged with all of it, would let pass.
+        case quotas
+        /// What must not be sent twice, to a service whose kept connections break.
+        case repetition
     }
 
     /// What differs from run to run besides what is random in it.
@@ -69,7 +73,7 @@ final class Simulation {
         // Now and then shortly before a window of an hour turns over.
         let wall = 1_900_000_000 + UInt64(random.below(100_000_000))
         vk_begin(seed, monotonic, (random.chance(80) ? wall : wall / 3600 * 3600 - 2) * 1_000_000_000 + UInt64(random.below(1_000_000_000)))
-        conditions.focus = random.pick([(5, .none), (1, .keys), (1, .ceilings), (1, .reloads), (1, .memory)])
+        conditions.focus = random.pick([(4, .none), (1, .keys), (1, .ceilings), (1, .reloads), (1, .memory), (1, .quotas), (1, .repetition)])
         conditions.workers = random.pick([(6, 1), (2, 2), (1, 3)])
         conditions.horizon = random.pick([(5, 1500), (3, 4000), (1, 9000)])
         conditions.lag = random.pick([(6, (0, 0)), (2, (20, 2_000_000)), (2, (100, 9_000_000)), (1, (5, 200_000_000))])
@@ -77,7 +81,12 @@ final class Simulation {
         conditions.steps = random.chance(20)
         conditions.keySetSeconds = random.pick([(2, 300), (2, 1)])
         switch conditions.focus {
-        case .none, .memory: break
+        case .none, .repetition: break
+        case .memory: conditions.horizon = max(conditions.horizon, 4000)
+        case .quotas:
+            conditions.horizon = max(conditions.horizon, 4000)
+            conditions.reloads = false
+            conditions.steps = false
         case .keys:
             conditions.horizon = max(conditions.horizon, 4000)
             conditions.keySetSeconds = 1
@@ -122,7 +131,7 @@ final class Simulation {
         if conditions.steps { at(random.below(conditions.horizon)) { [unowned self] in stepClock() } }
         for _ in 0..<(conditions.focus == .keys ? 6 : random.below(4)) { at(random.below(conditions.horizon)) { [unowned self] in changeKeySet() } }
         for _ in 0..<random.below(3) { at(random.below(conditions.horizon)) { [unowned self] in breakService() } }
-        if random.chance(25) { at(random.below(conditions.horizon)) { [unowned self] in burst() } }
+        if random.chance(25) || conditions.focus == .quotas { at(random.below(conditions.horizon / 2)) { [unowned self] in burst() } }
         if conditions.focus == .ceilings { for wave in 0..<4 { at(wave * 2300 + random.below(300)) { [unowned self] in crowd() } } }
         settle()
         while let next = popNext() {
