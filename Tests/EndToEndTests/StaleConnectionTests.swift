@@ -53,4 +53,33 @@ struct StaleConnectionTests {
             pause(0.3)
         }
     }
+
+    /// Sends a request whose body is malformed from its first byte on: it is refused when the connection to the service is there already.
+    private func sendMalformed(_ gateway: Gateway) throws {
+        let client = try gateway.client()
+        try client.send("POST /api/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n")
+        #expect(try client.response().status == 400)
+    }
+
+    @Test("a request that fails before any of it was sent takes no kept connection with it")
+    func unused() throws {
+        let upstream = try service(idle: 60, ["Keep-Alive: timeout=60"])
+        let gateway = try Gateway(configuration(upstream: upstream.url), environment: oneWorker)
+        #expect(try gateway.get("/api/x").status == 200)
+        for _ in 0..<10 { try sendMalformed(gateway) }
+        #expect(try gateway.get("/api/x").status == 200)
+        #expect(upstream.acceptedConnections == 1)
+    }
+
+    @Test("a connection on which a request failed before any of it was sent is to a POST as old as it is to the service")
+    func unusedIsNoYounger() throws {
+        let upstream = try service(idle: 60, ["Keep-Alive: timeout=2"])
+        let gateway = try Gateway(configuration(upstream: upstream.url), environment: oneWorker)
+        #expect(try gateway.get("/api/x").status == 200)
+        pause(0.7)
+        try sendMalformed(gateway)
+        pause(0.6)
+        #expect(try gateway.request("POST", "/api/x", body: "x").status == 200)
+        #expect(upstream.acceptedConnections > 1)
+    }
 }

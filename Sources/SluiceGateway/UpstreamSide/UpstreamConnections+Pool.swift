@@ -58,6 +58,15 @@ extension UpstreamConnections {
         if connection.pointee.socket.mayRead { turn.enqueue(connection) }
     }
 
+    /// The exchange is over and has sent nothing on the connection, which is kept as it was: to the service it has been idle all the time.
+    func putBack(_ connection: UpstreamRef) {
+        let (since, wasIdle) = (connection.pointee.idleSince, connection.pointee.isReused)
+        release(connection, isReusable: true)
+        guard wasIdle, connection.pointee.state == .idle else { return }
+        connection.pointee.idleSince = since
+        turn.limit(connection, to: idleTimeout - min(idleTimeout - 1, idleTime(connection)))
+    }
+
     /// Anything that an idle connection has to say means that it is no good: its end, or a response that nobody asked for.
     func closeIdle(_ connection: UpstreamRef) {
         // TLS sends session tickets and key updates of its own accord: they are no data.

@@ -44,8 +44,14 @@ extension Worker {
         turn.enqueue(upstream)
     }
 
-    /// The exchange needs the service no longer; what it may still say cannot be told from a next response.
+    /// The exchange needs the service no longer. Of one that was asked, what it may still say cannot be told from a next response; one that was
+    /// sent nothing can serve another exchange, so that no request which fails in front of it costs a connection.
     func dropService(_ block: ExchangeRef) {
-        if let upstream = block.pointee.run.upstream { upstreams.close(upstream) }
+        guard let upstream = block.pointee.run.upstream else { return }
+        if upstream.pointee.state == .active, !block.pointee.run.isRequestSent {
+            upstreams.putBack(upstream)
+        } else {
+            upstreams.close(upstream)
+        }
     }
 }
