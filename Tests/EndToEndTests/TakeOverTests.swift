@@ -140,7 +140,9 @@ struct TakeOverTests {
             if isSlow.isSet { pause(1) }
             try call.reply(200, body: document)
         }
-        let succession = try Succession(configuration(policies: "jwt: {algorithm: RS256, jwks: \"\(provider.url)/\"}", [EndpointText("/**", helloMock)]))
+        // It asks as fast as it can.
+        let policies = "jwt: {algorithm: RS256, jwks: \"\(provider.url)/\"}"
+        let succession = try Succession(configuration(ceiling: 10_000_000, policies: policies, [EndpointText("/**", helloMock)]))
         let token = try Signing.rs256(#"{"exp":\#(Signing.epoch() + 3600)}"#, privateKey: key, kid: "one")
         func status() throws -> Int {
             let client = try RawClient(port: succession.port)
@@ -159,7 +161,7 @@ struct TakeOverTests {
     @Test("replay protection goes on: what the old process has accepted is refused by the new one, and nothing else is")
     func replays() throws {
         let policies = "hmac: {secret: s3cret, clockSkew: 300, replayProtection: true}"
-        let succession = try Succession(configuration(policies: policies, [EndpointText("/**", helloMock)]))
+        let succession = try Succession(configuration(ceiling: 10_000_000, policies: policies, [EndpointText("/**", helloMock)]))
         func status(_ request: (target: String, fields: [String])) throws -> Int {
             let client = try RawClient(port: succession.port)
             defer { client.close() }
