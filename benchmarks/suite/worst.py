@@ -160,6 +160,8 @@ def json_size(size):
 # five bytes, whose names are hashed, looked up and written down.
 # Paths of which every second or third byte begins or ends something: 17 instructions a byte. 2.4 look for what is to be done, 1 checks the target, and a reading without parameters is
 # written byte by byte, for 6.5 and 3 to find out which bytes; an escape that is decoded takes 33, two look-ups of digits and one of its class.
+# A request's trailers in 250 pieces: what has come of the section is read anew with each, 5 instructions a byte and never more than its bound. The opaque body's pieces
+# are read two at a time where the machine is busy, so that the number is 8.7 to 11.9.
 # Chunks of one byte with an extension of two: 18 instructions a byte, for eight bytes with three ends of lines, two tables and five states.
 CASES = [
     # Connection and other lists of tokens
@@ -284,7 +286,7 @@ CASES = [
     Case("body: short extensions", lambda n: uploads(chunks(n, b"1;a\r\nx\r\n")), size=12_000),
     Case("trailers: lines", lambda n: uploads(b"0\r\n" + lines(n, most=250, value=b"1") + b"\r\n"), size=6_000),
     Case("trailers: names of marks", lambda n: uploads(b"0\r\n" + lines(n, lambda number: "_" * (n // 100 - 6), most=100) + b"\r\n"), size=6_000),
-    Case("trailers: in pieces", lambda n: Input(method="POST", fields=CHUNKED, body=b"0\r\n" + lines(n, most=250) + b"\r\n", pieces=250), size=6_000),
+    Case("trailers: in pieces", lambda n: Input(method="POST", fields=CHUNKED, body=b"0\r\n" + lines(n, most=250) + b"\r\n", pieces=250), size=6_000, times=13),
     Case("trailers: near names", lambda n: Input(method="POST", fields=CHUNKED, body=b"0\r\n" + near(n) + b"\r\n"), "changed", size=6_000),
     # Services
     Case("response: connection, commas", lambda n: answers(field("Connection", b"zz" + b"," * (n - 2000)) + lines(2000, most=240))),
