@@ -60,9 +60,9 @@ extension UpstreamConnections {
 
     /// The exchange is over and has sent nothing on the connection, which is kept as it was: to the service it has been idle all the time.
     func putBack(_ connection: UpstreamRef) {
-        let (since, wasIdle) = (connection.pointee.idleSince, connection.pointee.isReused)
+        let since = connection.pointee.idleSince
         release(connection, isReusable: true)
-        guard wasIdle, connection.pointee.state == .idle else { return }
+        guard connection.pointee.state == .idle else { return }
         connection.pointee.idleSince = since
         turn.limit(connection, to: idleTimeout - min(idleTimeout - 1, idleTime(connection)))
     }

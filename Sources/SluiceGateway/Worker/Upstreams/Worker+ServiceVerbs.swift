@@ -44,11 +44,12 @@ extension Worker {
         turn.enqueue(upstream)
     }
 
-    /// The exchange needs the service no longer. Of one that was asked, what it may still say cannot be told from a next response; one that was
-    /// sent nothing can serve another exchange, so that no request which fails in front of it costs a connection.
+    /// The exchange needs the service no longer. Of one that was asked, what it may still say cannot be told from a next response; a kept one
+    /// that was sent nothing goes back, so that no request which fails in front of it costs it. A new one ends: whoever had it from the pool could
+    /// not tell its end from a fault.
     func dropService(_ block: ExchangeRef) {
         guard let upstream = block.pointee.run.upstream else { return }
-        if upstream.pointee.state == .active, !block.pointee.run.isRequestSent {
+        if upstream.pointee.state == .active, upstream.pointee.isReused, !block.pointee.run.isRequestSent {
             upstreams.putBack(upstream)
         } else {
             upstreams.close(upstream)
