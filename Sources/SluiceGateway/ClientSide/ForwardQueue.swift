@@ -6,32 +6,46 @@
 /// 0.96 with HMAC, 0.97 without a policy.
 ///
 /// Room is fixed: who finds it full sends on what waits. So no request waits for more than the decisions about `capacity` others.
-struct ForwardQueue {
+struct ForwardQueue: BitwiseCopyable {
     /// More in one go won nothing further (16 and 32 differ by less than the machine's noise), fewer won less.
     static let capacity = 16
 
-    private let entries = UnsafeMutablePointer<WaitingExchange>.allocate(capacity: capacity)
-    private var first = 0
-    private var count = 0
+    private struct Span {
+        var first = 0
+        var count = 0
+    }
 
-    var isEmpty: Bool { count == 0 }
-    var isFull: Bool { count == Self.capacity }
+    private let entries = UnsafeMutablePointer<WaitingExchange>.allocate(capacity: capacity)
+    private let span: UnsafeMutablePointer<Span>
+
+    /// An empty queue. A handle: copies of it are the same queue.
+    init() {
+        span = .allocate(capacity: 1)
+        span.initialize(to: Span())
+    }
+
+    @inline(__always)
+    var isEmpty: Bool { span.pointee.count == 0 }
+    var isFull: Bool { span.pointee.count == Self.capacity }
 
     /// There must be room; else the first entry would be lost.
-    mutating func append(_ exchange: WaitingExchange) {
+    func append(_ exchange: WaitingExchange) {
         assert(!isFull)
-        (entries + (first &+ count) % Self.capacity).initialize(to: exchange)
-        count &+= 1
+        (entries + (span.pointee.first &+ span.pointee.count) % Self.capacity).initialize(to: exchange)
+        span.pointee.count &+= 1
     }
 
     /// The exchange that has waited longest.
-    mutating func next() -> WaitingExchange? {
-        guard count > 0 else { return nil }
-        let exchange = entries[first]
-        first = (first &+ 1) % Self.capacity
-        count &-= 1
+    func next() -> WaitingExchange? {
+        guard span.pointee.count > 0 else { return nil }
+        let exchange = entries[span.pointee.first]
+        span.pointee.first = (span.pointee.first &+ 1) % Self.capacity
+        span.pointee.count &-= 1
         return exchange
     }
 
-    func deallocate() { entries.deallocate() }
+    func deallocate() {
+        entries.deallocate()
+        span.deallocate()
+    }
 }

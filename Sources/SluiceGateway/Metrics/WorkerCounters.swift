@@ -6,10 +6,7 @@ final class WorkerCounters {
     /// Counts of connections and bytes, by pointer for those who count them.
     let trafficPlace: UnsafeMutablePointer<TrafficCounts>
 
-    var traffic: TrafficCounts {
-        @inline(__always) get { trafficPlace.pointee }
-        @inline(__always) _modify { yield &trafficPlace.pointee }
-    }
+    var traffic: TrafficCounts { trafficPlace.pointee }
 
     /// Exchanges of one endpoint by the class of their status.
     struct StatusCounts: BitwiseCopyable {

@@ -38,7 +38,7 @@ final class Worker {
     let origins: UnsafeMutablePointer<OriginTable>
     let clients: ClientConnections
     let upstreams: UpstreamConnections
-    var forwards = ForwardQueue()
+    let forwards = ForwardQueue()
     let bounds: ConnectionBounds
     var keySetWaiters = KeySetWaiters()
     var allowanceWaiters = AllowanceWaiters()
@@ -48,6 +48,8 @@ final class Worker {
     var leaseCount = 0
     var listeners: [Listener] = []
     let counters: WorkerCounters
+    /// Its counts of connections and bytes.
+    let traffic: UnsafeMutablePointer<TrafficCounts>
     let accessLog: AccessLogBuffer?
 
     /// Where upstream bytes arrive; heads are written into the room in front.
@@ -92,6 +94,7 @@ final class Worker {
         let outputBytes = max(Limits.outputBytes, layout.blockBytes + Limits.storageBytes)
         outputs.initialize(to: BlockPool(blockBytes: outputBytes, retained: Limits.blocksRetained))
         counters = WorkerCounters()
+        traffic = counters.trafficPlace
         snapshots = .allocate(capacity: 1)
         snapshots.initialize(to: WorkerSnapshots())
         origins = .allocate(capacity: 1)
@@ -116,12 +119,12 @@ final class Worker {
         requestHeads = UpstreamRequestHeads(unwrittenFields: limits.unwrittenFields, ids: RequestIDs())
         responseHeads = ClientResponseHeads(limits, context)
         turn = Turn(context: context, clock: clock)
-        clients = ClientConnections(turn: turn, outputs: outputs, traffic: counters.trafficPlace, limits: limits)
+        clients = ClientConnections(turn: turn, outputs: outputs, traffic: traffic, limits: limits)
         requests = HTTP1Requests(
-            clients: clients, turn: turn, blocks: blocks, layout: layout, context: context, traffic: counters.trafficPlace,
+            clients: clients, turn: turn, blocks: blocks, layout: layout, context: context, traffic: traffic,
             headTimeout: limits.headTimeout, refusesUnusualFields: limits.refusesUnusualFields)
         upstreams = UpstreamConnections(
-            loop: loop, callback: upstreamCallback, turn: turn, outputs: outputs, origins: origins, traffic: counters.trafficPlace, limits: limits)
+            loop: loop, callback: upstreamCallback, turn: turn, outputs: outputs, origins: origins, traffic: traffic, limits: limits)
         upstreams.belong(to: Unmanaged.passUnretained(self).toOpaque())
     }
 
@@ -173,9 +176,9 @@ final class Worker {
     @inline(__always)
     func runTurn(polling: Bool = false) {
         loop.turn(polling: polling || !turn.isEmpty)
-        sendOn()
+        if !forwards.isEmpty { sendOn() }
         workOffQueue()
-        sendOn()
+        if !forwards.isEmpty { sendOn() }
         turn.end()
     }
 

@@ -55,7 +55,7 @@ struct ForwardQueueTests {
     @Test("the queue gives back what it took in that order, also after its places have been used many times, and says when it is full")
     func order() throws {
         let benches = try (0..<ForwardQueue.capacity).map { _ in try Bench() }
-        var queue = ForwardQueue()
+        let queue = ForwardQueue()
         defer { queue.deallocate() }
         #expect(queue.isEmpty)
         #expect(queue.next() == nil)
@@ -74,7 +74,7 @@ struct ForwardQueueTests {
     @Test("what is taken makes room while the rest waits")
     func partly() throws {
         let bench = try Bench()
-        var queue = ForwardQueue()
+        let queue = ForwardQueue()
         defer { queue.deallocate() }
         for _ in 0..<ForwardQueue.capacity { queue.append(WaitingExchange(bench.block)) }
         #expect(queue.next() != nil)

@@ -100,7 +100,7 @@ extension Worker {
             case .bytes(let descriptor):
                 accepted += 1
                 guard bounds.admits(address.ip) else {
-                    counters.traffic.connectionsRefused &+= 1
+                    traffic.pointee.connectionsRefused &+= 1
                     leave(listener)
                     Socket.resetOnClose(Int32(descriptor))
                     Socket.close(Int32(descriptor))
@@ -148,7 +148,7 @@ extension Worker {
     /// Descriptors are short: what is left of them is for connections to services, for files and for the admin listener, without which
     /// the clients that are here already could not be served.
     private func pauseForDescriptors(_ listener: Listener) {
-        counters.traffic.acceptFailures &+= 1
+        traffic.pointee.acceptFailures &+= 1
         pause(listener)
     }
 
@@ -176,7 +176,7 @@ extension Worker {
         connection.pointee.peer = address.ip
         connection.pointee.acceptedFrom = address.ip
         connection.pointee.peerIsTrusted = listener.trusted.contains(address.ip)
-        counters.traffic.downstreamAccepted &+= 1
+        traffic.pointee.downstreamAccepted &+= 1
         guard connection.event.arm(loop, descriptor: descriptor, owner: connection, callback: clientCallback) else {
             return close(connection)
         }
@@ -242,7 +242,7 @@ extension Worker {
         turn.noteLongWork()
         switch outcome {
         case .bytes:
-            counters.traffic.handshakes &+= 1
+            traffic.pointee.handshakes &+= 1
             connection.pointee.state = .idle
             // Requests may have come with the handshake's last message.
             connection.pointee.socket.mayRead = true
@@ -250,7 +250,7 @@ extension Worker {
             readRequest(connection)
         case .wantRead, .wantWrite: connection.pointee.socket.mayRead = false
         case .closed, .failed:
-            counters.traffic.handshakeFailures &+= 1
+            traffic.pointee.handshakeFailures &+= 1
             abort(connection)
         }
     }

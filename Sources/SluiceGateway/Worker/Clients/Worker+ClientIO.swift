@@ -139,14 +139,14 @@ extension Worker {
     func clientExpired(_ connection: ClientRef) {
         let isTotal = connection.pointee.totalUntil <= turn.now
         if isTotal {
-            counters.traffic.totalTimeouts &+= 1
+            traffic.pointee.totalTimeouts &+= 1
         } else if !connection.pointee.output.isEmpty, clients.hasTaken(connection) {
             return
         }
         switch connection.pointee.state {
         case .free: break
         case .handshaking:
-            counters.traffic.handshakeFailures &+= 1
+            traffic.pointee.handshakeFailures &+= 1
             abort(connection)
         case .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
         case .readingHead: refuse(connection, .requestTimeout)

@@ -6,7 +6,7 @@ extension Worker {
     /// Sends bytes of a response. False if the connection is broken; the caller then resets it.
     @inline(__always)
     func sendToClient(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        counters.traffic.downstreamBytesSent &+= UInt64(count)
+        traffic.pointee.downstreamBytesSent &+= UInt64(count)
         return clients.send(block.pointee.run.client, bytes, count)
     }
 
@@ -81,7 +81,7 @@ extension Worker {
             reads += 1
             switch connection.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
             case .bytes(let count):
-                counters.traffic.downstreamBytesReceived &+= UInt64(count)
+                traffic.pointee.downstreamBytesReceived &+= UInt64(count)
                 // A reset that came with these bytes shows only when it is read for.
                 connection.pointee.socket.mayRead = true
                 noteTunnelled(block)

@@ -21,7 +21,7 @@ extension Worker {
             let memory = block.pointee.exchange.bytes + block.pointee.inputCount
             switch connection.pointee.socket.receive(into: memory, capacity: room) {
             case .bytes(let count):
-                counters.traffic.downstreamBytesReceived &+= UInt64(count)
+                traffic.pointee.downstreamBytesReceived &+= UInt64(count)
                 block.pointee.inputCount += count
                 guard forwardBody(block) else { return }
                 if block.pointee.run.isReceivingRequest { connection.pointee.socket.mayRead = true }

@@ -22,7 +22,7 @@ extension Worker {
         block.pointee.run.refusalDetail = refusal.detail
         block.pointee.run.status = refusal.row.entry.status
         counters.refused(refusal.row, domain: block.pointee.exchange.domainRow)
-        requestBodies.settle(block)
+        if block.pointee.run.requestBody != .complete { requestBodies.settle(block) }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         responseHeads.write(&writer, block, refusal)
         let headCount = writer.count
@@ -38,7 +38,7 @@ extension Worker {
     /// Answers with a configured response.
     func answer(_ block: ExchangeRef, _ response: UnsafePointer<StoredResponse>) {
         block.pointee.run.status = response.pointee.status
-        requestBodies.settle(block)
+        if block.pointee.run.requestBody != .complete { requestBodies.settle(block) }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         responseHeads.write(&writer, block, response)
         guard !isHead(block) else { return deliver(block, writer) }

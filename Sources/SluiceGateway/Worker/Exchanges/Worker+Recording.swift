@@ -9,7 +9,7 @@ extension Worker {
         guard !run.pointee.isRecorded else { return }
         run.pointee.isRecorded = true
         let now = context.pointee.monotonicNanoseconds
-        if aborted { counters.traffic.aborted &+= 1 }
+        if aborted { traffic.pointee.aborted &+= 1 }
         let upstream: UInt64? = run.pointee.upstreamStartedAt == 0 ? nil
             : (run.pointee.upstreamHeadAt == 0 ? now : run.pointee.upstreamHeadAt) &- run.pointee.upstreamStartedAt
         let duration = now &- run.pointee.startedAt

@@ -44,7 +44,7 @@ extension Worker {
         case .address(let chosen): address = chosen
         case .none: return fail(block, .upstreamUnavailable("no healthy upstream address"))
         case .circuitOpen:
-            counters.traffic.circuitRefusals &+= 1
+            traffic.pointee.circuitRefusals &+= 1
             return fail(block, .upstreamUnavailable("no healthy upstream address"))
         }
         if block.pointee.run.attempts == 1 {
@@ -88,7 +88,7 @@ extension Worker {
 
     /// Counts a failure of the address.
     func noteFailure(_ address: UpstreamAddressRef) {
-        counters.traffic.upstreamFailures &+= 1
+        traffic.pointee.upstreamFailures &+= 1
         address.pointee.noteFailure(at: turn.now, limits)
         if !address.pointee.isRetired { origins.pointee.noteFailure(address.pointee.origin) }
     }
@@ -238,10 +238,10 @@ extension Worker {
         if let origin, !origins.pointee[origin].pointee.retryBudget.takeRetry(
             at: turn.now / 1000, percent: limits.retryPercent, minimum: limits.retriesPerSecondMin)
         {
-            counters.traffic.retriesRefused &+= 1
+            traffic.pointee.retriesRefused &+= 1
             return fail(block, refusal)
         }
-        counters.traffic.upstreamRetries &+= 1
+        traffic.pointee.upstreamRetries &+= 1
         attempt(block, freshOnly: freshOnly)
     }
 

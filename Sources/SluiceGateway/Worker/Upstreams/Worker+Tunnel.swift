@@ -38,7 +38,7 @@ extension Worker {
             reads += 1
             switch upstream.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
             case .bytes(let count):
-                counters.traffic.upstreamBytesReceived &+= UInt64(count)
+                traffic.pointee.upstreamBytesReceived &+= UInt64(count)
                 upstream.pointee.socket.mayRead = true
                 block.pointee.run.responseBodyBytes += UInt64(count)
                 noteTunnelled(block)

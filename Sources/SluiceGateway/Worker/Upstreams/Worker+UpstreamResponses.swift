@@ -23,7 +23,7 @@ extension Worker {
             }
             switch upstream.pointee.socket.receive(into: receiveArea + carried, capacity: Limits.receiveBytes - carried) {
             case .bytes(let count):
-                counters.traffic.upstreamBytesReceived &+= UInt64(count)
+                traffic.pointee.upstreamBytesReceived &+= UInt64(count)
                 if carried > 0, isStillIncomplete(upstream, block, carried, count) {
                     upstream.pointee.socket.mayRead = true
                     continue
