@@ -191,7 +191,9 @@ extension Judge {
     /// Whether a request was signed before the present protection by its secret began.
     private func mayBeUnknown(_ request: SentRequest, _ plan: Plan.HMACPlan, _ version: Simulation.Version) -> Bool {
         var began = version.from
-        for earlier in run.versions.reversed() where earlier.from < version.from {
+        // By place: two configurations may have been in force at one moment, and the first of them may have let the signatures go.
+        let place = run.versions.lastIndex { $0.from == version.from } ?? run.versions.endIndex
+        for earlier in run.versions[..<place].reversed() {
             guard earlier.plan.protects(secret: plan.secret) else { break }
             began = earlier.from
         }
