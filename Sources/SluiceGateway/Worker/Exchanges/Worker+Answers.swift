@@ -32,7 +32,7 @@ extension Worker {
             writer.write(text.bodyEnd)
         }
         block.pointee.run.responseBodyBytes = UInt64(writer.count - headCount)
-        deliver(block, writer)
+        deliver(block, writer, headCount: headCount)
     }
 
     /// Answers with a configured response.
@@ -41,24 +41,25 @@ extension Worker {
         if block.pointee.run.requestBody != .complete { requestBodies.settle(block) }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         responseHeads.write(&writer, block, response)
-        guard !isHead(block) else { return deliver(block, writer) }
+        let headCount = writer.count
+        guard !isHead(block) else { return deliver(block, writer, headCount: headCount) }
         guard response.pointee.body.count <= Limits.composedBodyBytes else {
             block.pointee.run.responseRemaining = UInt64(response.pointee.body.count)
             block.pointee.run.isHeadSent = true
-            guard writer.isComplete, sendToClient(block, writer.start, writer.count) else { return resetClient(block) }
+            guard writer.isComplete, sendHead(block, writer) else { return resetClient(block) }
             return continueStoredBody(block)
         }
         block.pointee.run.responseBodyBytes = UInt64(response.pointee.body.count)
         writer.write(response.pointee.body)
-        deliver(block, writer)
+        deliver(block, writer, headCount: headCount)
     }
 
     private func isHead(_ block: ExchangeRef) -> Bool { block.pointee.exchange.head.method == .head }
 
     /// Sends a whole response that was composed. Its body has room there: `Limits.composedBodyBytes` bounds it.
-    private func deliver(_ block: ExchangeRef, _ writer: HeadWriter) {
+    private func deliver(_ block: ExchangeRef, _ writer: HeadWriter, headCount: Int) {
         block.pointee.run.isHeadSent = true
-        guard writer.isComplete, sendToClient(block, writer.start, writer.count) else { return resetClient(block) }
+        guard writer.isComplete, sendWhole(block, writer, headCount: headCount) else { return resetClient(block) }
         endResponse(block)
     }
 
@@ -81,7 +82,8 @@ extension Worker {
             let count = min(rest.count, Limits.storedPieceBytes)
             block.pointee.run.responseRemaining -= UInt64(count)
             block.pointee.run.responseBodyBytes += UInt64(count)
-            guard sendToClient(block, rest.base, count) else { return resetClient(block) }
+            let isLast = block.pointee.run.responseRemaining == 0
+            guard sendStored(block, rest[..<count], isLast: isLast) else { return resetClient(block) }
         }
         endResponse(block)
     }

@@ -1,63 +1,24 @@
 import SluiceEvent
 import SluiceHTTP
 
-// A response's body and trailers: taken out of the service's framing and put into the client's.
+// A response's body and trailers, taken out of the service's framing. `passContent` puts them into the client's.
 
 extension Worker {
     /// Passes body bytes on, behind the head if one was composed: until what came with it is found to be well framed nothing of it is
     /// sent, so that the client can still get an error. True if the exchange wants more.
     func passBody(
         _ upstream: UpstreamRef, _ block: ExchangeRef,
-        _ start: UnsafeMutablePointer<UInt8>, _ count: Int, head: inout HeadWriter
+        _ start: UnsafeMutablePointer<UInt8>, _ count: Int, head: HeadWriter
     ) -> Bool {
         let piece = takeResponse(upstream, block, start, count)
         guard piece.state != .malformed else { return reject(upstream, block, "malformed chunk") }
-        var first = start
-        var end = start + piece.content
-        block.pointee.run.responseBodyBytes += UInt64(piece.content)
-        if block.pointee.run.responseIsChunked, block.pointee.run.responseFraming != .none {
-            if piece.content > 0 {
-                first -= ChunkedEncoder.writeSizeLine(piece.content, endingAt: first)
-                end = append(ChunkedEncoder.lineEnd, at: end)
-            }
-            if piece.state == .ended, !piece.hasTrailers { end = append(ChunkedEncoder.lastChunk, at: end) }
-        }
-        if head.count > 0 {
-            block.pointee.run.isHeadSent = true
-            first -= head.count
-            first.update(from: head.start, count: head.count)
-        }
-        let length = end - first
-        guard length == 0 || sendToClient(block, first, length) else {
+        guard passContent(block, start, piece, head: head) else {
             resetClient(block)
             return false
-        }
-        if piece.state == .ended, piece.hasTrailers, block.pointee.run.responseIsChunked {
-            guard sendTrailers(block, piece) else {
-                resetClient(block)
-                return false
-            }
         }
         guard piece.state == .ended else { return true }
         responseReceived(upstream, block, hasLeftover: piece.consumed < count)
         return false
-    }
-
-    private func append(_ bytes: ByteView, at end: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
-        end.update(from: bytes.base, count: bytes.count)
-        return end + bytes.count
-    }
-
-    /// What became of some body bytes.
-    struct ResponsePiece {
-        enum State { case more, ended, malformed }
-        /// Bytes of content, at the start of what was given.
-        var content: Int
-        var consumed: Int
-        var state: State
-        var hasTrailers = false
-        var trailerFields: FieldTable?
-        var trailers = ByteView.empty
     }
 
     private func takeResponse(
@@ -115,17 +76,5 @@ extension Worker {
             piece.trailers = ByteView(base: copy, count: length)
             return piece
         }
-    }
-
-    private func sendTrailers(
-        _ block: ExchangeRef, _ piece: ResponsePiece
-    ) -> Bool {
-        guard let fields = piece.trailerFields else { return true }
-        var writer = HeadWriter(receiveArea, capacity: Limits.receiveBytes)
-        writer.write(ChunkedEncoder.lastChunkLine)
-        let policies = ResponsePolicies(block, block.pointee.run.isPreCall ? .preCall : .service)
-        writer.writeTrailers(fields, in: piece.trailers) { policies.isSelective && policies.drops($0, in: piece.trailers) }
-        writer.write("\r\n")
-        return writer.isComplete && sendToClient(block, writer.start, writer.count)
     }
 }

@@ -16,8 +16,7 @@ extension Worker {
         block.pointee.run.isHeadSent = true
         let rest = bytes[head.length...]
         block.pointee.run.responseBodyBytes += UInt64(rest.count)
-        guard sendToClient(block, writer.start, writer.count), rest.isEmpty || sendToClient(block, rest.base, rest.count)
-        else { return resetClient(block) }
+        guard sendHead(block, writer), rest.isEmpty || sendTunnelled(block, rest.base, rest.count) else { return resetClient(block) }
         upstream.pointee.state = .tunnelling
         turn.set(upstream.deadline, at: Deadline.never)
         beginClientTunnel(block)
@@ -42,7 +41,7 @@ extension Worker {
                 upstream.pointee.socket.mayRead = true
                 block.pointee.run.responseBodyBytes += UInt64(count)
                 noteTunnelled(block)
-                guard sendToClient(block, receiveArea, count) else { return endTunnel(block) }
+                guard sendTunnelled(block, receiveArea, count) else { return endTunnel(block) }
             case .wouldBlock: return
             case .ended:
                 upstream.pointee.socket.mayRead = false

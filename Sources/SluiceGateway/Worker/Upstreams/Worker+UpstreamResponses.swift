@@ -13,6 +13,11 @@ extension Worker {
             guard let block = upstream.pointee.exchange else { return upstreams.close(upstream) }
             // The client reads slowly: the rest waits in the upstream's socket.
             guard !upstream.pointee.isHeldBack else { return }
+            let room = clientRoom(block)
+            guard room > 0 else {
+                upstream.pointee.isHeldBack = true
+                return
+            }
             guard reads < Limits.readsPerTurn else { return turn.enqueue(upstream) }
             reads += 1
             // While the kernel copies, which takes longer.
@@ -21,7 +26,7 @@ extension Worker {
             if carried > 0, let memory = upstream.pointee.carry {
                 UnsafeMutableRawPointer(receiveArea).copyMemory(from: memory, byteCount: carried)
             }
-            switch upstream.pointee.socket.receive(into: receiveArea + carried, capacity: Limits.receiveBytes - carried) {
+            switch upstream.pointee.socket.receive(into: receiveArea + carried, capacity: min(room, Limits.receiveBytes - carried)) {
             case .bytes(let count):
                 traffic.pointee.upstreamBytesReceived &+= UInt64(count)
                 if carried > 0, isStillIncomplete(upstream, block, carried, count) {
@@ -57,8 +62,7 @@ extension Worker {
         if block.pointee.run.upstreamHeadAt != 0 {
             // Progress: the next piece has its own time.
             turn.limit(upstream, to: answerTimeout(block))
-            var writer = HeadWriter(compose, capacity: 0)
-            return passBody(upstream, block, receiveArea, count, head: &writer)
+            return passBody(upstream, block, receiveArea, count, head: HeadWriter(compose, capacity: 0))
         }
         return consumeHead(upstream, block, receiveArea, count)
     }
@@ -124,7 +128,7 @@ extension Worker {
         guard block.pointee.exchange.head.minorVersion == 1, !block.pointee.run.isPreCall else { return true }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         responseHeads.write(&writer, block, .interim, head, bytes)
-        guard writer.isComplete, sendToClient(block, writer.start, writer.count) else {
+        guard writer.isComplete, sendInterim(block, writer) else {
             resetClient(block)
             return false
         }
@@ -163,7 +167,7 @@ extension Worker {
         }
         return passBody(
             upstream, block, receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length,
-            bytes.count - head.length, head: &writer)
+            bytes.count - head.length, head: writer)
     }
 
     // MARK: The end
@@ -189,10 +193,7 @@ extension Worker {
             if let address = upstream.pointee.address { noteFailure(address) }
             return resetClient(block)
         }
-        if block.pointee.run.responseIsChunked {
-            let last = ChunkedEncoder.lastChunk
-            guard sendToClient(block, last.base, last.count) else { return resetClient(block) }
-        }
+        guard endContent(block) else { return resetClient(block) }
         upstreams.release(upstream, isReusable: false)
         endResponse(block)
     }

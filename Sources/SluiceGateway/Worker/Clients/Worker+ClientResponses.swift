@@ -1,0 +1,82 @@
+import SluiceEvent
+import SluiceHTTP
+
+// A response on its way to the client, put into the client's framing: the one place that knows how a client is told where content begins and ends.
+
+extension Worker {
+    /// Sends the head of an interim response (RFC 9110, 15.2). False if the client's side is broken; the caller then resets it.
+    func sendInterim(_ block: ExchangeRef, _ head: HeadWriter) -> Bool { sendToClient(block, head.start, head.count) }
+
+    /// Sends a whole response, its head of `headCount` bytes and the content behind it. False if the client's side is broken.
+    func sendWhole(_ block: ExchangeRef, _ response: HeadWriter, headCount: Int) -> Bool { sendToClient(block, response.start, response.count) }
+
+    /// Sends a head whose content follows by `sendStored` or `sendTunnelled`. False if the client's side is broken.
+    func sendHead(_ block: ExchangeRef, _ head: HeadWriter) -> Bool { sendToClient(block, head.start, head.count) }
+
+    /// Sends content of a configured response. False if the client's side is broken.
+    func sendStored(_ block: ExchangeRef, _ content: ByteView, isLast: Bool) -> Bool { sendToClient(block, content.base, content.count) }
+
+    /// Sends bytes of a tunnel. False if the client's side is broken.
+    func sendTunnelled(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool { sendToClient(block, bytes, count) }
+
+    /// Passes a service's content on, behind the head if one was composed and not sent. False if the client's side is broken; the caller
+    /// then resets it.
+    ///
+    /// - Parameters:
+    ///   - start: where the content stands. Before it there is room for the head and a chunk's size, behind it for the end of a chunk and the last.
+    ///   - head: composed anywhere; empty where the head has gone.
+    @inline(__always)
+    func passContent(_ block: ExchangeRef, _ start: UnsafeMutablePointer<UInt8>, _ piece: ResponsePiece, head: HeadWriter) -> Bool {
+        var first = start
+        var end = start + piece.content
+        block.pointee.run.responseBodyBytes += UInt64(piece.content)
+        if block.pointee.run.responseIsChunked, block.pointee.run.responseFraming != .none {
+            if piece.content > 0 {
+                first -= ChunkedEncoder.writeSizeLine(piece.content, endingAt: first)
+                end = append(ChunkedEncoder.lineEnd, at: end)
+            }
+            if piece.state == .ended, !piece.hasTrailers { end = append(ChunkedEncoder.lastChunk, at: end) }
+        }
+        if head.count > 0 {
+            block.pointee.run.isHeadSent = true
+            first -= head.count
+            first.update(from: head.start, count: head.count)
+        }
+        let length = end - first
+        guard length == 0 || sendToClient(block, first, length) else { return false }
+        guard piece.state == .ended, piece.hasTrailers, block.pointee.run.responseIsChunked else { return true }
+        return sendTrailers(block, piece)
+    }
+
+    private func append(_ bytes: ByteView, at end: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
+        end.update(from: bytes.base, count: bytes.count)
+        return end + bytes.count
+    }
+
+    private func sendTrailers(_ block: ExchangeRef, _ piece: ResponsePiece) -> Bool {
+        guard let fields = piece.trailerFields else { return true }
+        var writer = HeadWriter(receiveArea, capacity: Limits.receiveBytes)
+        writer.write(ChunkedEncoder.lastChunkLine)
+        writeTrailers(&writer, block, piece, fields)
+        return writer.isComplete && sendToClient(block, writer.start, writer.count)
+    }
+
+    /// The trailers that pass, and the empty line.
+    private func writeTrailers(_ writer: inout HeadWriter, _ block: ExchangeRef, _ piece: ResponsePiece, _ fields: FieldTable) {
+        let policies = ResponsePolicies(block, block.pointee.run.isPreCall ? .preCall : .service)
+        writer.writeTrailers(fields, in: piece.trailers) { policies.isSelective && policies.drops($0, in: piece.trailers) }
+        writer.write("\r\n")
+    }
+
+    /// The content has ended, as the end of the service's connection says. False if the client's side is broken.
+    func endContent(_ block: ExchangeRef) -> Bool {
+        guard block.pointee.run.responseIsChunked else { return true }
+        let last = ChunkedEncoder.lastChunk
+        return sendToClient(block, last.base, last.count)
+    }
+
+    /// Bytes of a response, its service's framing included, that the client's side takes at the moment; 0 if the service has to wait until
+    /// `clientHasTakenAll`.
+    @inline(__always)
+    func clientRoom(_ block: ExchangeRef) -> Int { Limits.receiveBytes }
+}
