@@ -77,7 +77,7 @@ package final class TLSClientContext: @unchecked Sendable {
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
     }
 
-    /// Offers `http/1.1` alone (RFC 7301, 3.1), so that no upstream picks HTTP/2.
+    /// Offers `http/1.1` alone (RFC 7301, 3.1), so that no upstream picks HTTP/2: `TLSSession` offers it where it is wanted.
     private static func offerProtocol(_ context: OpaquePointer) throws(CryptoError) {
         let name = TLSProfile.applicationProtocol
         var list = [UInt8(name.utf8CodeUnitCount)]

@@ -22,10 +22,12 @@ package struct TLSSession: BitwiseCopyable {
     }
 
     /// The client's side; resumes the peer's last session if it can. Nil if there is no memory.
-    package init?(_ peer: TLSPeer.Handle, descriptor: Int32) {
+    ///
+    /// - Parameter offersHTTP2: `h2` before `http/1.1`: `isHTTP2` says what the server has chosen. Without it only the latter is offered.
+    package init?(_ peer: TLSPeer.Handle, descriptor: Int32, offersHTTP2: Bool = false) {
         let state = peer.state.pointee
         guard let session = Self.make(state.context, descriptor) else { return nil }
-        guard Self.name(state, session), SSL_set_ex_data(session, TLSPeer.exDataIndex, peer.state) == 1 else {
+        guard Self.name(state, session), !offersHTTP2 || Self.offerHTTP2(session), SSL_set_ex_data(session, TLSPeer.exDataIndex, peer.state) == 1 else {
             SSL_free(session)
             ErrorQueue.clear()
             return nil
@@ -55,6 +57,12 @@ package struct TLSSession: BitwiseCopyable {
         // The subject's common name is no host's (RFC 9525, 2): only what stands among the alternative names counts.
         SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         return SSL_set1_host(session, state.name) == 1
+    }
+
+    private static func offerHTTP2(_ session: OpaquePointer) -> Bool {
+        let list: StaticString = "\u{2}h2\u{8}http/1.1"
+        // This one call answers 0 on success.
+        return SSL_set_alpn_protos(session, list.utf8Start, UInt32(list.utf8CodeUnitCount)) == 0
     }
 
     /// Begins or continues the handshake; `.bytes(0)` when it is complete.
@@ -156,6 +164,14 @@ package struct TLSSession: BitwiseCopyable {
         var count: UInt32 = 0
         SSL_get0_alpn_selected(session, &name, &count)
         return count > 0
+    }
+
+    /// Whether ALPN has settled on `h2`.
+    package var isHTTP2: Bool {
+        var name: UnsafePointer<UInt8>?
+        var count: UInt32 = 0
+        SSL_get0_alpn_selected(session, &name, &count)
+        return count == 2 && name?[0] == UInt8(ascii: "h") && name?[1] == UInt8(ascii: "2")
     }
 
     /// After `.failed` on the client's side: whether it was the peer's certificate that was refused.

@@ -110,6 +110,17 @@ struct TLSHandshakeTests {
         #expect(!pair.client.isResumed)
     }
 
+    @Test("HTTP/2 is offered only by a session that is told so, and a server that speaks none of it chooses HTTP/1.1")
+    func offers() throws {
+        let authority = try Authority()
+        let server = try TLSServerContext([authority.issue("a", ["DNS:a.example"])], now: Self.now)
+        let peer = try TLSPeer(TLSClientContext(authorityFile: authority.file), name: "a.example")
+        let pair = try TLSPair(server, peer, offersHTTP2: true)
+        #expect(pair.shake())
+        #expect(!pair.client.isHTTP2)
+        #expect(pair.client.hasNegotiatedProtocol)
+    }
+
     @Test("verification: a name that the certificate lacks, and an authority that is not trusted, are told apart")
     func verification() throws {
         let authority = try Authority()

@@ -40,10 +40,10 @@ final class TLSPair {
     private(set) var clientResult = TLSResult.wantRead
     private(set) var clientReason: String?
 
-    init(_ serverContext: TLSServerContext, _ peer: TLSPeer, sendBuffer: Int32? = nil) throws {
+    init(_ serverContext: TLSServerContext, _ peer: TLSPeer, sendBuffer: Int32? = nil, offersHTTP2: Bool = false) throws {
         sockets = try SocketPair(sendBuffer: sendBuffer)
         server = try #require(TLSSession(serverContext.handle, descriptor: sockets.server))
-        client = try #require(TLSSession(peer.handle, descriptor: sockets.client))
+        client = try #require(TLSSession(peer.handle, descriptor: sockets.client, offersHTTP2: offersHTTP2))
     }
 
     deinit {

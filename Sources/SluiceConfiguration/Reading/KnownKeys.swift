@@ -13,7 +13,7 @@ enum KnownKeys {
         ("into a listener", ["address", "tls", "proxyProtocol", "maxConnections", "trustedProxies"]),
         ("into a project", ["ceiling"]),
         ("into a domain", [
-            "key", "hosts", "project", "upstream", "upstreamTimeoutMs", "upstreamTls", "encodedSlashes", "ambiguousPaths", "endpoints",
+            "key", "hosts", "project", "upstream", "upstreamTimeoutMs", "upstreamTls", "http2", "encodedSlashes", "ambiguousPaths", "endpoints",
         ]),
         ("under the `policies` of a domain", ["ipAcl", "maintenance", "cors", "hmac", "jwt", "usageQuota"]),
         ("into an endpoint", ["path", "methods"]),

@@ -143,14 +143,24 @@ extension GatewayConfiguration {
     }
 
     private static func readUpstreams(_ reader: MappingReader) -> [Located<UpstreamURL>] {
-        (reader.strings("upstream", allowSingle: true)?.value ?? []).compactMap { text in
+        let offersHTTP2 = reader.bool("http2")?.value ?? false
+        return (reader.strings("upstream", allowSingle: true)?.value ?? []).compactMap { text in
             do throws(UpstreamURL.Malformed) {
-                let url = try UpstreamURL(text.value)
+                var url = try UpstreamURL(text.value)
                 guard url.query == nil else {
                     reader.problems.add(at: text, found: "a URL with a query", allowed: "a URL without one: requests bring their own")
                     return nil
                 }
-                return text.map { _ in url }
+                if offersHTTP2 {
+                    guard url.isSecure || url.versions == .http2 else {
+                        reader.problems.add(
+                            at: text, found: "an http:// URL with `http2: true`, which is agreed on in TLS",
+                            allowed: "https://, or h2c:// for a service that speaks HTTP/2 without TLS")
+                        return nil
+                    }
+                    if url.isSecure { url.versions = .negotiated }
+                }
+                return text.map { [url] _ in url }
             } catch {
                 reader.problems.add(at: text, found: Quoting.quotedURL(text.value), allowed: error.allowed)
                 return nil

@@ -56,7 +56,7 @@ extension Explainer {
         explanation.message = Self.lines(of: ByteView(base: writer.start, count: writer.count))
         let exchange = block.pointee.exchange
         let origin = origins.first { $0.number == target.pointee.origin }
-        let place = origin.map { "\($0.url.isSecure ? "https" : "http")://\($0.url.authority)" } ?? ""
+        let place = origin.map { "\($0.url.scheme)://\($0.url.authority)" } ?? ""
         let path = Self.target(exchange.upstreamPath, exchange.upstreamQuery)
         explanation.verdict = "proxy \(exchange.method.string) \(place)\(target.pointee.basePath.string)\(path)"
         explanation.passes = true

@@ -169,7 +169,7 @@ package final class Explainer {
             guard case .preCall(let preCall) = step else { return "suspend: waits for a key set" }
             let line = Self.lines(of: preCall.pointee.requestHead).first?.split(separator: " ") ?? []
             let origin = origins.first { $0.number == preCall.pointee.origin }
-            let place = origin.map { "\($0.url.isSecure ? "https" : "http")://\($0.url.authority)" } ?? ""
+            let place = origin.map { "\($0.url.scheme)://\($0.url.authority)" } ?? ""
             return "suspend: would call \(line.first ?? "") \(place)\(line.dropFirst().first ?? ""); the walk goes on as if it answered \(preCall.pointee.allow[0])"
         case .proceed:
             guard case .rewrite = step else { return "proceed" }

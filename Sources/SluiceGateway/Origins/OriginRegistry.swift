@@ -2,7 +2,7 @@ import SluiceConfiguration
 import SluiceCrypto
 import Synchronization
 
-/// Where requests can be sent: scheme, host and port, and how the certificate of an `https` one is checked.
+/// Where requests can be sent: scheme, host and port, which HTTP is spoken there, and how the certificate of an `https` one is checked.
 final class Origin: Sendable {
     /// How the certificate is checked.
     struct Trust: Hashable, Sendable {
@@ -40,6 +40,7 @@ final class OriginRegistry: Sendable {
     private struct Key: Hashable {
         var host: String
         var port: UInt16
+        var versions: UpstreamURL.Versions
         /// Nil for plain HTTP.
         var verification: Verification?
     }
@@ -134,7 +135,7 @@ final class OriginRegistry: Sendable {
     func number(of url: UpstreamURL, trust: Origin.Trust, isNew: (Int) -> Bool = { _ in true }) throws(CryptoError) -> Int {
         let authorities = url.isSecure ? try Self.authorities(trust) : nil
         let verification = url.isSecure ? Verification(trust: trust, authorities: authorities?.fingerprint) : nil
-        let key = Key(host: url.host, port: url.port, verification: verification)
+        let key = Key(host: url.host, port: url.port, versions: url.versions, verification: verification)
         if let known = table.withLock({ $0.held(key, isNew) }) { return known }
         let tls = try verification.map { verification throws(CryptoError) in try context(verification, authorities) }
         return table.withLock { table in

@@ -1,12 +1,25 @@
 import SluiceHTTP
 
-/// The absolute `http` or `https` URL of a service (RFC 9110, 4.2): where it is, and the path that requests begin with.
+/// The absolute `http` or `https` URL of a service (RFC 9110, 4.2): where it is, and the path that requests begin with. `h2c` is `http` for services that
+/// are known to speak HTTP/2 (RFC 9113, 3.3).
 ///
 /// User information and a fragment are refused: the first would be a secret in the wrong place, the second is never sent.
 /// Nothing is repaired silently but the case of scheme and host.
 struct UpstreamURL: Equatable, Hashable, Sendable {
+    /// Which versions of HTTP a connection may speak.
+    enum Versions: UInt8, Sendable {
+        /// HTTP/1.1 alone.
+        case http1
+        /// What the service chooses of HTTP/2 and HTTP/1.1 in the handshake of TLS (RFC 7301).
+        case negotiated
+        /// HTTP/2 alone, by prior knowledge.
+        case http2
+    }
+
     /// `https`.
     let isSecure: Bool
+    /// What the scheme says; whoever configures an `https` URL may add HTTP/2.
+    var versions: Versions
     /// A name or an IPv4 address in lower case, or an IPv6 address without its brackets.
     let host: String
     /// The host as an address; nil for a name, which has to be resolved.
@@ -29,11 +42,12 @@ struct UpstreamURL: Equatable, Hashable, Sendable {
             throw Malformed(allowed: "a URL of visible ASCII, without a fragment or a backslash")
         }
         let lower = text.asciiLowercased
-        guard lower.hasPrefix("http://") || lower.hasPrefix("https://") else {
-            throw Malformed(allowed: "a URL that begins with http:// or https://")
+        guard let scheme = ["http", "https", "h2c"].first(where: { lower.hasPrefix("\($0)://") }) else {
+            throw Malformed(allowed: "a URL that begins with http://, https:// or h2c://")
         }
-        isSecure = lower.hasPrefix("https://")
-        let rest = text.dropFirst(isSecure ? 8 : 7)
+        isSecure = scheme == "https"
+        versions = scheme == "h2c" ? .http2 : .http1
+        let rest = text.dropFirst(scheme.utf8.count + 3)
         let authority = rest.prefix { $0 != "/" && $0 != "?" }
         (host, address, port) = try Self.parse(authority: String(authority).asciiLowercased, isSecure: isSecure)
         let target = rest.dropFirst(authority.count).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -46,6 +60,9 @@ struct UpstreamURL: Equatable, Hashable, Sendable {
             throw Malformed(allowed: "a query in which each percent sign is followed by two hexadecimal digits")
         }
     }
+
+    /// As an operator writes it.
+    var scheme: String { versions == .http2 ? "h2c" : isSecure ? "https" : "http" }
 
     /// The value of Host: the host, brackets included, and the port unless it is the scheme's own.
     var authority: String {

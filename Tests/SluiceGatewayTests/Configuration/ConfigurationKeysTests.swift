@@ -51,6 +51,26 @@ struct ConfigurationKeysTests {
         #expect(found.contains { $0.contains("set.Cookie: found text that is none, allowed a field value") }, "\(found)")
     }
 
+    @Test("http2: offered where there is TLS; a URL without it says by its scheme whether it is spoken", arguments: [
+        ("upstream: http://a", "http2: true", "an http:// URL with `http2: true`, which is agreed on in TLS"),
+        ("upstream: [https://a, http://b]", "http2: true", "an http:// URL with `http2: true`, which is agreed on in TLS"),
+        ("upstream: [https://a, h2c://b]", "http2: true", nil), ("upstream: h2c://a", "http2: false", nil), ("upstream: http://a", "http2: false", nil),
+        ("upstream: https://a", "http2: 1", "the integer 1"), ("upstream: h2://a", "http2: true", "\"h2://a\""),
+    ])
+    func http2(upstream: String, key: String, found: String?) throws {
+        let problems = try problems("domains: [{key: a, \(upstream), \(key), endpoints: [{path: /}]}]")
+        #expect(problems.map(\.found) == (found.map { [$0] } ?? []))
+    }
+
+    @Test("http2: what each URL of the list may speak")
+    func versions() throws {
+        let problems = Problems(file: "sluice.yaml", environment: [:])
+        let tree = try #require(ConfigurationNode.load(
+            text: "domains: [{key: a, upstream: [https://a, h2c://b], http2: true}, {key: b, upstream: [https://a, h2c://b, http://c]}]", problems: problems))
+        let configuration = GatewayConfiguration.read(tree, problems: problems)
+        #expect(configuration.domains.map { $0.upstreams.map(\.value.versions) } == [[.negotiated, .http2], [.http1, .http2, .http1]])
+    }
+
     @Test("cacheKey: a field that bears a claim is not sent to a pre-call API, so it tells no questions apart", arguments: [
         ("X-User", true), ("x-user", true), ("x_user", true), ("X-Users", false),
     ])

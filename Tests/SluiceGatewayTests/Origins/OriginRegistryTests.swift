@@ -20,6 +20,17 @@ struct OriginRegistryTests {
         #expect(try registry.number(of: url("http://a.test/"), trust: .init(verifies: false)) == others[2])
     }
 
+    @Test("a service that may speak HTTP/2 is another origin, whose connections nobody gets who is to speak HTTP/1.1")
+    func versions() throws {
+        let registry = OriginRegistry()
+        var negotiated = try url("https://a.test/")
+        negotiated.versions = .negotiated
+        let all = try [url("https://a.test/"), negotiated, url("http://a.test/"), url("h2c://a.test/")].map { try registry.number(of: $0, trust: .init()) }
+        #expect(Set(all).count == 4)
+        // What verifies the certificate is the same.
+        #expect(registry.contextCount == 1)
+    }
+
     @Test("origins that are verified in the same way share what that takes: a thousand of them are not a thousand copies of the authorities")
     func contexts() throws {
         let registry = OriginRegistry()

@@ -7,6 +7,7 @@ import Testing
 struct UpstreamURLTests {
     struct Expected: Sendable {
         var isSecure = false
+        var isHTTP2 = false
         var host: String
         var port: UInt16 = 80
         var path = ""
@@ -30,11 +31,15 @@ struct UpstreamURLTests {
         ("http://a?q", Expected(host: "a", query: "q", authority: "a", target: "/?q")),
         ("http://a/b?", Expected(host: "a", path: "/b", query: "", authority: "a", target: "/b?")),
         ("http://a/b?c?d/e%20", Expected(host: "a", path: "/b", query: "c?d/e%20", authority: "a", target: "/b?c?d/e%20")),
+        ("h2c://a", Expected(isHTTP2: true, host: "a", authority: "a")),
+        ("H2C://A:8080/b", Expected(isHTTP2: true, host: "a", port: 8080, path: "/b", authority: "a:8080", target: "/b")),
+        ("h2c://a:443", Expected(isHTTP2: true, host: "a", port: 443, authority: "a:443")),
         ("http://my_service.default.svc.", Expected(host: "my_service.default.svc.", authority: "my_service.default.svc.")),
     ])
     func parts(text: String, expected: Expected) throws {
         let url = try UpstreamURL(text)
         #expect(url.isSecure == expected.isSecure && url.port == expected.port)
+        #expect(url.versions == (expected.isHTTP2 ? .http2 : .http1))
         #expect(url.host == expected.host)
         #expect(url.path == expected.path)
         #expect(url.query == expected.query)
@@ -50,7 +55,7 @@ struct UpstreamURLTests {
     }
 
     @Test("anything else is refused with what would be right", arguments: [
-        ("", "begins with http"), ("a", "begins with http"), ("//a", "begins with http"), ("ftp://a", "begins with http"),
+        ("", "begins with http"), ("a", "begins with http"), ("//a", "begins with http"), ("ftp://a", "begins with http"), ("h2://a", "begins with http"), ("h2c:/a", "begins with http"), ("h2c://", "a host"),
         ("http:/a", "begins with http"), ("http://", "a host"), ("http:///a", "a host"), ("http://:80", "a host"), ("http://?a", "a host"),
         ("http://u@a", "user information"), ("http://u:p@a/", "user information"), ("http://a#f", "fragment"), ("http://a/#", "fragment"),
         ("http://a b", "visible ASCII"), ("http://a/\\b", "backslash"), ("http://ä", "visible ASCII"), ("http://a/\u{7F}", "visible ASCII"),

@@ -256,7 +256,7 @@ struct PreCallTests {
         #expect(policy.configuration == nil)
         #expect(policy.complaints == [
             #"1:9: method: found the text "HEAD", allowed GET, POST, PUT, PATCH, DELETE or OPTIONS"#,
-            #"2:6: url: found "ftp://a", allowed a URL that begins with http:// or https://"#,
+            #"2:6: url: found "ftp://a", allowed a URL that begins with http://, https:// or h2c://"#,
             "3:15: cacheSeconds: found the integer 86401, allowed an integer from 0 to 86400 (seconds)",
             "4:12: timeoutMs: found the integer 0, allowed an integer from 1 to 600000 (milliseconds)",
             #"5:12: cacheKey[0]: found "a b", allowed the name of a field that is forwarded"#,

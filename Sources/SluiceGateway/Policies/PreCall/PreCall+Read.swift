@@ -6,7 +6,7 @@ extension PreCall {
         let before = problems.count
         guard let reader = MappingReader(node, problems) else { return nil }
         let method = reader.enumeration("method", methods)
-        let url = reader.requiredString("url", allowed: "an absolute http or https URL")
+        let url = reader.requiredString("url", allowed: "an absolute http, https or h2c URL")
         let cacheSeconds = reader.integer("cacheSeconds", in: 0...86400, unit: "seconds")
         let timeout = reader.integer("timeoutMs", in: 1...600_000, unit: "milliseconds")
         let cacheKey = reader.strings("cacheKey")

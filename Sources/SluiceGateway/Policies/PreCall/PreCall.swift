@@ -105,7 +105,7 @@ enum PreCall: Policy {
         let fields = configuration.cacheKey.map { FieldNames($0, into: arena) }
         let url = configuration.url.value
         var hash = SipHash128(key: hashKey)
-        let texts = [configuration.method, url.isSecure ? "https" : "http", url.authority, url.target]
+        let texts = [configuration.method, url.scheme, url.authority, url.target]
             + (configuration.cacheKey.map { ["only"] + $0 } ?? ["all"])
         for text in texts { text.withByteView { hash.add($0) } }
         hash.add(word: UInt64(configuration.cacheSeconds))
