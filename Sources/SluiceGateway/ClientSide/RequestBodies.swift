@@ -104,6 +104,11 @@ struct RequestBodies: BitwiseCopyable {
         writer.writeChunk(piece.content)
         guard piece.isLast else { return }
         writer.write(ChunkedEncoder.lastChunkLine)
+        writeTrailers(&writer, piece, block)
+    }
+
+    /// Writes the trailers of a piece that pass, and the empty line.
+    func writeTrailers(_ writer: inout HeadWriter, _ piece: Piece, _ block: ExchangeRef) {
         if let fields = piece.trailerFields {
             let selection = FieldSelection(block.exchange, isPreCall: false)
             let nominated = block.pointee.exchange.nominatedNames()

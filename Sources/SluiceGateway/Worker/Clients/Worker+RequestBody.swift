@@ -85,9 +85,7 @@ extension Worker {
             return false
         }
         block.pointee.run.isReplayable = false
-        var writer = HeadWriter(compose, capacity: composeCapacity)
-        requestBodies.write(&writer, piece, block)
-        return sendBody(block, writer.start, writer.count)
+        return sendBody(block, piece)
     }
 
     // MARK: A body that nobody wants

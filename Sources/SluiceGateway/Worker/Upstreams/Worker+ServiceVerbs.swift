@@ -1,4 +1,5 @@
 import SluiceEvent
+import SluiceHTTP
 
 // What the client's side and the exchange may ask of the service's side: all that they know of a connection to a service.
 
@@ -12,10 +13,13 @@ extension Worker {
     /// Whether the service has taken all that it was sent: only then is more read from the client.
     func serviceHasRoom(_ block: ExchangeRef) -> Bool { block.pointee.run.upstream?.pointee.output.isEmpty ?? false }
 
-    /// Sends a piece of the request's body. False if the service reads no more; the exchange then waits for what it has answered.
-    func sendBody(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    /// Sends a piece of the request's body, in the framing that the service was told. False if the service reads no more; the exchange then waits
+    /// for what it has answered.
+    func sendBody(_ block: ExchangeRef, _ piece: RequestBodies.Piece) -> Bool {
         guard let upstream = block.pointee.run.upstream else { return false }
-        if count > 0, !upstreams.send(upstream, bytes, count) {
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        requestBodies.write(&writer, piece, block)
+        if writer.count > 0, !upstreams.send(upstream, writer.start, writer.count) {
             upstreams.stopSending(upstream)
             receiveResponse(upstream)
             return false
