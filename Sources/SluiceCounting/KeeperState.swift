@@ -87,6 +87,14 @@ package enum KeeperState {
         package var exchanges: UInt64
         package var failures: UInt64
         package var isAway: Bool
+
+        package init(waits: UInt64 = 0, late: UInt64 = 0, exchanges: UInt64 = 0, failures: UInt64 = 0, isAway: Bool = false) {
+            self.waits = waits
+            self.late = late
+            self.exchanges = exchanges
+            self.failures = failures
+            self.isAway = isAway
+        }
     }
 
     /// What was counted so far. Any thread.

@@ -13,7 +13,7 @@ struct CommandTests {
         "explain --config x GET", "explain --config x GET /a -H nocolon", "explain --config x GET ftp://a/", "explain --config x GET / --client here",
         "sign --config x GET /a", "sign --config x --domain d", "token --config x", "token --config x --domain d --claim nothing",
         "token --config x --domain d --lifetime 0", "token --config x --domain d --private-key /nonexistent", "import", "export --config x",
-        "env nonsense", "env --workers many", "demo --port 0", "demo --port 65536", "demo nonsense", "nonsense",
+        "env nonsense", "env --workers many", "reference nonsense", "demo --port 0", "demo --port 65536", "demo nonsense", "nonsense",
     ])
     func unusableArguments(line: String) throws {
         let result = try run(line.split(separator: " ").map(String.init))
@@ -23,7 +23,7 @@ struct CommandTests {
 
     @Test("every command has a help text and exits 0 with it")
     func help() throws {
-        for name in ["run", "check", "explain", "sign", "token", "import", "export", "quota", "env", "demo"] {
+        for name in ["run", "check", "explain", "sign", "token", "import", "export", "quota", "env", "reference", "demo"] {
             let result = try run([name, "--help"])
             #expect(result.code == 0 && result.output.contains("OVERVIEW"), "\(name): \(result.everything)")
             #expect(try run(["--help"]).output.contains("  \(name) "), "\(name)")

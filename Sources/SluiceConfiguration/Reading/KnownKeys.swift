@@ -1,22 +1,24 @@
 /// Where the keys of a configuration belong, for who has put one at the wrong level.
 enum KnownKeys {
-    /// For example "under the `policies` of a domain"; nil for a key that is none at any of these levels.
+    /// For example "under the `policies` of a domain"; nil for a key that belongs to none of these levels.
     static func place(of key: String) -> String? {
         let places = levels.filter { $0.keys.contains(key) }.map(\.place)
         return places.isEmpty ? nil : Quoting.alternatives(places)
     }
 
-    /// The levels of `Configuration/GatewayConfiguration+Read.swift` in SluiceGateway; `ConfigurationKeysTests` compares them. Not `policies`, which
-    /// stands at two.
-    package static let levels: [(place: String, keys: Set<String>)] = [
-        ("at the top", ["listeners", "trustedProxies", "projects", "domains", "include"]),
-        ("into a listener", ["address", "tls", "proxyProtocol", "maxConnections", "trustedProxies"]),
-        ("into a project", ["ceiling"]),
-        ("into a domain", [
-            "key", "hosts", "project", "upstream", "upstreamTimeoutMs", "upstreamTls", "http2", "encodedSlashes", "ambiguousPaths", "endpoints",
-        ]),
-        ("under the `policies` of a domain", ["ipAcl", "maintenance", "cors", "hmac", "jwt", "usageQuota"]),
-        ("into an endpoint", ["path", "methods"]),
-        ("under the `policies` of an endpoint", ["usageQuota", "preCall", "rewrite", "headers", "mock"]),
+    /// Not `policies`, which stands at two levels, and not `swagger`, which nobody writes by hand.
+    static let levels: [(place: String, keys: Set<String>)] = places.map { place, path in
+        let level = ConfigurationKey.levels.first { $0.path == path }
+        return (place, Set(level?.keys.map(\.name) ?? []).subtracting(["policies", "swagger"]))
+    }
+
+    private static let places = [
+        ("at the top", ""),
+        ("into a listener", "listeners[]"),
+        ("into a project", "projects.NAME"),
+        ("into a domain", "domains[]"),
+        ("under the `policies` of a domain", "domains[].policies"),
+        ("into an endpoint", "domains[].endpoints[]"),
+        ("under the `policies` of an endpoint", "domains[].endpoints[].policies"),
     ]
 }

@@ -24,13 +24,13 @@ package struct MetricsReport: Sendable {
     }
 
     private func writeRequests(_ page: inout MetricsPage) {
-        page.begin("sluice_requests_total", .counter, "Requests, by domain, endpoint and class of the response's status; none: ended without one.")
+        page.begin("sluice_requests_total", .counter, "Requests by domain, endpoint and class of the response's status. The class none counts requests that ended without a response.")
         for case (let counts, let labels?) in zip(totals.endpoints, labels.endpoints) {
             for (index, count) in counts.enumerated() where count > 0 {
                 page.add(count, ["domain": labels.domain, "endpoint": labels.endpoint, "class": index == 0 ? "none" : "\(index)xx"])
             }
         }
-        page.begin("sluice_refusals_total", .counter, "Errors answered by the gateway itself, by domain and reason.")
+        page.begin("sluice_refusals_total", .counter, "Errors that the gateway itself answered, by domain and reason.")
         for case (let counts, let domain?) in zip(totals.refusals, labels.domains) {
             for (index, count) in counts.enumerated() where count > 0 {
                 let refusal = Refusal.Row.allCases[index]
@@ -39,17 +39,16 @@ package struct MetricsReport: Sendable {
                 ])
             }
         }
-        page.begin("sluice_aborted_total", .counter, "Exchanges that ended with a broken connection.")
-        page.add(totals.traffic.aborted)
-        page.counter("sluice_total_timeouts_total", "Exchanges that took longer than SLUICE_TOTAL_TIMEOUT_MS.", totals.traffic.totalTimeouts)
+        page.counter("sluice_aborted_total", "Requests that ended with a broken connection.", totals.traffic.aborted)
+        page.counter("sluice_total_timeouts_total", "Requests that took longer than SLUICE_TOTAL_TIMEOUT_MS.", totals.traffic.totalTimeouts)
     }
 
     private func writeDurations(_ page: inout MetricsPage) {
-        page.begin("sluice_request_duration_seconds", .histogram, "From the last byte of a request's head to the last of its response.")
+        page.begin("sluice_request_duration_seconds", .histogram, "Time from the last byte of a request's head to the last byte of its response.")
         for case (let histogram, let domain?) in zip(totals.durations, labels.domains) {
             page.add(histogram, ["domain": domain])
         }
-        page.begin("sluice_upstream_duration_seconds", .histogram, "From the decision to forward to the head of the upstream's response.")
+        page.begin("sluice_upstream_duration_seconds", .histogram, "Time from the decision to forward to the end of the head of the upstream's response.")
         for case (let histogram, let domain?) in zip(totals.upstreamDurations, labels.domains) {
             page.add(histogram, ["domain": domain])
         }
@@ -58,45 +57,45 @@ package struct MetricsReport: Sendable {
     private func writeConnections(_ page: inout MetricsPage) {
         page.gauge("sluice_connections", "Open client connections.", UInt64(max(0, totals.traffic.downstreamOpen)))
         page.counter("sluice_connections_accepted_total", "Client connections accepted.", totals.traffic.downstreamAccepted)
-        page.counter("sluice_accept_failures_total", "Accepts that failed, for want of descriptors or memory.", totals.traffic.acceptFailures)
+        page.counter("sluice_accept_failures_total", "Connections that could not be accepted because descriptors or memory ran out.", totals.traffic.acceptFailures)
         page.counter(
-            "sluice_connections_refused_total", "Connections closed at once because their address had too many.",
+            "sluice_connections_refused_total", "Connections that were closed at once because their client had too many.",
             totals.traffic.connectionsRefused)
-        page.counter("sluice_tls_handshakes_total", "TLS handshakes completed.", totals.traffic.handshakes)
+        page.counter("sluice_tls_handshakes_total", "TLS handshakes that succeeded.", totals.traffic.handshakes)
         page.counter("sluice_tls_handshake_failures_total", "TLS handshakes that failed.", totals.traffic.handshakeFailures)
         page.counter("sluice_received_bytes_total", "Bytes received from clients.", totals.traffic.downstreamBytesReceived)
         page.counter("sluice_sent_bytes_total", "Bytes sent to clients.", totals.traffic.downstreamBytesSent)
-        page.gauge("sluice_upstream_connections", "Open connections to services.", UInt64(max(0, totals.traffic.upstreamOpen)))
-        page.gauge("sluice_upstream_idle_connections", "Of these, pooled ones.", UInt64(max(0, totals.upstreamIdle)))
-        page.counter("sluice_upstream_connections_opened_total", "Connections opened to services.", totals.traffic.upstreamOpened)
-        page.counter("sluice_upstream_received_bytes_total", "Bytes received from services.", totals.traffic.upstreamBytesReceived)
-        page.counter("sluice_upstream_failures_total", "Failed attempts at services.", totals.traffic.upstreamFailures)
+        page.gauge("sluice_upstream_connections", "Open connections to upstreams.", UInt64(max(0, totals.traffic.upstreamOpen)))
+        page.gauge("sluice_upstream_idle_connections", "Connections to upstreams that are open and unused.", UInt64(max(0, totals.upstreamIdle)))
+        page.counter("sluice_upstream_connections_opened_total", "Connections opened to upstreams.", totals.traffic.upstreamOpened)
+        page.counter("sluice_upstream_received_bytes_total", "Bytes received from upstreams.", totals.traffic.upstreamBytesReceived)
+        page.counter("sluice_upstream_failures_total", "Attempts at upstreams that failed.", totals.traffic.upstreamFailures)
         page.counter("sluice_upstream_retries_total", "Attempts that were repeated.", totals.traffic.upstreamRetries)
         page.counter(
-            "sluice_upstream_retries_refused_total", "Attempts that were not repeated, because the retry budget was spent.",
+            "sluice_upstream_retries_refused_total", "Attempts that were not repeated because the retry budget was used up.",
             totals.traffic.retriesRefused)
         page.counter(
-            "sluice_upstream_circuit_refusals_total", "Attempts refused at once, because the upstream's circuit was open.",
+            "sluice_upstream_circuit_refusals_total", "Attempts that were refused at once because the upstream's circuit was open.",
             totals.traffic.circuitRefusals)
-        page.gauge("sluice_upstream_circuits_open", "Open circuits of addresses, summed over workers.", UInt64(max(0, totals.circuitsOpen)))
-        page.gauge("sluice_upstream_ejected", "Addresses spared after failures, summed over workers.", UInt64(max(0, totals.upstreamEjected)))
-        page.gauge("sluice_exchange_blocks", "Memory blocks held by requests under way.", UInt64(max(0, totals.exchangeBlocks)))
-        page.gauge("sluice_output_blocks", "Memory blocks that wait for slow peers.", UInt64(max(0, totals.outputBlocks)))
+        page.gauge("sluice_upstream_circuits_open", "Open circuits, summed over workers.", UInt64(max(0, totals.circuitsOpen)))
+        page.gauge("sluice_upstream_ejected", "Ejected upstream addresses, summed over workers.", UInt64(max(0, totals.upstreamEjected)))
+        page.gauge("sluice_exchange_blocks", "Memory blocks that requests in progress hold.", UInt64(max(0, totals.exchangeBlocks)))
+        page.gauge("sluice_output_blocks", "Memory blocks with bytes that slow peers have not taken yet.", UInt64(max(0, totals.outputBlocks)))
     }
 
     private func writeCounts(_ page: inout MetricsPage) {
-        page.begin("sluice_ceiling_requests", .gauge, "Requests per second that a project may make.")
+        page.begin("sluice_ceiling_requests", .gauge, "Ceiling of a project: requests per second.")
         for entry in ceilings { page.add(entry.ceiling, ["project": entry.project]) }
-        page.begin("sluice_ceiling_used_requests", .gauge, "Requests that a project made in the last second.")
+        page.begin("sluice_ceiling_used_requests", .gauge, "Requests of a project in the last second.")
         for entry in ceilings { page.add(entry.used, ["project": entry.project]) }
-        page.begin("sluice_quota_used_requests", .gauge, "Requests counted in the present window of a usage quota.")
+        page.begin("sluice_quota_used_requests", .gauge, "Requests counted in the current window of a usage quota.")
         for entry in quotas { page.add(entry.used, ["owner": entry.key.owner, "per_seconds": "\(entry.key.perSeconds)"]) }
         page.counter("sluice_count_store_exchanges_total", "Round trips to the store of counts.", store.exchanges)
         page.counter("sluice_count_store_failures_total", "Round trips to the store of counts that failed.", store.failures)
         page.gauge("sluice_count_store_away", "1 while the store of counts does not answer.", store.isAway ? 1 : 0)
-        page.counter("sluice_allowance_waits_total", "Times that a request waited for allowance to be reserved.", store.waits)
+        page.counter("sluice_allowance_waits_total", "Times that a request waited until allowance was reserved.", store.waits)
         page.counter(
-            "sluice_allowance_late_total", "Requests decided by SLUICE_QUOTA_AWAY, because nothing could be reserved in time.", store.late)
+            "sluice_allowance_late_total", "Requests that SLUICE_QUOTA_AWAY decided because nothing could be reserved in time.", store.late)
     }
 
     private func writeProcess(_ page: inout MetricsPage) {
@@ -104,10 +103,10 @@ package struct MetricsReport: Sendable {
         page.begin("sluice_reloads_total", .counter, "Reloads of the configuration, by outcome.")
         page.add(UInt64(reloads.succeeded), ["outcome": "taken"])
         page.add(UInt64(reloads.failed), ["outcome": "refused"])
-        page.gauge("sluice_configuration_generation", "Number of the snapshot being served.", UInt64(status.generation))
-        page.gauge("sluice_snapshots_held", "Most snapshots that a worker holds at this moment.", UInt64(totals.snapshotsHeld))
+        page.gauge("sluice_configuration_generation", "Number of the configuration that is served; it grows with each reload.", UInt64(status.generation))
+        page.gauge("sluice_snapshots_held", "Configurations in memory: the most that one worker holds.", UInt64(totals.snapshotsHeld))
         page.gauge("sluice_workers", "Worker threads.", UInt64(workers))
-        page.gauge("sluice_ready", "1 if every worker serves the current snapshot, the first key sets have come or were waited for, and none drains.", status.isReady ? 1 : 0)
+        page.gauge("sluice_ready", "1 while /readyz answers 200.", status.isReady ? 1 : 0)
         page.counter("sluice_access_log_dropped_lines_total", "Log lines dropped because the log could not be written.", droppedLines)
         page.counter("sluice_access_log_write_failures_total", "Failed writes of the access log.", logWriteFailures)
     }

@@ -13,21 +13,6 @@ struct ConfigurationKeysTests {
         return problems.all
     }
 
-    @Test("the keys of each level are those that its reader asks for", arguments: zip(KnownKeys.levels, [
-        "zzzz: 1", "listeners: [{zzzz: 1}]", "projects: {p: {zzzz: 1}}", "domains: [{zzzz: 1}]", "domains: [{policies: {zzzz: 1}}]",
-        "domains: [{endpoints: [{zzzz: 1}]}]", "domains: [{endpoints: [{policies: {zzzz: 1}}]}]",
-    ]))
-    func knownKeys(level: (place: String, keys: Set<String>), yaml: String) throws {
-        let problem = try #require(problems(yaml).first { $0.found.hasPrefix("the unknown key \"zzzz\"") })
-        var asked = Set(problem.allowed.replacing(" or ", with: ", ").split(separator: ", ").map(String.init))
-        // `policies` stands at two levels; what a Swagger document brings along is nobody's to write; `include` is gone from the tree by then.
-        asked.subtract(["policies", "swagger"])
-        #expect(asked == level.keys.subtracting(["include"]), "\(level.place)")
-    }
-
-    @Test("there is a configuration for each level")
-    func allLevels() { #expect(KnownKeys.levels.count == 7) }
-
     @Test("a variable's value is shown by no reader, since it may be another one than was meant; nor is a literal one that may be secret")
     func variables() throws {
         let yaml = """

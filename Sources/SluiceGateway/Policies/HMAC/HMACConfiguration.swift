@@ -46,8 +46,8 @@ extension HMAC {
             "replayCapacity", in: Int64(ReplayTable.capacityMin)...Int64(ReplayTable.capacityMax), unit: "signatures")
         reader.finish()
 
-        if let algorithms, algorithms.value.isEmpty {
-            problems.add(at: algorithms, found: "no usable algorithm", allowed: "at least one of HmacSHA256, HmacSHA1")
+        if let algorithms, reader.node("algorithms")?.elements?.isEmpty == true {
+            problems.add(at: algorithms, found: "an empty list", allowed: "at least one of HmacSHA256, HmacSHA1")
         }
         checkRequiredHeaders(required?.value ?? [], problems)
         if let replayProtection, replayProtection.value, clockSkew?.value == 0 {

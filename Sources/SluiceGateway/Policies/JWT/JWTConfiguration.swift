@@ -163,7 +163,7 @@ extension JWT {
             problems.add(at: oneOf, found: "an empty list", allowed: "at least one value")
             return nil
         }
-        let values = (equals.map { [$0] } ?? oneOf?.value ?? []).compactMap { readValue($0, problems) }
+        let values = (equals.map { [$0] } ?? oneOf?.value ?? []).compactMap { reader.scalar($0, isText: false) }.compactMap { readValue($0, problems) }
         return name.map { Condition(name: $0.value, values: values, readsWords: oneOf != nil && words?.value != false) }
     }
 

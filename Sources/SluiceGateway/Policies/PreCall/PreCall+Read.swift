@@ -10,7 +10,7 @@ extension PreCall {
         let cacheSeconds = reader.integer("cacheSeconds", in: 0...86400, unit: "seconds")
         let timeout = reader.integer("timeoutMs", in: 1...600_000, unit: "milliseconds")
         let cacheKey = reader.strings("cacheKey")
-        let allow = reader.list("allow").map { statuses($0, problems) }
+        let allow = reader.list("allow").map { statuses($0, reader) }
         reader.finish()
 
         if let cacheKey { check(cacheKey, problems) }
@@ -35,14 +35,14 @@ extension PreCall {
     }
 
     /// The statuses of final responses that the list names; others are reported.
-    private static func statuses(_ list: Located<[ConfigurationNode]>, _ problems: Problems) -> [UInt16] {
-        if list.value.isEmpty { problems.add(at: list, found: "an empty list", allowed: "at least one status") }
+    private static func statuses(_ list: Located<[ConfigurationNode]>, _ reader: MappingReader) -> [UInt16] {
+        if list.value.isEmpty { reader.problems.add(at: list, found: "an empty list", allowed: "at least one status") }
         var statuses: Set<UInt16> = []
-        for node in list.value {
+        for node in list.value.compactMap({ reader.scalar($0, isText: false) }) {
             if case .integer(let status) = node.content, 200...599 ~= status {
                 statuses.insert(UInt16(status))
             } else {
-                problems.add(at: node, found: node.found, allowed: "a status from 200 to 599")
+                reader.problems.add(at: node, found: node.found, allowed: "a status from 200 to 599")
             }
         }
         return statuses.sorted()

@@ -1,0 +1,59 @@
+@testable import SluiceConfiguration
+
+/// Configurations made from the table of keys.
+enum ConfigurationText {
+    /// A configuration with nothing but these entries in the mapping at `path`, for example `domains[].policies`.
+    static func wrapped(_ entries: String, at path: String) -> String {
+        path.split(separator: ".").reversed().reduce("{\(entries)}") { inner, part in
+            part.hasSuffix("[]") ? "{\(part.dropLast(2)): [\(inner)]}" : "{\(part): \(inner)}"
+        }
+    }
+
+    /// The path of a key as problems name it: of the first element of each list.
+    static func keyPath(_ path: String, _ key: String? = nil) -> String {
+        [path.replacing("[]", with: "[0]"), key ?? ""].filter { !$0.isEmpty }.joined(separator: ".")
+    }
+
+    /// The keys that a mapping must have, with values that a reader takes.
+    static func required(_ level: ConfigurationKey.Level, besides further: [String] = []) -> String {
+        var names = level.keys.filter(\.isRequired).map(\.name) + further
+        for case .exactlyOne(let choice) in level.rules where further.allSatisfy({ !choice.contains($0) }) { names += choice.prefix(1) }
+        return level.keys.filter { names.contains($0.name) }.map { "\($0.name): \(sample($0.form))" }.joined(separator: ", ")
+    }
+
+    /// What must stand beside a key, so that its mapping has no fault but the key's own.
+    static func companions(of key: String, in level: ConfigurationKey.Level) -> String {
+        if key == "endpoints" { return "key: a, upstream: 'https://a'" }
+        if key == "jwksCa" { return "jwks: 'https://a'" }
+        let isChoice = level.rules.contains { if case .exactlyOne(let names) = $0 { names.contains(key) } else { false } }
+        let rules = isChoice ? [] : level.rules
+        let others = ConfigurationKey.Level(path: "", keys: level.keys.filter { $0.name != key }, rules: rules, meaning: "")
+        return required(others, besides: key == "words" ? ["oneOf"] : [])
+    }
+
+    /// Entries with commas between them.
+    static func joined(_ entries: String...) -> String { entries.filter { !$0.isEmpty }.joined(separator: ", ") }
+
+    /// A value that a reader takes.
+    static func sample(_ form: ConfigurationKey.Form) -> String {
+        switch form {
+        case .text(let what):
+            if what.contains("CIDR") { return "10.0.0.0/8" }
+            if what.hasPrefix("URL") || what.contains("`http`") { return "'https://a'" }
+            if what.hasPrefix("origin") { return "'https://a'" }
+            if what.hasPrefix("`ADDRESS") { return "':8080'" }
+            return what.hasPrefix("method") ? "GET" : what.hasPrefix("path pattern") ? "/a" : "a"
+        case .boolean: return "true"
+        case .integer(let range, _): return "\(range.lowerBound)"
+        case .word(let words): return words[0]
+        case .scalar: return "a"
+        case .secret(let what): return what.hasPrefix("private key") ? "'-----BEGIN PRIVATE KEY-----'" : "a"
+        case .nothing: return "null"
+        case .anything: return "a"
+        case .list(let element, _, _): return "[\(sample(element))]"
+        case .mapping(let keys, let rules): return "{\(required(.init(path: "", keys: keys, rules: rules, meaning: "")))}"
+        case .named(_, let value): return "{a: \(sample(value))}"
+        case .either(let forms): return sample(forms[0])
+        }
+    }
+}
