@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "SluiceGateway",
             dependencies: [
-                "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
+                "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluiceHTTP2", "SluicePattern",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),

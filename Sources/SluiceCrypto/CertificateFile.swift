@@ -11,7 +11,7 @@ package enum CertificateFile {
         do {
             let (chain, key) = try source.load()
             defer { EVP_PKEY_free(key) }
-            SSL_CTX_free(try TLSServerContext.make([.init(chain: chain, key: key, names: chain.names)]))
+            SSL_CTX_free(try TLSServerContext.make([.init(chain: chain, key: key, names: chain.names)], http2: false))
             return warnings(chain, now: now)
         } catch {
             // The chain may be wrong in more ways than the one that was met first.

@@ -70,26 +70,32 @@ struct ServerChoice: BitwiseCopyable {
         return SSL_TLSEXT_ERR_OK
     }
 
-    /// Picks `http/1.1` from the list that the client offered. A client whose list lacks it is refused with the alert
-    /// no_application_protocol (RFC 7301, 3.2): it would speak HTTP/2 to us.
+    /// Picks `h2` from the list that the client offered where that is served, else `http/1.1`. A client whose list lacks both is refused with the
+    /// alert no_application_protocol (RFC 7301, 3.2): it would speak something else to us.
     static func chooseProtocol(
-        _ offered: UnsafePointer<UInt8>?, _ count: UInt32, _ chosen: inout UnsafePointer<UInt8>?,
+        _ offered: UnsafePointer<UInt8>?, _ count: UInt32, http2: Bool, _ chosen: inout UnsafePointer<UInt8>?,
         _ chosenCount: inout UInt8
     ) -> Int32 {
         guard let offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
         let offer = ByteView(base: offered, count: Int(count))
+        guard let name = (http2 ? find(TLSProfile.http2, in: offer) : nil) ?? find(TLSProfile.http1, in: offer) else {
+            return SSL_TLSEXT_ERR_ALERT_FATAL
+        }
+        chosen = name.base
+        chosenCount = UInt8(name.count)
+        return SSL_TLSEXT_ERR_OK
+    }
+
+    /// Where the name stands in a list of names with their lengths before them.
+    private static func find(_ wanted: StaticString, in offer: ByteView) -> ByteView? {
         var place = 0
         while place < offer.count {
             let end = place + 1 + Int(offer[place])
             guard end <= offer.count else { break }
             let name = offer[(place + 1)..<end]
-            if name == TLSProfile.applicationProtocol {
-                chosen = name.base
-                chosenCount = UInt8(name.count)
-                return SSL_TLSEXT_ERR_OK
-            }
+            if name == wanted { return name }
             place = end
         }
-        return SSL_TLSEXT_ERR_ALERT_FATAL
+        return nil
     }
 }

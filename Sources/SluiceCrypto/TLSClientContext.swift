@@ -79,7 +79,7 @@ package final class TLSClientContext: @unchecked Sendable {
 
     /// Offers `http/1.1` alone (RFC 7301, 3.1), so that no upstream picks HTTP/2: `TLSSession` offers it where it is wanted.
     private static func offerProtocol(_ context: OpaquePointer) throws(CryptoError) {
-        let name = TLSProfile.applicationProtocol
+        let name = TLSProfile.http1
         var list = [UInt8(name.utf8CodeUnitCount)]
         name.withUTF8Buffer { list.append(contentsOf: $0) }
         // This one call answers 0 on success.

@@ -2,7 +2,9 @@ internal import COpenSSL
 
 /// What holds on both sides of the gateway.
 enum TLSProfile {
-    static let applicationProtocol: StaticString = "http/1.1"
+    // The names of protocols in ALPN (RFC 7301; RFC 9113, 3.2).
+    static let http1: StaticString = "http/1.1"
+    static let http2: StaticString = "h2"
 
     /// TLS 1.2 only with an ephemeral key exchange and authenticated encryption (RFC 9325, 4.2); 128-bit AES
     /// first, because it is the fastest and strong enough.

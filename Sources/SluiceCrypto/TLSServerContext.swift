@@ -25,13 +25,14 @@ package final class TLSServerContext: @unchecked Sendable {
     ///   - sources: at least one.
     ///   - now: seconds since 1970, for `warnings`.
     ///   - previous: the context that this one replaces; sessions that it began can then be resumed.
+    ///   - http2: whether clients that offer HTTP/2 by ALPN (RFC 7301) get it.
     package init(
-        _ sources: [TLSCertificateSource], now: Int64, replacing previous: TLSServerContext? = nil
+        _ sources: [TLSCertificateSource], now: Int64, replacing previous: TLSServerContext? = nil, http2: Bool = false
     ) throws(CryptoError) {
         guard !sources.isEmpty else { throw CryptoError("no certificate is configured") }
         var loaded = Loaded()
         defer { loaded.free() }
-        var contexts = Contexts()
+        var contexts = Contexts(http2: http2)
         do throws(CryptoError) {
             for source in sources { try loaded.add(source) }
             let names = loaded.names
@@ -43,7 +44,7 @@ package final class TLSServerContext: @unchecked Sendable {
             try TicketKeys.install(in: contexts.made.map(\.context), from: previous?.handle.context)
             // Also those whose names others listed before them have taken: what is wrong with them must show.
             for index in sources.indices where !contexts.made.contains(where: { $0.bearers.contains(index) }) {
-                SSL_CTX_free(try Self.make([loaded.certificates[index]]))
+                SSL_CTX_free(try Self.make([loaded.certificates[index]], http2: http2))
             }
             handle = Handle(context: contexts.made[0].context)
             ServerChoice.install(
@@ -100,11 +101,12 @@ package final class TLSServerContext: @unchecked Sendable {
 
     /// A context for each set of certificates that serves some name.
     private struct Contexts {
+        let http2: Bool
         private(set) var made: [(bearers: [Int], context: OpaquePointer)] = []
 
         mutating func context(for bearers: [Int], _ loaded: Loaded) throws(CryptoError) -> OpaquePointer {
             if let known = made.first(where: { $0.bearers == bearers }) { return known.context }
-            let context = try TLSServerContext.make(bearers.map { loaded.certificates[$0] })
+            let context = try TLSServerContext.make(bearers.map { loaded.certificates[$0] }, http2: http2)
             made.append((bearers, context))
             return context
         }
@@ -116,12 +118,12 @@ package final class TLSServerContext: @unchecked Sendable {
     package func renewTicketKey() { TicketKeys.renew(in: handle.context) }
 
     /// A context for certificates of as many kinds. The caller frees it.
-    static func make(_ certificates: [Certificate]) throws(CryptoError) -> OpaquePointer {
+    static func make(_ certificates: [Certificate], http2: Bool) throws(CryptoError) -> OpaquePointer {
         ErrorQueue.clear()
         guard let context = SSL_CTX_new(TLS_server_method()) else { throw .fromQueue("TLS is not available") }
         do throws(CryptoError) {
             try TLSProfile.apply(to: context)
-            try configure(context)
+            try configure(context, http2: http2)
             for certificate in certificates { try install(certificate.chain, certificate.key, in: context) }
         } catch {
             SSL_CTX_free(context)
@@ -130,7 +132,7 @@ package final class TLSServerContext: @unchecked Sendable {
         return context
     }
 
-    private static func configure(_ context: OpaquePointer) throws(CryptoError) {
+    private static func configure(_ context: OpaquePointer, http2: Bool) throws(CryptoError) {
         SSL_CTX_set_options(context, sluice_SSL_OP_SERVER)
         // Between two requests a connection holds no buffers: 34 KB less for each idle client, for 0.2 microseconds
         // an exchange of OpenSSL allocating them anew.
@@ -142,11 +144,20 @@ package final class TLSServerContext: @unchecked Sendable {
         guard SSL_CTX_set_session_id_context(context, scope.utf8Start, UInt32(scope.utf8CodeUnitCount)) == 1 else {
             throw .fromQueue("session id context")
         }
-        SSL_CTX_set_alpn_select_cb(
-            context,
-            { _, chosen, chosenCount, offered, count, _ in
-                ServerChoice.chooseProtocol(offered, count, &chosen!.pointee, &chosenCount!.pointee)
-            }, nil)
+        // A C function captures nothing, so there is one for each choice.
+        if http2 {
+            SSL_CTX_set_alpn_select_cb(
+                context,
+                { _, chosen, chosenCount, offered, count, _ in
+                    ServerChoice.chooseProtocol(offered, count, http2: true, &chosen!.pointee, &chosenCount!.pointee)
+                }, nil)
+        } else {
+            SSL_CTX_set_alpn_select_cb(
+                context,
+                { _, chosen, chosenCount, offered, count, _ in
+                    ServerChoice.chooseProtocol(offered, count, http2: false, &chosen!.pointee, &chosenCount!.pointee)
+                }, nil)
+        }
     }
 
     private static func install(

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import SluiceHTTP
 
 /// One TLS session over a connected, non-blocking socket.
 ///
@@ -158,20 +159,18 @@ package struct TLSSession: BitwiseCopyable {
         }
     }
 
-    /// Whether ALPN has settled on `http/1.1`; false if the peer took no part in it.
-    package var hasNegotiatedProtocol: Bool {
-        var name: UnsafePointer<UInt8>?
-        var count: UInt32 = 0
-        SSL_get0_alpn_selected(session, &name, &count)
-        return count > 0
-    }
+    /// Whether ALPN has settled on a protocol; false if the peer took no part in it.
+    package var hasNegotiatedProtocol: Bool { negotiatedProtocol.count > 0 }
 
-    /// Whether ALPN has settled on `h2`.
-    package var isHTTP2: Bool {
+    /// Whether ALPN has settled on HTTP/2.
+    package var isHTTP2: Bool { negotiatedProtocol == TLSProfile.http2 }
+
+    private var negotiatedProtocol: ByteView {
         var name: UnsafePointer<UInt8>?
         var count: UInt32 = 0
         SSL_get0_alpn_selected(session, &name, &count)
-        return count == 2 && name?[0] == UInt8(ascii: "h") && name?[1] == UInt8(ascii: "2")
+        guard let name else { return .empty }
+        return ByteView(base: name, count: Int(count))
     }
 
     /// After `.failed` on the client's side: whether it was the peer's certificate that was refused.

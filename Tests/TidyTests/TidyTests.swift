@@ -8,7 +8,7 @@ struct TidyTests {
     private let allowed: [String: Set<String>] = [
         "sluice": ["SluiceAdmin", "SluiceRedis", "SluiceStore", "SluiceCounting", "SluiceGateway", "SluiceConfiguration", "SluiceHTTP", "SluiceCrypto", "SluiceEvent", "SluicePattern"],
         "SluiceAdmin": ["SluiceGateway", "SluiceCounting", "SluiceConfiguration", "SluiceHTTP", "SluiceCrypto", "SluiceEvent", "SluicePattern"],
-        "SluiceGateway": ["SluiceConfiguration", "SluiceCounting", "SluiceHTTP", "SluiceCrypto", "SluiceEvent", "SluicePattern"],
+        "SluiceGateway": ["SluiceConfiguration", "SluiceCounting", "SluiceHTTP", "SluiceHTTP2", "SluiceCrypto", "SluiceEvent", "SluicePattern"],
         "SluiceConfiguration": [],
         "SluiceCounting": [],
         "SluiceStore": ["SluiceCounting", "GRDB"],

@@ -109,6 +109,18 @@ package final class MappingReader: Placed {
         return nil
     }
 
+    /// A Boolean, or one word in its place, which is nil.
+    package func flag(_ key: String, or word: String) -> Located<Bool?>? {
+        guard let written = node(key), let node = scalar(written) else { return nil }
+        switch node.content {
+        case .bool(let value): return Located(value, at: node)
+        case .string(word): return Located(nil, at: node)
+        default:
+            wrong(written, node, allowed: "true, false or \(word)")
+            return nil
+        }
+    }
+
     package func requiredBool(_ key: String) -> Located<Bool>? { required(key, bool(key), "true or false") }
 
     /// An integer in `range`, both ends included. `unit` (for example `seconds`) is named in the problem.

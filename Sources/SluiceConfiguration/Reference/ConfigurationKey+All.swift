@@ -22,6 +22,8 @@ extension ConfigurationKey {
             "Certificates. The client's SNI chooses one; a client without SNI gets the first."),
         .init("proxyProtocol", .boolean, .byDefault("false"),
             "Whether each connection begins with a PROXY header, version 1 or 2. A connection without one is closed."),
+        .init("http2", .either([.boolean, .word(["cleartext"])]), .otherwise("`true` with `tls`, else `false`"),
+            "Whether clients may speak HTTP/2. With TLS they choose it by ALPN. Without TLS, `cleartext` serves clients that begin with its preface."),
         .init("maxConnections", .integer(1...10_000_000, unit: "connections"), .otherwise("no limit"),
             "Most connections at once, over all workers. Further connections wait in the kernel's queue."),
         .init("trustedProxies", .list(block), .otherwise("none"), "Further trusted proxies, for this listener only."),

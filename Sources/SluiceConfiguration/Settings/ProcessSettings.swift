@@ -48,6 +48,18 @@ package struct ProcessSettings: Sendable, Equatable {
     package var listenBacklog = 4096
     package var clientClose = ClientClose.finish
 
+    // HTTP/2
+    package var http2StreamsMax = 100
+    package var http2StreamWindow = 65_536
+    package var http2ConnectionWindow = 1_048_576
+    package var http2HeaderTableBytes = 4_096
+    package var http2CrumbsMax = 256
+    package var http2ContinuationsMax = 8
+    package var http2ResetBurst = 500
+    package var http2ResetsPerSecond = 100
+    package var http2GlitchBurst = 1_000
+    package var http2GlitchesPerSecond = 200
+
     // Upstream
     package var upstreamTimeoutMs = 60_000
     package var upstreamConnectTimeoutMs = 5_000

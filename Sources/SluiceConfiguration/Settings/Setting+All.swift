@@ -1,6 +1,6 @@
 extension Setting {
     /// Every variable, in the order in which `sluice env` prints them.
-    package static let all: [Setting] = places + counting + downstream + upstream + policies + logs
+    package static let all: [Setting] = places + counting + downstream + http2 + upstream + policies + logs
 
     private static let timeout = 1...600_000
     private static let milliseconds = "milliseconds"
@@ -73,6 +73,29 @@ extension Setting {
             "most connections that wait to be accepted"),
         Setting("SLUICE_CLIENT_CLOSE", .clientClose(\.clientClose),
             "a client that ends its sending side and waits: it gets its response (finish), or counts as gone and its request ends (abort)"),
+    ]
+
+    private static let http2 = [
+        Setting("SLUICE_HTTP2_MAX_STREAMS", .integer(\.http2StreamsMax, 1...10_000), unit: "streams",
+            "most requests under way on one HTTP/2 connection of a client"),
+        Setting("SLUICE_HTTP2_STREAM_WINDOW", .integer(\.http2StreamWindow, 16_384...1_048_576), unit: bytes,
+            "most of a request's body that a client may send over HTTP/2 before the upstream has taken it"),
+        Setting("SLUICE_HTTP2_CONNECTION_WINDOW", .integer(\.http2ConnectionWindow, 65_535...16_777_216), unit: bytes,
+            "the same for all requests of one connection together"),
+        Setting("SLUICE_HTTP2_HEADER_TABLE_BYTES", .integer(\.http2HeaderTableBytes, 0...65_535), unit: bytes,
+            "largest table of header fields that a client may keep in the gateway (HPACK)"),
+        Setting("SLUICE_HTTP2_MAX_COOKIE_CRUMBS", .integer(\.http2CrumbsMax, 1...10_000), unit: "fields",
+            "most parts into which a client may split the Cookie field"),
+        Setting("SLUICE_HTTP2_MAX_CONTINUATIONS", .integer(\.http2ContinuationsMax, 0...1000), unit: "frames",
+            "most CONTINUATION frames of one head; more end the connection"),
+        Setting("SLUICE_HTTP2_RESET_BURST", .integer(\.http2ResetBurst, 1...1_000_000), unit: "streams",
+            "streams of one connection that may be reset at once before their response ended; more end the connection"),
+        Setting("SLUICE_HTTP2_RESETS_PER_SECOND", .integer(\.http2ResetsPerSecond, 0...1_000_000), unit: "streams per second",
+            "rate at which that burst is granted again"),
+        Setting("SLUICE_HTTP2_GLITCH_BURST", .integer(\.http2GlitchBurst, 1...1_000_000), unit: "frames",
+            "frames of one connection that carry nothing (PING, SETTINGS, PRIORITY, empty DATA and the like) at once; more end the connection"),
+        Setting("SLUICE_HTTP2_GLITCHES_PER_SECOND", .integer(\.http2GlitchesPerSecond, 0...1_000_000), unit: "frames per second",
+            "rate at which that burst is granted again"),
     ]
 
     private static let upstream = [

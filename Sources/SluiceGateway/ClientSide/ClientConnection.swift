@@ -24,7 +24,10 @@ struct ClientConnection {
     var totalUntil = Deadline.never
     /// The worker that it belongs to, for the callback of its event.
     let worker: UnsafeMutableRawPointer
+    /// The exchange at hand; nil between two, and where the connection speaks HTTP/2.
     var block: ExchangeRef?
+    /// Nil where it speaks HTTP/1.
+    var http2: UnsafeMutablePointer<HTTP2Connection>?
     var output = OutputQueue()
     /// The client's end of the connection, by its PROXY header if that is believed.
     var peer = IPAddress(v4: 0)
@@ -49,6 +52,10 @@ enum ClientState: UInt8 {
     case handshaking
     /// A trusted peer's PROXY header is awaited, before TLS and before any request.
     case proxyHeader
+    /// Without TLS: whether it begins as HTTP/2 does is not known yet.
+    case preface
+    /// It speaks HTTP/2: any number of exchanges are under way.
+    case multiplexing
     /// Between two requests: no byte of the next one has come.
     case idle
     /// Some of a request's head has come.
@@ -69,8 +76,6 @@ extension ExchangeRun {
     /// The connection on which the exchange came.
     @inline(__always)
     var client: ClientRef { clientPlace.assumingMemoryBound(to: ClientConnection.self) }
-
-    init(client: ClientRef) { self.init(clientPlace: client) }
 }
 
 extension ClientRef {
@@ -88,6 +93,11 @@ extension Turn {
         guard !connection.pointee.isQueued else { return }
         connection.pointee.isQueued = true
         enqueue(.init(place: connection, generation: connection.pointee.generation, kind: .client))
+    }
+
+    /// What the connection has gathered is sent at the end of the turn.
+    func enqueueSending(_ connection: ClientRef) {
+        enqueueSending(.init(place: connection, generation: connection.pointee.generation, kind: .client))
     }
 
     /// Sets a deadline `milliseconds` from now; 0 means none. It is never later than the request's own.

@@ -123,7 +123,7 @@ struct ClientConnections: BitwiseCopyable {
     }
 
     /// The client has its time to take some of what waits for it.
-    private func awaitTaking(_ connection: ClientRef) {
+    func awaitTaking(_ connection: ClientRef) {
         connection.pointee.output.owed = UInt32(clamping: Socket.unacknowledged(connection.pointee.socket.descriptor))
         turn.limit(connection, to: state.pointee.writeTimeout)
     }

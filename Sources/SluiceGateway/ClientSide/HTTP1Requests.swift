@@ -17,9 +17,7 @@ struct HTTP1Requests: BitwiseCopyable {
 
     let clients: ClientConnections
     let turn: Turn
-    let blocks: UnsafeMutablePointer<BlockPool>
-    let layout: ExchangeBlock.Layout
-    let context: UnsafeMutablePointer<EvaluationContext>
+    let blocks: ExchangeBlocks
     let traffic: UnsafeMutablePointer<TrafficCounts>
     /// Milliseconds for a whole head from its first byte.
     let headTimeout: UInt64
@@ -50,7 +48,7 @@ struct HTTP1Requests: BitwiseCopyable {
         }
         if block.pointee.inputCount == 0 {
             connection.pointee.block = nil
-            blocks.pointee.give(back: UnsafeMutableRawPointer(block))
+            blocks.giveBack(block)
         } else if connection.pointee.state == .idle {
             // The time for a head begins with its first byte and is not extended by further ones.
             connection.pointee.state = .readingHead
@@ -60,26 +58,10 @@ struct HTTP1Requests: BitwiseCopyable {
     }
 
     private func takeBlock(_ connection: ClientRef) -> ExchangeRef? {
-        guard let memory = blocks.pointee.take() else { return nil }
-        let block = memory.assumingMemoryBound(to: ExchangeBlock.self)
-        prepare(block, for: connection)
+        guard let block = blocks.take() else { return nil }
+        blocks.prepare(block, for: connection)
         connection.pointee.block = block
         return block
-    }
-
-    /// Makes the block ready for a request of which nothing has come.
-    func prepare(_ block: ExchangeRef, for connection: ClientRef) {
-        let memory = UnsafeMutableRawPointer(block)
-        let slots = (memory + layout.slotsOffset).assumingMemoryBound(to: FieldSlot.self)
-        block.initialize(to: ExchangeBlock(
-            exchange: Exchange(
-                context: context, bytes: (memory + layout.inputOffset).assumingMemoryBound(to: UInt8.self),
-                head: RequestHead(slots: slots, capacity: layout.slotCapacity), peer: connection.pointee.peer,
-                peerIsTrusted: connection.pointee.peerIsTrusted, isSecure: connection.pointee.isSecure,
-                storage: (memory + layout.storageOffset).assumingMemoryBound(to: UInt8.self),
-                storageCapacity: layout.storageCapacity),
-            run: ExchangeRun(client: connection),
-            snapshot: nil, inputCapacity: layout.inputCapacity, inputCount: 0, inputUsed: 0, inputSearched: 0))
     }
 
     /// Parses what has come. Nil if more is needed.
@@ -91,15 +73,15 @@ struct HTTP1Requests: BitwiseCopyable {
         // Nothing can have become complete without the end of a line, so a client that sends byte by byte does not have its head
         // read again for each. What is wrong shows with the line's end too, but for a CR that something else than LF follows: after
         // such a one no line might ever end.
-        if searched > 0, bytes.count < layout.headBytesMax, !bytes[searched...].contains(UInt8(ascii: "\n")),
+        if searched > 0, bytes.count < blocks.layout.headBytesMax, !bytes[searched...].contains(UInt8(ascii: "\n")),
             !bytes[(searched - 1)...].contains(UInt8(ascii: "\r"))
         {
             return nil
         }
         let slots = block.pointee.exchange.head.fields.slots
-        switch RequestHead.parse(bytes, slots: slots, capacity: layout.slotCapacity, into: &block.pointee.exchange.head) {
+        switch RequestHead.parse(bytes, slots: slots, capacity: blocks.layout.slotCapacity, into: &block.pointee.exchange.head) {
         case .complete:
-            guard block.pointee.exchange.head.length <= layout.headBytesMax else {
+            guard block.pointee.exchange.head.length <= blocks.layout.headBytesMax else {
                 return .refused(.headTooLarge)
             }
             guard !refusesUnusualFields || block.pointee.exchange.head.fields.present & KnownField.unusual.bit == 0 else {
@@ -107,7 +89,7 @@ struct HTTP1Requests: BitwiseCopyable {
             }
             return .head(block)
         case .incomplete:
-            guard bytes.count < layout.headBytesMax else {
+            guard bytes.count < blocks.layout.headBytesMax else {
                 return .refused(.headTooLarge)
             }
             return nil

@@ -14,6 +14,8 @@ final class Listener {
     let number: UInt16
     private(set) var tls: TLSServerContext?
     private(set) var expectsProxyHeader: Bool
+    /// Whether connections that begin with the preface of HTTP/2 speak it; with TLS the handshake says what they speak.
+    private(set) var acceptsPreface: Bool
     private(set) var trusted: TrustedProxies
     /// Its connections on all workers, and how many there may be; 0: no bound.
     let open: ConnectionCount
@@ -40,6 +42,7 @@ final class Listener {
         self.accept = accept
         tls = plan.tls
         expectsProxyHeader = plan.expectsProxyHeader
+        acceptsPreface = plan.acceptsPreface
         trusted = snapshot.trusted[plan.address] ?? snapshot.trustedEverywhere
         open = plan.open
         connectionsMax = plan.connectionsMax
@@ -53,6 +56,7 @@ final class Listener {
     func update(_ plan: ListenerPlan, snapshot: Snapshot) {
         tls = plan.tls
         expectsProxyHeader = plan.expectsProxyHeader
+        acceptsPreface = plan.acceptsPreface
         trusted = snapshot.trusted[plan.address] ?? snapshot.trustedEverywhere
         connectionsMax = plan.connectionsMax
         self.snapshot = snapshot
@@ -102,6 +106,8 @@ struct ListenerPlan: Sendable {
     let tls: TLSServerContext?
     /// Whether every connection begins with a PROXY header.
     let expectsProxyHeader: Bool
+    /// Whether connections may begin with the preface of HTTP/2, without TLS.
+    let acceptsPreface: Bool
     /// Most connections at once; 0: no bound.
     let connectionsMax: Int
     let open: ConnectionCount

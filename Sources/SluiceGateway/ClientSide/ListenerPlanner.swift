@@ -23,7 +23,7 @@ struct ListenerPlanner {
             if let address = socketAddress(settings.listen) {
                 let name = settings.listen.description
                 outcome.plans.append(ListenerPlan(
-                    address: name, socketAddress: address, tls: nil, expectsProxyHeader: false, connectionsMax: 0, open: counts.of(name)))
+                    address: name, socketAddress: address, tls: nil, expectsProxyHeader: false, acceptsPreface: false, connectionsMax: 0, open: counts.of(name)))
             }
             return outcome
         }
@@ -41,7 +41,7 @@ struct ListenerPlanner {
             if !listener.certificates.isEmpty, tls == nil { continue }
             outcome.plans.append(ListenerPlan(
                 address: name, socketAddress: address, tls: tls, expectsProxyHeader: listener.expectsProxyHeader,
-                connectionsMax: listener.connectionsMax, open: counts.of(name)))
+                acceptsPreface: listener.http2 == .byPreface, connectionsMax: listener.connectionsMax, open: counts.of(name)))
         }
         return outcome
     }
@@ -61,7 +61,8 @@ struct ListenerPlanner {
         defer { FilesUnderWay.end(reading) }
         do {
             let context = try TLSServerContext(
-                sources, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), replacing: previous[name])
+                sources, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), replacing: previous[name],
+                http2: listener.http2 == .byALPN)
             outcome.certificates[name] = context
             for (certificate, facts) in zip(listener.certificates, context.certificates) {
                 for warning in facts.warnings {

@@ -55,6 +55,7 @@ struct RequestBodies: BitwiseCopyable {
         }
         let start = block.pointee.exchange.bytes + block.pointee.inputUsed
         let count = block.pointee.inputCount - block.pointee.inputUsed
+        if case .untilClose = block.pointee.run.requestFraming { return takeUntilEnd(block, start, count) }
         guard case .chunked = block.pointee.run.requestFraming else {
             let taken = Int(min(UInt64(count), block.pointee.run.requestRemaining))
             block.pointee.inputUsed += taken
@@ -76,6 +77,23 @@ struct RequestBodies: BitwiseCopyable {
             block.pointee.run.requestBody = .receivingTrailers
             return takeTrailers(block, after: content)
         }
+    }
+
+    /// Takes content of a request over HTTP/2 that has not said how long it is: all that has come, up to the end of the stream.
+    private func takeUntilEnd(_ block: ExchangeRef, _ start: UnsafeMutablePointer<UInt8>, _ count: Int) -> Taken {
+        let stream = block.streamRun
+        let content = min(count, (stream.pointee.trailersAt ?? block.pointee.inputCount) - block.pointee.inputUsed)
+        block.pointee.inputUsed += content
+        block.pointee.run.requestBodyBytes += UInt64(content)
+        guard block.pointee.run.requestBodyBytes <= bytesMax else { return .refused(.bodyTooLarge) }
+        let view = ByteView(base: start, count: content)
+        guard stream.pointee.hasRequestEnded else { return .piece(Piece(content: view)) }
+        guard stream.pointee.trailersAt != nil else {
+            block.pointee.run.requestBody = .complete
+            return .piece(Piece(content: view, isLast: true))
+        }
+        block.pointee.run.requestBody = .receivingTrailers
+        return takeTrailers(block, after: view)
     }
 
     private func takeTrailers(_ block: ExchangeRef, after content: ByteView) -> Taken {
@@ -100,7 +118,10 @@ struct RequestBodies: BitwiseCopyable {
 
     /// Writes a piece of body in the framing that the upstream was told.
     func write(_ writer: inout HeadWriter, _ piece: Piece, _ block: ExchangeRef) {
-        guard case .chunked = block.pointee.run.requestFraming else { return writer.write(piece.content) }
+        switch block.pointee.run.requestFraming {
+        case .none, .length: return writer.write(piece.content)
+        case .chunked, .untilClose: break
+        }
         writer.writeChunk(piece.content)
         guard piece.isLast else { return }
         writer.write(ChunkedEncoder.lastChunkLine)
@@ -126,6 +147,8 @@ struct RequestBodies: BitwiseCopyable {
     /// any other the connection ends after the response.
     func settle(_ block: ExchangeRef) {
         guard block.pointee.run.requestBody != .complete else { return }
+        // Only the stream ends, with the response.
+        guard !block.pointee.run.isHTTP2 else { return block.pointee.run.requestBody = .dropping }
         // What has come already costs nothing.
         if case .refused = take(from: block) { block.pointee.run.keepsAlive = false }
         guard block.pointee.run.requestBody != .complete else { return }

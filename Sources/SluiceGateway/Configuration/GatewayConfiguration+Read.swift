@@ -27,6 +27,7 @@ extension GatewayConfiguration {
         let text = reader.requiredString("address", allowed: ListenAddress.allowed)
         let certificates = readCertificates(reader)
         let expectsProxyHeader = reader.bool("proxyProtocol")?.value ?? false
+        let http2 = readHTTP2(reader)
         let connectionsMax = reader.integer("maxConnections", in: 1...10_000_000, unit: "connections")
         let trusted = readBlocks("trustedProxies", reader)
         reader.finish()
@@ -37,7 +38,23 @@ extension GatewayConfiguration {
         }
         return ListenerConfiguration(
             address: text.map { _ in address }, certificates: certificates, expectsProxyHeader: expectsProxyHeader,
-            connectionsMax: Int(connectionsMax?.value ?? 0), trustedProxies: trusted)
+            http2: http2, connectionsMax: Int(connectionsMax?.value ?? 0), trustedProxies: trusted)
+    }
+
+    /// `http2`: by ALPN unless it says otherwise; without TLS only where it says `cleartext`.
+    private static func readHTTP2(_ reader: MappingReader) -> HTTP2Service {
+        let hasTLS = reader.has("tls")
+        guard let choice = reader.flag("http2", or: "cleartext") else { return hasTLS ? .byALPN : .nobody }
+        switch choice.value {
+        case false: return .nobody
+        case true where hasTLS: return .byALPN
+        case nil where !hasTLS: return .byPreface
+        case true:
+            reader.problems.add(at: choice, found: "`true` on a listener without `tls`", allowed: "`cleartext` or `false`; with `tls`, `true`")
+        default:
+            reader.problems.add(at: choice, found: "`cleartext` on a listener with `tls`", allowed: "`true` or `false`")
+        }
+        return .nobody
     }
 
     private static func readCertificates(_ reader: MappingReader) -> [Certificate] {

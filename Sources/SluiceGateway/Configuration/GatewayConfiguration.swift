@@ -19,9 +19,19 @@ package struct GatewayConfiguration: Sendable {
         /// Chosen by SNI; empty for plain HTTP.
         var certificates: [Certificate]
         var expectsProxyHeader: Bool
+        var http2: HTTP2Service
         /// Most connections at once, over all workers; 0: no bound.
         var connectionsMax: Int
         var trustedProxies: [Located<CIDR>]
+    }
+
+    /// Which clients of a listener may speak HTTP/2.
+    enum HTTP2Service: Sendable {
+        case nobody
+        /// Those that choose it in their TLS handshake, by ALPN.
+        case byALPN
+        /// Those that begin with its preface, without TLS (RFC 9113, 3.3).
+        case byPreface
     }
 
     struct Certificate: Sendable {

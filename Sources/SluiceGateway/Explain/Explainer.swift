@@ -80,7 +80,7 @@ package final class Explainer {
         connection.pointee.isSecure = request.target.isSecure
         guard let memory = worker.blocks.pointee.take() else { return nil }
         let block = memory.assumingMemoryBound(to: ExchangeBlock.self)
-        worker.requests.prepare(block, for: connection)
+        worker.exchangeBlocks.prepare(block, for: connection)
         connection.pointee.block = block
         return block
     }

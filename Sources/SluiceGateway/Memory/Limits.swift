@@ -33,6 +33,25 @@ enum Limits {
     /// request may leave more where `SLUICE_MAX_HEAD_BYTES` is large: see `Worker.init`.
     static let outputBytes = receiveHeadroom + receiveBytes + receiveTailroom
 
+    /// Bytes by which a connection of HTTP/2 is known without TLS (RFC 9113, 3.4).
+    static let prefaceBytes = 24
+
+    /// Bytes of HTTP/2 frames that one read of a client may bring.
+    static let frameBytes = 64 * 1024
+
+    /// Bytes of frames that are sent to a client before the end of the turn.
+    static let framesGathered = 32 * 1024
+
+    /// Bytes of frames that wait for a client's socket before nothing more is read from the client, nor of the responses that it waits for. What
+    /// may come on top has room in an output block: see `outputBytes`.
+    static let framesWaiting = 64 * 1024
+
+    /// Bytes of a response that may wait in its exchange although the client's window is shut.
+    static let contentWaiting = 2048
+
+    /// Milliseconds for a client to say that it knows of the announced end of its connection.
+    static let announcementMilliseconds: UInt64 = 1000
+
     /// Interim (1xx) responses passed on for one request; an upstream that sends more is broken.
     static let interimResponses = 16
 

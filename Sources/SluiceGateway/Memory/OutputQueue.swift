@@ -28,6 +28,31 @@ struct OutputQueue {
         return true
     }
 
+    /// Memory behind what waits, of `wanted` bytes at least, for the caller to write and then `add`: moved to the front of the block if need be. Nil
+    /// without so much room.
+    mutating func room(_ wanted: Int, from pool: inout BlockPool) -> (place: UnsafeMutablePointer<UInt8>, capacity: Int)? {
+        if block == nil {
+            block = pool.take()
+            start = 0
+            end = 0
+        }
+        guard let block else { return nil }
+        if pool.blockBytes - Int(end) < wanted, start > 0 {
+            block.copyMemory(from: block + Int(start), byteCount: count)
+            end -= start
+            start = 0
+        }
+        let capacity = pool.blockBytes - Int(end)
+        guard capacity >= wanted else { return nil }
+        return (block.assumingMemoryBound(to: UInt8.self) + Int(end), capacity)
+    }
+
+    /// Queues bytes that were written where `room` said.
+    mutating func add(_ count: Int) { end += UInt32(count) }
+
+    /// Gives the block back if nothing waits in it.
+    mutating func settle(to pool: inout BlockPool) { if isEmpty { clear(to: &pool) } }
+
     /// Drops what was sent; the block goes back with the last byte.
     mutating func remove(_ count: Int, to pool: inout BlockPool) {
         start += UInt32(count)

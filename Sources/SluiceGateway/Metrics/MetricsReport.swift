@@ -1,4 +1,5 @@
 import SluiceCounting
+import SluiceHTTP2
 
 /// All counters at one moment, and their text for Prometheus.
 package struct MetricsReport: Sendable {
@@ -65,6 +66,11 @@ package struct MetricsReport: Sendable {
         page.counter("sluice_tls_handshake_failures_total", "TLS handshakes that failed.", totals.traffic.handshakeFailures)
         page.counter("sluice_received_bytes_total", "Bytes received from clients.", totals.traffic.downstreamBytesReceived)
         page.counter("sluice_sent_bytes_total", "Bytes sent to clients.", totals.traffic.downstreamBytesSent)
+        page.counter("sluice_http2_connections_total", "Client connections that spoke HTTP/2.", totals.traffic.http2Connections)
+        page.begin("sluice_http2_resets_total", .counter, "Streams of clients that were reset before their response ended, by reason.")
+        writeReasons(&page, totals.traffic.http2Resets)
+        page.begin("sluice_http2_connections_ended_total", .counter, "Client connections that were ended for a fault or for abuse of HTTP/2, by reason.")
+        writeReasons(&page, totals.traffic.http2Failures)
         page.gauge("sluice_upstream_connections", "Open connections to upstreams.", UInt64(max(0, totals.traffic.upstreamOpen)))
         page.gauge("sluice_upstream_idle_connections", "Connections to upstreams that are open and unused.", UInt64(max(0, totals.upstreamIdle)))
         page.counter("sluice_upstream_connections_opened_total", "Connections opened to upstreams.", totals.traffic.upstreamOpened)
@@ -81,6 +87,13 @@ package struct MetricsReport: Sendable {
         page.gauge("sluice_upstream_ejected", "Ejected upstream addresses, summed over workers.", UInt64(max(0, totals.upstreamEjected)))
         page.gauge("sluice_exchange_blocks", "Memory blocks that requests in progress hold.", UInt64(max(0, totals.exchangeBlocks)))
         page.gauge("sluice_output_blocks", "Memory blocks with bytes that slow peers have not taken yet.", UInt64(max(0, totals.outputBlocks)))
+    }
+
+    /// A sample for each reason that there has been.
+    private func writeReasons(_ page: inout MetricsPage, _ counts: InlineArray<64, UInt64>) {
+        for reason in HTTP2Reason.allCases where counts[Int(reason.rawValue)] > 0 {
+            page.add(counts[Int(reason.rawValue)], ["reason": reason.name])
+        }
     }
 
     private func writeCounts(_ page: inout MetricsPage) {

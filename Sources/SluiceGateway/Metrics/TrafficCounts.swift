@@ -1,3 +1,5 @@
+import SluiceHTTP2
+
 /// Counts of connections and bytes: one worker's, or summed over all.
 struct TrafficCounts: BitwiseCopyable, Sendable {
     /// Open at this moment.
@@ -24,6 +26,14 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
     var totalTimeouts: UInt64 = 0
     /// Exchanges that ended with a broken connection.
     var aborted: UInt64 = 0
+    /// Clients' connections that speak HTTP/2, ever.
+    var http2Connections: UInt64 = 0
+    /// Streams of such connections that were reset before their response ended, and connections that were ended, by `HTTP2Reason`.
+    var http2Resets = InlineArray<64, UInt64>(repeating: 0)
+    var http2Failures = InlineArray<64, UInt64>(repeating: 0)
+
+    mutating func http2Reset(_ reason: HTTP2Reason) { http2Resets[Int(reason.rawValue)] &+= 1 }
+    mutating func http2Failure(_ reason: HTTP2Reason) { http2Failures[Int(reason.rawValue)] &+= 1 }
 
     /// Adds another worker's.
     mutating func add(_ other: TrafficCounts) {
@@ -44,5 +54,10 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
         circuitRefusals += other.circuitRefusals
         totalTimeouts += other.totalTimeouts
         aborted += other.aborted
+        http2Connections += other.http2Connections
+        for reason in HTTP2Reason.allCases {
+            http2Resets[Int(reason.rawValue)] += other.http2Resets[Int(reason.rawValue)]
+            http2Failures[Int(reason.rawValue)] += other.http2Failures[Int(reason.rawValue)]
+        }
     }
 }

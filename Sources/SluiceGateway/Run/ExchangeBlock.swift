@@ -28,17 +28,20 @@ struct ExchangeBlock {
         let slotsOffset: Int
         let inputOffset: Int
         let inputCapacity: Int
+        /// The same for a request over HTTP/2, whose client may have sent as much of its body as the stream's window says.
+        let streamInputCapacity: Int
         let storageOffset: Int
         let storageCapacity: Int
         let blockBytes: Int
 
-        init(fieldsMax: Int, headBytesMax: Int) {
+        init(fieldsMax: Int, headBytesMax: Int, streamWindow: Int) {
             slotCapacity = fieldsMax
             self.headBytesMax = headBytesMax
-            slotsOffset = MemoryLayout<ExchangeBlock>.stride.roundedUp(to: 64)
+            slotsOffset = (StreamRun.offset + MemoryLayout<StreamRun>.size).roundedUp(to: 64)
             inputOffset = (slotsOffset + MemoryLayout<FieldSlot>.stride * fieldsMax).roundedUp(to: 64)
             inputCapacity = headBytesMax + Limits.chunkLineBytes + Limits.bodyAreaBytes
-            storageOffset = (inputOffset + inputCapacity + Limits.receiveTailroom).roundedUp(to: 64)
+            streamInputCapacity = headBytesMax + Limits.chunkLineBytes + max(streamWindow, Limits.bodyAreaBytes) + Limits.requestTrailerBytes
+            storageOffset = (inputOffset + streamInputCapacity + Limits.receiveTailroom).roundedUp(to: 64)
             // A normalised path and everything decoded from the head are never larger than the head.
             storageCapacity = headBytesMax + Limits.storageBytes
             blockBytes = storageOffset + storageCapacity
@@ -52,6 +55,8 @@ struct ExchangeRun {
 
     /// The connection on which it came. The client's side knows what stands there: `ExchangeRun.client`.
     let clientPlace: UnsafeMutableRawPointer
+    /// The stream of that connection on which it came, if the connection speaks HTTP/2; else 0.
+    let stream: UInt32
     /// The connection to a service that it has at the moment, if any. The service's side knows what stands there: `ExchangeRun.upstream`.
     var upstreamPlace: UnsafeMutableRawPointer?
 
@@ -155,7 +160,14 @@ struct ExchangeRun {
     var upstreamStartedAt: UInt64 = 0
     var upstreamHeadAt: UInt64 = 0
 
-    init(clientPlace: UnsafeMutableRawPointer) { self.clientPlace = clientPlace }
+    init(clientPlace: UnsafeMutableRawPointer, stream: UInt32 = 0) {
+        self.clientPlace = clientPlace
+        self.stream = stream
+    }
+
+    /// Whether the client speaks HTTP/2.
+    @inline(__always)
+    var isHTTP2: Bool { stream != 0 }
 }
 
 extension Int {

@@ -10,7 +10,8 @@ struct Deadline {
     let owner: UnsafeMutableRawPointer?
     let kind: Kind
 
-    enum Kind: UInt8 { case client, upstream }
+    /// Whose it is. A stream's exchange over HTTP/2 has its own; others have their connections'.
+    enum Kind: UInt8 { case client, upstream, stream }
 
     static let never = UInt64.max
     fileprivate static let unfiled = UInt64.max

@@ -10,6 +10,7 @@ struct Turn: BitwiseCopyable {
         var clock: WorkerClock
         var deadlines: DeadlineWheel
         var queue = TurnQueue()
+        var sending = TurnQueue()
         /// Milliseconds of the monotonic clock at the latest reading.
         var now: UInt64 = 0
         var isClockFresh = false
@@ -119,4 +120,14 @@ struct Turn: BitwiseCopyable {
     func enqueue(_ entry: TurnQueue.Entry) { state.pointee.queue.append(entry) }
 
     func next() -> TurnQueue.Entry? { state.pointee.queue.next() }
+
+    // MARK: What is sent at the end of the turn
+
+    /// Whether nothing was gathered to be sent.
+    @inline(__always)
+    var hasSentAll: Bool { state.pointee.sending.isEmpty }
+
+    func enqueueSending(_ entry: TurnQueue.Entry) { state.pointee.sending.append(entry) }
+
+    func nextSending() -> TurnQueue.Entry? { state.pointee.sending.next() }
 }

@@ -1,6 +1,7 @@
 import SluiceConfiguration
 import SluiceEvent
 import SluiceHTTP
+import SluiceHTTP2
 
 /// The process settings that a worker reads while it serves: plain numbers, in the units of its code.
 struct WorkerLimits: BitwiseCopyable, Sendable {
@@ -51,6 +52,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     /// Whether requests with unusual field names are refused; else see `EvaluationContext.withheldKinds`.
     let refusesUnusualFields: Bool
     let passesUnusualFields: Bool
+    /// Of clients' connections that speak HTTP/2.
+    let http2: HTTP2Limits
 
     init(_ settings: ProcessSettings) {
         headBytesMax = settings.maxHeadBytes
@@ -88,5 +91,22 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         unwrittenFields = settings.via ? 0 : KnownField.via.bit
         refusesUnusualFields = settings.unusualFields == .refuse
         passesUnusualFields = settings.unusualFields == .pass
+        var http2 = HTTP2Limits()
+        http2.headBytes = settings.maxHeadBytes
+        http2.fields = settings.maxFields
+        // What is read on of a head that is too large, so that the client can be told.
+        http2.blockBytes = max(http2.blockBytes, 2 * settings.maxHeadBytes)
+        http2.decodedBytes = max(http2.decodedBytes, 3 * settings.maxHeadBytes)
+        http2.concurrentStreams = settings.http2StreamsMax
+        http2.streamWindow = settings.http2StreamWindow
+        http2.connectionWindow = settings.http2ConnectionWindow
+        http2.headerTableBytes = settings.http2HeaderTableBytes
+        http2.crumbs = settings.http2CrumbsMax
+        http2.continuationFrames = settings.http2ContinuationsMax
+        http2.resetBurst = settings.http2ResetBurst
+        http2.resetsPerSecond = settings.http2ResetsPerSecond
+        http2.glitchBurst = settings.http2GlitchBurst
+        http2.glitchesPerSecond = settings.http2GlitchesPerSecond
+        self.http2 = http2.clamped
     }
 }

@@ -32,12 +32,12 @@ struct UpstreamRequestHeads: BitwiseCopyable {
         }
         if block.pointee.exchange.head.expectsContinue { writer.write("Expect: 100-continue\r\n") }
         switch block.pointee.run.requestFraming {
-        case .none, .untilClose: break
+        case .none: break
         case .length(let length):
             writer.write("Content-Length: ")
             writer.write(decimal: length)
             writer.write("\r\n")
-        case .chunked: writer.write("Transfer-Encoding: chunked\r\n")
+        case .chunked, .untilClose: writer.write("Transfer-Encoding: chunked\r\n")
         }
         writer.write("\r\n")
     }

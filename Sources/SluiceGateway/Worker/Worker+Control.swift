@@ -74,6 +74,8 @@ extension Worker {
                 // A request that has come already is answered first.
                 if connection.pointee.socket.mayRead { readRequest(connection) }
                 if connection.pointee.state == .idle { turn.limit(connection, to: idleTimeout) }
+            case .preface: turn.limit(connection, to: idleTimeout)
+            case .multiplexing: announceEnd(connection)
             case .exchanging, .flushing:
                 if let block = connection.pointee.block, !block.pointee.run.isHeadSent {
                     block.pointee.run.keepsAlive = false

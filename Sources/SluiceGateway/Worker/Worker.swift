@@ -3,6 +3,7 @@ import SluiceCounting
 import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
+import SluiceHTTP2
 import SluicePattern
 
 /// One thread of the data plane: an event loop and everything that it touches while requests pass.
@@ -30,6 +31,8 @@ final class Worker {
     let requests: HTTP1Requests
     let requestBodies: RequestBodies
     let layout: ExchangeBlock.Layout
+    let http2: HTTP2Clients
+    let exchangeBlocks: ExchangeBlocks
 
     // Behind pointers, so that a change of theirs is no access to a property of this class, which the runtime would check.
     let blocks: UnsafeMutablePointer<BlockPool>
@@ -86,7 +89,7 @@ final class Worker {
             throw EventLoop.SetupError(message: "the expression engine has no memory")
         }
         self.matchScratch = matchScratch
-        layout = ExchangeBlock.Layout(fieldsMax: limits.fieldsMax, headBytesMax: limits.headBytesMax)
+        layout = ExchangeBlock.Layout(fieldsMax: limits.fieldsMax, headBytesMax: limits.headBytesMax, streamWindow: limits.http2.streamWindow)
         blocks = .allocate(capacity: 1)
         blocks.initialize(to: BlockPool(blockBytes: layout.blockBytes, retained: Limits.blocksRetained))
         outputs = .allocate(capacity: 1)
@@ -104,7 +107,7 @@ final class Worker {
         // Room for the largest head with everything that is added to it, and for the body bytes that came with it.
         // Never less than a configured response has, or a service's head with the trailers of its body behind it.
         composeCapacity = max(
-            2 * layout.headBytesMax + Limits.responseHeadBytes + layout.inputCapacity + Limits.storageBytes, Limits.outputBytes)
+            2 * layout.headBytesMax + Limits.responseHeadBytes + layout.streamInputCapacity + Limits.storageBytes, Limits.outputBytes)
         compose = .allocate(capacity: composeCapacity)
         responseSlots = .allocate(capacity: Self.responseSlotCount)
         context = .allocate(capacity: 1)
@@ -120,9 +123,10 @@ final class Worker {
         responseHeads = ClientResponseHeads(limits, context)
         turn = Turn(context: context, clock: clock)
         clients = ClientConnections(turn: turn, outputs: outputs, traffic: traffic, limits: limits)
+        exchangeBlocks = ExchangeBlocks(pool: blocks, layout: layout, context: context)
+        http2 = HTTP2Clients(clients: clients, blocks: exchangeBlocks, outputs: outputs, turn: turn, traffic: traffic, limits: limits)
         requests = HTTP1Requests(
-            clients: clients, turn: turn, blocks: blocks, layout: layout, context: context, traffic: traffic,
-            headTimeout: limits.headTimeout, refusesUnusualFields: limits.refusesUnusualFields)
+            clients: clients, turn: turn, blocks: exchangeBlocks, traffic: traffic, headTimeout: limits.headTimeout, refusesUnusualFields: limits.refusesUnusualFields)
         upstreams = UpstreamConnections(
             loop: loop, callback: upstreamCallback, turn: turn, outputs: outputs, origins: origins, traffic: traffic, limits: limits)
         upstreams.belong(to: Unmanaged.passUnretained(self).toOpaque())
@@ -133,6 +137,7 @@ final class Worker {
         blocks.pointee.releaseAll()
         outputs.pointee.releaseAll()
         clients.deallocate()
+        http2.deallocate()
         upstreams.deallocate()
         forwards.deallocate()
         turn.deallocate()
@@ -179,6 +184,7 @@ final class Worker {
         if !forwards.isEmpty { sendOn() }
         workOffQueue()
         if !forwards.isEmpty { sendOn() }
+        if !turn.hasSentAll { sendGathered() }
         turn.end()
     }
 
@@ -199,6 +205,7 @@ final class Worker {
             switch entry.pointee.kind {
             case .client: clientExpired(owner.assumingMemoryBound(to: ClientConnection.self))
             case .upstream: upstreamExpired(owner.assumingMemoryBound(to: UpstreamConnection.self))
+            case .stream: streamExpired(owner.assumingMemoryBound(to: ExchangeBlock.self))
             }
         }
         if !keySetWaiters.isEmpty { expireKeySetWaiters() }
@@ -220,7 +227,7 @@ final class Worker {
         var hasFreed = blocks.pointee.trim()
         if outputs.pointee.trim() { hasFreed = true }
         // Queues may hold pointers to places that are free by now.
-        if turn.isEmpty, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty, preCallWaiters.isEmpty {
+        if turn.isEmpty, turn.hasSentAll, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty, preCallWaiters.isEmpty {
             if clients.trim() { hasFreed = true }
             if upstreams.trim() { hasFreed = true }
         }
@@ -250,6 +257,7 @@ final class Worker {
                 guard connection.pointee.generation == entry.generation else { continue }
                 connection.pointee.isQueued = false
                 advance(connection)
+            case .stream: assertionFailure("an exchange has no turn of its own")
             }
         }
     }

@@ -19,7 +19,7 @@ struct PreCallWaitersTests {
         init() throws {
             let nobody = try #require(UnsafeMutableRawPointer(bitPattern: 64))
             connection.initialize(to: ClientConnection(worker: nobody))
-            block.run.initialize(to: ExchangeRun(client: connection))
+            block.run.initialize(to: ExchangeRun(clientPlace: connection))
         }
 
         deinit {

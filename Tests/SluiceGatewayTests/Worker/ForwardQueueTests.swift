@@ -16,7 +16,7 @@ private final class Bench {
         connection.pointee.requests = 7
         connection.pointee.state = .exchanging
         connection.pointee.block = block
-        block.run.initialize(to: ExchangeRun(client: connection))
+        block.run.initialize(to: ExchangeRun(clientPlace: connection))
     }
 
     deinit {

@@ -9,10 +9,10 @@ struct MemoryTests {
     @Test("what a connection holds is what ARCHITECTURE says")
     func perConnection() {
         let settings = ProcessSettings()
-        let layout = ExchangeBlock.Layout(fieldsMax: settings.maxFields, headBytesMax: settings.maxHeadBytes)
+        let layout = ExchangeBlock.Layout(fieldsMax: settings.maxFields, headBytesMax: settings.maxHeadBytes, streamWindow: settings.http2StreamWindow)
         #expect(MemoryLayout<ClientConnection>.stride <= 304)
         #expect(MemoryLayout<UpstreamConnection>.stride <= 336)
-        #expect(BlockPool(blockBytes: layout.blockBytes, retained: 0).blockBytes == 132 * 1024)
+        #expect(BlockPool(blockBytes: layout.blockBytes, retained: 0).blockBytes == 188 * 1024)
         #expect(BlockPool(blockBytes: Limits.outputBytes, retained: 0).blockBytes == 196 * 1024)
     }
 

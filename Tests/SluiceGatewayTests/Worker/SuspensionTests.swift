@@ -35,7 +35,7 @@ struct SuspensionTests {
             let connection = worker.clients.begin(worker: Unmanaged.passUnretained(worker).toOpaque(), socket: PeerSocket())
             let memory = worker.blocks.pointee.take()
             let block = try #require(memory).assumingMemoryBound(to: ExchangeBlock.self)
-            worker.requests.prepare(block, for: connection)
+            worker.exchangeBlocks.prepare(block, for: connection)
             connection.pointee.block = block
             connection.pointee.state = .exchanging
             block.enter(worker.snapshots.pointee.enter())

@@ -192,7 +192,7 @@ extension Worker {
     /// The transport is known: TLS if the listener has a certificate, else requests.
     private func beginSession(_ connection: ClientRef, _ listener: Listener) {
         guard let tls = listener.tls else {
-            connection.pointee.state = .idle
+            connection.pointee.state = listener.acceptsPreface ? .preface : .idle
             return turn.limit(connection, to: idleTimeout)
         }
         guard let session = TLSSession(tls.handle, descriptor: connection.pointee.socket.descriptor) else { return close(connection) }
@@ -243,6 +243,7 @@ extension Worker {
         switch outcome {
         case .bytes:
             traffic.pointee.handshakes &+= 1
+            if tls.isHTTP2 { return beginMultiplexing(connection) }
             connection.pointee.state = .idle
             // Requests may have come with the handshake's last message.
             connection.pointee.socket.mayRead = true

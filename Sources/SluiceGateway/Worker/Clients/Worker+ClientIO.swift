@@ -20,7 +20,7 @@ extension Worker {
         connection.pointee.socket.note(what)
         if what.has(.writable), !connection.pointee.output.isEmpty {
             let generation = connection.pointee.generation
-            flush(connection)
+            if connection.pointee.state == .multiplexing { sendFrames(connection) } else { flush(connection) }
             guard connection.pointee.generation == generation else { return }
         }
         resume(connection)
@@ -33,6 +33,8 @@ extension Worker {
         case .handshaking: continueHandshake(connection)
         case .proxyHeader: readProxyHeader(connection)
         case .idle, .readingHead: readRequest(connection)
+        case .preface: readPreface(connection)
+        case .multiplexing: goOn(connection)
         case .exchanging: receiveRequestBody(connection)
         case .dropping: dropRequestBody(connection)
         case .tunnelling: tunnelFromClient(connection)
@@ -53,6 +55,7 @@ extension Worker {
 
     private func outputDrained(_ connection: ClientRef) {
         switch connection.pointee.state {
+        case .flushing where connection.pointee.http2 != nil: closeInOrder(connection)
         case .flushing: exchangeEnded(connection)
         case .exchanging:
             turn.limit(connection, to: 0)
@@ -115,6 +118,7 @@ extension Worker {
         guard connection.pointee.state != .free else { return }
         if let block = connection.pointee.block { dropService(block) }
         releaseBlock(connection)
+        if connection.pointee.http2 != nil { endStreams(connection) }
         forget(connection)
         clients.end(connection)
     }
@@ -131,7 +135,7 @@ extension Worker {
         guard let block = connection.pointee.block else { return }
         connection.pointee.block = nil
         leaveExchange(block)
-        blocks.pointee.give(back: UnsafeMutableRawPointer(block))
+        exchangeBlocks.giveBack(block)
     }
 
     // MARK: Deadlines
@@ -148,7 +152,8 @@ extension Worker {
         case .handshaking:
             traffic.pointee.handshakeFailures &+= 1
             abort(connection)
-        case .proxyHeader, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
+        case .multiplexing: multiplexedExpired(connection)
+        case .proxyHeader, .preface, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
         case .readingHead: refuse(connection, .requestTimeout)
         case .exchanging:
             guard let block = connection.pointee.block else { return close(connection) }

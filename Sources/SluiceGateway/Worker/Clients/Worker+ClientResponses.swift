@@ -5,19 +5,35 @@ import SluiceHTTP
 
 extension Worker {
     /// Sends the head of an interim response (RFC 9110, 15.2). False if the client's side is broken; the caller then resets it.
-    func sendInterim(_ block: ExchangeRef, _ head: HeadWriter) -> Bool { sendToClient(block, head.start, head.count) }
+    func sendInterim(_ block: ExchangeRef, _ head: HeadWriter) -> Bool { sendHead(block, head) }
 
     /// Sends a whole response, its head of `headCount` bytes and the content behind it. False if the client's side is broken.
-    func sendWhole(_ block: ExchangeRef, _ response: HeadWriter, headCount: Int) -> Bool { sendToClient(block, response.start, response.count) }
+    func sendWhole(_ block: ExchangeRef, _ response: HeadWriter, headCount: Int) -> Bool {
+        guard block.pointee.run.isHTTP2 else { return sendToClient(block, response.start, response.count) }
+        let content = response.count - headCount
+        guard http2.sendHead(block, ByteView(base: response.start, count: headCount), ends: content == 0) else { return false }
+        return content == 0 || http2.sendContent(block, response.start + headCount, content, ends: true)
+    }
 
     /// Sends a head whose content follows by `sendStored` or `sendTunnelled`. False if the client's side is broken.
-    func sendHead(_ block: ExchangeRef, _ head: HeadWriter) -> Bool { sendToClient(block, head.start, head.count) }
+    func sendHead(_ block: ExchangeRef, _ head: HeadWriter) -> Bool {
+        block.pointee.run.isHTTP2
+            ? http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: false) : sendToClient(block, head.start, head.count)
+    }
 
     /// Sends content of a configured response. False if the client's side is broken.
-    func sendStored(_ block: ExchangeRef, _ content: ByteView, isLast: Bool) -> Bool { sendToClient(block, content.base, content.count) }
+    func sendStored(_ block: ExchangeRef, _ content: ByteView, isLast: Bool) -> Bool {
+        block.pointee.run.isHTTP2
+            ? http2.sendContent(block, content.base, content.count, ends: isLast) : sendToClient(block, content.base, content.count)
+    }
+
+    /// Bytes of a configured response's content that are sent behind its head at once; of a longer one only so much as the client takes.
+    func storedBytesMax(_ block: ExchangeRef) -> Int { block.pointee.run.isHTTP2 ? Limits.contentWaiting : Limits.composedBodyBytes }
 
     /// Sends bytes of a tunnel. False if the client's side is broken.
-    func sendTunnelled(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool { sendToClient(block, bytes, count) }
+    func sendTunnelled(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        block.pointee.run.isHTTP2 ? http2.sendContent(block, bytes, count, ends: false) : sendToClient(block, bytes, count)
+    }
 
     /// Passes a service's content on, behind the head if one was composed and not sent. False if the client's side is broken; the caller
     /// then resets it.
@@ -27,6 +43,7 @@ extension Worker {
     ///   - head: composed anywhere; empty where the head has gone.
     @inline(__always)
     func passContent(_ block: ExchangeRef, _ start: UnsafeMutablePointer<UInt8>, _ piece: ResponsePiece, head: HeadWriter) -> Bool {
+        if block.pointee.run.isHTTP2 { return passFrames(block, start, piece, head: head) }
         var first = start
         var end = start + piece.content
         block.pointee.run.responseBodyBytes += UInt64(piece.content)
@@ -46,6 +63,32 @@ extension Worker {
         guard length == 0 || sendToClient(block, first, length) else { return false }
         guard piece.state == .ended, piece.hasTrailers, block.pointee.run.responseIsChunked else { return true }
         return sendTrailers(block, piece)
+    }
+
+    /// The same for a client that speaks HTTP/2.
+    @inline(never)
+    private func passFrames(_ block: ExchangeRef, _ start: UnsafeMutablePointer<UInt8>, _ piece: ResponsePiece, head: HeadWriter) -> Bool {
+        block.pointee.run.responseBodyBytes += UInt64(piece.content)
+        var trailers = HeadWriter(compose, capacity: 0)
+        if piece.state == .ended, piece.hasTrailers, let fields = piece.trailerFields {
+            // Behind the head that may stand there.
+            trailers = HeadWriter(compose + head.count, capacity: Limits.responseTrailerBytes)
+            writeTrailers(&trailers, block, piece, fields)
+            guard trailers.isComplete else { return false }
+        }
+        // Without a line there is nothing but the empty one.
+        let hasTrailers = trailers.count > 2
+        let isLast = piece.state == .ended && !hasTrailers
+        if head.count > 0 {
+            block.pointee.run.isHeadSent = true
+            let ends = isLast && piece.content == 0
+            guard http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: ends) else { return false }
+            if ends { return true }
+        }
+        if piece.content > 0 || isLast {
+            guard http2.sendContent(block, start, piece.content, ends: isLast) else { return false }
+        }
+        return !hasTrailers || http2.sendTrailers(block, ByteView(base: trailers.start, count: trailers.count))
     }
 
     private func append(_ bytes: ByteView, at end: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
@@ -70,6 +113,7 @@ extension Worker {
 
     /// The content has ended, as the end of the service's connection says. False if the client's side is broken.
     func endContent(_ block: ExchangeRef) -> Bool {
+        if block.pointee.run.isHTTP2 { return http2.sendContent(block, receiveArea, 0, ends: true) }
         guard block.pointee.run.responseIsChunked else { return true }
         let last = ChunkedEncoder.lastChunk
         return sendToClient(block, last.base, last.count)
@@ -78,5 +122,5 @@ extension Worker {
     /// Bytes of a response, its service's framing included, that the client's side takes at the moment; 0 if the service has to wait until
     /// `clientHasTakenAll`.
     @inline(__always)
-    func clientRoom(_ block: ExchangeRef) -> Int { Limits.receiveBytes }
+    func clientRoom(_ block: ExchangeRef) -> Int { block.pointee.run.isHTTP2 ? http2.room(block) : Limits.receiveBytes }
 }

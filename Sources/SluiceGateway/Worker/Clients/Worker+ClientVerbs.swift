@@ -1,4 +1,5 @@
 import SluiceEvent
+import SluiceHTTP2
 
 // What the exchange and the service's side may ask of the client's side: all that they know of a client's connection.
 
@@ -12,10 +13,13 @@ extension Worker {
 
     /// Whether the client has taken all that it was sent: only then is more of the response read. `clientHasTakenAll` says when it has.
     @inline(__always)
-    func clientHasRoom(_ block: ExchangeRef) -> Bool { block.pointee.run.client.pointee.output.isEmpty }
+    func clientHasRoom(_ block: ExchangeRef) -> Bool {
+        block.pointee.run.isHTTP2 ? http2.room(block) > 0 : block.pointee.run.client.pointee.output.isEmpty
+    }
 
     /// The last byte of the response was handed over. The exchange is over, and its block may be gone.
     func endResponse(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return endStreamResponse(block) }
         let connection = block.pointee.run.client
         if connection.pointee.output.isEmpty {
             exchangeEnded(connection)
@@ -25,7 +29,9 @@ extension Worker {
     }
 
     /// Ends the exchange without the whole of a response, in the one way that says so. Its block is gone.
-    func resetClient(_ block: ExchangeRef) { abort(block.pointee.run.client) }
+    func resetClient(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { abortStream(block, .internalError) } else { abort(block.pointee.run.client) }
+    }
 
     /// Whether nobody waits for a response any more, by what the client's connection has shown so far.
     @inline(__always)
@@ -36,6 +42,7 @@ extension Worker {
     /// The request's head was sent on: the rest of its body is read. It may wait in the socket already, or a reset that came with the
     /// head: see `PeerSocket.receive`.
     func askForBody(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return noteBodyTaken(block) }
         let connection = block.pointee.run.client
         turn.limit(connection, to: limits.bodyTimeout)
         connection.pointee.socket.mayRead = true
@@ -43,7 +50,11 @@ extension Worker {
     }
 
     /// The service has taken all of the body that it was sent: more is read.
-    func serviceHasTakenAll(_ block: ExchangeRef) { turn.enqueue(block.pointee.run.client) }
+    func serviceHasTakenAll(_ block: ExchangeRef) {
+        let connection = block.pointee.run.client
+        if block.pointee.run.isHTTP2 { connection.http2.pointee.hasWaitingBodies = true }
+        turn.enqueue(connection)
+    }
 
     // MARK: Tunnels
 

@@ -32,7 +32,7 @@ extension Worker {
         let input = block.pointee.exchange.bytes
         input.update(from: input + block.pointee.inputUsed, count: left)
         leaveExchange(block)
-        requests.prepare(block, for: connection)
+        exchangeBlocks.prepare(block, for: connection)
         block.pointee.inputCount = left
         connection.pointee.state = .readingHead
         clients.beginTotal(connection)

@@ -47,15 +47,21 @@ extension Worker {
     /// What the service does not take is no time of the client's.
     private func awaitBody(_ connection: ClientRef, _ block: ExchangeRef) {
         turn.limit(connection, to: limits.bodyTimeout)
+        if !sendsBodyFastEnough(block) { fail(block, .requestTimeout) }
+    }
+
+    /// Whether the client has sent no less of its body than it must over the span that has ended, if one has. Begins the next one then.
+    func sendsBodyFastEnough(_ block: ExchangeRef) -> Bool {
         let run = block.run
         if run.pointee.bodySpanAt != 0 {
             let span = turn.now - run.pointee.bodySpanAt
-            guard span >= limits.bodyTimeout else { return }
+            guard span >= limits.bodyTimeout else { return true }
             let bytes = run.pointee.requestBodyBytes - run.pointee.bodySpanBytes
-            if bytes * 1000 < limits.rateMin * span { return fail(block, .requestTimeout) }
+            if bytes * 1000 < limits.rateMin * span { return false }
         }
         run.pointee.bodySpanAt = turn.now
         run.pointee.bodySpanBytes = run.pointee.requestBodyBytes
+        return true
     }
 
     /// Notices that the client has gone, while nothing is to be read of it: a reset says so, and the end of its sending side where
@@ -76,7 +82,7 @@ extension Worker {
     }
 
     /// Sends the body bytes in the block on. False if the exchange went on to something else.
-    private func forwardBody(_ block: ExchangeRef) -> Bool {
+    func forwardBody(_ block: ExchangeRef) -> Bool {
         let piece: RequestBodies.Piece
         switch requestBodies.take(from: block) {
         case .piece(let taken): piece = taken

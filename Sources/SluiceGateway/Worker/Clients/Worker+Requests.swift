@@ -40,11 +40,17 @@ extension Worker {
         // A client that has ended its sending side may have sent further requests before: they are answered too.
         block.pointee.run.keepsAlive = head.keepAlive && !isDraining
             && (limits.requestsPerConnectionMax == 0 || connection.pointee.requests < limits.requestsPerConnectionMax)
+        decide(block)
+    }
+
+    /// Decides what becomes of a request whose head is whole: by the snapshot that is current now, and stays its own.
+    @inline(__always)
+    func decide(_ block: ExchangeRef) {
         let snapshot = snapshots.pointee.enter()
         block.enter(snapshot)
         // Nobody is asked about without X-Forwarded-For; and an access to the list is checked at run time.
-        let names = head.fields.present & KnownField.xForwardedFor.bit != 0
-        let trusted = names ? listeners[Int(connection.pointee.listener)].trusted : TrustedProxies(blocks: ArenaSlice())
+        let names = block.pointee.exchange.head.fields.present & KnownField.xForwardedFor.bit != 0
+        let trusted = names ? listeners[Int(block.pointee.run.client.pointee.listener)].trusted : TrustedProxies(blocks: ArenaSlice())
         let refusal = Routing.resolve(&block.pointee.exchange, in: snapshot.pointee.tables, trusted: trusted)
         if let refusal {
             answer(block, refusal)

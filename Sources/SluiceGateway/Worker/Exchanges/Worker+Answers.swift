@@ -43,7 +43,7 @@ extension Worker {
         responseHeads.write(&writer, block, response)
         let headCount = writer.count
         guard !isHead(block) else { return deliver(block, writer, headCount: headCount) }
-        guard response.pointee.body.count <= Limits.composedBodyBytes else {
+        guard response.pointee.body.count <= storedBytesMax(block) else {
             block.pointee.run.responseRemaining = UInt64(response.pointee.body.count)
             block.pointee.run.isHeadSent = true
             guard writer.isComplete, sendHead(block, writer) else { return resetClient(block) }
@@ -79,7 +79,7 @@ extension Worker {
         while block.pointee.run.responseRemaining > 0, block.pointee.run.responseRemaining <= UInt64(body.count) {
             guard clientHasRoom(block) else { return }
             let rest = body[(body.count - Int(block.pointee.run.responseRemaining))...]
-            let count = min(rest.count, Limits.storedPieceBytes)
+            let count = min(rest.count, Limits.storedPieceBytes, clientRoom(block))
             block.pointee.run.responseRemaining -= UInt64(count)
             block.pointee.run.responseBodyBytes += UInt64(count)
             let isLast = block.pointee.run.responseRemaining == 0

@@ -34,6 +34,8 @@ extension Worker {
         writer.writeEscaped(id)
         writer.write(#"","client":""#)
         writer.write(exchange.head.length > 0 ? exchange.client : exchange.peer)
+        writer.write(#"","protocol":""#)
+        writer.write(run.isHTTP2 ? "HTTP/2" : exchange.head.length > 0 && exchange.head.minorVersion == 0 ? "HTTP/1.0" : "HTTP/1.1")
         writer.write(#"","method":""#)
         writer.writeEscaped(exchange.head.length > 0 ? exchange.method : .empty)
         // Without the query, in which clients put what no log should keep.

@@ -131,7 +131,7 @@ extension Worker {
         block.pointee.run.isRequestSent = true
         guard upstreams.send(upstream, writer.start, writer.count) else { return upstreamBroken(upstream) }
         requestSent(upstream)
-        if !block.pointee.run.isPreCall, block.pointee.run.isReceivingRequest { askForBody(block) }
+        if !block.pointee.run.isPreCall, block.pointee.run.isReceivingRequest || block.pointee.run.isHTTP2 { askForBody(block) }
     }
 
     /// What is decided and sent in this turn has taken so long that a request leaves later than its ceiling was charged for. False if it may

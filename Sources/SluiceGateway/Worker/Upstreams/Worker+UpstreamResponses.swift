@@ -228,7 +228,8 @@ extension ExchangeRun {
             responseRemaining = length
             responseIsChunked = false
         case .chunked, .untilClose:
-            responseIsChunked = clientKnowsChunks
+            // HTTP/2 has frames for it.
+            responseIsChunked = clientKnowsChunks && !isHTTP2
             dropsResponseTrailers = head.hasConnectionOptions
             // Its end is told by the connection's.
             if !clientKnowsChunks { keepsAlive = false }

@@ -1,0 +1,250 @@
+import SluiceEvent
+import SluiceHTTP
+import SluiceHTTP2
+
+// What is sent to clients that speak HTTP/2: frames are gathered in the connection's output and sent together at the end of the turn. Content
+// that the client's windows or its socket do not let through waits in its exchange.
+
+extension HTTP2Clients {
+    // MARK: Room
+
+    /// The memory behind what waits in the connection's output, for the session to write into; nil without memory.
+    @inline(__always)
+    func lend(_ connection: ClientRef) -> HTTP2Output? {
+        guard let room = connection.pointee.output.room(HTTP2Output.reserve, from: &outputs.pointee) else { return nil }
+        return HTTP2Output(base: room.place, capacity: room.capacity)
+    }
+
+    /// What the session has written is sent at the end of the turn.
+    @inline(__always)
+    func take(back output: HTTP2Output, _ connection: ClientRef) {
+        guard output.count > 0 else { return }
+        connection.pointee.output.add(output.count)
+        gather(connection)
+    }
+
+    @inline(__always)
+    private func gather(_ connection: ClientRef) {
+        guard !connection.http2.pointee.isGathered else { return }
+        connection.http2.pointee.isGathered = true
+        turn.enqueueSending(connection)
+    }
+
+    /// Bytes of content that the client takes now; 0 if the exchange has to wait for `.room`. A little may always wait in the exchange, so
+    /// that the end of a response is seen although the window is shut.
+    func room(_ block: ExchangeRef) -> Int {
+        let connection = block.pointee.run.client
+        let stream = block.streamRun
+        guard stream.pointee.content.isEmpty, !connection.http2.pointee.isBroken else {
+            wait(block)
+            return 0
+        }
+        if connection.pointee.output.count >= Limits.framesGathered { _ = flush(connection) }
+        guard connection.pointee.output.count < Limits.framesWaiting else {
+            wait(block)
+            return 0
+        }
+        return max(Limits.contentWaiting, connection.http2.pointee.session.sendable(block.pointee.run.stream))
+    }
+
+    /// The exchange waits for the client from here on, which has its time to take something.
+    func wait(_ block: ExchangeRef) {
+        let stream = block.streamRun
+        guard !stream.pointee.isWaiting else { return }
+        stream.pointee.isWaiting = true
+        block.pointee.run.client.http2.pointee.waiting += 1
+        // Goes on although the client takes a little meanwhile: how much is looked at when the time is over.
+        guard stream.pointee.takingUntil == Deadline.never else { return }
+        stream.pointee.takingUntil = turn.now + writeTimeout
+        stream.pointee.takingBytes = stream.pointee.framedBytes
+        setDeadline(block)
+    }
+
+    /// Makes the stream's deadline the earliest of those that it has.
+    func setDeadline(_ block: ExchangeRef) {
+        let stream = block.streamRun
+        turn.set(block.streamDeadline, at: min(stream.pointee.totalUntil, stream.pointee.bodyUntil, stream.pointee.takingUntil))
+    }
+
+    /// The exchange does not wait for the client any more.
+    func endWait(_ block: ExchangeRef) {
+        guard block.streamRun.pointee.isWaiting else { return }
+        block.streamRun.pointee.isWaiting = false
+        block.pointee.run.client.http2.pointee.waiting -= 1
+    }
+
+    // MARK: Responses
+
+    /// Sends a head as frames. False if the stream has ended, or there is no room.
+    func sendHead(_ block: ExchangeRef, _ text: ByteView, ends: Bool) -> Bool {
+        let connection = block.pointee.run.client
+        let needed = connection.http2.pointee.session.room(forHead: text.count)
+        guard let room = connection.pointee.output.room(needed, from: &outputs.pointee) else { return false }
+        var output = HTTP2Output(base: room.place, capacity: room.capacity)
+        let sending = connection.http2.pointee.session.sendHead(block.pointee.run.stream, text, endsStream: ends, &output)
+        take(back: output, connection)
+        return sending == .sent
+    }
+
+    /// Sends content, or keeps what the client does not take. False if the stream has ended, or there is no memory.
+    func sendContent(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int, ends: Bool) -> Bool {
+        let stream = block.streamRun
+        var sent = 0
+        if stream.pointee.content.isEmpty {
+            guard let written = writeContent(block, bytes, count, ends: ends) else { return false }
+            if written == count { return true }
+            sent = written
+        }
+        stream.pointee.endsWithContent = ends
+        wait(block)
+        return stream.pointee.content.append(bytes + sent, count - sent, from: &outputs.pointee)
+    }
+
+    /// Sends trailers, behind content that waits. False if the stream has ended, or there is no memory.
+    func sendTrailers(_ block: ExchangeRef, _ text: ByteView) -> Bool {
+        guard block.streamRun.pointee.content.isEmpty else {
+            return block.streamRun.pointee.trailers.append(text.base, text.count, from: &outputs.pointee)
+        }
+        let connection = block.pointee.run.client
+        let needed = connection.http2.pointee.session.room(forHead: text.count)
+        guard let room = connection.pointee.output.room(needed, from: &outputs.pointee) else { return false }
+        var output = HTTP2Output(base: room.place, capacity: room.capacity)
+        let sending = connection.http2.pointee.session.sendTrailers(block.pointee.run.stream, text, &output)
+        take(back: output, connection)
+        return sending == .sent
+    }
+
+    /// Writes DATA frames, as far as the windows and the output let them through.
+    ///
+    /// - Returns: bytes written, the end of the stream included if it is all of them; nil if the stream has ended.
+    private func writeContent(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int, ends: Bool) -> Int? {
+        let connection = block.pointee.run.client
+        let stream = block.pointee.run.stream
+        guard connection.http2.pointee.session.maySend(stream) else { return nil }
+        guard count > 0 else { return ends && !writeFrame(block, bytes, 0, ends: true) ? nil : 0 }
+        var written = 0
+        while written < count {
+            if connection.pointee.output.count >= Limits.framesGathered { _ = flush(connection) }
+            guard connection.pointee.output.count < Limits.framesWaiting else { break }
+            let part = min(count - written, connection.http2.pointee.session.sendable(stream))
+            guard part > 0 else { break }
+            guard writeFrame(block, bytes + written, part, ends: ends && written + part == count) else { break }
+            written += part
+        }
+        return written
+    }
+
+    private func writeFrame(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int, ends: Bool) -> Bool {
+        let connection = block.pointee.run.client
+        let header = HTTP2Session.dataHeaderBytes
+        guard let room = connection.pointee.output.room(header + count, from: &outputs.pointee),
+            connection.http2.pointee.session.beginData(block.pointee.run.stream, count: count, endsStream: ends, at: room.place)
+        else { return false }
+        (room.place + header).update(from: bytes, count: count)
+        connection.pointee.output.add(header + count)
+        block.streamRun.pointee.framedBytes += UInt64(count)
+        gather(connection)
+        return true
+    }
+
+    /// Sends more of what waits in the exchange. False if the stream has ended.
+    func continueContent(_ block: ExchangeRef) -> Bool {
+        let stream = block.streamRun
+        while let front = stream.pointee.content.front, !stream.pointee.content.isEmpty {
+            let count = stream.pointee.content.count
+            guard let written = writeContent(block, front, count, ends: stream.pointee.endsWithContent) else { return false }
+            guard written > 0 else { return true }
+            stream.pointee.content.remove(written, to: &outputs.pointee)
+        }
+        guard let front = stream.pointee.trailers.front, !stream.pointee.trailers.isEmpty else { return true }
+        let isSent = sendTrailers(block, ByteView(base: front, count: stream.pointee.trailers.count))
+        stream.pointee.trailers.clear(to: &outputs.pointee)
+        return isSent
+    }
+
+    // MARK: Ending
+
+    /// The exchange is over: its stream ends, if it has not, and nothing refers to the exchange any more.
+    ///
+    /// - Parameter code: what the client is told if the stream has not ended.
+    func release(_ block: ExchangeRef, _ code: HTTP2ErrorCode) {
+        let connection = block.pointee.run.client
+        let stream = block.pointee.run.stream
+        endWait(block)
+        turn.remove(block.streamDeadline)
+        block.streamRun.pointee.content.clear(to: &outputs.pointee)
+        block.streamRun.pointee.trailers.clear(to: &outputs.pointee)
+        connection.http2.pointee.session.setTag(0, of: stream)
+        guard var output = lend(connection) else { return connection.http2.pointee.owesReleases = true }
+        connection.http2.pointee.session.reset(stream, code, &output)
+        if !connection.http2.pointee.session.release(stream, &output) { connection.http2.pointee.owesReleases = true }
+        take(back: output, connection)
+    }
+
+    /// Releases the streams for which there was no room before.
+    private func releaseOwed(_ connection: ClientRef) {
+        connection.http2.pointee.owesReleases = false
+        var place = 0
+        while let next = connection.http2.pointee.session.nextStream(&place) {
+            guard next.tag == 0 else { continue }
+            guard var output = lend(connection) else { return connection.http2.pointee.owesReleases = true }
+            if !connection.http2.pointee.session.release(next.stream, &output) { connection.http2.pointee.owesReleases = true }
+            take(back: output, connection)
+        }
+    }
+
+    /// Tells the client that the connection ends soon, and asks for a sign that it knows (RFC 9113, 6.8).
+    func announceEnd(_ connection: ClientRef) {
+        guard connection.http2.pointee.ending == .none, var output = lend(connection) else { return }
+        connection.http2.pointee.ending = .announced
+        _ = connection.http2.pointee.session.announceEnd(&output)
+        _ = connection.http2.pointee.session.ping(0, &output)
+        take(back: output, connection)
+    }
+
+    /// No request that comes from here on is served.
+    func endAfterLast(_ connection: ClientRef) {
+        guard connection.http2.pointee.ending != .last, var output = lend(connection) else { return }
+        connection.http2.pointee.ending = .last
+        _ = connection.http2.pointee.session.endAfterLast(&output)
+        take(back: output, connection)
+    }
+
+    // MARK: The socket
+
+    /// Sends what was gathered, as far as the socket takes it. True if all of it has gone.
+    func flush(_ connection: ClientRef) -> Bool {
+        let http2 = connection.http2
+        guard !http2.pointee.isBroken else { return false }
+        while let front = connection.pointee.output.front, !connection.pointee.output.isEmpty {
+            switch connection.pointee.socket.send(front, connection.pointee.output.count) {
+            case .bytes(let count):
+                traffic.pointee.downstreamBytesSent &+= UInt64(count)
+                connection.pointee.output.remove(count, to: &outputs.pointee)
+                if http2.pointee.isBlocked { clients.awaitTaking(connection) }
+            case .wouldBlock:
+                if !http2.pointee.isBlocked {
+                    http2.pointee.isBlocked = true
+                    clients.awaitTaking(connection)
+                }
+                return false
+            case .ended, .failed:
+                // Whoever is at work for an exchange goes on; the connection ends when its turn comes.
+                http2.pointee.isBroken = true
+                connection.pointee.output.clear(to: &outputs.pointee)
+                turn.enqueue(connection)
+                return false
+            }
+        }
+        return true
+    }
+
+    /// All has gone that was written: what has waited for room is written.
+    func noteSent(_ connection: ClientRef) {
+        guard var output = lend(connection) else { return }
+        connection.http2.pointee.session.outputSent(&output)
+        take(back: output, connection)
+        if connection.http2.pointee.owesReleases { releaseOwed(connection) }
+        connection.pointee.output.settle(to: &outputs.pointee)
+    }
+}

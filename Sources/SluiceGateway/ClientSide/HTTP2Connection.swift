@@ -1,0 +1,43 @@
+import SluiceHTTP2
+
+/// What a client's connection has besides when it speaks HTTP/2: taken when that is known, given back with the connection.
+struct HTTP2Connection {
+    /// How far the orderly end of a connection has come (RFC 9113, 6.8).
+    enum Ending: UInt8 {
+        /// It takes new requests.
+        case none
+        /// The client was asked to send no more; those that are under way are served.
+        case announced
+        /// No new request is served.
+        case last
+    }
+
+    var session: HTTP2Session
+    /// The block that the next head is decoded into; nil while nothing is read and no head has begun.
+    var next: ExchangeRef?
+    /// Bytes that have come and are not read yet, because there was no room for what they would have been answered with.
+    var unread = OutputQueue()
+    var ending = Ending.none
+    /// Whether frames wait for the end of the turn.
+    var isGathered = false
+    /// Whether the socket takes no more at the moment.
+    var isBlocked = false
+    /// Whether sending has failed: the connection ends when its turn comes.
+    var isBroken = false
+    /// Whether streams have ended that could not be released for want of room.
+    var owesReleases = false
+    /// Whether request bodies wait in blocks for services that took no more.
+    var hasWaitingBodies = false
+    /// Whether a head has begun and not ended, for which there is one time.
+    var isReadingHead = false
+    /// Streams whose response waits for the client.
+    var waiting = 0
+
+    init(role: HTTP2Role, limits: UnsafePointer<HTTP2Limits>) { session = HTTP2Session(role: role, limits: limits) }
+}
+
+extension ClientRef {
+    /// What the connection has of HTTP/2. Only where it speaks it.
+    @inline(__always)
+    var http2: UnsafeMutablePointer<HTTP2Connection> { pointee.http2.unsafelyUnwrapped }
+}

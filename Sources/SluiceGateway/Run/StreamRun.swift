@@ -1,0 +1,56 @@
+import SluiceHTTP
+
+/// What an exchange over HTTP/2 has besides, because its connection serves others at the same time: a clock of its own, and what waits for its window.
+///
+/// Stands behind the header of the exchange's block, and means something only where `ExchangeRun.isHTTP2`.
+struct StreamRun {
+    var deadline: Deadline
+
+    // MARK: Times, milliseconds of the monotonic clock; `Deadline.never` where there is no such bound
+
+    /// When the exchange has taken too long in all.
+    var totalUntil = Deadline.never
+    /// When the client has to have sent more of its body.
+    var bodyUntil = Deadline.never
+    /// When it is looked at how much the client has taken of its response since `takingBytes`.
+    var takingUntil = Deadline.never
+
+    // MARK: Request
+
+    /// Whether the client has ended its direction of the stream.
+    var hasRequestEnded = false
+    /// Where the text of the request's trailers begins in the block's input; nil without trailers.
+    var trailersAt: Int?
+
+    // MARK: Response
+
+    /// Content of the response that the windows or the socket do not let through.
+    var content = OutputQueue()
+    /// Trailers as text, behind that content.
+    var trailers = OutputQueue()
+    /// Whether the stream ends with that content.
+    var endsWithContent = false
+    /// Whether nothing more comes of the response than what waits here.
+    var isHandedOver = false
+    /// Bytes of content that were written into frames, and how many that were when the present span of measuring the client's rate began.
+    var framedBytes: UInt64 = 0
+    var takingBytes: UInt64 = 0
+    /// Whether the service waits because the client takes nothing at the moment, or content waits here.
+    var isWaiting = false
+
+    /// Bytes from a block's beginning.
+    static let offset = MemoryLayout<ExchangeBlock>.stride.roundedUp(to: 64)
+}
+
+extension ExchangeRef {
+    /// Where the exchange's part of a stream stands.
+    @inline(__always)
+    var streamRun: UnsafeMutablePointer<StreamRun> {
+        (UnsafeMutableRawPointer(self) + StreamRun.offset).assumingMemoryBound(to: StreamRun.self)
+    }
+
+    /// Where its deadline stands.
+    var streamDeadline: UnsafeMutablePointer<Deadline> {
+        (UnsafeMutableRawPointer(streamRun) + MemoryLayout<StreamRun>.offset(of: \.deadline).unsafelyUnwrapped).assumingMemoryBound(to: Deadline.self)
+    }
+}
