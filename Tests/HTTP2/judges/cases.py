@@ -10,7 +10,7 @@ from collections.abc import Callable
 from . import expect
 from .expect import answered, connection_error, pong, stream_error
 from .wire import (
-    CANCEL, COMPRESSION_ERROR, DATA, ENABLE_PUSH, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, GOAWAY, HEADERS, HEADER_TABLE_SIZE,
+    COMPRESSION_ERROR, DATA, ENABLE_PUSH, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, GOAWAY, HEADERS, HEADER_TABLE_SIZE,
     INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE, PADDED, PING, PREFACE, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE,
     REFUSED_STREAM, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW_UPDATE, block, continuation, data, frame, goaway, headers, integer, literal, number, ping,
     priority, reset, settings, window)
@@ -114,7 +114,6 @@ def generic():
     yield case("POST with trailers", lambda k, c: [k.post(1, ("trailer", "x-test")), data(1, b"test"), headers(1, literal("x-test", "ok"))], answered(1))
 
     case = of("generic/5")
-    agent, agent_coded = b"\x0auser-agent", bytes.fromhex("87b505b161cc5a93")
     test, test_coded = b"\x06x-test", bytes.fromhex("85f2b24a84ff")
     value, value_coded = b"\x06judges", bytes.fromhex("849c48aca4")
     yield case("an indexed field", lambda k, c: [headers(1, k.block() + b"\xba")], answered(1))

@@ -1,11 +1,11 @@
 """What h2spec does not ask: what other servers had to mend, and what a client may send that few do."""
 
 from . import expect
-from .cases import BIG_FIELD, LARGEST, PONG, STILL_WELL, of
+from .cases import LARGEST, PONG, STILL_WELL, of
 from .expect import Fault, answered, connection_error, pong, stream_error
 from .wire import (
     COMPRESSION_ERROR, CONTINUATION, END_HEADERS, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, GOAWAY, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE,
-    PREFACE, PROTOCOL_ERROR, WINDOW_UPDATE, block, continuation, data, frame, goaway, headers, integer, literal, number, ping, priority, reset, settings,
+    PREFACE, PROTOCOL_ERROR, WINDOW_UPDATE, continuation, data, frame, goaway, headers, integer, literal, number, ping, reset, settings,
     window)
 
 
