@@ -84,6 +84,10 @@ def ask_all(name, some, where, address, tls, kit, options):
 def downgrade_all(where, address, tls, kit, origin, options):
     judge, score, arrived = downgrade.Judge(address, tls, kit, origin, options.timeout), Score(options), 0
     some = [form for form in downgrade.all_forms() if options.case in f"downgrade: {form.name}"]
+    try:
+        judge.probe()
+    except Fault as fault:
+        return [f"{where} downgrade: a plain request is not served: {fault}"], 1
     for form in some:
         try:
             arrived += judge.run(form) is not None

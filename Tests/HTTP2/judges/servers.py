@@ -48,7 +48,7 @@ def sluice(folder, origin, binary=None, core=None, upstream="http", domain=(), e
     configuration = write(folder / "sluice.yaml", [
         "listeners:", f"  - {{address: '127.0.0.1:{clear}', http2: cleartext}}",
         f"  - {{address: '127.0.0.1:{tls}', tls: {{certificate: {folder}/tls.crt, key: {{file: {folder}/tls.key}}}}}}",
-        "projects:", "  judged: {ceiling: 10000000}", "domains:", "  - key: \"*\"", "    project: judged", f"    upstream: {upstream}://127.0.0.1:{origin}",
+        "projects:", "  judged: {ceiling: 10000000}", "domains:", "  - key: judged", "    hosts: \"*\"", "    project: judged", f"    upstream: {upstream}://127.0.0.1:{origin}",
         *(f"    {line}" for line in domain), "    endpoints:", "      - path: /**"])
     settings = {"SLUICE_WORKERS": "1", "SLUICE_ADMIN_LISTEN": f"127.0.0.1:{admin}", "SLUICE_ACCESS_LOG": "off", "SLUICE_LOG_LEVEL": "warning",
                 "SLUICE_UPSTREAM_POOL_SIZE": "512", **(environment or {})}

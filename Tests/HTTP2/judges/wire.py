@@ -149,6 +149,7 @@ class Connection:
         self.buffer, self.over = b"", None
         self.decoder = hpack.Decoder(max_header_list_size=1 << 20)
         self.settings = {}
+        self.credit = {0: 65535}    # what WINDOW_UPDATE has granted, by stream; of the connection with what it begins with
         self.fragment = None
         self.acknowledges = True
 
@@ -222,6 +223,8 @@ class Connection:
             self.send(ping(event.payload, ack=True))
         elif event.kind in ("RST_STREAM", "GOAWAY"):
             event.code = judged.error_code
+        elif event.kind == "WINDOW_UPDATE":
+            self.credit[stream] = self.credit.get(stream, 0) + judged.window_increment
         elif event.kind == "DATA":
             event.payload = judged.data
         elif event.kind in ("HEADERS", "CONTINUATION"):
