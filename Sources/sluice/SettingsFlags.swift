@@ -14,14 +14,6 @@ enum SettingsFlags {
     static let discussion =
         "Each process setting is also a flag: `--workers 2` for SLUICE_WORKERS=2. `sluice env` prints all settings."
 
-    /// Every flag with its meaning and default, for the help of `run`.
-    static let list: String = {
-        let rows = ProcessSettings().table.map { row in
-            ["  --" + row.name.dropFirst("SLUICE_".count).lowercased().replacing("_", with: "-"), row.defaultValue, row.meaning]
-        }
-        return "SETTINGS, with their defaults:\n" + Columns.text(rows)
-    }()
-
     private static let commands: Set<String> = ["run", "check", "explain", "quota", "env", "demo"]
 
     /// The arguments without the settings, and the settings. All arguments are left to commands that take no settings.

@@ -11,7 +11,8 @@ struct Sluice: ParsableCommand {
         discussion: "`sluice demo` needs no file and shows every policy at work.",
         version: "0.1.0",
         subcommands: [
-            Run.self, Check.self, Explain.self, Sign.self, Token.self, Import.self, Export.self, Quota.self, Env.self, Reference.self, Demo.self,
+            Run.self, Check.self, Explain.self, Sign.self, Token.self, Import.self, Export.self, Quota.self, Env.self, Init.self, Reference.self,
+            Demo.self,
         ])
 
     /// Process settings are taken out of the arguments before anything else is read: see `SettingsFlags`. Arguments that

@@ -19,15 +19,14 @@ struct DocumentationTests {
         try read(page).components(separatedBy: "\n```\(language)\n").dropFirst().map { $0.components(separatedBy: "\n```")[0] + "\n" }
     }
 
-    @Test("each generated part is what the program prints (scripts/references writes them anew)", arguments: [
-        ("docs/configuration.md", "yaml"), ("docs/settings.md", "settings"), ("docs/metrics.md", "metrics"), ("docs/errors.md", "errors"),
-    ])
-    func references(page: String, subject: String) throws {
-        let parts = try Self.read(page).components(separatedBy: "<!-- begin: sluice reference \(subject) -->\n\n")
-        try #require(parts.count == 2, "\(page)")
-        let written = parts[1].components(separatedBy: "<!-- end -->")[0]
-        let printed = try run(["reference", subject])
-        #expect(printed.code == 0 && written == printed.output, "\(page)")
+    @Test("generated parts, JSON Schema and manual page are what the program prints (scripts/references writes them anew)")
+    func references() throws {
+        let result = try command([Self.root.appending(path: "scripts/references").path, "--check", Gateway.binary()])
+        #expect(result.code == 0, "\(result.everything)")
+        for subject in ["yaml", "settings", "metrics", "errors"] {
+            let isThere = try Self.pages.contains { try Self.read($0).contains("<!-- begin: sluice reference \(subject) -->") }
+            #expect(isThere, "\(subject)")
+        }
     }
 
     @Test("reference without a subject prints all parts; an unknown subject is an error")
@@ -79,5 +78,119 @@ struct DocumentationTests {
             let result = try run(["check", file], environment: variables)
             #expect(result.code == 0, "\(page):\n\(text)\n\(result.everything)")
         }
+    }
+
+    // MARK: Programs
+
+    /// A gateway for the examples: the service behind it answers with the target that it got.
+    private static func exampleGateway(_ policies: String) throws -> Gateway {
+        let endpoint = EndpointText("/**", "mock: {status: 200, body: passed}")
+        return try Gateway(configuration(key: "orders", policies: policies, [endpoint]))
+    }
+
+    @Test("HMAC: each program of the page signs so that the gateway lets it pass, with a given secret and no other")
+    func hmac() throws {
+        let python = try Self.blocks("python", in: "docs/hmac.md").map { (["python3", "-c"], $0) }
+        let shell = try Self.blocks("sh", in: "docs/hmac.md").filter { $0.contains("curl") }.map { (["bash", "-euc"], $0) }
+        try #require(python.count == 2 && shell.count == 1)
+        let gateway = try Self.exampleGateway("hmac: {secret: the-shared-secret}")
+        for (program, text) in python + shell {
+            let text = text.replacing("127.0.0.1:8080", with: "127.0.0.1:\(gateway.port)")
+            try #require(text.contains(":\(gateway.port)"))
+            let right = try command(program + [text], environment: ["ORDERS_SECRET": "the-shared-secret"])
+            #expect(right.code == 0 && right.output.hasPrefix("passed"), "\(right.everything)")
+            let wrong = try command(program + [text], environment: ["ORDERS_SECRET": "another"])
+            #expect(!wrong.output.contains("passed"), "\(wrong.everything)")
+        }
+    }
+
+    @Test("JWT: the shell example makes a token and is let in")
+    func jwt() throws {
+        let block = try #require(Self.blocks("sh", in: "docs/jwt.md").first { $0.contains("sluice token") })
+        let gateway = try Self.exampleGateway("jwt: {secret: a-secret-of-at-least-32-bytes-for-tests}")
+        let folder = URL(fileURLWithPath: try Gateway.binary()).deletingLastPathComponent().path
+        let text = "cd '\(gateway.folder.path)'; PATH='\(folder)':$PATH\n" + block.replacing("127.0.0.1:8080", with: "127.0.0.1:\(gateway.port)")
+        let result = try command(["bash", "-euc", text])
+        #expect(result.code == 0 && result.output == "passed", "\(result.everything)")
+    }
+
+    @Test("README's first configuration: each line prints what stands below it")
+    func firstConfiguration() throws {
+        let folder = try Folder()
+        try FileManager.default.createDirectory(atPath: folder.file("members"), withIntermediateDirectories: true)
+        try folder.write("members/7", "{\"id\": 7, \"name\": \"Ada\"}\n")
+        let port = try Ports.free()
+        let service = try ChildProcess(["python3", "-m", "http.server", "\(port)", "--bind", "127.0.0.1", "--directory", folder.path], folder: folder)
+        defer { service.end() }
+        let listener = try Ports.free()
+        func local(_ text: String) -> String {
+            text.replacing("127.0.0.1:8080", with: "127.0.0.1:\(listener)").replacing("127.0.0.1:9000", with: "127.0.0.1:\(port)")
+        }
+        let file = try #require(Self.blocks("yaml", in: "README.md").first)
+        let gateway = try Gateway(local(file), folder: folder, environment: ["ORDERS_SECRET": "correct-horse"], readyPort: listener)
+        #expect(eventually { (try? RawSocket.connect(port: port, timeout: 1).close()) != nil })
+        let block = try #require(Self.blocks("sh", in: "README.md").first { $0.contains("/status/hello") })
+        let expected = block.split(separator: "\n").filter { $0.hasPrefix("# ") }.map { String($0.dropFirst(2)) }
+        let binaries = URL(fileURLWithPath: try Gateway.binary()).deletingLastPathComponent().path
+        let text = "cd '\(gateway.folder.path)'; PATH='\(binaries)':$PATH\n" + local(block).replacing("curl ", with: "curl -s ")
+        // The second answer has no line break of its own.
+        let lines = try command(["bash", "-c", text], environment: ["ORDERS_SECRET": "correct-horse"])
+        for line in expected { #expect(lines.output.contains(line), "\(line)\n\(lines.everything)") }
+        #expect(expected.count == 3)
+    }
+
+    // MARK: Commands
+
+    @Test("every command stands in README's table and in the manual page")
+    func commands() throws {
+        let help = try run(["--help"]).output
+        let names = help.matches(of: /(?m)^  ([a-z]+)  +[A-Z]/).map { String($0.1) }.filter { $0 != "help" }
+        #expect(names.count > 8)
+        let (readme, manual) = (try Self.read("README.md"), try Self.read("docs/sluice.1"))
+        for name in names {
+            #expect(readme.contains("| `sluice \(name)") || readme.contains(", `sluice \(name)"), "\(name)")
+            #expect(manual.contains("\n.SS \(name)\n"), "\(name)")
+        }
+    }
+
+    @Test("init writes a configuration that check accepts, and replaces no file")
+    func initialConfiguration() throws {
+        let folder = try Folder()
+        let file = folder.file("first.yaml")
+        #expect(try run(["init", file]).code == 0)
+        let text = folder.read("first.yaml")
+        let checked = try run(["check", file])
+        #expect(checked.code == 0 && checked.output == "\(file): no problems\n", "\(checked.everything)")
+        try folder.write("first.yaml", text + "# mine\n")
+        let again = try run(["init", file])
+        #expect(again.code == 1 && again.errors == "\(file): cannot be written: the file exists\n", "\(again.everything)")
+        #expect(folder.read("first.yaml").hasSuffix("# mine\n"))
+        #expect(try run(["init", "-"]).output == text)
+        #expect(try run(["init", folder.file("none/first.yaml")]).code == 1)
+        let line = "cd '\(folder.path)' && '\(try Gateway.binary())' init && '\(try Gateway.binary())' check sluice.yaml"
+        #expect(try command(["bash", "-c", line]).code == 0)
+    }
+
+    @Test("what init leaves as comments is accepted too")
+    func initialComments() throws {
+        let lines = try run(["init", "-"]).output.split(separator: "\n", omittingEmptySubsequences: false)
+        let policies = lines.map(String.init).filter { $0.contains("# hmac:") || $0.contains("# jwt:") || $0.contains("# cors:") }
+        #expect(policies.count == 3)
+        for policy in policies {
+            let text = policy.trimmingCharacters(in: CharacterSet(charactersIn: " #"))
+            let file = try Folder().write("sluice.yaml", Self.whole(text))
+            let result = try run(["check", file], environment: ["API_SECRET": "a secret"])
+            #expect(result.code == 0, "\(text): \(result.everything)")
+        }
+    }
+
+    @Test("completions know every setting's flag, for each command that takes it", arguments: ["bash", "zsh", "fish"])
+    func completions(shell: String) throws {
+        let script = try run(["--generate-completion-script", shell])
+        #expect(script.code == 0)
+        let flags = try run(["reference", "settings"]).output.matches(of: /`--([a-z-]+)`/).map { String($0.1) }
+        #expect(flags.count > 40)
+        for flag in flags { #expect(script.output.ranges(of: flag).count >= 6, "\(flag)") }
+        #expect(script.output.contains("refusals"), "the words of a setting")
     }
 }

@@ -48,7 +48,13 @@ package enum ConfigurationReference {
             (orOne ? "one, or a list, of: " : "list of: ") + kind(element) + (countMin > 0 ? "; not empty" : "")
         case .mapping: "mapping"
         case .named(let name, let value): "mapping from `\(name)` to: \(kind(value))"
-        case .either(let forms): Quoting.alternatives(forms.map(kind))
+        case .either(let forms): Quoting.alternatives(forms.flatMap { form in
+            switch form {
+            case .boolean: ["`true`", "`false`"]
+            case .word(let words): words.map { "`\($0)`" }
+            default: [kind(form)]
+            }
+        })
         }
     }
 

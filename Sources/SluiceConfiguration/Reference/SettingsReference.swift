@@ -2,17 +2,11 @@
 package enum SettingsReference {
     package static var text: String {
         var page = ReferencePage()
-        let defaults = ProcessSettings()
         page.table(["variable", "flag", "allowed", "default", "meaning"], Setting.all.map { setting in
-            ["`\(setting.name)`", "`--\(setting.flag)`", setting.allowed, defaultText(setting, defaults), setting.meaning]
+            let isWritten = !setting.defaultText.contains(" ") && setting.defaultText != "none"
+            let shown = isWritten ? "`\(setting.defaultText)`" : setting.defaultText
+            return ["`\(setting.name)`", "`--\(setting.flag)`", setting.allowed, shown, setting.meaning]
         })
         return page.text
-    }
-
-    /// The number of processors is this machine's.
-    private static func defaultText(_ setting: Setting, _ defaults: ProcessSettings) -> String {
-        if setting.name == "SLUICE_WORKERS" { return "the number of processors" }
-        let text = setting.text(in: defaults)
-        return text == "none" ? "none" : "`\(text)`"
     }
 }

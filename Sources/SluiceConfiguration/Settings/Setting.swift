@@ -46,6 +46,28 @@ package struct Setting: Sendable {
         name.dropFirst(Self.prefix.count).lowercased().replacing("_", with: "-")
     }
 
+    /// The words that may be written, for completions; nil where others may be.
+    package var words: [String]? {
+        switch kind {
+        case .redisAway: ProcessSettings.RedisAway.allCases.map(\.rawValue)
+        case .quotaAway: ProcessSettings.QuotaAway.allCases.map(\.rawValue)
+        case .rateLimitFields: ProcessSettings.RateLimitFields.allCases.map(\.rawValue)
+        case .clientClose: ProcessSettings.ClientClose.allCases.map(\.rawValue)
+        case .unusualFields: ProcessSettings.UnusualFields.allCases.map(\.rawValue)
+        case .logLevel: ProcessSettings.LogLevel.allCases.map(\.rawValue)
+        case .flag: ["on", "off"]
+        default: nil
+        }
+    }
+
+    /// Whether a path may be written.
+    package var takesPath: Bool {
+        switch kind {
+        case .path, .optionalPath, .accessLog: true
+        default: false
+        }
+    }
+
     /// What may be written, for example `an integer from 1 to 1024 (threads)`.
     package var allowed: String {
         switch kind {
@@ -54,17 +76,16 @@ package struct Setting: Sendable {
         case .optionalAddress: "\(ListenAddress.allowed), or off"
         case .hostNames: "host names with commas between them"
         case .redis: RedisURL.allowed
-        case .redisAway: Quoting.alternatives(ProcessSettings.RedisAway.allCases.map(\.rawValue))
-        case .quotaAway: Quoting.alternatives(ProcessSettings.QuotaAway.allCases.map(\.rawValue))
-        case .rateLimitFields: Quoting.alternatives(ProcessSettings.RateLimitFields.allCases.map(\.rawValue))
-        case .clientClose: Quoting.alternatives(ProcessSettings.ClientClose.allCases.map(\.rawValue))
-        case .unusualFields: Quoting.alternatives(ProcessSettings.UnusualFields.allCases.map(\.rawValue))
-        case .logLevel: Quoting.alternatives(ProcessSettings.LogLevel.allCases.map(\.rawValue))
         case .accessLog: "off, - for standard output, or the path of a file"
-        case .flag: "on or off"
+        case .redisAway, .quotaAway, .rateLimitFields, .clientClose, .unusualFields, .logLevel, .flag: Quoting.alternatives(words ?? [])
         case .path: "a path"
         case .optionalPath: "a path, or off"
         }
+    }
+
+    /// The default for documents, which are the same on every machine; `none` for what is not set.
+    package var defaultText: String {
+        name == "SLUICE_WORKERS" ? "the number of processors" : text(in: ProcessSettings())
     }
 
     /// The value as it would be written, without passwords; `none` for what is not set.

@@ -20,6 +20,8 @@ package enum MetricReference {
         duration.record(1)
         totals.durations = [duration]
         totals.upstreamDurations = [duration]
+        totals.traffic.http2Resets[0] = 1
+        totals.traffic.http2Failures[0] = 1
         return MetricsReport(
             totals: totals, labels: (domains: ["domain"], endpoints: [.init(domain: "domain", endpoint: "endpoint")]),
             ceilings: [(project: "project", ceiling: 1, used: 1)],

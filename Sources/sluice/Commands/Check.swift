@@ -10,6 +10,8 @@ struct Check: ParsableCommand {
 
     @OptionGroup var source: ConfigurationOption
 
+    @OptionGroup var shownSettings: SettingsCompletions
+
     @Flag(help: "Print one JSON object instead of text, with `problems` and `notes`.")
     var json = false
 

@@ -23,6 +23,8 @@ struct Demo: ParsableCommand {
     @Flag(help: "Print the configuration and exit.")
     var printConfig = false
 
+    @OptionGroup var shownSettings: SettingsCompletions
+
     func validate() throws {
         if port == 0 { throw ValidationError("--port takes 1 to 65535") }
     }

@@ -9,6 +9,8 @@ struct Env: ParsableCommand {
         discussion: "If a variable is mistyped or its value is not allowed, it is reported and the exit code is 2. "
             + SettingsFlags.discussion)
 
+    @OptionGroup var shownSettings: SettingsCompletions
+
     func run() throws {
         // The table stands all the same where a variable is wrong: it is what tells the right ones.
         let settings = Result { try SettingsFlags.settings() }

@@ -19,6 +19,8 @@ struct Explain: ParsableCommand {
 
     @OptionGroup var source: ConfigurationOption
 
+    @OptionGroup var shownSettings: SettingsCompletions
+
     @Argument(help: "The method, as it would be sent.")
     var method: String
 

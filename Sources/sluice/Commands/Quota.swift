@@ -24,6 +24,8 @@ struct Quota: ParsableCommand {
         @Flag(help: "Print JSON.")
         var json = false
 
+        @OptionGroup var shownSettings: SettingsCompletions
+
         func run() throws {
             let settings = try SettingsFlags.settings()
             let answers = try Quota.ask(settings, "GET", QuotaPage.path)
@@ -47,6 +49,8 @@ struct Quota: ParsableCommand {
 
         @Argument(help: "Whose quotas.")
         var owner: String?
+
+        @OptionGroup var shownSettings: SettingsCompletions
 
         @Option(help: ArgumentHelp("Only the quota with windows of this length.", valueName: "SECONDS"))
         var perSeconds: UInt64?

@@ -11,9 +11,11 @@ import SluiceHTTP
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a configuration. SIGHUP reloads, SIGUSR1 reopens the access log, SIGTERM drains and exits 0, SIGQUIT exits at once.",
-        discussion: SettingsFlags.discussion + "\n\n" + SettingsFlags.list)
+        discussion: SettingsFlags.discussion)
 
     @OptionGroup var source: ConfigurationOption
+
+    @OptionGroup(title: "Settings") var shownSettings: SettingsOptions
 
     func run() throws {
         let settings = try SettingsFlags.settings()

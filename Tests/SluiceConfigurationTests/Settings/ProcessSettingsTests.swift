@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 
 @testable import SluiceConfiguration
@@ -60,25 +59,6 @@ struct ProcessSettingsTests {
             guard text != "none" else { continue }
             #expect(try ProcessSettings(environment: [setting.name: text]) == ProcessSettings(), "\(setting.name)")
         }
-    }
-
-    @Test("README's table names settings that there are, with their defaults")
-    func readme() throws {
-        let file = URL(fileURLWithPath: #filePath).appending(path: "../../../../README.md").standardized
-        var count = 0
-        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") where line.hasPrefix("| `SLUICE_") {
-            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces).replacing("`", with: "") }
-            let names = cells[0].split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            // What stands in brackets explains.
-            let values = cells[1].split(separator: ",").map { $0.split(separator: " ").first.map(String.init) }
-            try #require(names.count == values.count, "\(line)")
-            for (name, value) in zip(names, values) {
-                let setting = try #require(Setting.all.first { $0.name == name }, "\(name)")
-                #expect(value == (name == "SLUICE_WORKERS" ? "processors" : setting.text(in: ProcessSettings())), "\(name)")
-                count += 1
-            }
-        }
-        #expect(count > 30)
     }
 
     @Test("every integer: both ends of its range are allowed, their neighbours are not")
