@@ -36,7 +36,9 @@ def describe(sluice):
         ("Sluice", f"binary built {build}, suite at {commit}"),
         ("nginx", first_line(["/usr/sbin/nginx", "-v"]).removeprefix("nginx version: ")),
         ("HAProxy", first_line(["/usr/sbin/haproxy", "-v"])),
+        ("H2O", first_line(["h2o", "--version"]).removeprefix("h2o version ")),
         ("ngx_http_lua", first_line(["dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-http-lua"])),
         ("OpenSSL", first_line(["openssl", "version"])),
         ("wrk", first_line(["wrk", "-v"])),
+        ("h2load", first_line(["h2load", "--version"])),
     ]

@@ -79,8 +79,9 @@ class Process:
 
     started = []
 
-    def __init__(self, name, command, core=None, environment=None, folder=None):
-        self.name = name
+    def __init__(self, name, command, core=None, environment=None, folder=None, serves_itself=False):
+        """`serves_itself`: it serves, and its children help."""
+        self.name, self.serves_itself = name, serves_itself
         self.log = Path(folder or tempfile.gettempdir()) / f"{name}.log"
         cores = None if core is None else ({core} if isinstance(core, int) else set(core))
 
@@ -108,9 +109,10 @@ class Process:
         raise Failure(f"{self.name} does not listen on port {port}:\n" + self.log.read_text(errors="replace")[-2000:])
 
     def pids(self):
-        """The processes that serve: the children, where the program has a master, else the program itself."""
+        """The processes that serve: the children, where the program has a master, else the program itself, with its helpers."""
         children = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
-        return [int(child) for child in children] or [self.child.pid]
+        own = [] if children and not self.serves_itself else [self.child.pid]
+        return own + [int(child) for child in children]
 
     def cpu(self):
         """Nanoseconds of processor time, user and system, over all threads, as the scheduler counted them."""

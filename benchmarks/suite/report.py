@@ -4,7 +4,7 @@ import json
 from statistics import median
 from xml.sax.saxutils import escape
 
-COLOURS = {"Sluice": "#0b6e99", "nginx": "#6aa84f", "HAProxy": "#c27c0e", "nginx+Lua": "#8e63b0", "floor": "#9a9a9a"}
+COLOURS = {"Sluice": "#0b6e99", "nginx": "#6aa84f", "HAProxy": "#c27c0e", "nginx+Lua": "#8e63b0", "H2O": "#a64d79", "floor": "#9a9a9a"}
 
 
 def spread(values):
@@ -28,7 +28,8 @@ def verdict(result, program):
         target = result["above"][program]
         more = median([its["cpu"] - first["cpu"] for first, its in zip(result["rounds"]["Sluice"], result["rounds"][program])])
         return f"{value:.2f}, {more:+.2f} us (target {target:+.2f}: {'met' if round(more, 2) <= target else 'missed'})"
-    target = result["targets"].get(program)
+    # Another version of a program is held to the same.
+    target = result["targets"].get(program, result["targets"].get(program.split(" ")[0]))
     return f"{value:.2f}" + (f" (target {target:.2f}: {'met' if round(value, 2) <= target else 'missed'})" if target else "")
 
 
@@ -70,7 +71,7 @@ def svg(results, facts):
         rows.append(f'<text x="{left - 12}" y="{y + bar * len(medians) / 2 + 4:.0f}" text-anchor="end">{escape(result["title"])}</text>')
         for program, value in medians.items():
             length = value / top * (width - left - 190)
-            rows.append(f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{bar - 2}" fill="{COLOURS.get(program, "#0b6e99")}"/>'
+            rows.append(f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{bar - 2}" fill="{COLOURS.get(program, COLOURS.get(program.split(" ")[0], "#0b6e99"))}"/>'
                         f'<text x="{left + length + 6:.1f}" y="{y + bar - 4}" class="value">{escape(program)} {value:.2f} µs</text>')
             y += bar
         y += gap

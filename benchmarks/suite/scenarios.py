@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import traffic
+from . import http2, traffic
 from .gateways import Setting
 from .process import TOOLS
 from .traffic import SECRET, Request
@@ -28,10 +28,10 @@ class Scenario:
     many: Callable | None = None    # makes the requests that are sent in turn, instead of the one over and over
     refused: list = field(default_factory=list)    # requests that must be answered 401: the check is really made
     other_status: int = 0    # one that a few answers may have
-    tool: str = "load"    # or wrk
+    tool: str = "load"    # or wrk, or h2load
     close: bool = False    # a connection for every request
     rate: int = 0    # requests a second, the same for every program; 0: as many as it takes
-    upstream: str = "upstream"    # or nginx
+    upstream: str = "upstream"    # or nginx, or nghttpd
     targets: dict = field(default_factory=dict)    # program: ratio of CPU per request, Sluice over it, that is aimed at
     tail: float = 0    # p99 over the better of the others, that is aimed at; 0: none
     above: dict = field(default_factory=dict)    # variant: microseconds above the first that it asks for
@@ -219,6 +219,7 @@ def all_scenarios(folder):
     yield Scenario("tls", "TLS, keep-alive", Request(), Setting(tls=True), tool="wrk", targets={"nginx": 0.90, "HAProxy": 0.90})
     yield Scenario("tls-handshakes", "TLS, a handshake for every request", Request(credentials=(("Connection", "close"),)), Setting(tls=True), tool="wrk",
                    close=True)
+    yield from over_http2()
     yield Scenario("endpoints", "1, 1,000 and 100,000 endpoints", Request(), Setting(
         sluice={"path": "/v1/members/{id}"}, variants={f"{count:,} endpoints": {"path": "/v1/members/{id}", "endpoints": count} for count in (1000, 100_000)}),
                    targets={"1,000 endpoints": 1.05, "100,000 endpoints": 1.05})
@@ -233,6 +234,23 @@ def all_scenarios(folder):
         requests={"HMAC-SHA256": Request(credentials=traffic.signed()), "JWT HS256": Request(credentials=traffic.hs256()), "JWT RS256 repeated": Request(credentials=rs256)},
         above={"HMAC-SHA256": 1.0, "JWT HS256": 2.0, "JWT RS256 repeated": 1.5, "rewrite": 0.5})
     yield Scenario("workers", "1 and 2 workers", Request(), Setting(both_cores=True, variants={"2 workers": {"workers": 2}}), targets={"2 workers": 1.05})
+
+
+def over_http2():
+    """The targets are of the better of nginx and HAProxy, so they hold for both; H2O is the cheapest there is."""
+    targets = {"nginx": 0.65, "HAProxy": 0.65, "H2O": 1.0}
+    for name, title, setting in (
+            ("h2-10x32", "HTTP/2 over TLS, 10 connections with 32 streams", Setting(http2=True, tls=True, connections=10, streams=32, h2o=True)),
+            ("h2-100x10", "HTTP/2 over TLS, 100 connections with 10 streams", Setting(http2=True, tls=True, connections=100, streams=10, h2o=True)),
+            ("h2c-10x32", "HTTP/2 in cleartext, 10 connections with 32 streams", Setting(http2=True, connections=10, streams=32, h2o=True))):
+        yield Scenario(name, title, Request(), setting, tool="h2load", targets=targets)
+    # nghttpd is no light upstream; what is compared is the gateways' CPU alone.
+    yield Scenario("h2-upstream", "HTTP/2 on both sides, 10 connections with 32 streams", Request(), Setting(http2=True, tls=True, connections=10, streams=32, service="h2c"),
+                   tool="h2load", upstream="nghttpd", targets=targets)
+    yield Scenario("grpc", "gRPC, unary calls of 127 bytes, 10 connections with 32 streams",
+                   Request("POST", fields=6, body=http2.GRPC_MESSAGE, credentials=(("Content-Type", "application/grpc"), ("TE", "trailers"))),
+                   Setting(http2=True, tls=True, connections=10, streams=32, service="grpc"), tool="h2load", upstream="nghttpd", body=http2.GRPC_MESSAGE,
+                   header={"grpc-status": "0"}, targets=targets)
 
 
 def full_chain(name, title, logs, rewrite, lua_rewrite, refused, targets):
