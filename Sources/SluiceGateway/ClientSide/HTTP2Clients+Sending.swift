@@ -63,7 +63,7 @@ extension HTTP2Clients {
     /// Makes the stream's deadline the earliest of those that it has.
     func setDeadline(_ block: ExchangeRef) {
         let stream = block.streamRun
-        turn.set(block.streamDeadline, at: min(stream.pointee.totalUntil, stream.pointee.bodyUntil, stream.pointee.takingUntil))
+        turn.set(block.streamDeadline, at: min(stream.pointee.totalUntil, stream.pointee.callUntil, stream.pointee.bodyUntil, stream.pointee.takingUntil))
     }
 
     /// The exchange does not wait for the client any more.

@@ -21,6 +21,8 @@ struct HTTP2Clients: BitwiseCopyable {
         case bodyRefused(ExchangeRef, Refusal)
         /// Content or the end of a request's body stands in its block.
         case content(ExchangeRef)
+        /// Bytes or the end of the client's direction of a tunnel stand in its block.
+        case tunnelled(ExchangeRef)
         /// The client wants no response any more, or may not have one: the exchange is over.
         case reset(ExchangeRef)
         /// The client takes more of a response.
@@ -207,6 +209,7 @@ struct HTTP2Clients: BitwiseCopyable {
         beginExchange(connection, head.stream, in: block)
         block.pointee.inputCount = head.count
         block.streamRun.pointee.hasRequestEnded = head.endsStream
+        block.streamRun.pointee.isForTunnel = head.isTunnel
         let text = ByteView(base: block.pointee.exchange.bytes, count: head.count)
         switch RequestHead.parse(
             text, slots: block.pointee.exchange.head.fields.slots, capacity: blocks.layout.slotCapacity, into: &block.pointee.exchange.head)
@@ -232,6 +235,9 @@ struct HTTP2Clients: BitwiseCopyable {
             return .nothing
         }
         block.streamRun.pointee.hasRequestEnded = ends
+        if block.streamRun.pointee.isForTunnel, block.streamRun.pointee.isTunnel || !block.pointee.run.isHeadSent {
+            return append(bytes, to: block) ? .tunnelled(block) : .noMemory
+        }
         guard block.pointee.run.isReceivingRequest else {
             // Nobody wants it. A response that has gone with it ends the stream.
             consumed(connection, stream, bytes.count)
@@ -277,7 +283,8 @@ struct HTTP2Clients: BitwiseCopyable {
         let connection = block.pointee.run.client
         let held = connection.http2.pointee.session.unconsumed(block.pointee.run.stream)
         let content = (block.streamRun.pointee.trailersAt ?? block.pointee.inputCount) - block.pointee.inputUsed
-        let waiting = block.pointee.run.isReceivingRequest ? max(0, content) : 0
+        let isWanted = block.pointee.run.isReceivingRequest || block.streamRun.pointee.isForTunnel
+        let waiting = isWanted ? max(0, content) : 0
         consumed(connection, block.pointee.run.stream, held - waiting)
     }
 }

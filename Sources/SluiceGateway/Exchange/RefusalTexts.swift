@@ -9,6 +9,9 @@ struct RefusalTexts: @unchecked Sendable {
         /// The body up to the phrase; all of it where there is none.
         let bodyStart: ByteView
         let bodyEnd: ByteView
+        /// The message up to its phrase, and behind it, without anything around it.
+        let messageStart: ByteView
+        let messageEnd: ByteView
 
         var bodyCount: Int { bodyStart.count + bodyEnd.count }
     }
@@ -29,11 +32,14 @@ struct RefusalTexts: @unchecked Sendable {
             let body = #"{"header":{"resultCode":\#(entry.code),"resultMessage":"\#(message)","isSuccessful":false}}"#
             let marker = "{detail}"
             guard let cut = body.firstRange(of: marker) else {
-                return Text(head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty)
+                return Text(
+                    head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty, messageStart: arena.bytes(message), messageEnd: .empty)
             }
+            let phrase = message.firstRange(of: marker) ?? message.endIndex..<message.endIndex
             return Text(
                 head: arena.bytes(head), bodyStart: arena.bytes(String(body[..<cut.lowerBound])),
-                bodyEnd: arena.bytes(String(body[cut.upperBound...])))
+                bodyEnd: arena.bytes(String(body[cut.upperBound...])), messageStart: arena.bytes(String(message[..<phrase.lowerBound])),
+                messageEnd: arena.bytes(String(message[phrase.upperBound...])))
         })
     }
 

@@ -15,12 +15,25 @@ struct StreamRun {
     /// When it is looked at how much the client has taken of its response since `takingBytes`.
     var takingUntil = Deadline.never
 
+    /// When the client of a gRPC call waits no longer.
+    var callUntil = Deadline.never
+    /// Whether that time is over.
+    var hasCallEnded = false
+
     // MARK: Request
 
     /// Whether the client has ended its direction of the stream.
     var hasRequestEnded = false
     /// Where the text of the request's trailers begins in the block's input; nil without trailers.
     var trailersAt: Int?
+
+    // MARK: Tunnel
+
+    /// Whether the request is for another protocol over the stream (RFC 8441), and whether the service has accepted it.
+    var isForTunnel = false
+    var isTunnel = false
+    /// Whether the service was told that the client has ended its direction.
+    var hasToldEnd = false
 
     // MARK: Response
 

@@ -97,6 +97,7 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         // What is read on of a head that is too large, so that the client can be told.
         http2.blockBytes = max(http2.blockBytes, 2 * settings.maxHeadBytes)
         http2.decodedBytes = max(http2.decodedBytes, 3 * settings.maxHeadBytes)
+        http2.extendedConnect = true
         http2.concurrentStreams = settings.http2StreamsMax
         http2.streamWindow = settings.http2StreamWindow
         http2.connectionWindow = settings.http2ConnectionWindow

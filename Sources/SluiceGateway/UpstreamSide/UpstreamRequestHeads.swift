@@ -96,6 +96,25 @@ struct UpstreamRequestHeads: BitwiseCopyable {
         for index in 0..<fields.count where fields[index].known == .upgrade {
             writer.writeField("Upgrade: ", bytes[fields[index].value])
         }
+        guard needsWebSocketKey(block) else { return }
+        writer.write("Sec-WebSocket-Key: ")
+        if let place = writer.take(WebSocketKey.byteCount) { WebSocketKey.write(ids.made(for: block), into: place) }
+        writer.write("\r\n")
+    }
+
+    /// Whether the request opens a WebSocket over HTTP/2, whose client has no key (RFC 8441, 5): services of HTTP/1.1 ask for one.
+    private func needsWebSocketKey(_ block: ExchangeRef) -> Bool {
+        guard block.pointee.run.isHTTP2, let line = block.pointee.exchange.head.fields.first(.upgrade) else { return false }
+        return block.pointee.exchange.headBytes[block.pointee.exchange.head.fields[line].value].equalsIgnoringCase("websocket")
+    }
+
+    /// Whether the service's 101 confirms the key that it was sent, if it was sent one of ours (RFC 6455, 4.1).
+    func accepts(_ head: ResponseHead, _ bytes: ByteView, _ block: ExchangeRef) -> Bool {
+        guard needsWebSocketKey(block) else { return true }
+        for index in 0..<head.fields.count where bytes[head.fields[index].name].equalsIgnoringCase("sec-websocket-accept") {
+            return WebSocketKey.isConfirmed(ids.made(for: block), by: bytes[head.fields[index].value])
+        }
+        return false
     }
 
     // MARK: What a gateway adds

@@ -8,6 +8,7 @@ extension Worker {
     func sendInterim(_ block: ExchangeRef, _ head: HeadWriter) -> Bool { sendHead(block, head) }
 
     /// Sends a whole response, its head of `headCount` bytes and the content behind it. False if the client's side is broken.
+    @inline(__always)
     func sendWhole(_ block: ExchangeRef, _ response: HeadWriter, headCount: Int) -> Bool {
         guard block.pointee.run.isHTTP2 else { return sendToClient(block, response.start, response.count) }
         let content = response.count - headCount
@@ -16,6 +17,7 @@ extension Worker {
     }
 
     /// Sends a head whose content follows by `sendStored` or `sendTunnelled`. False if the client's side is broken.
+    @inline(__always)
     func sendHead(_ block: ExchangeRef, _ head: HeadWriter) -> Bool {
         block.pointee.run.isHTTP2
             ? http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: false) : sendToClient(block, head.start, head.count)
@@ -28,6 +30,7 @@ extension Worker {
     }
 
     /// Bytes of a configured response's content that are sent behind its head at once; of a longer one only so much as the client takes.
+    @inline(__always)
     func storedBytesMax(_ block: ExchangeRef) -> Int { block.pointee.run.isHTTP2 ? Limits.contentWaiting : Limits.composedBodyBytes }
 
     /// Sends bytes of a tunnel. False if the client's side is broken.

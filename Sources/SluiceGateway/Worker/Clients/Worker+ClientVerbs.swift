@@ -60,6 +60,11 @@ extension Worker {
 
     /// The 101 was sent: what the client sends from here on is not read as HTTP.
     func beginClientTunnel(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 {
+            block.streamRun.pointee.isTunnel = true
+            block.streamRun.pointee.totalUntil = Deadline.never
+            return noteTunnelled(block)
+        }
         let connection = block.pointee.run.client
         connection.pointee.state = .tunnelling
         connection.pointee.totalUntil = Deadline.never
@@ -68,10 +73,25 @@ extension Worker {
     }
 
     /// Bytes have passed: the tunnel is in use.
-    func noteTunnelled(_ block: ExchangeRef) { turn.limit(block.pointee.run.client, to: limits.tunnelTimeout) }
+    func noteTunnelled(_ block: ExchangeRef) {
+        guard block.pointee.run.isHTTP2 else { return turn.limit(block.pointee.run.client, to: limits.tunnelTimeout) }
+        block.streamRun.pointee.bodyUntil = turn.now + limits.tunnelTimeout
+        http2.setDeadline(block)
+    }
+
+    /// What the client had sent before the service accepted the tunnel is passed on.
+    func continueClientTunnel(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return tunnelFromStream(block) }
+        let early = block.pointee.inputCount - block.pointee.inputUsed
+        guard early > 0 else { return }
+        let input = block.pointee.exchange.bytes + block.pointee.inputUsed
+        block.pointee.run.requestBodyBytes += UInt64(early)
+        if !sendThroughTunnel(block, input, early) { resetClient(block) }
+    }
 
     /// The service has ended its direction of a tunnel.
     func endClientStream(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return endTunnelResponse(block) }
         let connection = block.pointee.run.client
         connection.pointee.socket.endSending()
         if connection.pointee.socket.isAtEnd { endTunnel(block) }
@@ -79,6 +99,7 @@ extension Worker {
 
     /// Both connections end, whatever the reason. What is the whole of a tunnel only its ends can say: it is not called aborted.
     func endTunnel(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return dropTunnel(block) }
         record(block, aborted: false)
         close(block.pointee.run.client)
     }

@@ -91,6 +91,7 @@ extension Worker {
                 answer(block, refusal)
             case .bodyRefused(let block, let refusal): fail(block, refusal)
             case .content(let block): forwardStreamBody(block)
+            case .tunnelled(let block): tunnelFromStream(block)
             case .reset(let block): abortStream(block, .cancel)
             case .room(let block): continueResponse(block)
             case .roomForAll: if connection.http2.pointee.waiting > 0 { continueResponses(connection) }
@@ -123,9 +124,13 @@ extension Worker {
         let head = block.pointee.exchange.head
         block.pointee.inputUsed = head.length
         block.pointee.run.begin(head, at: context.pointee.monotonicNanoseconds)
-        if !block.streamRun.pointee.hasRequestEnded, head.framing == .none {
+        if !block.streamRun.pointee.hasRequestEnded, head.framing == .none, !block.streamRun.pointee.isForTunnel {
             block.pointee.run.requestFraming = .untilClose
             block.pointee.run.requestBody = .receiving
+        }
+        if block.pointee.exchange.isGRPCCall, let milliseconds = block.pointee.exchange.grpcTimeout {
+            block.streamRun.pointee.callUntil = turn.now + milliseconds
+            http2.setDeadline(block)
         }
         if limits.requestsPerConnectionMax > 0, connection.pointee.requests >= limits.requestsPerConnectionMax { announceEnd(connection) }
         decide(block)
@@ -148,7 +153,7 @@ extension Worker {
         let stream = block.streamRun
         if !block.pointee.run.isReceivingRequest {
             stream.pointee.bodyUntil = Deadline.never
-        } else if block.pointee.run.isHeadSent {
+        } else if block.pointee.run.isHeadSent || block.pointee.exchange.isGRPCCall {
             // Where both directions are open for long, as gRPC's streams are, silence is no fault of the client's.
             stream.pointee.bodyUntil = turn.now + limits.tunnelTimeout
         } else if sendsBodyFastEnough(block) {
@@ -161,9 +166,12 @@ extension Worker {
 
     /// Sends on what has come of a request's body, if the service takes it.
     private func forwardStreamBody(_ block: ExchangeRef) {
+        if block.streamRun.pointee.isTunnel { return tunnelFromStream(block) }
         guard block.pointee.run.isReceivingRequest, serviceTakesBody(block), serviceHasRoom(block) else { return }
-        guard block.pointee.inputCount > block.pointee.inputUsed || block.streamRun.pointee.hasRequestEnded else { return }
-        if forwardBody(block) { noteBodyTaken(block) }
+        if block.pointee.inputCount > block.pointee.inputUsed || block.streamRun.pointee.hasRequestEnded {
+            guard forwardBody(block) else { return }
+        }
+        noteBodyTaken(block)
     }
 
     /// Services have taken what they were sent: they get more.
@@ -171,6 +179,32 @@ extension Worker {
         connection.http2.pointee.hasWaitingBodies = false
         var place = 0
         while let block = http2.nextExchange(&place, on: connection) { forwardStreamBody(block) }
+    }
+
+    // MARK: Tunnels
+
+    /// Passes on what the client has sent through a tunnel, if the service takes it.
+    func tunnelFromStream(_ block: ExchangeRef) {
+        let stream = block.streamRun
+        guard stream.pointee.isTunnel, serviceHasRoom(block) else { return }
+        noteTunnelled(block)
+        let count = block.pointee.inputCount - block.pointee.inputUsed
+        if count > 0 {
+            let start = block.pointee.exchange.bytes + block.pointee.inputUsed
+            block.pointee.inputUsed = block.pointee.inputCount
+            block.pointee.run.requestBodyBytes += UInt64(count)
+            guard sendThroughTunnel(block, start, count) else { return endTunnel(block) }
+            http2.creditBody(block)
+        }
+        guard stream.pointee.hasRequestEnded, !stream.pointee.hasToldEnd else { return }
+        stream.pointee.hasToldEnd = true
+        if endServiceStream(block) { endStreamResponse(block) }
+    }
+
+    /// The service has ended its direction of a tunnel.
+    func endTunnelResponse(_ block: ExchangeRef) {
+        guard http2.sendContent(block, receiveArea, 0, ends: true) else { return endTunnel(block) }
+        if block.streamRun.pointee.hasToldEnd { endStreamResponse(block) }
     }
 
     // MARK: Responses
@@ -258,6 +292,10 @@ extension Worker {
             let isReceiving = block.pointee.run.isReceivingRequest && serviceTakesBody(block)
             return fail(block, isReceiving ? .requestTimeout : .upstreamTimeout("total time exceeded"))
         }
+        if stream.pointee.callUntil <= turn.now {
+            stream.pointee.hasCallEnded = true
+            return fail(block, .upstreamTimeout("deadline of the call"))
+        }
         if stream.pointee.takingUntil <= turn.now {
             let taken = stream.pointee.framedBytes - stream.pointee.takingBytes
             if stream.pointee.isWaiting, taken == 0 || taken * 1000 < limits.rateMin * limits.writeTimeout { return abortStream(block, .cancel) }
@@ -265,6 +303,7 @@ extension Worker {
             stream.pointee.takingBytes = stream.pointee.framedBytes
         }
         if stream.pointee.bodyUntil <= turn.now {
+            if stream.pointee.isTunnel { return endTunnel(block) }
             if block.pointee.run.isReceivingRequest, serviceTakesBody(block), serviceHasRoom(block) { return fail(block, .requestTimeout) }
             // The service is the slow one.
             stream.pointee.bodyUntil = Deadline.never
@@ -279,6 +318,12 @@ extension Worker {
     func abortStream(_ block: ExchangeRef, _ code: HTTP2ErrorCode) {
         record(block, aborted: true)
         leaveStream(block, code)
+    }
+
+    /// A tunnel ends as a broken connection would (RFC 8441, 5).
+    func dropTunnel(_ block: ExchangeRef) {
+        record(block, aborted: false)
+        leaveStream(block, .cancel)
     }
 
     /// The exchange is over: nothing of it is held any more.

@@ -24,6 +24,12 @@ extension Worker {
         counters.refused(refusal.row, domain: block.pointee.exchange.domainRow)
         if block.pointee.run.requestBody != .complete { requestBodies.settle(block) }
         var writer = HeadWriter(compose, capacity: composeCapacity)
+        if block.pointee.run.isHTTP2, block.pointee.exchange.isGRPCCall {
+            // The client reads the status of its call; what it is in HTTP is for logs and metrics.
+            let isLate = block.streamRun.pointee.hasCallEnded
+            responseHeads.writeCall(&writer, block, refusal, status: isLate ? GRPC.deadlineExceeded : GRPC.status(of: refusal.row.entry.status))
+            return deliver(block, writer, headCount: writer.count)
+        }
         responseHeads.write(&writer, block, refusal)
         let headCount = writer.count
         if !isHead(block) {

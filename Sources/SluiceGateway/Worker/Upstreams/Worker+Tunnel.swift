@@ -8,6 +8,7 @@ extension Worker {
     func switchProtocols(_ upstream: UpstreamRef, _ block: ExchangeRef, _ head: ResponseHead, _ bytes: ByteView) {
         guard block.pointee.exchange.head.upgrade, !block.pointee.run.isPreCall, block.pointee.run.requestBody == .complete
         else { return fail(block, .upstreamFailed("unexpected upgrade")) }
+        guard requestHeads.accepts(head, bytes, block) else { return fail(block, .upstreamFailed("upgrade not confirmed")) }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         responseHeads.write(&writer, block, .upgrade, head, bytes)
         guard writer.isComplete else { return fail(block, .upstreamFailed("response head too large")) }
@@ -20,12 +21,9 @@ extension Worker {
         upstream.pointee.state = .tunnelling
         turn.set(upstream.deadline, at: Deadline.never)
         beginClientTunnel(block)
-        // What the client sent behind its request belongs to the tunnel.
-        let early = block.pointee.inputCount - block.pointee.inputUsed
-        let input = block.pointee.exchange.bytes + block.pointee.inputUsed
-        block.pointee.run.requestBodyBytes += UInt64(early)
-        if early > 0, !upstreams.send(upstream, input, early) { return resetClient(block) }
         if upstream.pointee.socket.mayRead { turn.enqueue(upstream) }
+        // What the client sent behind its request belongs to the tunnel.
+        continueClientTunnel(block)
     }
 
     /// Passes on what the service has sent, as long as the client takes it.
@@ -33,9 +31,10 @@ extension Worker {
         guard let block = upstream.pointee.exchange else { return upstreams.close(upstream) }
         var reads = 0
         while upstream.pointee.socket.mayRead, clientHasRoom(block) {
+            let room = min(Limits.receiveBytes, clientRoom(block))
             guard reads < Limits.readsPerTurn else { return turn.enqueue(upstream) }
             reads += 1
-            switch upstream.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
+            switch upstream.pointee.socket.receive(into: receiveArea, capacity: room) {
             case .bytes(let count):
                 traffic.pointee.upstreamBytesReceived &+= UInt64(count)
                 upstream.pointee.socket.mayRead = true
