@@ -160,6 +160,7 @@ struct ExchangeRun {
     var upstreamStartedAt: UInt64 = 0
     var upstreamHeadAt: UInt64 = 0
 
+    @inline(__always)
     init(clientPlace: UnsafeMutableRawPointer, stream: UInt32 = 0) {
         self.clientPlace = clientPlace
         self.stream = stream

@@ -225,13 +225,10 @@ struct UpstreamRequestHeads: BitwiseCopyable {
     }
 
     private func writeVia(_ writer: inout HeadWriter, _ block: ExchangeRef) {
-        let isOld = block.pointee.exchange.head.minorVersion == 0
-        guard block.pointee.exchange.head.fields.present & KnownField.via.bit != 0 else {
-            return writer.write(isOld ? "Via: 1.0 sluice\r\n" : "Via: 1.1 sluice\r\n")
-        }
         writer.write("Via: ")
-        writeList(.via, &writer, block)
-        writer.write(isOld ? "1.0 sluice\r\n" : "1.1 sluice\r\n")
+        if block.pointee.exchange.head.fields.present & KnownField.via.bit != 0 { writeList(.via, &writer, block) }
+        if block.pointee.run.isHTTP2 { return writer.write("2.0 sluice\r\n") }
+        writer.write(block.pointee.exchange.head.minorVersion == 0 ? "1.0 sluice\r\n" : "1.1 sluice\r\n")
     }
 
     /// The values of all lines of a list field, each with the comma that its successor needs.
