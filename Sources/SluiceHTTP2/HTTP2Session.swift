@@ -187,6 +187,9 @@ package struct HTTP2Session: BitwiseCopyable {
         return count == preface.count ? true : nil
     }
 
+    /// Whether the other side has begun as it has to: its preface and its first SETTINGS have come (RFC 9113, 3.4).
+    package var hasBegun: Bool { sawSettings }
+
     /// Whether the connection has failed.
     package var isFailed: Bool { step == .failed }
 

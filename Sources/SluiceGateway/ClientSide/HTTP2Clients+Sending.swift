@@ -236,6 +236,8 @@ extension HTTP2Clients {
                 return false
             }
         }
+        // What has waited for the socket goes on at the end of the turn, whoever it was that found room.
+        if http2.pointee.isBlocked { gather(connection) }
         return true
     }
 

@@ -180,6 +180,7 @@ struct HTTP2Clients: BitwiseCopyable {
     /// Keeps what is not read yet. False without memory.
     func keep(_ frames: HTTP2Input, _ connection: ClientRef) -> Bool {
         let rest = frames.bytes[frames.used...]
+        guard !rest.isEmpty else { return true }
         guard let room = connection.http2.pointee.unread.room(rest.count, from: &outputs.pointee) else { return false }
         room.place.update(from: rest.base, count: rest.count)
         connection.http2.pointee.unread.add(rest.count)

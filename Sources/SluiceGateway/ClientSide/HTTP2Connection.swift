@@ -28,6 +28,8 @@ struct HTTP2Connection {
     var owesReleases = false
     /// Whether request bodies wait in blocks for services that took no more.
     var hasWaitingBodies = false
+    /// Whether the client has begun as it has to, for which there is one time.
+    var hasBegun = false
     /// Whether a head has begun and not ended, for which there is one time.
     var isReadingHead = false
     /// Streams whose response waits for the client.

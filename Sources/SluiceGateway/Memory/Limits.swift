@@ -39,6 +39,9 @@ enum Limits {
     /// Bytes of HTTP/2 frames that one read of a client may bring.
     static let frameBytes = 64 * 1024
 
+    /// Requests of one connection that begin in one turn before the others get theirs.
+    static let requestsPerTurn = 32
+
     /// Bytes of frames that are sent to a client before the end of the turn.
     static let framesGathered = 32 * 1024
 

@@ -22,7 +22,8 @@ extension Worker {
             case nil:
                 guard !connection.pointee.socket.isPeerClosed else { return close(connection) }
                 connection.pointee.socket.mayRead = false
-                turn.limit(connection, to: limits.headTimeout)
+                // From its first byte on, however many pieces it comes in.
+                turn.set(connection.deadline, at: min(connection.deadline.pointee.at, turn.now + limits.headTimeout))
             }
         case .wouldBlock: connection.pointee.socket.mayRead = false
         case .ended, .failed: close(connection)
@@ -71,6 +72,7 @@ extension Worker {
     private func takeFrames(_ connection: ClientRef, _ bytes: ByteView) -> Bool {
         let generation = connection.pointee.generation
         var frames = HTTP2Input(bytes)
+        var begun = 0
         while true {
             switch http2.next(connection, &frames) {
             case .needMore:
@@ -85,7 +87,9 @@ extension Worker {
                 // Read on when the client has taken what waits for it.
                 if !http2.keep(frames, connection) { abort(connection) }
                 return false
-            case .request(let block): begin(connection, block)
+            case .request(let block):
+                begin(connection, block)
+                begun += 1
             case .refused(let block, let refusal):
                 noteBegun(connection, block)
                 answer(block, refusal)
@@ -105,11 +109,21 @@ extension Worker {
                 return false
             }
             guard connection.pointee.generation == generation, connection.pointee.state == .multiplexing else { return false }
+            // The other connections have their turn before it goes on with what has come.
+            guard begun < Limits.requestsPerTurn else {
+                http2.finishReading(connection)
+                if http2.keep(frames, connection) { turn.enqueue(connection) } else { abort(connection) }
+                return false
+            }
         }
     }
 
     /// A head that has begun has one time, however many frames it comes in.
     private func noteHead(_ connection: ClientRef) {
+        if !connection.http2.pointee.hasBegun, connection.http2.pointee.session.hasBegun {
+            connection.http2.pointee.hasBegun = true
+            setDeadline(connection)
+        }
         let isReading = connection.http2.pointee.session.isInBlock
         guard isReading != connection.http2.pointee.isReadingHead else { return }
         connection.http2.pointee.isReadingHead = isReading
@@ -264,7 +278,7 @@ extension Worker {
     private func setDeadline(_ connection: ClientRef) {
         let http2 = connection.http2
         // What is sent has its time already, and so has a head.
-        guard !http2.pointee.isBlocked, !http2.pointee.isReadingHead else { return }
+        guard !http2.pointee.isBlocked, !http2.pointee.isReadingHead, http2.pointee.hasBegun else { return }
         if http2.pointee.ending == .announced {
             turn.limit(connection, to: Limits.announcementMilliseconds)
         } else {
@@ -274,7 +288,7 @@ extension Worker {
 
     /// The connection's own time is over.
     func multiplexedExpired(_ connection: ClientRef) {
-        if connection.http2.pointee.isBlocked { return abort(connection) }
+        if connection.http2.pointee.isBlocked, !connection.pointee.output.isEmpty { return abort(connection) }
         if connection.http2.pointee.ending == .announced, !connection.http2.pointee.isReadingHead {
             endAfterLast(connection)
             return turn.enqueue(connection)
