@@ -202,6 +202,24 @@ struct LimitTests {
         }
     }
 
+    @Test("what a client sends behind a refusal is thrown away up to 16 MiB, and then left where it is: it can still read")
+    func lingeringBytes() throws {
+        let gateway = try gateway([:])
+        let client = try gateway.client()
+        try client.send("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000000\r\n\r\n")
+        expect(try client.response(), is: .notFound)
+        let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
+        var sent = 0
+        // Until the gateway closes, after two seconds. The kernel's buffers take some more.
+        #expect(throws: HarnessError.self) {
+            while sent < 1024 {
+                try client.send(piece)
+                sent += 1
+            }
+        }
+        #expect(sent >= 16 && sent < 64, "MiB")
+    }
+
     @Test("a pre-call API's 200 with a body of 1 MiB keeps its connection, a longer one does not", arguments: [(1 << 20, true), (1 << 20 + 1, false)])
     func preCallBody(size: Int, isKept: Bool) throws {
         let authoriser = try ScriptedUpstream { call in

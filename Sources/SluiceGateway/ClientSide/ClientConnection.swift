@@ -18,6 +18,8 @@ struct ClientConnection {
     var listener: UInt16 = 0
     /// Requests begun on this connection.
     var requests: UInt32 = 0
+    /// Bytes thrown away since it lingers, up to a little over `Limits.lingerBytes`.
+    var lingered: UInt32 = 0
     var deadline: Deadline
     /// When the request at hand has taken too long in all, in milliseconds of the monotonic clock; `never` between two requests, for
     /// tunnels, and where there is no such bound.

@@ -51,6 +51,7 @@ struct ClientConnections: BitwiseCopyable {
         connection.pointee.deadline = Deadline(owner: connection, kind: .client)
         connection.pointee.socket = socket
         connection.pointee.requests = 0
+        connection.pointee.lingered = 0
         connection.pointee.totalUntil = Deadline.never
         state.pointee.traffic.pointee.downstreamOpen += 1
         return connection

@@ -65,6 +65,9 @@ enum Limits {
     /// the peer reads the response rather than a reset (RFC 9112, 9.6).
     static let lingerMilliseconds: UInt64 = 2000
 
+    /// Bytes that are thrown away meanwhile. A peer that sends more is held up until the time is over: it may still read, and costs nothing.
+    static let lingerBytes: UInt32 = 16 << 20
+
     /// Milliseconds after which the gateway looks whether a client that waits for its response is still there. Once is enough: what
     /// happens after the request was read is reported.
     static let clientLookMilliseconds: UInt64 = 1000

@@ -24,7 +24,7 @@ class Attacker:
     """One connection of an attacker, with a thread that reads, or does not."""
 
     def __init__(self, stage, pairs=(), reads=True, opens=True, receive_buffer=None):
-        self.stage, self.over, self.goaway = stage, None, None
+        self.stage, self.over, self.goaway, self.is_reset = stage, None, None, False
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -70,9 +70,9 @@ class Attacker:
             self.over = time.monotonic(), how
 
     def push(self, chunk):
-        """Sends all of it, however long that takes; false once the connection or the time is over."""
+        """Sends all of it, however long that takes; false once the time is over, or nothing can be sent. That the other side ends its half is no reason to stop."""
         view = memoryview(chunk)
-        while view and self.over is None and not self.stage.is_over:
+        while view and not self.is_reset and not self.stage.is_over:
             try:
                 count = self.socket.send(view)
                 self.stage.sent += count
@@ -80,8 +80,9 @@ class Attacker:
             except BlockingIOError:
                 select.select([], [self.socket], [], 0.2)
             except OSError:
+                self.is_reset = True
                 self.end("reset")
-        return self.over is None and not self.stage.is_over
+        return not self.is_reset and not self.stage.is_over
 
     def flood(self, chunks):
         for chunk in chunks:

@@ -82,16 +82,16 @@ extension Worker {
         linger(connection)
     }
 
-    /// Throws away what the client still sends, until it closes or the time is up.
+    /// Throws away what the client still sends, until it closes, the time is up or it has sent too much.
     private func linger(_ connection: ClientRef) {
         var reads = 0
-        while connection.pointee.socket.mayRead {
+        while connection.pointee.socket.mayRead, connection.pointee.lingered < Limits.lingerBytes {
             guard reads < Limits.readsPerTurn else { return turn.enqueue(connection) }
             reads += 1
             let result = Socket.receive(
                 connection.pointee.socket.descriptor, into: receiveArea, capacity: Limits.receiveBytes)
             switch result {
-            case .bytes: continue
+            case .bytes(let count): connection.pointee.lingered &+= UInt32(truncatingIfNeeded: count)
             case .wouldBlock: connection.pointee.socket.mayRead = false
             case .ended, .failed: return close(connection)
             }
