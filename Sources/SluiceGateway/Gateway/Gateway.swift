@@ -30,6 +30,7 @@ package final class Gateway: @unchecked Sendable {
     private var helperThreads: [Thread] = []
     private var keeperThread: Thread?
     private var accessLog: AccessLog?
+    private let remarks: RemarkLog
     private var resolver: Resolver?
     private let keySets: KeySetRefresher
     private let countSource: CountStoreSource
@@ -55,6 +56,7 @@ package final class Gateway: @unchecked Sendable {
         self.settings = settings
         self.configurationFile = configurationFile
         self.log = log
+        remarks = RemarkLog(log)
         self.loadTree = loadTree
         sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
         countSource = counts
@@ -118,11 +120,13 @@ package final class Gateway: @unchecked Sendable {
         self.resolver = resolver
         helperThreads.append(try Thread(name: "sluice-resolver") { resolver.run() })
         if let accessLog { helperThreads.append(try Thread(name: "sluice-log") { accessLog.run() }) }
+        let remarks = remarks
+        helperThreads.append(try Thread(name: "sluice-remarks") { remarks.run() })
         let bounds = ConnectionBounds(settings, descriptors: Descriptors.limit)
         for number in 0..<settings.workers {
             let worker = try Worker(
                 number: number, limits: WorkerLimits(settings), workerCount: settings.workers, bounds: bounds,
-                counts: registries.counts, accessLog: accessLog?.makeBuffer())
+                counts: registries.counts, accessLog: accessLog?.makeBuffer(), remarks: remarks)
             try worker.startTicking()
             let mail = WorkerMail(worker)
             KeySetRegistry.shared.setObserver(mail, worker: number)
@@ -343,6 +347,7 @@ package final class Gateway: @unchecked Sendable {
         if !keySets.stop(deadline: deadline) { hasLeftThreads = true }
         resolver?.stop()
         accessLog?.stop()
+        remarks.stop()
         for thread in helperThreads { end(thread, deadline) }
         threads = []
         helperThreads = []

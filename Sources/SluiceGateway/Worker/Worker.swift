@@ -54,6 +54,7 @@ final class Worker {
     /// Its counts of connections and bytes.
     let traffic: UnsafeMutablePointer<TrafficCounts>
     let accessLog: AccessLogBuffer?
+    let remarks: RemarkLog?
 
     /// Where upstream bytes arrive; heads are written into the room in front.
     let receiveArea: UnsafeMutablePointer<UInt8>
@@ -76,13 +77,14 @@ final class Worker {
 
     init(
         number: Int, limits: WorkerLimits, workerCount: Int, bounds: ConnectionBounds, counts: CountRegistry, accessLog: AccessLogBuffer?,
-        clock: WorkerClock = WorkerClock()
+        remarks: RemarkLog? = nil, clock: WorkerClock = WorkerClock()
     ) throws(EventLoop.SetupError) {
         self.number = number
         self.limits = limits
         self.bounds = bounds
         self.counts = counts
         self.accessLog = accessLog
+        self.remarks = remarks
         loop = try EventLoop()
         mailbox = try Mailbox(loop)
         guard let matchScratch = MatchScratch(steps: limits.regexMatchLimit) else {

@@ -101,7 +101,8 @@ extension Worker {
             case .roomForAll: if connection.http2.pointee.waiting > 0 { continueResponses(connection) }
             case .announced: endAfterLast(connection)
             case .nothing: break
-            case .failed:
+            case .failed(let reason):
+                remarks?.leave(.init(reason: reason, client: connection.pointee.peer))
                 finish(connection)
                 return false
             case .noMemory:
