@@ -112,7 +112,7 @@ extension HTTP2Session {
     }
 
     /// Bytes of a stream that the caller has not consumed.
-    package func unconsumed(_ stream: UInt32) -> Int { streams.find(stream)?.pointee.held ?? 0 }
+    package mutating func unconsumed(_ stream: UInt32) -> Int { streams.find(stream)?.pointee.held ?? 0 }
 
     /// The connection may carry this many bytes again. The other side is told when it is half of the window.
     mutating func credit(_ bytes: Int, _ output: inout HTTP2Output) {

@@ -18,7 +18,7 @@ extension HTTP2Session {
     // MARK: heads
 
     /// Bytes of room that are enough for a head or trailers of this many bytes of text.
-    package func room(forHead count: Int) -> Int {
+    package mutating func room(forHead count: Int) -> Int {
         let block = HPACKEncoder.bytesMax(text: count) + 1
         return block + HTTP2Frame.headerBytes * (1 + block / peerFrameBytes + 1)
     }
@@ -114,7 +114,7 @@ extension HTTP2Session {
     package static var dataHeaderBytes: Int { HTTP2Frame.headerBytes }
 
     /// Bytes of content that may be sent on the stream in one frame now: what both windows and the other side's frames allow.
-    package func sendable(_ stream: UInt32) -> Int {
+    package mutating func sendable(_ stream: UInt32) -> Int {
         guard let slot = streams.find(stream), slot.pointee.state.maySend else { return 0 }
         return max(0, Int(min(sendWindow, slot.pointee.sendWindow, Int64(peerFrameBytes))))
     }

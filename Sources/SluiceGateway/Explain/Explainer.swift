@@ -50,7 +50,7 @@ package final class Explainer {
             conclude(&explanation, block, refusal)
             return explanation
         }
-        block.pointee.run.begin(block.pointee.exchange.head, at: worker.context.pointee.monotonicNanoseconds)
+        block.pointee.run.begin(block.pointee.exchange.head.framing, at: worker.context.pointee.monotonicNanoseconds)
         let place = worker.snapshots.pointee.enter()
         block.enter(place)
         let refusal = Routing.resolve(&block.pointee.exchange, in: place.pointee.tables, trusted: trusted(request))

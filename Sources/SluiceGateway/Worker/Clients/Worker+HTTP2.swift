@@ -136,10 +136,9 @@ extension Worker {
     /// A request's head is whole.
     private func begin(_ connection: ClientRef, _ block: ExchangeRef) {
         noteBegun(connection, block)
-        let head = block.pointee.exchange.head
-        block.pointee.inputUsed = head.length
-        block.pointee.run.begin(head, at: context.pointee.monotonicNanoseconds)
-        if !block.streamRun.pointee.hasRequestEnded, head.framing == .none, !block.streamRun.pointee.isForTunnel {
+        block.pointee.inputUsed = block.pointee.exchange.head.length
+        block.pointee.run.begin(block.pointee.exchange.head.framing, at: context.pointee.monotonicNanoseconds)
+        if !block.streamRun.pointee.hasRequestEnded, block.pointee.run.requestFraming == .none, !block.streamRun.pointee.isForTunnel {
             block.pointee.run.requestFraming = .untilClose
             block.pointee.run.requestBody = .receiving
         }

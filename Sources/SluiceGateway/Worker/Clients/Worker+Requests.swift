@@ -36,7 +36,7 @@ extension Worker {
         turn.limit(connection, to: Limits.clientLookMilliseconds)
         let head = block.pointee.exchange.head
         block.pointee.inputUsed = head.length
-        block.pointee.run.begin(head, at: context.pointee.monotonicNanoseconds)
+        block.pointee.run.begin(head.framing, at: context.pointee.monotonicNanoseconds)
         // A client that has ended its sending side may have sent further requests before: they are answered too.
         block.pointee.run.keepsAlive = head.keepAlive && !isDraining
             && (limits.requestsPerConnectionMax == 0 || connection.pointee.requests < limits.requestsPerConnectionMax)
@@ -62,10 +62,10 @@ extension Worker {
 
 extension ExchangeRun {
     /// Takes over what the request's head says of its body.
-    mutating func begin(_ head: RequestHead, at now: UInt64) {
+    mutating func begin(_ framing: BodyFraming, at now: UInt64) {
         startedAt = now
-        requestFraming = head.framing
-        switch head.framing {
+        requestFraming = framing
+        switch framing {
         case .none, .untilClose: requestBody = .complete
         case .length(0): requestBody = .complete
         case .length(let length):
