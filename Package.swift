@@ -134,7 +134,7 @@ let package = Package(
             dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern"],
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
-        .testTarget(name: "EndToEndTests", dependencies: [], swiftSettings: swift),
+        .testTarget(name: "EndToEndTests", dependencies: ["SluiceHTTP", "SluiceHTTP2"], swiftSettings: swift),
         .testTarget(name: "GatewaySimulationTests", dependencies: ["gateway-simulation"], swiftSettings: swift),
         .testTarget(name: "TidyTests", dependencies: [], swiftSettings: swift),
     ]

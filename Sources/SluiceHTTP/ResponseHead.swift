@@ -18,7 +18,8 @@ public struct ResponseHead: BitwiseCopyable {
     public internal(set) var reason = HeadRange(start: 0, count: 0)
     /// Bytes of the head, the empty line included: the body starts there.
     public internal(set) var length = 0
-    public internal(set) var framing = BodyFraming.none
+    /// How the body ends. HTTP/2 tells it otherwise than by fields: whoever knows better says so here.
+    public package(set) var framing = BodyFraming.none
     public var fields: FieldTable
 
     /// A head in which nothing stands yet; `slots` has room for `capacity` lines and outlives it.

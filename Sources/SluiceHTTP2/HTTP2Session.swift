@@ -108,7 +108,7 @@ package struct HTTP2Session: BitwiseCopyable {
     var streamSendWindow = initialWindow
     var streamReceiveWindow = initialWindow
     /// Credit or resets wait for room.
-    var owesAnswers = false
+    package internal(set) var owesAnswers = false
 
     // What the other side has said.
     var peerFrameBytes = 16_384

@@ -65,6 +65,13 @@ struct HeadWriter {
         return start + count
     }
 
+    /// Writes lines, and an empty one, in the place of the empty line that ends the head.
+    mutating func insertBeforeEnd(_ lines: StaticString) {
+        guard isComplete, count >= 2 else { return }
+        count &-= 2
+        write(lines)
+    }
+
     /// The text of an address (RFC 5952 for IPv6).
     mutating func write(_ address: IPAddress) {
         guard IPAddress.textBytesMax <= capacity - count else {

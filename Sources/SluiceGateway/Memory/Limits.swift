@@ -55,6 +55,24 @@ enum Limits {
     /// Milliseconds for a client to say that it knows of the announced end of its connection.
     static let announcementMilliseconds: UInt64 = 1000
 
+    /// Fields of a response's head, or of its trailers; more is `.upstreamFailed`.
+    static let responseFields = 256
+
+    /// Exchanges that share a connection to a service, at most; a service may allow fewer. More of them would wait for each other's bytes.
+    static let serviceStreams = 100
+
+    /// Bytes of frames to a service that are enough for a system call: a TLS record.
+    static let gatheredBytes = 16 * 1024
+
+    /// Bytes of frames that wait because a service's socket is full; content beyond waits with its exchange, and new requests go elsewhere.
+    static let gatheredBytesMax = 64 * 1024
+
+    /// Bytes behind those that heads and content may not use: resets, credit and what else the protocol owes.
+    static let controlBytes = 8 * 1024
+
+    /// Milliseconds after which a connection that nobody used is asked whether it is still one, with the next request on it.
+    static let pingAfterIdleMilliseconds: UInt64 = 5000
+
     /// Interim (1xx) responses passed on for one request; an upstream that sends more is broken.
     static let interimResponses = 16
 

@@ -74,6 +74,9 @@ package struct MetricsReport: Sendable {
         page.gauge("sluice_upstream_connections", "Open connections to upstreams.", UInt64(max(0, totals.traffic.upstreamOpen)))
         page.gauge("sluice_upstream_idle_connections", "Connections to upstreams that are open and unused.", UInt64(max(0, totals.upstreamIdle)))
         page.counter("sluice_upstream_connections_opened_total", "Connections opened to upstreams.", totals.traffic.upstreamOpened)
+        page.counter("sluice_upstream_streams_total", "Requests sent to upstreams over HTTP/2.", totals.traffic.upstreamStreams)
+        page.counter(
+            "sluice_upstream_streams_reset_total", "Responses over HTTP/2 that upstreams ended early, or that broke the protocol.", totals.traffic.upstreamResets)
         page.counter("sluice_upstream_received_bytes_total", "Bytes received from upstreams.", totals.traffic.upstreamBytesReceived)
         page.counter("sluice_upstream_failures_total", "Attempts at upstreams that failed.", totals.traffic.upstreamFailures)
         page.counter("sluice_upstream_retries_total", "Attempts that were repeated.", totals.traffic.upstreamRetries)

@@ -16,6 +16,10 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
     var upstreamOpen = 0
     var upstreamOpened: UInt64 = 0
     var upstreamBytesReceived: UInt64 = 0
+    /// Requests sent on connections that exchanges share.
+    var upstreamStreams: UInt64 = 0
+    /// Of those that the service has ended without a whole response, or that broke its protocol.
+    var upstreamResets: UInt64 = 0
     var upstreamFailures: UInt64 = 0
     var upstreamRetries: UInt64 = 0
     /// Attempts that were not repeated, because the budget was spent.
@@ -48,6 +52,8 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
         upstreamOpen += other.upstreamOpen
         upstreamOpened += other.upstreamOpened
         upstreamBytesReceived += other.upstreamBytesReceived
+        upstreamStreams += other.upstreamStreams
+        upstreamResets += other.upstreamResets
         upstreamFailures += other.upstreamFailures
         upstreamRetries += other.upstreamRetries
         retriesRefused += other.retriesRefused

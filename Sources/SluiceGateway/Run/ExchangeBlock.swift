@@ -3,7 +3,7 @@ import SluiceHTTP
 
 /// The memory of one exchange, taken when its first bytes arrive and returned when its response has ended.
 ///
-/// In one block: this header, the field slots, the input (head, then the first of the body) and the storage of the
+/// In one block: this header, what the exchange has on a connection that it shares, the field slots, the input (head, then the first of the body) and the storage of the
 /// chain. An idle connection holds none of it. The head stays untouched until the exchange ends, which is what makes a
 /// retry and a log line possible.
 struct ExchangeBlock {
@@ -34,10 +34,13 @@ struct ExchangeBlock {
         let storageCapacity: Int
         let blockBytes: Int
 
+        /// Where the exchange's `ServiceStream` stands: the same for all, so that it is found without the layout.
+        static let serviceStreamOffset = (StreamRun.offset + MemoryLayout<StreamRun>.size).roundedUp(to: 64)
+
         init(fieldsMax: Int, headBytesMax: Int, streamWindow: Int) {
             slotCapacity = fieldsMax
             self.headBytesMax = headBytesMax
-            slotsOffset = (StreamRun.offset + MemoryLayout<StreamRun>.size).roundedUp(to: 64)
+            slotsOffset = (Self.serviceStreamOffset + MemoryLayout<ServiceStream>.size).roundedUp(to: 64)
             inputOffset = (slotsOffset + MemoryLayout<FieldSlot>.stride * fieldsMax).roundedUp(to: 64)
             inputCapacity = headBytesMax + Limits.chunkLineBytes + Limits.bodyAreaBytes
             streamInputCapacity = headBytesMax + Limits.chunkLineBytes + max(streamWindow, Limits.bodyAreaBytes) + Limits.requestTrailerBytes
@@ -59,6 +62,10 @@ struct ExchangeRun {
     let stream: UInt32
     /// The connection to a service that it has at the moment, if any. The service's side knows what stands there: `ExchangeRun.upstream`.
     var upstreamPlace: UnsafeMutableRawPointer?
+    /// Whether that connection is one that exchanges share: `ServiceStream` holds what this one has of it.
+    var isOnSharedConnection = false
+    /// Its stream there, once the request was sent; 0 before, and on other connections.
+    var upstreamStream: UInt32 = 0
 
     // MARK: Request body
 

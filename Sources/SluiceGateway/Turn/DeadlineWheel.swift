@@ -11,7 +11,11 @@ struct Deadline {
     let kind: Kind
 
     /// Whose it is. A stream's exchange over HTTP/2 has its own; others have their connections'.
-    enum Kind: UInt8 { case client, upstream, stream }
+    enum Kind: UInt8 {
+        case client, upstream, stream
+        /// Of one exchange of several on a connection to a service: the owner is its block.
+        case serviceStream
+    }
 
     static let never = UInt64.max
     fileprivate static let unfiled = UInt64.max

@@ -101,7 +101,8 @@ struct OriginTable {
                 address = kept
             } else {
                 address = .allocate(capacity: 1)
-                address.initialize(to: UpstreamAddress(address: SocketAddress(ip, port: port), ip: ip, origin: number))
+                address.initialize(to: UpstreamAddress(
+                    address: SocketAddress(ip, port: port), ip: ip, origin: number, versions: owned.origin.url.versions))
             }
             place.pointee.addresses[place.pointee.count] = address
             place.pointee.count += 1
@@ -112,6 +113,11 @@ struct OriginTable {
             while let connection = idle {
                 idle = connection.pointee.nextIdle
                 orphans.append(connection)
+            }
+            var shared = address.pointee.firstShared
+            while let connection = shared {
+                shared = connection.pointee.nextIdle
+                if connection.pointee.http2?.pointee.isIdle == true { orphans.append(connection) }
             }
             releaseIfUnused(address)
         }

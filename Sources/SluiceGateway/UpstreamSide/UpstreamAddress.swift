@@ -8,12 +8,19 @@ struct UpstreamAddress {
     let ip: IPAddress
     /// The origin that it belongs to, by its place in the worker's table.
     let origin: Int
+    /// What its connections may speak.
+    var versions = UpstreamURL.Versions.http1
+    /// It was offered HTTP/2 lately, and did not choose it: nobody waits for its next connection to be one that is shared.
+    var prefersHTTP1 = false
+    /// The oldest connection that exchanges may share.
+    var firstShared: UpstreamRef?
     /// Exchanges under way, connects included: the measure of least outstanding.
     var outstanding = 0
     /// Open connections, idle ones included.
     var connections = 0
     /// The idle connection used last: taken first, so that the others can age.
     var firstIdle: UpstreamRef?
+    /// Connections that nobody uses, shared ones included.
     var idleCount = 0
     /// Failures in a row: refused, timed out or broken connections, and answers that were no HTTP.
     var failures = 0

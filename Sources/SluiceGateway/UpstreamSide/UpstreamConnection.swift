@@ -30,7 +30,9 @@ struct UpstreamConnection {
     var carryCount = 0
     /// The rest of a response that nobody waits for.
     var discard = DiscardedBody()
-    /// Neighbours among the idle connections of the address.
+    /// What it has besides if exchanges may share it; nil if it speaks HTTP/1.1. `exchange` is nil then.
+    var http2: HTTP2ClientRef?
+    /// Neighbours among the idle connections of the address, or among those that exchanges share.
     var nextIdle: UpstreamRef?
     var previousIdle: UpstreamRef?
 
@@ -60,6 +62,8 @@ enum UpstreamState: UInt8 {
     case discarding
     /// Bytes pass both ways unread, after 101.
     case tunnelling
+    /// HTTP/2: any number of exchanges have it, or none.
+    case multiplexed
 }
 
 /// How much of a response is still to be read and thrown away.

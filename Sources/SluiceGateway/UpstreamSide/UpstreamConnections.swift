@@ -1,5 +1,6 @@
 import SluiceCrypto
 import SluiceEvent
+import SluiceHTTP2
 
 /// The connections of one worker to services, as sources and sinks of bytes: opening, sending, keeping for the next exchange, closing. What the
 /// bytes mean is none of its business. A handle: copies of it are the same connections. On the worker's thread only.
@@ -18,6 +19,10 @@ struct UpstreamConnections: BitwiseCopyable {
         let traffic: UnsafeMutablePointer<TrafficCounts>
         let idlePerAddressMax: Int
         let idleTimeout: UInt64
+        let pingTimeout: UInt64
+        let http2Limits: UnsafeMutablePointer<HTTP2Limits>
+        /// Taken with the first connection that exchanges share.
+        var http2Memory: UnsafeMutablePointer<UInt8>?
     }
 
     // One pointer: a handle is passed with every call.
@@ -32,16 +37,41 @@ struct UpstreamConnections: BitwiseCopyable {
     var idlePerAddressMax: Int { state.pointee.idlePerAddressMax }
     /// Milliseconds for which one may stay idle.
     var idleTimeout: UInt64 { state.pointee.idleTimeout }
+    /// Milliseconds in which a service has to answer whether it is there.
+    var pingTimeout: UInt64 { state.pointee.pingTimeout }
+    /// The bounds of all connections over HTTP/2.
+    var http2Limits: UnsafePointer<HTTP2Limits> { UnsafePointer(state.pointee.http2Limits) }
+
+    /// Where heads are decoded that come whole: `HTTP2Limits.headBytes`. Means nothing beyond a turn.
+    var http2HeadArea: UnsafeMutablePointer<UInt8> {
+        if let memory = state.pointee.http2Memory { return memory }
+        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: Limits.responseHeadBytes + Limits.receiveBytes)
+        state.pointee.http2Memory = memory
+        return memory
+    }
+
+    /// Where the bytes of such connections arrive: `Limits.receiveBytes`. Means nothing beyond a turn.
+    var http2InputArea: UnsafeMutablePointer<UInt8> { http2HeadArea + Limits.responseHeadBytes }
 
     /// - Parameter callback: called by the loop when a connection is ready, with its place.
     init(
         loop: EventLoop, callback: @escaping SocketCallback, turn: Turn, outputs: UnsafeMutablePointer<BlockPool>,
         origins: UnsafeMutablePointer<OriginTable>, traffic: UnsafeMutablePointer<TrafficCounts>, limits: WorkerLimits
     ) {
+        var bounds = HTTP2Limits()
+        bounds.headBytes = Limits.responseHeadBytes
+        bounds.fields = Limits.responseFields
+        bounds.blockBytes = 2 * Limits.responseHeadBytes
+        bounds.decodedBytes = 3 * Limits.responseHeadBytes
+        // So that clients who read slowly hold up their own streams, and never the connection's other ones.
+        bounds.connectionWindow = Limits.serviceStreams * bounds.streamWindow
+        let http2Limits = UnsafeMutablePointer<HTTP2Limits>.allocate(capacity: 1)
+        http2Limits.initialize(to: bounds.clamped)
         state = .allocate(capacity: 1)
         state.initialize(to: State(
             loop: loop, callback: callback, turn: turn, outputs: outputs, origins: origins, traffic: traffic,
-            idlePerAddressMax: limits.idlePerAddressMax, idleTimeout: limits.upstreamIdleTimeout))
+            idlePerAddressMax: limits.idlePerAddressMax, idleTimeout: limits.upstreamIdleTimeout,
+            pingTimeout: limits.connectTimeout, http2Limits: http2Limits))
     }
 
     /// Says whose they are, before the first is opened: `UpstreamConnection.worker`.
@@ -50,11 +80,20 @@ struct UpstreamConnections: BitwiseCopyable {
     /// Frees the places. No connection may be open.
     func deallocate() {
         state.pointee.places.deallocate()
+        state.pointee.http2Limits.deallocate()
+        state.pointee.http2Memory?.deallocate()
         state.deinitialize(count: 1).deallocate()
     }
 
     /// Gives back places that a burst has left behind. Nothing may hold one of them. True if any went.
     func trim() -> Bool { state.pointee.places.trim() }
+
+    /// Calls `body` for every connection that exchanges share.
+    func forEachShared(_ body: (UpstreamRef, HTTP2ClientRef) -> Void) {
+        state.pointee.places.forEachPlace { connection in
+            if connection.pointee.state == .multiplexed, let client = connection.pointee.http2 { body(connection, client) }
+        }
+    }
 
     /// Whether a connection that an exchange has done with is kept.
     var keepsIdle: Bool { state.pointee.keepsIdle }
@@ -62,20 +101,22 @@ struct UpstreamConnections: BitwiseCopyable {
     /// From here on no connection is kept, and the idle ones are closed.
     func stopKeeping() {
         state.pointee.keepsIdle = false
-        closeAll { $0 == .idle }
+        closeAll { $0.pointee.state == .idle || $0.pointee.http2?.pointee.isIdle == true }
     }
 
-    /// Closes every connection whose state is one of these.
-    func closeAll(_ isMeant: (UpstreamState) -> Bool) {
+    /// Closes every connection that is meant.
+    func closeAll(_ isMeant: (UpstreamRef) -> Bool) {
         var meant: [UpstreamRef] = []
-        state.pointee.places.forEachPlace { if $0.pointee.state != .free, isMeant($0.pointee.state) { meant.append($0) } }
+        state.pointee.places.forEachPlace { if $0.pointee.state != .free, isMeant($0) { meant.append($0) } }
         for connection in meant { close(connection) }
     }
 
     // MARK: Opening
 
     /// Starts a connection to the address for the exchange, which has to stand within that time. The errno if the kernel refuses at once.
-    func connect(_ address: UpstreamAddressRef, for block: ExchangeRef, within milliseconds: UInt64) -> SocketError? {
+    ///
+    /// - Parameter shares: others may join it when it stands, if it speaks HTTP/2 then.
+    func connect(_ address: UpstreamAddressRef, for block: ExchangeRef, within milliseconds: UInt64, shares: Bool) -> SocketError? {
         switch Socket.startConnecting(to: address.pointee.address) {
         case .failure(let error): return error
         case .success(let descriptor):
@@ -84,13 +125,18 @@ struct UpstreamConnections: BitwiseCopyable {
             connection.pointee.state = .connecting
             connection.pointee.isReused = false
             connection.pointee.address = address
-            attach(connection, block)
+            if shares {
+                share(connection, address)
+                join(connection, block)
+            } else {
+                attach(connection, block)
+            }
             address.pointee.connections += 1
             traffic.pointee.upstreamOpen += 1
             traffic.pointee.upstreamOpened &+= 1
             let isArmed = connection.event.arm(state.pointee.loop, descriptor: descriptor, owner: connection, callback: state.pointee.callback)
             guard isArmed else {
-                detach(connection)
+                if shares { letGo(block) } else { detach(connection) }
                 close(connection)
                 return .outOfMemory
             }
@@ -133,7 +179,11 @@ struct UpstreamConnections: BitwiseCopyable {
         connection.pointee.output.clear(to: &outputs.pointee)
         dropCarry(connection)
         if let address = connection.pointee.address {
-            if connection.pointee.state == .idle {
+            if let client = connection.pointee.http2 {
+                // Its exchanges are counted one by one.
+                endInOrder(connection, client)
+                endSharing(connection, client)
+            } else if connection.pointee.state == .idle {
                 connection.pointee.socket.tls?.closeNotify()
                 unlinkIdle(connection, address)
             } else {

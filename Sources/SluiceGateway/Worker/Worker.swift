@@ -63,7 +63,7 @@ final class Worker {
     let composeCapacity: Int
     /// Field slots of the response or trailer section at hand.
     let responseSlots: UnsafeMutablePointer<FieldSlot>
-    static let responseSlotCount = 256
+    static let responseSlotCount = Limits.responseFields
 
     private var trimDue: UInt64 = 0
     private var ticker: IntervalTimer?
@@ -208,6 +208,7 @@ final class Worker {
             case .client: clientExpired(owner.assumingMemoryBound(to: ClientConnection.self))
             case .upstream: upstreamExpired(owner.assumingMemoryBound(to: UpstreamConnection.self))
             case .stream: streamExpired(owner.assumingMemoryBound(to: ExchangeBlock.self))
+            case .serviceStream: serviceStreamExpired(owner.assumingMemoryBound(to: ExchangeBlock.self))
             }
         }
         if !keySetWaiters.isEmpty { expireKeySetWaiters() }
@@ -227,6 +228,7 @@ final class Worker {
     private func trim() {
         trimDue = turn.now + Limits.trimMilliseconds
         var hasFreed = blocks.pointee.trim()
+        upstreams.trimShared()
         if outputs.pointee.trim() { hasFreed = true }
         // Queues may hold pointers to places that are free by now.
         if turn.isEmpty, turn.hasSentAll, forwards.isEmpty, keySetWaiters.isEmpty, allowanceWaiters.isEmpty, preCallWaiters.isEmpty {
@@ -259,7 +261,7 @@ final class Worker {
                 guard connection.pointee.generation == entry.generation else { continue }
                 connection.pointee.isQueued = false
                 advance(connection)
-            case .stream: assertionFailure("an exchange has no turn of its own")
+            case .stream, .serviceStream: assertionFailure("an exchange has no turn of its own")
             }
         }
     }

@@ -271,7 +271,7 @@ struct PreCallTests {
     @Test("configuration: the URL is required, and an empty cacheKey would let everybody through")
     func requiredValues() throws {
         #expect(try PolicyFixture(PreCall.self, "{cacheKey: []}").complaints == [
-            "1:1: url: found nothing, allowed an absolute http or https URL (required)",
+            "1:1: url: found nothing, allowed an absolute http, https or h2c URL (required)",
             "1:12: cacheKey: found an empty list, allowed at least one field",
         ])
     }

@@ -50,6 +50,7 @@ extension Worker {
         if block.pointee.run.attempts == 1 {
             origins.pointee[address.pointee.origin].pointee.retryBudget.noteRequest(at: turn.now / 1000)
         }
+        if address.pointee.versions != .http1, joins(block, address, freshOnly: freshOnly) { return }
         if !freshOnly, let idle = upstreams.takeIdle(address, mayRepeat: mayRepeat(block)) {
             upstreams.attach(idle, block)
             return sendRequest(idle)
@@ -60,7 +61,11 @@ extension Worker {
         else {
             return fail(block, .upstreamUnavailable("too many upstream connections"))
         }
-        guard let error = upstreams.connect(address, for: block, within: connectTimeout(block)) else { return }
+        let shares = address.pointee.versions != .http1 && !needsOwnConnection(block)
+        guard let error = upstreams.connect(address, for: block, within: shares ? limits.connectTimeout : connectTimeout(block), shares: shares) else {
+            if shares { awaitShared(block) }
+            return
+        }
         if error.isExhaustion {
             // Our own want of descriptors, ports or memory says nothing about the service.
             fail(block, .upstreamUnavailable("no resources for another connection"))
@@ -80,7 +85,7 @@ extension Worker {
 
     /// Whether seeing the request twice would do no harm: by the method of the pre-call, or of the client's request.
     @inline(__always)
-    private func isRepeatable(_ block: ExchangeRef) -> Bool {
+    func isRepeatable(_ block: ExchangeRef) -> Bool {
         guard block.pointee.run.isPreCall else { return block.pointee.exchange.head.method.isIdempotent }
         guard case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return false }
         return preCall.pointee.isIdempotent
@@ -125,13 +130,17 @@ extension Worker {
         }
         guard writer.isComplete else { return fail(block, .headTooLarge) }
         // The last thing before the send, which takes a system call and no more: the bound of ceilings holds for what leaves.
-        if CeilingMeter.isLate(block.pointee.exchange.charge, now: turn.monotonicNanoseconds()), !moveCharge(block) {
-            return fail(block, .ceilingExceeded)
-        }
+        guard mayLeave(block) else { return fail(block, .ceilingExceeded) }
         block.pointee.run.isRequestSent = true
         guard upstreams.send(upstream, writer.start, writer.count) else { return upstreamBroken(upstream) }
         requestSent(upstream)
         if !block.pointee.run.isPreCall, block.pointee.run.isReceivingRequest || block.pointee.run.isHTTP2 { askForBody(block) }
+    }
+
+    /// Whether the request may still leave: if it is late for what its ceiling was charged with, it is charged anew.
+    @inline(__always)
+    func mayLeave(_ block: ExchangeRef) -> Bool {
+        !CeilingMeter.isLate(block.pointee.exchange.charge, now: turn.monotonicNanoseconds()) || moveCharge(block)
     }
 
     /// What is decided and sent in this turn has taken so long that a request leaves later than its ceiling was charged for. False if it may
@@ -144,7 +153,7 @@ extension Worker {
     }
 
     /// Whether a body of known length stands in the block to its last byte.
-    private func isWhole(_ block: ExchangeRef) -> Bool {
+    func isWhole(_ block: ExchangeRef) -> Bool {
         guard case .length = block.pointee.run.requestFraming else { return false }
         return UInt64(block.pointee.inputCount - block.pointee.inputUsed) >= block.pointee.run.requestRemaining
     }
@@ -198,6 +207,16 @@ extension Worker {
     private func giveUp(_ upstream: UpstreamRef, _ refusal: Refusal) {
         if let address = upstream.pointee.address { noteFailure(address) }
         let origin = upstream.pointee.address?.pointee.origin
+        if let client = upstream.pointee.http2 {
+            // None of them has it any more when the next is tried: it may go to the same address.
+            client.pointee.isBroken = true
+            upstreams.unlist(upstream, client)
+            while let block = client.pointee.waiting.last {
+                upstreams.letGo(block)
+                tryAgain(block, at: origin, orFail: refusal)
+            }
+            return upstreams.close(upstream)
+        }
         guard let block = upstream.pointee.exchange else { return upstreams.close(upstream) }
         upstreams.detach(upstream)
         upstreams.close(upstream)
@@ -227,7 +246,7 @@ extension Worker {
     }
 
     /// - Parameter origin: whose retry budget has to allow it; nil where it is not asked.
-    private func tryAgain(
+    func tryAgain(
         _ block: ExchangeRef, at origin: Int?, orFail refusal: Refusal,
         freshOnly: Bool = false
     ) {

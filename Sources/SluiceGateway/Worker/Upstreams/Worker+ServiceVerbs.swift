@@ -6,17 +6,30 @@ import SluiceHTTP
 extension Worker {
     /// Whether what comes of the request's body is to follow the head: the service has been sent it.
     func serviceTakesBody(_ block: ExchangeRef) -> Bool {
-        guard let upstream = block.pointee.run.upstream, upstream.pointee.state == .active else { return false }
+        guard let upstream = block.pointee.run.upstream, upstream.pointee.state == .active || upstream.pointee.state == .multiplexed else {
+            return false
+        }
         return !block.pointee.run.isPreCall && block.pointee.run.isRequestSent
     }
 
     /// Whether the service has taken all that it was sent: only then is more read from the client.
-    func serviceHasRoom(_ block: ExchangeRef) -> Bool { block.pointee.run.upstream?.pointee.output.isEmpty ?? false }
+    func serviceHasRoom(_ block: ExchangeRef) -> Bool {
+        if block.pointee.run.isOnSharedConnection { return block.serviceStream.pointee.unsent == nil }
+        return block.pointee.run.upstream?.pointee.output.isEmpty ?? false
+    }
 
     /// Sends a piece of the request's body, in the framing that the service was told. False if the service reads no more; the exchange then waits
     /// for what it has answered.
     func sendBody(_ block: ExchangeRef, _ piece: RequestBodies.Piece) -> Bool {
         guard let upstream = block.pointee.run.upstream else { return false }
+        if let client = upstream.pointee.http2 {
+            guard sendSharedPiece(upstream, client, block, piece) else {
+                fail(block, .upstreamUnavailable("no memory for the request's body"))
+                return false
+            }
+            limitAnswer(block)
+            return true
+        }
         var writer = HeadWriter(compose, capacity: composeCapacity)
         requestBodies.write(&writer, piece, block)
         if writer.count > 0, !upstreams.send(upstream, writer.start, writer.count) {
@@ -44,6 +57,7 @@ extension Worker {
     /// The client has taken all that it was sent: the service's response goes on.
     func resumeService(_ block: ExchangeRef) {
         guard let upstream = block.pointee.run.upstream else { return }
+        if let client = upstream.pointee.http2 { return resumeShared(block, upstream, client) }
         upstream.pointee.isHeldBack = false
         turn.enqueue(upstream)
     }
@@ -53,6 +67,7 @@ extension Worker {
     /// not tell its end from a fault.
     func dropService(_ block: ExchangeRef) {
         guard let upstream = block.pointee.run.upstream else { return }
+        if block.pointee.run.isOnSharedConnection { return upstreams.letGo(block) }
         if upstream.pointee.state == .active, upstream.pointee.isReused, !block.pointee.run.isRequestSent {
             upstreams.putBack(upstream)
         } else {

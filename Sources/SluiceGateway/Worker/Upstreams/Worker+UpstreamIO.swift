@@ -20,7 +20,9 @@ extension Worker {
         connection.pointee.socket.note(what)
         if what.has(.writable) {
             if connection.pointee.state == .connecting {
-                guard finishConnecting(connection) else { return }
+                guard !isForNobody(connection), finishConnecting(connection) else { return }
+            } else if let client = connection.pointee.http2 {
+                client.pointee.isBlocked = false
             } else if !connection.pointee.output.isEmpty {
                 flush(connection)
             }
@@ -31,16 +33,25 @@ extension Worker {
     /// Does what the connection's state allows with what may be read.
     func advance(_ connection: UpstreamRef) {
         switch connection.pointee.state {
-        case .free, .connecting: break
-        case .handshaking: continueHandshake(connection)
+        case .free: break
+        case .connecting: _ = isForNobody(connection)
+        case .handshaking: if !isForNobody(connection) { continueHandshake(connection) }
         case .active: receiveResponse(connection)
         case .idle: if connection.pointee.socket.mayRead { upstreams.closeIdle(connection) }
         case .discarding: discardResponse(connection)
         case .tunnelling: tunnelFromUpstream(connection)
+        case .multiplexed: advanceShared(connection)
         }
     }
 
     // MARK: Opening
+
+    /// Whether all exchanges have gone that waited for the connection to stand. It ends then: its origin may be gone as well.
+    private func isForNobody(_ connection: UpstreamRef) -> Bool {
+        guard let client = connection.pointee.http2, client.pointee.waiting.isEmpty else { return false }
+        upstreams.close(connection)
+        return true
+    }
 
     private func finishConnecting(_ connection: UpstreamRef) -> Bool {
         let error = Socket.pendingError(connection.pointee.socket.descriptor)
@@ -50,7 +61,8 @@ extension Worker {
         }
         guard let address = connection.pointee.address else { return false }
         if let peer = origins.pointee[address.pointee.origin].pointee.tls {
-            guard let session = TLSSession(peer, descriptor: connection.pointee.socket.descriptor) else {
+            guard let session = TLSSession(
+                peer, descriptor: connection.pointee.socket.descriptor, offersHTTP2: connection.pointee.http2 != nil) else {
                 connectFailed(connection, 0)
                 return false
             }
@@ -60,7 +72,7 @@ extension Worker {
             return true
         }
         connected(connection)
-        return connection.pointee.state == .active
+        return connection.pointee.state == .active || connection.pointee.state == .multiplexed
     }
 
     private func continueHandshake(_ connection: UpstreamRef) {
@@ -77,6 +89,7 @@ extension Worker {
     }
 
     private func connected(_ connection: UpstreamRef) {
+        if let client = connection.pointee.http2 { return sharedConnected(connection, client) }
         connection.pointee.state = .active
         sendRequest(connection)
     }
@@ -102,6 +115,7 @@ extension Worker {
             upstreams.close(connection)
         case .discarding: upstreams.close(connection)
         case .connecting, .handshaking: connectExpired(connection)
+        case .multiplexed: sharedExpired(connection)
         case .active: responseExpired(connection)
         case .tunnelling:
             if let block = connection.pointee.exchange { resetClient(block) } else { upstreams.close(connection) }

@@ -117,7 +117,7 @@ extension Worker {
     }
 
     /// An interim response (RFC 9110, 15.2): passed on to a client that knows them.
-    private func passInterim(
+    func passInterim(
         _ upstream: UpstreamRef, _ block: ExchangeRef,
         _ head: ResponseHead, _ bytes: ByteView
     ) -> Bool {
@@ -147,6 +147,15 @@ extension Worker {
             }
             endFlight(block, .refused)
         }
+        guard let writer = composeResponse(upstream, block, head, bytes) else { return false }
+        return passBody(
+            upstream, block, receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length,
+            bytes.count - head.length, head: writer)
+    }
+
+    /// Takes over what the final head says, and writes the one that the client gets. Nil if it is too large: the exchange has failed then.
+    @inline(__always)
+    func composeResponse(_ upstream: UpstreamRef, _ block: ExchangeRef, _ head: ResponseHead, _ bytes: ByteView) -> HeadWriter? {
         let run = block.run
         run.pointee.upstreamHeadAt = context.pointee.monotonicNanoseconds
         run.pointee.takeResponse(head, clientKnowsChunks: block.pointee.exchange.head.minorVersion == 1)
@@ -159,15 +168,16 @@ extension Worker {
         // No more than there is room for in front of the body: see `passBody`.
         var writer = HeadWriter(compose, capacity: Limits.receiveHeadroom - ChunkedEncoder.sizeLineBytesMax)
         responseHeads.write(&writer, block, run.pointee.isPreCall ? .preCall : .service, head, bytes)
-        guard writer.isComplete else { return reject(upstream, block, "response head too large") }
+        guard writer.isComplete else {
+            _ = reject(upstream, block, "response head too large")
+            return nil
+        }
         if run.pointee.isPreCall, block.pointee.exchange.head.method == .head {
             // The service was not asked with HEAD, but the client's answer ends with its head.
             run.pointee.responseFraming = .none
             run.pointee.upstreamKeepsAlive = false
         }
-        return passBody(
-            upstream, block, receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length,
-            bytes.count - head.length, head: writer)
+        return writer
     }
 
     // MARK: The end

@@ -1,0 +1,231 @@
+import SluiceCounting
+import SluiceEvent
+import SluiceHTTP
+import SluiceHTTP2
+
+// The turns of connections that exchanges share: sending what was gathered, reading frames, and what each event means for whom.
+//
+// A turn is never within another one, and nothing but a turn ends such a connection. Handling an event may end any exchange, or begin one.
+
+extension Worker {
+    /// A turn of the connection: the loop, the turn's queue or a deadline says that there is something to do.
+    func advanceShared(_ connection: UpstreamRef) {
+        guard let client = connection.pointee.http2 else { return upstreams.close(connection) }
+        sendOnShared(connection, client)
+        while let block = client.pointee.resumed.popLast() {
+            block.serviceStream.pointee.isResumed = false
+            passHeld(connection, client, block)
+        }
+        readShared(connection, client)
+        if !client.pointee.isBroken { sendOnShared(connection, client) }
+        upstreams.settle(connection, client)
+    }
+
+    private func sendOnShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+        guard !client.pointee.isBroken else { return }
+        upstreams.flushGathered(connection, client)
+        if client.pointee.unsentStreams > 0, !client.pointee.isBlocked {
+            pumpShared(connection, client)
+            upstreams.flushGathered(connection, client)
+        }
+    }
+
+    // MARK: Reading
+
+    private func readShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+        var reads = 0
+        while !client.pointee.isBroken {
+            if connection.pointee.carryCount > 0, let memory = connection.pointee.carry {
+                // What was read when no more answers could be sent.
+                let bytes = memory.assumingMemoryBound(to: UInt8.self)
+                let count = connection.pointee.carryCount
+                let used = takeFrames(connection, client, ByteView(base: bytes, count: count))
+                guard used == count || client.pointee.isBroken else {
+                    bytes.update(from: bytes + used, count: count - used)
+                    connection.pointee.carryCount = count - used
+                    return
+                }
+                upstreams.dropCarry(connection)
+                continue
+            }
+            guard connection.pointee.socket.mayRead else { return }
+            guard reads < Limits.readsPerTurn else { return turn.enqueue(connection) }
+            reads += 1
+            let area = upstreams.http2InputArea
+            switch connection.pointee.socket.receive(into: area, capacity: Limits.receiveBytes) {
+            case .bytes(let count):
+                traffic.pointee.upstreamBytesReceived &+= UInt64(count)
+                upstreams.noteHeard(connection, client)
+                let used = takeFrames(connection, client, ByteView(base: area, count: count))
+                guard used == count || client.pointee.isBroken || upstreams.carry(connection, area + used, count - used) else {
+                    return loseShared(connection, client, "no memory")
+                }
+                // A reset that came with these bytes is not reported by itself: whoever waits is to know of it.
+                if client.pointee.session.openStreams > 0 { connection.pointee.socket.mayRead = true }
+                if connection.pointee.carryCount > 0 { return }
+            case .wouldBlock:
+                if client.pointee.cannotSend { loseShared(connection, client, "connection reset") }
+                return
+            case .ended: return loseShared(connection, client, "connection closed before a response")
+            case .failed: return loseShared(connection, client, "connection reset")
+            }
+        }
+    }
+
+    /// Takes frames. Returns how many bytes were used up: fewer if answers have to be sent first.
+    private func takeFrames(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ bytes: ByteView) -> Int {
+        var input = HTTP2Input(bytes)
+        // A head waits for the content that most often stands right behind it, so that both leave together.
+        var begun: BegunResponse?
+        while !client.pointee.isBroken {
+            let area = HTTP2HeadArea(base: headArea(client), capacity: Limits.responseHeadBytes)
+            let event = upstreams.gather(client, leaving: 0) { client.pointee.session.next(&input, head: area, output: &$0, now: turn.now) }
+            guard let event else {
+                loseShared(connection, client, "no memory")
+                break
+            }
+            var head = HeadWriter(compose, capacity: 0)
+            if let waiting = begun {
+                begun = nil
+                if case .data(waiting.stream, _, _) = event {
+                    head = waiting.head
+                } else {
+                    _ = passShared(client, waiting.block, .empty, isLast: false, head: waiting.head)
+                }
+            }
+            switch event {
+            case .needMore:
+                guard keepHead(client) else {
+                    loseShared(connection, client, "no memory")
+                    break
+                }
+                return input.used
+            case .outputFull:
+                guard !upstreams.flushGathered(connection, client) else { continue }
+                if client.pointee.cannotSend { loseShared(connection, client, "connection reset") }
+                return input.used
+            case .head(let head): begun = takeHead(connection, client, head, area)
+            case .headRefused: break
+            case .data(let stream, let content, let ends): takeContent(connection, client, stream, content, ends, head: head)
+            case .trailers(let head): takeTrailers(connection, client, head.stream, ByteView(base: area.base, count: head.count))
+            case .reset(let reset): takeReset(connection, client, reset)
+            case .windowOpened, .settingsChanged: if client.pointee.unsentStreams > 0 { pumpShared(connection, client) }
+            case .goAway: upstreams.unlist(connection, client)
+            case .pingAcknowledged: break
+            case .failed: loseShared(connection, client, "HTTP/2 protocol error")
+            }
+        }
+        return bytes.count
+    }
+
+    /// A response whose head was composed and not sent.
+    struct BegunResponse {
+        let block: ExchangeRef
+        let stream: UInt32
+        let head: HeadWriter
+    }
+
+    /// Where the head is decoded that comes next: with the rest of it, if some has come.
+    private func headArea(_ client: HTTP2ClientRef) -> UnsafeMutablePointer<UInt8> {
+        if client.pointee.session.isInBlock, let memory = client.pointee.head { return memory.assumingMemoryBound(to: UInt8.self) }
+        return upstreams.http2HeadArea
+    }
+
+    /// A head that has not come whole is kept for the connection's next turn. False without memory.
+    private func keepHead(_ client: HTTP2ClientRef) -> Bool {
+        if client.pointee.session.isInBlock {
+            guard client.pointee.head == nil else { return true }
+            guard let memory = outputs.pointee.take() else { return false }
+            memory.copyMemory(from: upstreams.http2HeadArea, byteCount: Limits.responseHeadBytes)
+            client.pointee.head = memory
+        } else if let memory = client.pointee.head {
+            outputs.pointee.give(back: memory)
+            client.pointee.head = nil
+        }
+        return true
+    }
+
+    // MARK: Endings
+
+    private func takeReset(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ reset: HTTP2Reset) {
+        guard reset.isKnown else { return }
+        traffic.pointee.upstreamResets &+= 1
+        switch StreamTag(client.pointee.session.tag(of: reset.stream)) {
+        case nil: break
+        case .discarding?: upstreams.endDiscarded(connection, client, reset.stream)
+        case .exchange(let block)?:
+            // A response that is whole is worth as much without its stream.
+            guard !block.serviceStream.pointee.hasEnded else { return }
+            let detail: StaticString = switch reset.reason {
+            case .byPeer, .goneAway: reset.isUnprocessed ? "request refused by the service" : "response reset by the service"
+            case .contentLengthMismatch: "response not as long as announced"
+            case .headTooLong, .tooManyFields: "response head too large"
+            default: "malformed response"
+            }
+            if !reset.isUnprocessed, !hasAllOfResponse(block), let address = connection.pointee.address { noteFailure(address) }
+            breakShared(block, isUnprocessed: reset.isUnprocessed, isOverload: reset.reason == .byPeer, wasStale: false, detail)
+        }
+    }
+
+    /// The connection has ended, or is worth nothing any more: so have its exchanges, but for those whose response has come to its end.
+    func loseShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ detail: StaticString) {
+        guard !client.pointee.isBroken else { return }
+        // What the protocol says to the service about it.
+        upstreams.flushGathered(connection, client)
+        client.pointee.isBroken = true
+        upstreams.unlist(connection, client)
+        upstreams.dropGathered(client)
+        turn.limit(connection, to: 0)
+        let wasStale = connection.pointee.isReused && !client.pointee.hasHeard
+        if wasStale { upstreams.noteClosed(connection) }
+        var isCounted = wasStale
+        var place = 0
+        while let next = client.pointee.session.nextStream(&place) {
+            switch StreamTag(next.tag) {
+            case nil, .discarding?: _ = upstreams.gather(client, leaving: 0) { client.pointee.session.release(next.stream, &$0) }
+            case .exchange(let block)?:
+                if block.serviceStream.pointee.hasEnded { continue }
+                if !isCounted, !hasAllOfResponse(block), let address = connection.pointee.address {
+                    noteFailure(address)
+                    isCounted = true
+                }
+                breakShared(block, isUnprocessed: false, isOverload: false, wasStale: wasStale, detail)
+            }
+        }
+        // Its end is in its turn.
+        turn.enqueue(connection)
+    }
+
+    /// The service will not answer the exchange any more.
+    ///
+    /// - Parameters:
+    ///   - isUnprocessed: it has not begun with the request, which may be sent again whatever its method (RFC 9113, 8.7).
+    ///   - isOverload: and has refused this one only, which it may do with the next as well: the retry is on the budget.
+    ///   - wasStale: nothing has come on a connection that was used again: the service may have closed it before it saw the request.
+    private func breakShared(_ block: ExchangeRef, isUnprocessed: Bool, isOverload: Bool, wasStale: Bool, _ detail: StaticString) {
+        let run = block.run
+        guard run.pointee.upstreamHeadAt == 0 else { return hasAllOfResponse(block) ? finishShared(block) : resetClient(block) }
+        let origin = run.pointee.upstream?.pointee.address?.pointee.origin
+        upstreams.letGo(block)
+        if isUnprocessed, run.pointee.interimCount == 0 {
+            tryAgain(block, at: isOverload ? origin : nil, orFail: .upstreamFailed(detail))
+        } else if wasStale, run.pointee.interimCount == 0, isRepeatable(block), run.pointee.isReplayable {
+            // As with a kept connection of HTTP/1.1: see `upstreamBroken`.
+            block.pointee.exchange.charge.spend()
+            tryAgain(block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
+        } else {
+            fail(block, .upstreamFailed(detail))
+        }
+    }
+
+    /// A deadline of the connection itself: of its idleness, or of the answer to a PING.
+    func sharedExpired(_ connection: UpstreamRef) {
+        guard let client = connection.pointee.http2 else { return upstreams.close(connection) }
+        if client.pointee.isIdle {
+            connection.pointee.address?.pointee.idleLifetime.noteOpen(after: upstreams.idleTime(connection))
+            upstreams.close(connection)
+        } else if client.pointee.isPinged {
+            loseShared(connection, client, "connection lost")
+        }
+    }
+}

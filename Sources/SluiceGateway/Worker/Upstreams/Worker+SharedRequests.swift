@@ -1,0 +1,227 @@
+import SluiceCounting
+import SluiceCrypto
+import SluiceEvent
+import SluiceHTTP
+import SluiceHTTP2
+
+// Requests on connections that exchanges share (HTTP/2): joining one, what happens when it stands, sending heads and bodies as frames.
+
+extension Worker {
+    /// Whether the exchange needs a connection for itself: it may become a tunnel, which is of HTTP/1.1 (RFC 9113, 8.6).
+    @inline(__always)
+    func needsOwnConnection(_ block: ExchangeRef) -> Bool { block.pointee.exchange.head.upgrade && !block.pointee.run.isPreCall }
+
+    /// Has the exchange join a connection of the address that is open, or about to be. True if it did, or if its request cannot be sent there at all.
+    @inline(never)
+    func joins(_ block: ExchangeRef, _ address: UpstreamAddressRef, freshOnly: Bool) -> Bool {
+        if needsOwnConnection(block) {
+            guard address.pointee.versions == .http2 else { return false }
+            fail(block, .upstreamFailed("no upgrade over HTTP/2"))
+            return true
+        }
+        guard let connection = upstreams.findShared(address, freshOnly: freshOnly), let client = connection.pointee.http2 else { return false }
+        upstreams.join(connection, block)
+        if connection.pointee.state == .multiplexed { sendShared(connection, client, block) } else { awaitShared(block) }
+        return true
+    }
+
+    /// The connection does not stand yet. It has its own time for that; a pre-call may have less.
+    func awaitShared(_ block: ExchangeRef) {
+        guard block.pointee.run.isPreCall else { return }
+        turn.set(block.serviceDeadline, at: turn.now + connectTimeout(block))
+    }
+
+    // MARK: A connection that stands
+
+    /// Both sides know by now what the connection speaks.
+    func sharedConnected(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+        guard let address = connection.pointee.address else { return upstreams.close(connection) }
+        turn.limit(connection, to: 0)
+        guard address.pointee.versions == .http2 || connection.pointee.socket.tls?.isHTTP2 == true else { return fallBack(connection, client, address) }
+        address.pointee.prefersHTTP1 = false
+        connection.pointee.state = .multiplexed
+        guard upstreams.gather(client, leaving: 0, { client.pointee.session.start(&$0) }) != nil else {
+            return loseShared(connection, client, "no memory")
+        }
+        while let block = client.pointee.waiting.first {
+            client.pointee.waiting.removeFirst()
+            if client.pointee.hasRoom { sendShared(connection, client, block) } else { attemptElsewhere(block) }
+        }
+        turn.enqueue(connection)
+    }
+
+    /// The service has chosen HTTP/1.1: the first exchange has the connection, the others look for one each.
+    private func fallBack(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ address: UpstreamAddressRef) {
+        address.pointee.prefersHTTP1 = true
+        while client.pointee.waiting.count > 1, let block = client.pointee.waiting.last { attemptElsewhere(block) }
+        let first = client.pointee.waiting.first
+        if let first { upstreams.letGo(first) }
+        upstreams.endSharing(connection, client)
+        // Counted as one that an exchange has, also for its end.
+        guard let first else {
+            address.pointee.outstanding += 1
+            return upstreams.close(connection)
+        }
+        upstreams.attach(connection, first)
+        connection.pointee.state = .active
+        sendRequest(connection)
+    }
+
+    /// The exchange goes on to another connection; that counts as no attempt of its own, because nothing was tried.
+    private func attemptElsewhere(_ block: ExchangeRef) {
+        upstreams.letGo(block)
+        block.pointee.run.attempts &-= 1
+        attempt(block, freshOnly: false)
+    }
+
+    // MARK: Sending
+
+    /// Sends the request on a connection that the exchange has joined, with as much of its body as has come.
+    private func sendShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ block: ExchangeRef) {
+        let run = block.run
+        var writer = HeadWriter(compose, capacity: composeCapacity)
+        if run.pointee.isPreCall {
+            requestHeads.writePreCall(&writer, block)
+        } else {
+            requestHeads.writeRequest(&writer, block)
+            if takesTrailers(block.pointee.exchange) { writer.insertBeforeEnd("TE: trailers\r\n\r\n") }
+        }
+        guard writer.isComplete else { return fail(block, .headTooLarge) }
+        let body: RequestBodies.Piece
+        switch takeBody(block) {
+        case .piece(let piece): body = piece
+        case .refused(let refusal): return fail(block, refusal)
+        }
+        guard mayLeave(block) else { return fail(block, .ceilingExceeded) }
+        let endsStream = body.isLast && body.content.isEmpty && body.trailerFields == nil
+        let isHead = !run.pointee.isPreCall && block.pointee.exchange.head.method == .head
+        var stream: UInt32 = 0
+        let sending = upstreams.gather(client, leaving: Limits.controlBytes) {
+            client.pointee.session.sendRequest(
+                ByteView(base: writer.start, count: writer.count), endsStream: endsStream, isHTTPS: connection.pointee.socket.tls != nil,
+                isHead: isHead, stream: &stream, &$0)
+        }
+        guard sending == .sent else { return fail(block, .upstreamUnavailable("no room for the request on its connection")) }
+        client.pointee.session.setTag(StreamTag.exchange(block).tag, of: stream)
+        run.pointee.upstreamStream = stream
+        run.pointee.isRequestSent = true
+        traffic.pointee.upstreamStreams &+= 1
+        upstreams.noteGathered(connection, client)
+        limitAnswer(block)
+        if !endsStream, !sendSharedPiece(connection, client, block, body) { return fail(block, .upstreamUnavailable("no memory for the request's body")) }
+        if !run.pointee.isPreCall, run.pointee.isReceivingRequest { askForBody(block) }
+    }
+
+    /// What has come of the body, or all of it once more.
+    private func takeBody(_ block: ExchangeRef) -> RequestBodies.Taken {
+        let run = block.run
+        guard !run.pointee.isPreCall else { return .piece(.init(isLast: true)) }
+        guard run.pointee.requestBody != .complete else {
+            guard let replay = run.pointee.replay else { return .piece(.init(isLast: true)) }
+            return .piece(.init(content: ByteView(base: block.pointee.exchange.bytes + replay.start, count: Int(replay.count)), isLast: true))
+        }
+        let whole = isWhole(block)
+        let start = block.pointee.inputUsed
+        let count = run.pointee.requestRemaining
+        let taken = requestBodies.take(from: block)
+        if whole {
+            run.pointee.replay = (start, count)
+        } else {
+            run.pointee.isReplayable = run.pointee.requestBodyBytes == 0 && run.pointee.requestBody == .receiving
+        }
+        return taken
+    }
+
+    /// Whether the client's side understands trailers that the service may send: it says so, or it is gRPC, which cannot do without.
+    private func takesTrailers(_ exchange: Exchange) -> Bool {
+        let grpc = ByteView("application/grpc")
+        if let type = exchange.value(of: .contentType), type.count >= grpc.count, type[..<grpc.count].equalsIgnoringCase(grpc) { return true }
+        guard exchange.head.fields.present & KnownField.te.bit != 0 else { return false }
+        for index in 0..<exchange.head.fields.count where exchange.head.fields[index].known == .te {
+            var codings = ListElements(exchange.headBytes[exchange.head.fields[index].value])
+            while let coding = codings.next() {
+                if coding.equalsIgnoringCase("trailers") { return true }
+            }
+        }
+        return false
+    }
+
+    /// Sends a piece of the request's body on its stream: what the windows do not let through is kept, and no more is asked for. False without memory.
+    func sendSharedPiece(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ block: ExchangeRef, _ piece: RequestBodies.Piece) -> Bool {
+        let stream = block.pointee.run.upstreamStream
+        // Who has answered all wants no more: the rest of the body is nobody's.
+        guard client.pointee.session.maySend(stream) else { return true }
+        let own = block.serviceStream
+        var trailers = ByteView.empty
+        if piece.trailerFields != nil {
+            var writer = HeadWriter(compose, capacity: composeCapacity)
+            requestBodies.writeTrailers(&writer, piece, block)
+            // The empty line alone is no section.
+            if writer.isComplete, writer.count > 2 { trailers = ByteView(base: writer.start, count: writer.count) }
+        }
+        var taken = 0
+        if own.pointee.unsent == nil {
+            taken = upstreams.gatherContent(connection, client, stream, piece.content, endsStream: piece.isLast && trailers.isEmpty)
+        }
+        defer { upstreams.noteGathered(connection, client) }
+        if taken < piece.content.count, !upstreams.keepUnsent(block, client, piece.content[taken...]) { return false }
+        guard piece.isLast else { return true }
+        if own.pointee.unsent != nil {
+            own.pointee.endsRequest = true
+            guard !trailers.isEmpty else { return true }
+            let end = own.pointee.unsentEnd
+            guard upstreams.keepUnsent(block, client, trailers) else { return false }
+            own.pointee.unsentEnd = end
+            own.pointee.unsentTrailers = trailers.count
+            return true
+        }
+        if !trailers.isEmpty {
+            return upstreams.gather(client, leaving: 0) { client.pointee.session.sendTrailers(stream, trailers, &$0) } == .sent
+        }
+        return !piece.content.isEmpty || upstreams.gatherEnd(client, stream)
+    }
+
+    /// Sends what was kept of bodies, each stream a piece at a time, as far as the windows and the socket allow.
+    func pumpShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+        var hasMoved = true
+        while hasMoved, client.pointee.unsentStreams > 0 {
+            hasMoved = false
+            var place = 0
+            while let next = client.pointee.session.nextStream(&place) {
+                guard case .exchange(let block)? = StreamTag(next.tag), block.serviceStream.pointee.unsent != nil else { continue }
+                switch upstreams.pump(connection, client, block) {
+                case .nothing: continue
+                case .some: break
+                case .all: if block.pointee.run.isReceivingRequest, !block.pointee.run.isPreCall { serviceHasTakenAll(block) }
+                }
+                hasMoved = true
+                limitAnswer(block)
+            }
+        }
+    }
+
+    // MARK: Times
+
+    /// From here on the service has its time to begin, or to go on, answering the exchange.
+    func limitAnswer(_ block: ExchangeRef) { turn.set(block.serviceDeadline, at: turn.now + answerTimeout(block)) }
+
+    /// The time of one exchange on a shared connection is over.
+    func serviceStreamExpired(_ block: ExchangeRef) {
+        let run = block.run
+        guard run.pointee.isOnSharedConnection, let connection = run.pointee.upstream, let client = connection.pointee.http2 else { return }
+        guard run.pointee.upstreamStream != 0 else { return fail(block, .upstreamTimeout("connection timed out")) }
+        let own = block.serviceStream
+        // While the client is the slow one, its own deadline holds.
+        let isClientsTurn = own.pointee.held != nil || !clientHasRoom(block)
+            || (run.pointee.isReceivingRequest && own.pointee.unsent == nil && !run.pointee.isPreCall)
+        if isClientsTurn { return limitAnswer(block) }
+        if hasAllOfResponse(block) { return finishShared(block) }
+        if let address = connection.pointee.address { noteFailure(address) }
+        if client.pointee.heardAt + answerTimeout(block) <= turn.now {
+            // Perhaps nobody is there at all. Without other exchanges the connection ends, as one of HTTP/1.1 does.
+            client.pointee.isSuspected = true
+            upstreams.ping(connection, client)
+        }
+        fail(block, .upstreamTimeout("no response in time"))
+    }
+}

@@ -1,0 +1,201 @@
+import SluiceEvent
+import SluiceHTTP
+import SluiceHTTP2
+
+// Responses on connections that exchanges share. A client that does not take what has come has it held for it, a stream's window of it at most: the service
+// is told that there is room again only for what the client's side has taken.
+
+extension Worker {
+    // MARK: The head
+
+    /// A head has come. Returns the response that begins with it, if it is to be sent with what follows.
+    func takeHead(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ head: HTTP2Head, _ area: HTTP2HeadArea) -> BegunResponse? {
+        guard let block = exchange(connection, client, head.stream, ends: head.endsStream) else { return nil }
+        let bytes = ByteView(base: area.base, count: head.count)
+        var response = ResponseHead(slots: responseSlots, capacity: Self.responseSlotCount)
+        let outcome = ResponseHead.parse(
+            bytes, slots: responseSlots, capacity: Self.responseSlotCount,
+            requestWasHead: !block.pointee.run.isPreCall && block.pointee.exchange.head.method == .head, into: &response)
+        guard case .complete = outcome else {
+            _ = reject(connection, block, "malformed response")
+            return nil
+        }
+        limitAnswer(block)
+        connection.pointee.address?.pointee.noteSuccess()
+        guard response.status >= 200 else {
+            _ = passInterim(connection, block, response, bytes)
+            return nil
+        }
+        if response.framing == .untilClose, head.endsStream { response.framing = .length(0) }
+        if block.pointee.run.isPreCall {
+            if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange), preCall.pointee.allows(response.status) {
+                preCall.pointee.remember(block.pointee.exchange)
+                endFlight(block, .passed)
+                if head.endsStream { upstreams.letGo(block) } else { upstreams.letGoDiscarding(block) }
+                goOn(block, at: .nextStep)
+                return nil
+            }
+            endFlight(block, .refused)
+        }
+        guard let writer = composeResponse(connection, block, response, bytes) else { return nil }
+        guard head.endsStream else { return BegunResponse(block: block, stream: head.stream, head: writer) }
+        _ = passShared(client, block, .empty, isLast: true, head: writer)
+        return nil
+    }
+
+    /// The exchange of a stream. Nil if there is none: what comes on the stream is then counted and forgotten.
+    private func exchange(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ stream: UInt32, ends: Bool, bytes: Int = 0) -> ExchangeRef? {
+        switch StreamTag(client.pointee.session.tag(of: stream)) {
+        case .exchange(let block)?: return block
+        case .discarding(let before, let since)?:
+            let all = before + bytes
+            client.pointee.session.setTag(StreamTag.discarding(bytes: all, since: since).tag, of: stream)
+            if bytes > 0 { _ = upstreams.gather(client, leaving: 0) { client.pointee.session.consumed(stream, bytes, &$0) } }
+            if ends || all > Int(Limits.preCallBodyBytes) { upstreams.endDiscarded(connection, client, stream) }
+        case nil: if bytes > 0 { _ = upstreams.gather(client, leaving: 0) { client.pointee.session.consumed(stream, bytes, &$0) } }
+        }
+        return nil
+    }
+
+    // MARK: Content
+
+    /// Content has come.
+    ///
+    /// - Parameter head: composed and not sent; empty where it has gone.
+    func takeContent(
+        _ connection: UpstreamRef, _ client: HTTP2ClientRef, _ stream: UInt32, _ content: ByteView, _ ends: Bool, head: HeadWriter
+    ) {
+        guard let block = exchange(connection, client, stream, ends: ends, bytes: content.count) else { return }
+        limitAnswer(block)
+        let own = block.serviceStream
+        var rest = content
+        if own.pointee.held == nil {
+            let count = min(content.count, roomOfClient(block))
+            let isLast = ends && count == content.count
+            if count > 0 || head.count > 0 || isLast {
+                guard passShared(client, block, content[..<count], isLast: isLast, head: head) else { return }
+            }
+            rest = content[count...]
+        }
+        if ends { own.pointee.hasEnded = true }
+        guard rest.isEmpty || hold(block, rest) else { return resetClient(block) }
+        // Nobody says when a client has room again that had some all the time.
+        if own.pointee.held != nil, clientHasRoom(block), clientRoom(block) > 0 { resumeShared(block, connection, client) }
+    }
+
+    /// Trailers have come, and the response is whole.
+    func takeTrailers(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ stream: UInt32, _ trailers: ByteView) {
+        guard let block = exchange(connection, client, stream, ends: true) else { return }
+        guard trailers.count <= Limits.responseTrailerBytes else { return resetClient(block) }
+        let own = block.serviceStream
+        guard own.pointee.held != nil else {
+            _ = passShared(client, block, .empty, isLast: true, trailers: trailers)
+            return
+        }
+        let end = own.pointee.heldEnd
+        guard hold(block, trailers) else { return resetClient(block) }
+        own.pointee.heldTrailers = trailers.count
+        own.pointee.heldEnd = own.pointee.heldEnd - trailers.count
+        assert(own.pointee.heldEnd <= end)
+        own.pointee.hasEnded = true
+    }
+
+    /// Bytes of content that the client takes now; 0 if it has not taken what came before.
+    private func roomOfClient(_ block: ExchangeRef) -> Int { clientHasRoom(block) ? min(clientRoom(block), Limits.receiveBytes) : 0 }
+
+    /// Keeps bytes until the client takes them: no more than the stream's window, and the trailers. False without room for them.
+    private func hold(_ block: ExchangeRef, _ bytes: ByteView) -> Bool {
+        let own = block.serviceStream
+        if own.pointee.held == nil {
+            own.pointee.held = outputs.pointee.take()
+            own.pointee.heldStart = 0
+            own.pointee.heldEnd = 0
+        }
+        guard let memory = own.pointee.held?.assumingMemoryBound(to: UInt8.self) else { return false }
+        if bytes.count > outputs.pointee.blockBytes - own.pointee.heldEnd {
+            let count = own.pointee.heldCount
+            memory.update(from: memory + own.pointee.heldStart, count: count)
+            own.pointee.heldStart = 0
+            own.pointee.heldEnd = count
+        }
+        guard bytes.count <= outputs.pointee.blockBytes - own.pointee.heldEnd else { return false }
+        (memory + own.pointee.heldEnd).update(from: bytes.base, count: bytes.count)
+        own.pointee.heldEnd += bytes.count
+        return true
+    }
+
+    /// The client takes more: what is held for it goes on in the connection's turn.
+    func resumeShared(_ block: ExchangeRef, _ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+        guard block.serviceStream.pointee.held != nil else { return }
+        if !block.serviceStream.pointee.isResumed {
+            block.serviceStream.pointee.isResumed = true
+            client.pointee.resumed.append(block)
+        }
+        turn.enqueue(connection)
+    }
+
+    /// Passes on what is held, as far as the client takes it.
+    func passHeld(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ block: ExchangeRef) {
+        let own = block.serviceStream
+        while let memory = own.pointee.held?.assumingMemoryBound(to: UInt8.self) {
+            let room = roomOfClient(block)
+            guard room > 0 || own.pointee.heldCount == 0 else { return }
+            let count = min(room, own.pointee.heldCount)
+            let content = ByteView(base: memory + own.pointee.heldStart, count: count)
+            let isLast = own.pointee.hasEnded && count == own.pointee.heldCount
+            own.pointee.heldStart += count
+            let trailers = ByteView(base: memory + own.pointee.heldEnd, count: isLast ? own.pointee.heldTrailers : 0)
+            guard passShared(client, block, content, isLast: isLast, trailers: trailers) else { return }
+            if own.pointee.heldCount == 0 { upstreams.dropHeld(block) }
+        }
+    }
+
+    /// Passes content on to the client, from wherever it stands, behind the head if it has not gone. True if the exchange goes on.
+    ///
+    /// - Parameters:
+    ///   - content: at most `Limits.receiveBytes`.
+    ///   - trailers: of the whole response; empty if there are none. Not in the receive area.
+    func passShared(
+        _ client: HTTP2ClientRef, _ block: ExchangeRef, _ content: ByteView, isLast: Bool, trailers: ByteView = .empty, head: HeadWriter? = nil
+    ) -> Bool {
+        var piece = ResponsePiece(content: content.count, consumed: content.count, state: isLast ? .ended : .more)
+        if isLast, !trailers.isEmpty {
+            var fields = FieldTable(slots: responseSlots, capacity: Self.responseSlotCount)
+            guard case .complete = TrailerSection.parse(trailers, slots: responseSlots, capacity: Self.responseSlotCount, into: &fields) else {
+                resetClient(block)
+                return false
+            }
+            if fields.count > 0 {
+                piece.hasTrailers = true
+                piece.trailerFields = fields
+                piece.trailers = trailers
+            }
+        }
+        // HEAD has no content, though a pre-call that answers it was not asked with it.
+        if block.pointee.run.responseFraming == .none { piece.content = 0 }
+        // Out of the way of others' frames, with room around it.
+        receiveArea.update(from: content.base, count: piece.content)
+        let stream = block.pointee.run.upstreamStream
+        guard passContent(block, receiveArea, piece, head: head ?? HeadWriter(compose, capacity: 0)) else {
+            resetClient(block)
+            return false
+        }
+        if !content.isEmpty { _ = upstreams.gather(client, leaving: 0) { client.pointee.session.consumed(stream, content.count, &$0) } }
+        guard isLast else { return true }
+        finishShared(block)
+        return false
+    }
+
+    // MARK: The end
+
+    /// Whether the client has all of a response that its service has not ended: there is no content in one to HEAD, nor with some statuses.
+    func hasAllOfResponse(_ block: ExchangeRef) -> Bool {
+        block.pointee.run.isHeadSent && block.pointee.run.upstreamHeadAt != 0 && block.pointee.run.responseFraming == .none
+    }
+
+    /// The response is whole, and so is what the client was sent of it.
+    func finishShared(_ block: ExchangeRef) {
+        upstreams.letGo(block)
+        endResponse(block)
+    }
+}
