@@ -104,6 +104,23 @@ struct HTTP2UpstreamTests {
         expect(try gateway.get("/api/now"), is: .unavailable)
     }
 
+    @Test("a burst at a service that takes one stream at a time: nothing is refused, because nothing is sent before it has said so")
+    func settingsFirst() throws {
+        var limits = HTTP2Limits()
+        limits.concurrentStreams = 1
+        let service = try HTTP2Service(limits: limits) { call in
+            pause(0.02)
+            try call.reply(200, body: call.request.target)
+        }
+        let gateway = try gateway(service)
+        let clients = try (0..<30).map { _ in try gateway.client() }
+        for (number, client) in clients.enumerated() { try client.send(Gateway.text("POST", "/api/\(number)", body: "b")) }
+        for (number, client) in clients.enumerated() { #expect(try client.response().text == "/base/\(number)") }
+        #expect(service.requests.count == 30)
+        let metrics = try gateway.get("/metrics", port: gateway.adminPort).text
+        #expect(metrics.contains("sluice_upstream_streams_reset_total 0\n") && metrics.contains("sluice_upstream_retries_total 0\n"))
+    }
+
     @Test("bodies of every framing and size reach the service whole, and it may answer in any of its own", arguments: [0, 1, 16_384, 65_535, 65_536, 1_000_000])
     func bodies(size: Int) throws {
         let service = try HTTP2Service { try $0.reply(200, ["X-Length: \($0.request.body.count)"], body: $0.request.text) }

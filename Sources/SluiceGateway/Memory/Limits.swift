@@ -61,6 +61,9 @@ enum Limits {
     /// Exchanges that share a connection to a service, at most; a service may allow fewer. More of them would wait for each other's bytes.
     static let serviceStreams = 100
 
+    /// Frames of a service that move nothing forward, at once and each second; see `HTTP2Limits.glitchBurst`.
+    static let serviceGlitches = 20_000
+
     /// Bytes of frames to a service that are enough for a system call: a TLS record.
     static let gatheredBytes = 16 * 1024
 

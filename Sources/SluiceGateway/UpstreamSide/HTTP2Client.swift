@@ -7,7 +7,7 @@ import SluiceHTTP2
 /// another one. So whoever handles one of its events may let go of any exchange, send new requests and even join it again.
 struct HTTP2Client {
     var session: HTTP2Session
-    /// Exchanges that have joined before the connection stands, in their order.
+    /// Exchanges that have joined before the connection stands, or before the service has said how many it takes, in their order.
     var waiting: [ExchangeRef] = []
     /// Exchanges whose clients take more of what is held for them.
     var resumed: [ExchangeRef] = []
@@ -35,6 +35,8 @@ struct HTTP2Client {
     var isIdle = false
     /// Whether anything has come since it was idle for the last time.
     var hasHeard = false
+    /// Whether the service has said how many streams it takes. Until then it is sent one request, so that it need not refuse the others.
+    var hasSettings = false
     /// When something came for the last time: milliseconds of the monotonic clock.
     var heardAt: UInt64 = 0
     /// An exchange has waited in vain for its answer. Until something comes, nobody joins.
@@ -48,10 +50,14 @@ struct HTTP2Client {
     @inline(__always)
     var backlog: Int { outputEnd &- outputStart }
 
+    /// Whether requests can be sent, as far as it is not their number.
+    var isUsable: Bool { !isBroken && !cannotSend && !isSuspected && session.mayOpen && backlog < Limits.gatheredBytesMax }
+
     /// Whether one more request can be sent now.
-    var hasRoom: Bool {
-        !isBroken && !cannotSend && !isSuspected && session.mayOpen && session.openStreams < Limits.serviceStreams && backlog < Limits.gatheredBytesMax
-    }
+    var hasRoom: Bool { isUsable && session.openStreams < (hasSettings ? Limits.serviceStreams : 1) }
+
+    /// Whether one more exchange may wait for the service's settings.
+    var mayAwaitSettings: Bool { !hasSettings && isUsable && waiting.count < Limits.serviceStreams }
 }
 
 typealias HTTP2ClientRef = UnsafeMutablePointer<HTTP2Client>

@@ -64,7 +64,7 @@ extension UpstreamConnections {
                 if !address.pointee.prefersHTTP1, client.pointee.waiting.count < Limits.serviceStreams { return connection }
                 continue
             }
-            guard client.pointee.hasRoom, !connection.pointee.socket.isPeerClosed else { continue }
+            guard client.pointee.hasRoom || client.pointee.mayAwaitSettings, !connection.pointee.socket.isPeerClosed else { continue }
             if client.pointee.isIdle, freshOnly || hasEnded(connection) { continue }
             return connection
         }
@@ -81,16 +81,19 @@ extension UpstreamConnections {
         }
     }
 
-    /// The exchange joins the connection: its request is sent on it, now or when it stands.
-    func join(_ connection: UpstreamRef, _ block: ExchangeRef) {
-        guard let client = connection.pointee.http2 else { return assertionFailure("a connection that nobody shares") }
+    /// The exchange joins the connection. True if its request can be sent now; else it waits for its turn.
+    @discardableResult
+    func join(_ connection: UpstreamRef, _ block: ExchangeRef) -> Bool {
+        guard let client = connection.pointee.http2 else { preconditionFailure("a connection that nobody shares") }
         block.pointee.run.upstream = connection
         block.pointee.run.isOnSharedConnection = true
         block.pointee.run.upstreamStream = 0
         block.serviceStream.initialize(to: ServiceStream(owner: UnsafeMutableRawPointer(block)))
         connection.pointee.address?.pointee.outstanding += 1
         if client.pointee.isIdle { wake(connection, client) }
-        if connection.pointee.state != .multiplexed { client.pointee.waiting.append(block) }
+        if connection.pointee.state == .multiplexed, client.pointee.hasRoom { return true }
+        client.pointee.waiting.append(block)
+        return false
     }
 
     private func wake(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
@@ -184,7 +187,9 @@ extension UpstreamConnections {
 
     /// After each turn: a connection that no exchange has is kept, or ends in order.
     func settle(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
-        guard connection.pointee.state == .multiplexed, client.pointee.session.openStreams == 0, let address = connection.pointee.address else { return }
+        guard connection.pointee.state == .multiplexed, client.pointee.session.openStreams == 0, client.pointee.waiting.isEmpty,
+            let address = connection.pointee.address
+        else { return }
         let isGood = client.pointee.hasRoom && !connection.pointee.socket.isPeerClosed && keepsIdle && !address.pointee.isRetired
         guard isGood, client.pointee.isIdle || address.pointee.idleCount < idlePerAddressMax else { return close(connection) }
         guard !client.pointee.isIdle else { return }

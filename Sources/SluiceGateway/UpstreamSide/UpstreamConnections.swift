@@ -63,6 +63,9 @@ struct UpstreamConnections: BitwiseCopyable {
         bounds.fields = Limits.responseFields
         bounds.blockBytes = 2 * Limits.responseHeadBytes
         bounds.decodedBytes = 3 * Limits.responseHeadBytes
+        // Services credit content in whatever pieces they read it. What is abuse from strangers is a matter of taste with them.
+        bounds.glitchBurst = Limits.serviceGlitches
+        bounds.glitchesPerSecond = Limits.serviceGlitches
         // So that clients who read slowly hold up their own streams, and never the connection's other ones.
         bounds.connectionWindow = Limits.serviceStreams * bounds.streamWindow
         let http2Limits = UnsafeMutablePointer<HTTP2Limits>.allocate(capacity: 1)

@@ -63,7 +63,7 @@ extension Worker {
         }
         let shares = address.pointee.versions != .http1 && !needsOwnConnection(block)
         guard let error = upstreams.connect(address, for: block, within: shares ? limits.connectTimeout : connectTimeout(block), shares: shares) else {
-            if shares { awaitShared(block) }
+            if shares, let connection = block.pointee.run.upstream { awaitShared(block, connection) }
             return
         }
         if error.isExhaustion {

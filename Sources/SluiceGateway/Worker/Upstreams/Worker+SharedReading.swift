@@ -109,7 +109,11 @@ extension Worker {
             case .data(let stream, let content, let ends): takeContent(connection, client, stream, content, ends, head: head)
             case .trailers(let head): takeTrailers(connection, client, head.stream, ByteView(base: area.base, count: head.count))
             case .reset(let reset): takeReset(connection, client, reset)
-            case .windowOpened, .settingsChanged: if client.pointee.unsentStreams > 0 { pumpShared(connection, client) }
+            case .windowOpened: if client.pointee.unsentStreams > 0 { pumpShared(connection, client) }
+            case .settingsChanged:
+                client.pointee.hasSettings = true
+                if client.pointee.unsentStreams > 0 { pumpShared(connection, client) }
+                sendWaiting(connection, client)
             case .goAway: upstreams.unlist(connection, client)
             case .pingAcknowledged: break
             case .failed: loseShared(connection, client, "HTTP/2 protocol error")
@@ -176,6 +180,10 @@ extension Worker {
         upstreams.unlist(connection, client)
         upstreams.dropGathered(client)
         turn.limit(connection, to: 0)
+        while let block = client.pointee.waiting.last {
+            upstreams.letGo(block)
+            tryAgain(block, at: connection.pointee.address?.pointee.origin, orFail: .upstreamFailed(detail))
+        }
         let wasStale = connection.pointee.isReused && !client.pointee.hasHeard
         if wasStale { upstreams.noteClosed(connection) }
         var isCounted = wasStale

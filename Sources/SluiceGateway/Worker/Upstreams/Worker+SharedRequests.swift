@@ -20,14 +20,13 @@ extension Worker {
             return true
         }
         guard let connection = upstreams.findShared(address, freshOnly: freshOnly), let client = connection.pointee.http2 else { return false }
-        upstreams.join(connection, block)
-        if connection.pointee.state == .multiplexed { sendShared(connection, client, block) } else { awaitShared(block) }
+        if upstreams.join(connection, block) { sendShared(connection, client, block) } else { awaitShared(block, connection) }
         return true
     }
 
-    /// The connection does not stand yet. It has its own time for that; a pre-call may have less.
-    func awaitShared(_ block: ExchangeRef) {
-        guard block.pointee.run.isPreCall else { return }
+    /// The connection does not stand yet, which it has its own time for (a pre-call may have less), or does not know how much the service takes.
+    func awaitShared(_ block: ExchangeRef, _ connection: UpstreamRef) {
+        guard block.pointee.run.isPreCall || connection.pointee.state == .multiplexed else { return }
         turn.set(block.serviceDeadline, at: turn.now + connectTimeout(block))
     }
 
@@ -43,11 +42,23 @@ extension Worker {
         guard upstreams.gather(client, leaving: 0, { client.pointee.session.start(&$0) }) != nil else {
             return loseShared(connection, client, "no memory")
         }
-        while let block = client.pointee.waiting.first {
-            client.pointee.waiting.removeFirst()
-            if client.pointee.hasRoom { sendShared(connection, client, block) } else { attemptElsewhere(block) }
-        }
+        sendWaiting(connection, client)
         turn.enqueue(connection)
+    }
+
+    /// Sends the requests of those who wait, as many as the service takes. The others wait for its settings, or go elsewhere if those have come.
+    func sendWaiting(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+        while let block = client.pointee.waiting.first {
+            if client.pointee.hasRoom {
+                client.pointee.waiting.removeFirst()
+                sendShared(connection, client, block)
+            } else if !client.pointee.hasSettings, client.pointee.isUsable {
+                for waiting in client.pointee.waiting { awaitShared(waiting, connection) }
+                return
+            } else {
+                attemptElsewhere(block)
+            }
+        }
     }
 
     /// The service has chosen HTTP/1.1: the first exchange has the connection, the others look for one each.
@@ -217,7 +228,7 @@ extension Worker {
         if isClientsTurn { return limitAnswer(block) }
         if hasAllOfResponse(block) { return finishShared(block) }
         if let address = connection.pointee.address { noteFailure(address) }
-        if client.pointee.heardAt + answerTimeout(block) <= turn.now {
+        if client.pointee.heardAt + answerTimeout(block) / 2 <= turn.now {
             // Perhaps nobody is there at all. Without other exchanges the connection ends, as one of HTTP/1.1 does.
             client.pointee.isSuspected = true
             upstreams.ping(connection, client)
