@@ -147,10 +147,13 @@ extension HTTP2Session {
     // MARK: ending
 
     /// Ends a stream by RST_STREAM, if it has not ended. A server that has answered without waiting for the whole request does so with
-    /// `.noError` (RFC 9113, 8.1).
+    /// `.noError` (RFC 9113, 8.1). Where all the content that was announced has come, it is END_STREAM alone that is under way, in a frame of its own as some
+    /// clients send it: they would take a reset for a failure. So nothing is sent, and what still comes is ignored as behind a reset.
     package mutating func reset(_ stream: UInt32, _ code: HTTP2ErrorCode, _ output: inout HTTP2Output) {
         guard step != .failed, let slot = streams.find(stream), !slot.pointee.state.isClosed else { return }
+        let awaitsEndAlone = code == .noError && slot.pointee.state == .halfClosedLocal && slot.pointee.contentLeft == 0
         slot.pointee.state = .resetByUs
+        guard !awaitsEndAlone else { return }
         guard hasAnswerRoom(output) else {
             slot.pointee.resetCode = code.rawValue
             slot.pointee.owesReset = true

@@ -212,6 +212,22 @@ import Testing
         #expect(peer.sent() == [.reset(1, .noError)] && !peer.session.mayReceive(1))
     }
 
+    @Test("where all the announced content has come, the end alone may come late: it is awaited, not answered with a reset", arguments: [0, 4])
+    func lateEnd(length: Int) {
+        let peer = Peer()
+        peer.feed(headers(1, plainRequest + [("content-length", "\(length)")], ends: false) + (length > 0 ? data(1, "test") : []))
+        peer.session.consumed(1, length, &peer.output)
+        _ = peer.sendHead(1, "HTTP/1.1 200 OK\r\n\r\n", ends: true)
+        _ = peer.sent()
+        peer.session.reset(1, .noError, &peer.output)
+        peer.release(1)
+        #expect(peer.session.openStreams == 0)
+        // An empty frame, trailers, and what should not come at all.
+        for last in [data(1, "", ends: true), headers(1, [("x-sum", "1")]), data(1, "more", ends: true)] { #expect(peer.feed(last) == []) }
+        #expect(peer.sent() == [])
+        #expect(peer.feed(headers(3)) == [.head(3, request, ends: true)])
+    }
+
     @Test("a client that changes the size of its table is told that ours is empty, once for each change")
     func sizeUpdate() {
         let peer = Peer()
