@@ -56,24 +56,26 @@ def sluice(folder, origin, binary=None, core=None, upstream="http", domain=(), e
     return Server("sluice", clear, tls, process.wait_until_listening(clear, seconds=30), extra={"admin": admin})
 
 
-def nginx(folder, origin, binary=None, core=None, **_):
+def nginx(folder, origin, binary=None, core=None, upstream="http", **_):
+    """Towards services, HTTP/2 is for gRPC only."""
     clear, tls = free_port(), free_port()
+    passed = "proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host;" if upstream == "http" else "grpc_pass grpc://origin;"
     configuration = write(folder / "nginx.conf", [
         "daemon off; worker_processes 1; error_log stderr crit;", f"pid {folder}/nginx.pid;", "events { worker_connections 8000; }", "http {", "access_log off;",
         *(f"{kind}_temp_path {folder}/nginx-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")), "keepalive_requests 100000000;",
         f"upstream origin {{ server 127.0.0.1:{origin}; keepalive 256; keepalive_requests 100000000; }}",
         "server {", f"listen 127.0.0.1:{clear} http2;", f"listen 127.0.0.1:{tls} ssl http2;", f"ssl_certificate {folder}/tls.crt; ssl_certificate_key {folder}/tls.key;",
-        "location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host; }", "}", "}"])
+        f"client_max_body_size 100m; location / {{ {passed} }}", "}", "}"])
     process = Process("nginx", [binary or "/usr/sbin/nginx", "-p", folder, "-c", configuration, "-e", "stderr"], core, None, folder)
     return Server("nginx", clear, tls, process.wait_until_listening(clear))
 
 
-def haproxy(folder, origin, binary=None, core=None, **_):
+def haproxy(folder, origin, binary=None, core=None, upstream="http", **_):
     clear, tls = free_port(), free_port()
     configuration = write(folder / "haproxy.cfg", [
         "global", "nbthread 1", "maxconn 7000", "defaults", "mode http", "timeout connect 5s", "timeout client 75s", "timeout server 60s", "frontend gateway",
         f"bind 127.0.0.1:{clear} proto h2", f"bind 127.0.0.1:{tls} ssl crt {folder}/tls.pem alpn h2", "default_backend service",
-        "backend service", f"server origin 127.0.0.1:{origin}"])
+        "backend service", f"server origin 127.0.0.1:{origin}" + ("" if upstream == "http" else " proto h2")])
     process = Process("haproxy", [binary or "/usr/sbin/haproxy", "-db", "-f", configuration], core, None, folder)
     return Server("haproxy", clear, tls, process.wait_until_listening(clear))
 
