@@ -51,13 +51,13 @@ struct HTTP2Client {
     var backlog: Int { outputEnd &- outputStart }
 
     /// Whether requests can be sent, as far as it is not their number.
-    var isUsable: Bool { !isBroken && !cannotSend && !isSuspected && session.mayOpen && backlog < Limits.gatheredBytesMax }
+    var isUsable: Bool { mutating get { !isBroken && !cannotSend && !isSuspected && session.mayOpen && backlog < Limits.gatheredBytesMax } }
 
     /// Whether one more request can be sent now.
-    var hasRoom: Bool { isUsable && session.openStreams < (hasSettings ? Limits.serviceStreams : 1) }
+    var hasRoom: Bool { mutating get { isUsable && session.openStreams < (hasSettings ? Limits.serviceStreams : 1) } }
 
     /// Whether one more exchange may wait for the service's settings.
-    var mayAwaitSettings: Bool { !hasSettings && isUsable && waiting.count < Limits.serviceStreams }
+    var mayAwaitSettings: Bool { mutating get { !hasSettings && isUsable && waiting.count < Limits.serviceStreams } }
 }
 
 typealias HTTP2ClientRef = UnsafeMutablePointer<HTTP2Client>
