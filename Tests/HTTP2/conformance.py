@@ -142,6 +142,7 @@ def main():
         parser.error("name either --server or --address")
 
     begun = time.monotonic()
+    process.raise_file_limit()
     if options.address:
         host, _, port = options.address.rpartition(":")
         failed = ask_server({"tls" if options.tls else "clear": (host, int(port))}, options.path, None, options)
