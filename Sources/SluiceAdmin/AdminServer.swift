@@ -36,7 +36,7 @@ package final class AdminServer: Sendable {
     }
 
     private static func listen(_ address: ListenAddress) throws(StartError) -> Int32 {
-        guard let ip = IPAddress(address.host) else { throw StartError(message: "\(address) is no address") }
+        guard let ip = IPAddress(address.host) else { throw StartError(message: "\(address) is not an address") }
         switch Socket.listen(on: SocketAddress(ip, port: address.port), backlog: 128, isFirst: true) {
         case .success(let descriptor): return descriptor
         case .failure(let error): throw StartError(message: "cannot listen on \(address): \(error)")

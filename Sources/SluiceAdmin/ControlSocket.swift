@@ -20,13 +20,13 @@ package final class ControlSocket: Sendable {
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw StartError(message: "\(folder): cannot be made")
+            throw StartError(message: "\(folder): cannot be created")
         }
         let listener: Int32
         do throws(SocketError) {
             (listener, path) = try ControlDoor.open(folder: folder)
         } catch {
-            throw StartError(message: "\(folder): no socket can be made in it: \(error)")
+            throw StartError(message: "\(folder): a socket cannot be created in it: \(error)")
         }
         do throws(ControlServer.StartError) {
             server = try ControlServer(listener: listener, name: "sluice-control") { request in Self.answer(request, gateway, notes) }

@@ -9,7 +9,7 @@ extension RSAPrivateKey {
         var key: OpaquePointer?
         guard EVP_PKEY_keygen_init(context) == 1, EVP_PKEY_CTX_set_rsa_keygen_bits(context, Int32(RSAPublicKey.bitsMin)) == 1,
             EVP_PKEY_generate(context, &key) == 1, let key
-        else { throw .fromQueue("an RSA key cannot be made") }
+        else { throw .fromQueue("an RSA key cannot be created") }
         return RSAPrivateKey(owning: key)
     }
 

@@ -118,7 +118,7 @@ package final class RSAPublicKey: @unchecked Sendable {
         guard bits <= bitsMax else { throw CryptoError("the RSA key has \(bits) bits; at most \(bitsMax) are allowed") }
         guard BN_is_odd(n) == 1 else { throw CryptoError("the RSA modulus is even") }
         guard BN_is_odd(e) == 1, BN_is_one(e) == 0 else {
-            throw CryptoError("the RSA exponent is not an odd number from 3")
+            throw CryptoError("the RSA exponent must be odd and at least 3")
         }
         guard BN_num_bits(e) <= 64 else { throw CryptoError("the RSA exponent is longer than 64 bits") }
     }

@@ -7,7 +7,7 @@ package enum ControlClient {
         package let body: [UInt8]
     }
 
-    /// What came is no answer, or none came.
+    /// What came is not an answer, or none came.
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
     }
@@ -78,7 +78,7 @@ package enum ControlClient {
         let text = String(decoding: bytes.prefix(16), as: UTF8.self)
         guard text.hasPrefix("HTTP/1."), let status = Int(text.dropFirst(9).prefix(3)),
             let end = bytes.firstRange(of: Array("\r\n\r\n".utf8))
-        else { throw Failure(description: "what answers is no gateway") }
+        else { throw Failure(description: "the program that answers is not a gateway") }
         return Answer(status: status, body: Array(bytes[end.upperBound...]))
     }
 }

@@ -105,7 +105,7 @@ package final class DescriptorChannel: @unchecked Sendable {
     package static func obstacle(at path: String) -> String? {
         var status = Glibc.stat()
         if stat(path, &status) == 0 {
-            return status.st_mode & S_IFMT == S_IFSOCK ? nil : "a file that is no socket stands there, and is not replaced"
+            return status.st_mode & S_IFMT == S_IFSOCK ? nil : "there is a file that is not a socket; it is not replaced"
         }
         guard errno == ENOENT else { return String(cString: strerror(errno)) }
         return stat(folder(of: path), &status) == 0 ? nil : "its folder: \(String(cString: strerror(errno)))"

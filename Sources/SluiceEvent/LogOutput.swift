@@ -52,7 +52,7 @@ package final class LogOutput: Sendable {
     package func write(_ line: String) {
         state.withLock { state in
             if state.lostLines > 0 || state.isMidLine {
-                let note = (state.isMidLine ? "\n" : "") + "\(state.lostLines) lines of the log were lost: nobody took them\n"
+                let note = (state.isMidLine ? "\n" : "") + "\(state.lostLines) log lines were lost: nobody read them\n"
                 // No patience with a reader that has lost it already.
                 guard put(note, milliseconds: 0) == note.utf8.count else { return state.lostLines += 1 }
                 state = State()

@@ -27,7 +27,7 @@ package final class SharedMemory: @unchecked Sendable {
     }
 
     /// Memory that another process has made with `init(byteCount:keepsDescriptor:)`. Takes the descriptor over, and closes it where
-    /// this is no memory of that size.
+    /// this is not memory of that size.
     package init?(descriptor: Int32, byteCount: Int) {
         guard sluice_is_shared_memory(descriptor, byteCount) else {
             close(descriptor)

@@ -10,7 +10,7 @@ public struct Readiness: OptionSet, BitwiseCopyable, Sendable {
     @inlinable
     public init(rawValue: Int16) { self.rawValue = rawValue }
 
-    /// Whether any of these is reported. Unlike `contains` it is no call into the standard library.
+    /// Whether any of these is reported. Unlike `contains` it is not a call into the standard library.
     @inlinable
     @inline(__always)
     public func has(_ readiness: Readiness) -> Bool { rawValue & readiness.rawValue != 0 }

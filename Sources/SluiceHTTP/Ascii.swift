@@ -30,7 +30,7 @@ extension UInt8 {
     @inline(__always)
     var isDigit: Bool { self &- Ascii.zero < 10 }
 
-    /// 0 to 15, or 16 and above if this is no hexadecimal digit.
+    /// 0 to 15, or 16 and above if this is not a hexadecimal digit.
     @inlinable
     @inline(__always)
     public var hexValue: UInt8 {

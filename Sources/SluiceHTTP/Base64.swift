@@ -20,7 +20,7 @@ package enum Base64 {
     }
 
     /// Writes the bytes that `text` stands for and returns how many. `out` has room for `decodedCountMax` bytes; it may be the
-    /// memory of `text`. Nil for a length that is no multiple of four, a character outside the alphabet, padding elsewhere than
+    /// memory of `text`. Nil for a length that is not a multiple of four, a character outside the alphabet, padding elsewhere than
     /// at the end, or bits that are not zero where no byte is left.
     package static func decode(_ text: ByteView, into out: UnsafeMutablePointer<UInt8>) -> Int? {
         guard text.count % 4 == 0 else { return nil }

@@ -15,14 +15,14 @@ enum ByteScan {
         first(base, from: start, to: end) { sluice_non_text16($0) }
     }
 
-    /// Index of the first byte in `start..<end` that is no token character (RFC 9110, 5.6.2). `end` if there is none.
+    /// Index of the first byte in `start..<end` that is not a token character (RFC 9110, 5.6.2). `end` if there is none.
     ///
     @inline(__always)
     static func endOfToken(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
         first(base, from: start, to: end) { sluice_non_token16($0) }
     }
 
-    /// Index of the first byte in `start..<end` that is no letter, digit or hyphen, of which nearly all names consist. `end` if there is none.
+    /// Index of the first byte in `start..<end` that is not a letter, digit or hyphen, of which nearly all names consist. `end` if there is none.
     @inline(__always)
     static func endOfUsualName(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
         first(base, from: start, to: end) { sluice_non_name16($0) }
@@ -56,7 +56,7 @@ enum ByteScan {
         first(base, from: start, to: end) { sluice_non_query16($0) }
     }
 
-    /// Index of the first byte in `start..<end` that gives the normaliser of paths work: is no `ByteClass.plainPath`, or a slash or dot
+    /// Index of the first byte in `start..<end` that gives the normaliser of paths work: is not `ByteClass.plainPath`, or a slash or dot
     /// behind a slash. `end` if there is none. `start` is at least 1.
     ///
     /// A few pairs of other punctuation, such as `/-`, stop it too: `(left | right) == 0x2F` takes half the instructions that the

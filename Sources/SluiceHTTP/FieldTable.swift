@@ -63,7 +63,7 @@ public enum KnownField: UInt8, BitwiseCopyable, Sendable, CaseIterable {
 }
 
 extension KnownField {
-    /// Whether this is no field that is known by its name: what a rule wants of such a line, it has to look up by the name.
+    /// Whether this is not a field that is known by its name: what a rule wants of such a line, it has to look up by the name.
     @inlinable
     @inline(__always)
     public var isNameless: Bool { self == .other || self == .unusual || self == .nominated || self == .saidByProxies }

@@ -1,9 +1,9 @@
 /// Who the client is when trusted proxies stand between it and us.
 package enum ForwardedFor {
-    /// The first address, seen from here, that is no trusted proxy: `peer`, else the X-Forwarded-For entries from the right.
+    /// The first address, seen from here, that is not a trusted proxy: `peer`, else the X-Forwarded-For entries from the right.
     ///
     /// Only what a trusted proxy has written is believed, so the walk ends at the first address that is not trusted, at an entry
-    /// that is no address (then with the last good one), at the left end, or after `ListElements.elementsMax` entries: there is no
+    /// that is not an address (then with the last good one), at the left end, or after `ListElements.elementsMax` entries: there is no
     /// chain of so many proxies. Entries may carry a port, and IPv6 addresses brackets.
     package static func client(
         peer: IPAddress, fields: FieldTable, in bytes: ByteView, isTrusted: (IPAddress) -> Bool

@@ -44,7 +44,7 @@ extension KnownField {
         }
     }
 
-    /// Which known field a field name is, whatever its case. `.other` for anything that is no field name.
+    /// Which known field a field name is, whatever its case. `.other` for anything that is not a field name.
     public init(name: ByteView) {
         var index = 0
         while index < name.count {

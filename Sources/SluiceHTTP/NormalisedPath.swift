@@ -4,7 +4,7 @@
 /// removed. Empty segments and a trailing slash mean something and stay. `%2F` stays an escape. What others may read in another way
 /// is reported: see `PathMarks`.
 ///
-/// A dot segment with parameters, such as `..;` or `.;a=b`, is no dot segment (RFC 3986, 5.2.4), but a service that takes parameters off
+/// A dot segment with parameters, such as `..;` or `.;a=b`, is not a dot segment (RFC 3986, 5.2.4), but a service that takes parameters off
 /// before it resolves dots, as servlet containers do, would climb by it, out of what was matched here. No reading
 /// serves both, so it is refused, with the semicolon escaped too.
 ///

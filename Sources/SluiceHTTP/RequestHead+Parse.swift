@@ -86,7 +86,7 @@ extension RequestHead {
         return .complete(end: index &+ 10)
     }
 
-    /// The rule broken by a byte that ends the target and is no space.
+    /// The rule broken by a byte that ends the target and is not a space.
     @inline(never)
     private static func targetFault(_ byte: UInt8) -> HeadFault {
         switch byte {

@@ -26,7 +26,7 @@ struct DecodedSubject {
         text = ByteView(base: UnsafePointer(memory), count: written)
     }
 
-    /// Where in the source the character stands that begins at `offset` of the text; what is no offset stays as it is.
+    /// Where in the source the character stands that begins at `offset` of the text; what is not an offset stays as it is.
     func original(of offset: Int) -> Int {
         guard offset >= 0, offset <= text.count else { return offset }
         var read = 0

@@ -78,7 +78,7 @@ package final class RedisStore: AllowanceStore {
         let connection = try connected()
         lastSequence = max(lastSequence, batch.sequence)
         let reply = try run(SyncScript.text, on: connection, arguments: SyncArguments.words(of: batch, node: node, run: run))
-        guard let replies = SyncArguments.replies(in: reply, to: batch) else { throw give(up: "its answer is not what the script says") }
+        guard let replies = SyncArguments.replies(in: reply, to: batch) else { throw give(up: "its answer is not one that the script gives") }
         return replies
     }
 
@@ -89,7 +89,7 @@ package final class RedisStore: AllowanceStore {
         for _ in 0..<Self.usagePagesMax {
             let reply = try run(UsageScript.text, on: connection, arguments: [cursor, String(wallSeconds)])
             guard let parts = reply.elements, parts.count == 2, let next = parts[0].text, let rows = parts[1].elements else {
-                throw give(up: "its answer is not what the script says")
+                throw give(up: "its answer is not one that the script gives")
             }
             for row in stride(from: 0, to: rows.count - rows.count % 4, by: 4) {
                 guard let seconds = rows[row].amount, let window = rows[row + 1].amount, let owner = rows[row + 2].text,
@@ -177,7 +177,7 @@ package final class RedisStore: AllowanceStore {
             if !url.user.isEmpty { command.append(url.user) }
             command.append(password.bytes)
             // What Redis says of it could name the user: the fact must do.
-            if case .error = try connection.call(command, deadline: deadline) { throw AllowanceStoreError("user or password are refused") }
+            if case .error = try connection.call(command, deadline: deadline) { throw AllowanceStoreError("it refuses the user or the password") }
         }
         if url.database != 0, case .error(let text) = try connection.call(RedisCommand("SELECT", String(url.database)), deadline: deadline) {
             throw AllowanceStoreError(Self.kind(text))
@@ -196,13 +196,13 @@ package final class RedisStore: AllowanceStore {
     private func checkEviction(_ connection: RedisConnection, deadline: UInt64) throws(AllowanceStoreError) {
         let about = try connection.call(RedisCommand("INFO", "memory"), deadline: deadline).text ?? ""
         guard let policy = Self.line("maxmemory_policy", of: about), let bound = Self.line("maxmemory", of: about) else {
-            if !hasRemarked { remark = "its maxmemory-policy cannot be read: unless that is noeviction, counts may be lost" }
+            if !hasRemarked { remark = "its maxmemory-policy cannot be read; if it is not noeviction, counts may be lost" }
             hasRemarked = true
             return
         }
         guard bound == "0" || policy == "noeviction" else {
             let name = String(policy.prefix(40).map { $0.isLetter && $0.isASCII || $0 == "-" ? $0 : "?" })
-            throw AllowanceStoreError("it throws keys away when its memory is full (maxmemory-policy \(name)), and counts with them: set noeviction")
+            throw AllowanceStoreError("it evicts keys when its memory is full (maxmemory-policy \(name)), and counts would be lost: set noeviction")
         }
     }
 

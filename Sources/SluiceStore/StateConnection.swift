@@ -64,11 +64,11 @@ final class StateConnection {
     private static func checkVersion(_ database: Database, _ path: String) throws {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         if version > schemaVersion {
-            throw AllowanceStoreError("\(path): written by a newer Sluice (version \(version) of the file, this one knows \(schemaVersion))")
+            throw AllowanceStoreError("\(path): a newer Sluice has written this file (version \(version); this Sluice knows version \(schemaVersion))")
         }
         let application = try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0
         let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0
-        if !isEmpty, application != applicationID { throw AllowanceStoreError("\(path): is a database, but not one of Sluice") }
+        if !isEmpty, application != applicationID { throw AllowanceStoreError("\(path): is a database that Sluice has not written") }
     }
 
     private static func migrate(_ database: Database, now: Int) throws {

@@ -116,7 +116,7 @@ package final class StateDatabase: AllowanceStore {
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw AllowanceStoreError("\(directory): the state directory cannot be made (\(Self.reason(error)))")
+            throw AllowanceStoreError("\(directory): the state folder cannot be created (\(Self.reason(error)))")
         }
         let file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0o600)
         if file >= 0 {
@@ -125,7 +125,7 @@ package final class StateDatabase: AllowanceStore {
             // The names have to outlive a power failure too.
             for folder in [directory, (directory as NSString).deletingLastPathComponent] { Self.sync(folder) }
         } else if errno != EEXIST {
-            throw AllowanceStoreError("\(path): cannot be made (\(String(cString: strerror(errno))))")
+            throw AllowanceStoreError("\(path): cannot be created (\(String(cString: strerror(errno))))")
         }
     }
 

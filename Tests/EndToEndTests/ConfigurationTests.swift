@@ -262,7 +262,7 @@ struct ConfigurationTests {
         let (result, file) = try check(configuration(top: [listener], [EndpointText("/**", helloMock)]))
         let column = listener.count - folder.file("one.key").count - 4
         #expect(result.errors
-            == "\(file):1:\(column): listeners[0].tls.key: found text that is no PEM, allowed {file: PATH}, {env: NAME}, or the PEM text of a private key\n")
+            == "\(file):1:\(column): listeners[0].tls.key: found text that is not PEM, allowed {file: PATH}, {env: NAME}, or the PEM text of a private key\n")
         #expect(result.code == 1)
     }
 

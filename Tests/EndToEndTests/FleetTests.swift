@@ -49,7 +49,7 @@ struct FleetTests {
         let others: [(String, String?)] = [("localhost", strange.file("ca.pem")), ("localhost", nil), ("127.0.0.1", folder.file("ca.pem"))]
         for (host, authorities) in others {
             let bad = try gateway(host, authorities: authorities)
-            #expect(eventually(within: 10) { bad.log.contains("the store of counts does not answer") }, "\(host) \(authorities ?? "system") \(bad.log)")
+            #expect(eventually(within: 10) { bad.log.contains("the count store does not answer") }, "\(host) \(authorities ?? "system") \(bad.log)")
             expect(try bad.get("/api/x"), is: .ceiling)
         }
     }
@@ -102,7 +102,7 @@ struct FleetTests {
         let port = try Ports.free()
         let gateway = try Gateway(ceilingText(50), environment: ["SLUICE_REDIS_URL": "redis://:s3cret-w0rd@127.0.0.1:\(port)", "SLUICE_REDIS_AWAY": "closed"])
         expect(try gateway.get("/api/x"), is: .ceiling)
-        #expect(eventually(within: 5) { gateway.log.contains("the store of counts does not answer") })
+        #expect(eventually(within: 5) { gateway.log.contains("the count store does not answer") })
         #expect(!gateway.log.contains("s3cret"))
     }
 

@@ -237,7 +237,7 @@ struct JWTTests {
         try expectVerdict(gateway, token, .jwtInvalid)
     }
 
-    @Test("a JWKS file is read again at a reload: a key that is gone is refused, and a file that is no set refuses the reload")
+    @Test("a JWKS file is read again at a reload: a key that is gone is refused, and a file that is not a set refuses the reload")
     func jwksFileReloaded() throws {
         let (one, two) = (try OpenSSL.rsaKey(), try OpenSSL.rsaKey())
         let folder = try Folder()
@@ -251,7 +251,7 @@ struct JWTTests {
         #expect(try eventually { try statuses() == [401, 200] })
         try folder.write("jwks.json", "no set")
         gateway.process.signal(SIGHUP)
-        #expect(eventually { gateway.log.contains("reload refused") && gateway.log.contains("no JSON Web Key Set") }, "\(gateway.log)")
+        #expect(eventually { gateway.log.contains("reload refused") && gateway.log.contains("not a JSON Web Key Set") }, "\(gateway.log)")
         #expect(try statuses() == [401, 200])
         try folder.write("jwks.json", #"{"keys":[]}"#)
         gateway.process.signal(SIGHUP)

@@ -86,7 +86,7 @@ struct QuotaDurabilityTests {
         }
         expect(refusal, is: .quota)
         #expect(admitted <= 2)
-        #expect(eventually(within: 5) { gateway.log.contains("the store of counts does not answer") }, "\(gateway.log)")
+        #expect(eventually(within: 5) { gateway.log.contains("the count store does not answer") }, "\(gateway.log)")
         let start = monotonicSeconds()
         let refused = try gateway.get("/api/x")
         #expect(refused.status == 403 && monotonicSeconds() - start < 0.4)
@@ -206,7 +206,7 @@ struct QuotaDurabilityTests {
         let process = try ChildProcess([Gateway.binary(), "run", "--config", folder.file("sluice.yaml")], environment: variables, folder: folder)
         #expect(eventually { process.standardError.contains("serving") }, "\(process.standardError)")
         let list = try run(["quota", "list"], environment: variables)
-        #expect(list.code == 0 && list.errors.contains("note: the gateway has no admin listener: cannot listen on 127.0.0.1:9901"), "\(list.everything)")
+        #expect(list.code == 0 && list.errors.contains("note: the gateway runs without an admin listener: cannot listen on 127.0.0.1:9901"), "\(list.everything)")
         variables["SLUICE_ADMIN_LISTEN"] = "127.0.0.1:9901"
         variables["SLUICE_LISTEN"] = "127.0.0.1:\(try Ports.free())"
         let refused = try run(["run", "--config", folder.file("sluice.yaml")], environment: variables)

@@ -3,9 +3,9 @@ import Glibc
 import Testing
 
 /// A new process in the old one's place, while requests pass.
-@Suite("Take-over", .loopback, .minutes(5))
+@Suite("Takeover", .loopback, .minutes(5))
 struct TakeOverTests {
-    /// Processes that replace each other: the same address, take-over socket and configuration.
+    /// Processes that replace each other: the same address, takeover socket and configuration.
     private struct Succession {
         let folder: Folder
         let port: UInt16
@@ -40,7 +40,7 @@ struct TakeOverTests {
         func isOpen() -> Bool { isReady() && FileManager.default.fileExists(atPath: path) }
     }
 
-    @Test("six take-overs under load, with more and with fewer workers: no request refused, reset or failed")
+    @Test("six takeovers under load, with more and with fewer workers: no request refused, reset or failed")
     func underLoad() throws {
         let upstream = try ScriptedUpstream(LoadGenerator.echo)
         let succession = try Succession(configuration(ceiling: 10_000_000, upstream: upstream.url))
@@ -58,13 +58,13 @@ struct TakeOverTests {
         let outcome = load.stop()
         #expect(outcome.failures.isEmpty, "\(outcome.failures.count) of \(outcome.served): \(outcome.failures.prefix(5))")
         #expect(outcome.served > 500 && outcome.connections > 100, "\(outcome.served), \(outcome.connections)")
-        print("take-over: \(outcome.served) requests on \(outcome.connections) connections, \(outcome.failures.count) failed")
+        print("takeover: \(outcome.served) requests on \(outcome.connections) connections, \(outcome.failures.count) failed")
         process.signal(SIGTERM)
         #expect(process.waitForExit(5) == 0)
         #expect(!FileManager.default.fileExists(atPath: succession.path), "the last process has left its socket")
     }
 
-    @Test("the same load notices a restart without a take-over: what the other tests look for can be seen")
+    @Test("the same load notices a restart without a takeover: what the other tests look for can be seen")
     func control() throws {
         let upstream = try ScriptedUpstream(LoadGenerator.echo)
         let succession = try Succession(configuration(ceiling: 10_000_000, upstream: upstream.url))
@@ -225,7 +225,7 @@ struct TakeOverTests {
         let bad = try succession.start(workers: 2, configuration: "bad.yaml")
         #expect(bad.waitForExit(10) == 1)
         #expect(bad.standardError.contains("bad.yaml"))
-        #expect(eventually { old.standardError.contains("serves on") })
+        #expect(eventually { old.standardError.contains("this process continues") })
         // A caller that gets the sockets and goes away.
         let descriptor = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
         #expect(Self.connects(descriptor, to: succession.path))
@@ -239,7 +239,7 @@ struct TakeOverTests {
         #expect(try client.exchange(Gateway.text("GET", "/api/x")).text == "hello")
         #expect(old.exitCode() == nil && succession.isReady())
         // It can be reloaded and replaced as before.
-        #expect(eventually { old.standardError.components(separatedBy: "serves on").count == 3 })
+        #expect(eventually { old.standardError.components(separatedBy: "this process continues").count == 3 })
         old.signal(SIGHUP)
         #expect(eventually { old.standardError.contains("reloaded") }, "\(old.standardError)")
         let next = try succession.start(workers: 2)
@@ -262,7 +262,7 @@ struct TakeOverTests {
     }
 
     @Test(
-        "whoever stands behind the take-over socket as another user, in a folder for everybody, is no predecessor",
+        "whoever stands behind the takeover socket as another user, in a folder for everybody, is no predecessor",
         .enabled(if: geteuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv")))
     func stranger() throws {
         let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
@@ -280,8 +280,8 @@ struct TakeOverTests {
         #expect(other.exitCode() == nil, "\(other.standardError)")
     }
 
-    @Test("a take-over socket where a file stands, or in no folder: an error, and the file stays", arguments: [
-        ("sluice.yaml", "a file that is no socket stands there, and is not replaced"), ("", "a file that is no socket stands there, and is not replaced"),
+    @Test("a takeover socket where a file stands, or in no folder: an error, and the file stays", arguments: [
+        ("sluice.yaml", "there is a file that is not a socket; it is not replaced"), ("", "there is a file that is not a socket; it is not replaced"),
         ("none/sluice.sock", "its folder: No such file or directory"), ("sluice.yaml/sluice.sock", "Not a directory"),
     ])
     func unusablePath(name: String, reason: String) throws {
@@ -293,7 +293,7 @@ struct TakeOverTests {
         #expect(succession.folder.read("sluice.yaml").contains("domains:"))
     }
 
-    @Test("descriptors that somebody sends to the take-over socket are closed, whatever comes with them")
+    @Test("descriptors that somebody sends to the takeover socket are closed, whatever comes with them")
     func uninvitedDescriptors() throws {
         let succession = try Succession(configuration([EndpointText("/**", helloMock)]))
         let process = try succession.start(workers: 1)

@@ -52,7 +52,7 @@ final class FuzzExchange {
         }
     }
 
-    /// Runs `body` on an exchange with this request line and these field lines; nil if that is no valid head.
+    /// Runs `body` on an exchange with this request line and these field lines; nil if that is not a valid head.
     func evaluate<Result>(_ line: String, fields: [(name: String, value: [UInt8])], _ body: (inout Exchange) -> Result) -> Result? {
         var text = Array("\(line) HTTP/1.1\r\nHost: api.example.com\r\n".utf8)
         for field in fields { text += Array("\(field.name): ".utf8) + field.value + Array("\r\n".utf8) }

@@ -203,7 +203,7 @@ final class FuzzGateway {
         settle()
     }
 
-    /// Under TLS what is no record.
+    /// Under TLS what is not a record.
     func clientSendsRaw(_ bytes: some Collection<UInt8>) {
         clientKeepsTLS = false
         if clientEnd != .reset { client?.sendRaw(Array(bytes)) }

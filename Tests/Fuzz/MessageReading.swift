@@ -37,7 +37,7 @@ struct MessageReading {
 
     /// Also a last one whose body is not whole.
     private(set) var messages: [Message] = []
-    /// Whether the reading ended at something that is no message.
+    /// Whether the reading ended at something that is not a message.
     private(set) var isMalformed = false
     /// Where the reading ended.
     private(set) var position = 0

@@ -219,7 +219,7 @@ struct RSATests {
 
     @Test("exponent: odd, from 3, of 64 bits at most; modulus: odd, and neither may be empty or huge")
     func numberRules() throws {
-        let even = CryptoError("the RSA exponent is not an odd number from 3")
+        let even = CryptoError("the RSA exponent must be odd and at least 3")
         for exponent: [UInt8] in [[], [0], [1], [2], [4]] {
             #expect(throws: even) { try Self.numbers(bits: 2048, exponent: exponent) }
         }

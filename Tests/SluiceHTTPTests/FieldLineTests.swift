@@ -100,7 +100,7 @@ import Testing
                 let position = name.utf8.distance(from: name.utf8.startIndex, to: index)
                 for change: UInt8 in [0x01, 0x20, 0x40] {
                     other[position] ^= change
-                    // Another case of the same letter is no difference.
+                    // Another case of the same letter is not a difference.
                     let isSame = String(decoding: other, as: UTF8.self).lowercased() == name.lowercased()
                     withBytes(other) { #expect((KnownField(name: $0) == field) == isSame, "\(other)") }
                     other[position] ^= change

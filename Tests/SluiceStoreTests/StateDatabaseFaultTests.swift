@@ -35,7 +35,7 @@ struct StateDatabaseFaultTests {
         try file.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 3") }
         try file.close()
         let text = message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }
-        #expect(text.hasSuffix("counts.sqlite: written by a newer Sluice (version 3 of the file, this one knows 2)"))
+        #expect(text.hasSuffix("counts.sqlite: a newer Sluice has written this file (version 3; this Sluice knows version 2)"))
     }
 
     @Test("somebody else's database is refused")
@@ -44,7 +44,7 @@ struct StateDatabaseFaultTests {
         let file = try DatabaseQueue(path: folder[StateDatabase.fileName])
         try file.writeWithoutTransaction { try $0.execute(sql: "CREATE TABLE song (name TEXT)") }
         try file.close()
-        #expect(message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }.hasSuffix("is a database, but not one of Sluice"))
+        #expect(message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }.hasSuffix("is a database that Sluice has not written"))
     }
 
     @Test("a damaged file is refused with what to do, and not touched")
@@ -72,20 +72,20 @@ struct StateDatabaseFaultTests {
         #expect(message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }.contains("counts.sqlite: damaged ("))
     }
 
-    @Test("a state directory that cannot be made is named, with the system's reason")
+    @Test("a state directory that cannot be created is named, with the system's reason")
     func noDirectory() throws {
         let text = message { _ = try StateDatabase(directory: "/proc/sluice/state") }
-        #expect(text == "/proc/sluice/state: the state directory cannot be made (No such file or directory)")
+        #expect(text == "/proc/sluice/state: the state folder cannot be created (No such file or directory)")
         let folder = try TemporaryFolder()
         try Data().write(to: URL(fileURLWithPath: folder["file"]))
-        #expect(message { _ = try StateDatabase(directory: folder["file"]) }.contains("cannot be made"))
+        #expect(message { _ = try StateDatabase(directory: folder["file"]) }.contains("cannot be created"))
     }
 
     @Test("a folder that may not be written is said to be so", .enabled(if: geteuid() != 0, "root may write everywhere"))
     func readOnly() throws {
         let folder = try TemporaryFolder()
         try FileManager.default.setAttributes([.posixPermissions: 0o500], ofItemAtPath: folder.path)
-        #expect(message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }.contains("cannot be made (Permission denied)"))
+        #expect(message { _ = try StateDatabase(directory: folder.path, time: TestTime().store) }.contains("cannot be created (Permission denied)"))
     }
 
     @Test("a full disk grants nothing, and what was reserved before stays; with room again the same store goes on")

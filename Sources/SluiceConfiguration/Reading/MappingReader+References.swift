@@ -15,7 +15,7 @@ extension MappingReader {
         return Located(Secret(bytes: bytes, source: source), at: node)
     }
 
-    /// Literal text, `{env: NAME}` or `{file: PATH}`, for what is no secret.
+    /// Literal text, `{env: NAME}` or `{file: PATH}`, for what is not a secret.
     package func textOrFile(_ key: String) -> Located<TextOrFile>? {
         guard let node = node(key),
             let (bytes, source) = reference(node, literal: "text", bytesMax: TextOrFile.bytesMax)

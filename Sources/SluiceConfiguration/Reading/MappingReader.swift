@@ -20,7 +20,7 @@ package final class MappingReader: Placed {
     /// Keys asked for, in the order of asking: the list of what is allowed.
     private var known: [String] = []
 
-    /// Nil, and a problem, if `node` is no mapping.
+    /// Nil, and a problem, if `node` is not a mapping.
     package init?(_ node: ConfigurationNode, _ problems: Problems) {
         guard case .mapping(let entries) = node.content else {
             problems.add(at: node, found: node.foundForContainer, allowed: "a mapping")

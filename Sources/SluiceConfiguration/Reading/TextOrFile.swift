@@ -1,4 +1,4 @@
-/// Text that is no secret and may stand in the configuration or in a file of its own: certificates, public keys,
+/// Text that is not a secret and may stand in the configuration or in a file of its own: certificates, public keys,
 /// key sets.
 package struct TextOrFile: Sendable, Equatable {
     package let bytes: [UInt8]

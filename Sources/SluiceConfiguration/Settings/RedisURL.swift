@@ -19,7 +19,7 @@ package struct RedisURL: Sendable, Equatable, CustomStringConvertible {
     /// The port of a URL without one.
     package static let defaultPort: UInt16 = 6379
 
-    /// Nil where the text is no such URL.
+    /// Nil where the text is not such a URL.
     package init?(_ text: String) {
         guard let separator = text.firstRange(of: "://") else { return nil }
         switch text[..<separator.lowerBound] {

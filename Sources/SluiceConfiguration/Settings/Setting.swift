@@ -117,7 +117,7 @@ package struct Setting: Sendable {
     /// What a problem may show of a bad value: nothing of what may hold a password.
     func shown(_ text: String) -> String {
         if text.isEmpty { return "empty text" }
-        if case .redis = kind { return "text that is no such URL" }
+        if case .redis = kind { return "text that is not such a URL" }
         return Quoting.quoted(text)
     }
 

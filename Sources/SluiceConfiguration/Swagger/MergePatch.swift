@@ -1,5 +1,5 @@
 /// What one tree lacks of another, as JSON Merge Patch (RFC 7386): a mapping holds the keys that differ, null removes a
-/// key, and everything that is no mapping replaces what was there.
+/// key, and everything that is not a mapping replaces what was there.
 enum MergePatch {
     /// What `apply` needs in order to make `target` from `base`; nil if they are equal. Nulls in `target` that are not
     /// in `base` cannot be said; the configuration has none.

@@ -73,7 +73,7 @@ struct PluginSet {
         }
     }
 
-    /// Whether a name is no plugin of the gateway's at any place, nor one of them mistyped.
+    /// Whether a name is not a plugin of the gateway's at any place, nor one of them mistyped.
     private static func isWithoutEffect(_ name: String, beside names: [String]) -> Bool {
         !Plugin.all.contains { $0.name == name } && Spelling.nearest(to: name, in: names) == nil
     }

@@ -1,7 +1,7 @@
 /// The endpoints of a document.
 struct SwaggerPaths {
     private(set) var endpoints: [ConfigurationNode] = []
-    /// What of `paths` is no operation; nil if there is nothing else.
+    /// What of `paths` is not an operation; nil if there is nothing else.
     private(set) var opaque: ConfigurationNode?
 
     private let prefix: String
@@ -60,7 +60,7 @@ struct SwaggerOperation {
     /// The method whose endpoint serves this operation too.
     private(set) var sameAs: String?
 
-    /// Nil, and a problem, if `node` is no mapping.
+    /// Nil, and a problem, if `node` is not a mapping.
     init?(_ method: Located<String>, _ node: ConfigurationNode, _ defaults: OperationDefaults, _ problems: Problems) {
         guard MappingReader(node, problems) != nil else { return nil }
         self.method = method

@@ -14,7 +14,7 @@ extension ConfigurationNode {
         ConfigurationNode(.string(text), position: place.position, path: place.path)
     }
 
-    /// The mapping with `key` set; nil removes it. What is no mapping becomes one.
+    /// The mapping with `key` set; nil removes it. What is not a mapping becomes one.
     package func setting(_ key: String, _ value: ConfigurationNode?) -> ConfigurationNode {
         var copy = self
         copy.set(key, value)

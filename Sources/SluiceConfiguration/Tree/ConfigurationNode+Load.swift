@@ -26,7 +26,7 @@ extension ConfigurationNode {
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 var valid = validPrefix(of: bytes)
                 valid.file = file
-                problems.add(at: valid, keyPath: "", found: "bytes that are no UTF-8", allowed: "text in UTF-8")
+                problems.add(at: valid, keyPath: "", found: "bytes that are not UTF-8", allowed: "text in UTF-8")
                 return nil
             }
             return YAMLTree.read(text, file: file, problems: problems)
@@ -38,7 +38,7 @@ extension ConfigurationNode {
         }
     }
 
-    /// Where the first sequence of bytes stands that is no UTF-8.
+    /// Where the first sequence of bytes stands that is not UTF-8.
     private static func validPrefix(of bytes: [UInt8]) -> SourcePosition {
         var position = SourcePosition.start
         var decoder = UTF8()

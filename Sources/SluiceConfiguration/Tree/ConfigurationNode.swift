@@ -44,22 +44,22 @@ package struct ConfigurationNode: Sendable, Placed {
 // MARK: - Looking into a node
 
 extension ConfigurationNode {
-    /// The value of `key`; nil also where this is no mapping.
+    /// The value of `key`; nil also where this is not a mapping.
     package subscript(_ key: String) -> ConfigurationNode? {
         entries?.first { $0.key == key }?.value
     }
 
-    /// Nil where this is no mapping.
+    /// Nil where this is not a mapping.
     package var entries: [Entry]? {
         if case .mapping(let entries) = content { entries } else { nil }
     }
 
-    /// Nil where this is no list.
+    /// Nil where this is not a list.
     package var elements: [ConfigurationNode]? {
         if case .sequence(let elements) = content { elements } else { nil }
     }
 
-    /// Nil where this is no string.
+    /// Nil where this is not a string.
     package var text: String? {
         if case .string(let text) = content { text } else { nil }
     }

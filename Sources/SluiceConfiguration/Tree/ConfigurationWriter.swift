@@ -41,7 +41,7 @@ package enum ConfigurationWriter {
         }
     }
 
-    /// A scalar that is no text, as both formats write it; nil for everything else.
+    /// A scalar that is not text, as both formats write it; nil for everything else.
     static func plain(_ node: ConfigurationNode) -> String? {
         switch node.content {
         case .null: "null"

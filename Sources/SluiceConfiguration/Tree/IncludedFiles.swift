@@ -53,7 +53,7 @@ enum IncludedFiles {
     /// The files that a pattern stands for; a name without wildcards is a file that must be there.
     private static func names(_ pattern: Located<String>, _ problems: Problems) -> [String] {
         guard pattern.value.contains(where: isWildcard) else { return [problems.resolve(pattern.value, at: pattern)] }
-        // The configuration's own folder is no pattern, whatever its name holds.
+        // The configuration's own folder is not a pattern, whatever its name holds.
         let folder = pattern.value.hasPrefix("/") ? "" : problems.resolve("", at: pattern)
         let escaped = folder.map { isWildcard($0) || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
         var found = glob_t()
@@ -62,7 +62,7 @@ enum IncludedFiles {
         errno = 0
         let status = glob(escaped + pattern.value, GLOB_NOSORT | GLOB_ERR, nil, &found)
         let reason = errno
-        // A folder that cannot be read is no folder without files: to go on would take its domains out of service.
+        // A folder that cannot be read is not a folder without files: to go on would take its domains out of service.
         guard status == 0 || status == GLOB_NOMATCH || reason == ENOENT else {
             problems.add(
                 at: pattern, found: "a folder that cannot be read (\(String(cString: strerror(reason)).lowercased()))", allowed: "folders that can be read")

@@ -49,7 +49,7 @@ package final class Problems {
         add(at: place.position, keyPath: place.keyPath, found: found, allowed: allowed, scope: scope)
     }
 
-    /// Notes something that is no fault, but that an operator may not have meant: a statement in words, for example
+    /// Notes something that is not a fault, but that an operator may not have meant: a statement in words, for example
     /// `the key is shadowed by the host of another domain`.
     package func note(at place: some Placed, _ statement: String) {
         add(at: place.position, keyPath: place.keyPath, found: statement, allowed: "", scope: .note)

@@ -2,7 +2,7 @@ import CYaml
 
 /// The events of one YAML stream, one at a time: `next()`, then the properties of the current event.
 final class YAMLEvents {
-    /// The text is no YAML.
+    /// The text is not YAML.
     struct Fault: Error {
         let position: SourcePosition
         let found: String
@@ -92,7 +92,7 @@ final class YAMLEvents {
 
     private var fault: Fault {
         let state = parser.pointee
-        let problem = state.problem.map { String(cString: $0) } ?? "text that is no YAML"
+        let problem = state.problem.map { String(cString: $0) } ?? "text that is not YAML"
         switch state.error {
         case YAML_READER_ERROR:
             return Fault(position: position(ofByte: state.problem_offset), found: problem, isSurrogatePair: false)

@@ -2,7 +2,7 @@
 // duplicate key, recurses without a bound and stores no place for what an alias stands for; the events carry all of it.
 import CYaml
 
-/// Reads one document into a `ConfigurationNode`. Duplicate keys, unknown tags and keys that are no scalars are
+/// Reads one document into a `ConfigurationNode`. Duplicate keys, unknown tags and keys that are not scalars are
 /// reported and passed over; what breaks the syntax or a limit ends the reading.
 struct YAMLTree {
     enum Limits {

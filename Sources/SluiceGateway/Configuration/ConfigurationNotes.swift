@@ -1,6 +1,6 @@
 import SluiceConfiguration
 
-/// What `sluice check` notes about a configuration that is served as it is written: each is no fault, but something that its
+/// What `sluice check` notes about a configuration that is served as it is written: each is not a fault, but something that its
 /// operator may not have meant.
 enum ConfigurationNotes {
     /// Endpoints of one domain that are compared with each other; with more, those behind are left out.
@@ -25,13 +25,13 @@ enum ConfigurationNotes {
         else { return }
         problems.note(
             at: domain.key,
-            "a domain with credentials whose `usageQuota` is charged before they are checked, so that strangers can use it up; "
-                + "`usageQuota: {limits: [...], charge: after}` charges only those who have them")
+            "`usageQuota` is charged before credentials are checked, so that strangers can use it up; "
+                + "`usageQuota: {limits: [...], charge: after}` charges only callers with credentials")
     }
 
     private static func noteWithoutEndpoints(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
         guard domain.endpoints.isEmpty else { return }
-        problems.note(at: domain.key, "a domain without endpoints: every request to it that its own policies let pass is 404")
+        problems.note(at: domain.key, "a domain without endpoints: every request that its own policies let pass gets 404")
     }
 
     // MARK: Names
@@ -48,7 +48,7 @@ enum ConfigurationNotes {
                 guard let other = known.updateValue(name, forKey: UnusualNames.usual(name)), other.asciiLowercased != name.asciiLowercased else { continue }
                 problems.note(
                     at: field.name,
-                    "\(Quoting.quoted(name)) is sent beside \(Quoting.quoted(other)), and services that make variables of field names (CGI, WSGI, PHP) read the two as one")
+                    "\(Quoting.quoted(name)) is sent together with \(Quoting.quoted(other)), and services that make variables of field names (CGI, WSGI, PHP) read the two as one")
             }
         }
     }

@@ -79,7 +79,7 @@ extension GatewayConfiguration {
     /// Nil, with a problem, for a key in the configuration that is none: most likely a path, as `certificate` takes one.
     private static func pem(_ key: Located<Secret>, _ problems: Problems) -> Located<Secret>? {
         guard key.value.source == .literal, !String(decoding: key.value.bytes, as: UTF8.self).contains("-----BEGIN ") else { return key }
-        problems.add(at: key, found: "text that is no PEM", allowed: "{file: PATH}, {env: NAME}, or the PEM text of a private key")
+        problems.add(at: key, found: "text that is not PEM", allowed: "{file: PATH}, {env: NAME}, or the PEM text of a private key")
         return nil
     }
 
@@ -165,7 +165,7 @@ extension GatewayConfiguration {
             do throws(UpstreamURL.Malformed) {
                 var url = try UpstreamURL(text.value)
                 guard url.query == nil else {
-                    reader.problems.add(at: text, found: "a URL with a query", allowed: "a URL without one: requests bring their own")
+                    reader.problems.add(at: text, found: "a URL with a query", allowed: "a URL without a query: each request has its own")
                     return nil
                 }
                 if offersHTTP2 {
@@ -203,7 +203,7 @@ extension GatewayConfiguration {
         policies.hmac = read(HMAC.self, reader)
         policies.jwt = read(JWT.self, reader)
         if let node = reader.node(JWT.key), reader.has(HMAC.key) {
-            reader.problems.add(at: node, found: "`jwt` besides `hmac`", allowed: "one kind of authentication for a domain")
+            reader.problems.add(at: node, found: "both `jwt` and `hmac`", allowed: "one of the two in a domain")
         }
         reader.finish()
         return policies

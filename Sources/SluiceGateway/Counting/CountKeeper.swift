@@ -17,7 +17,7 @@ final class CountKeeper: @unchecked Sendable {
     /// What is asked of the keeper's thread: to forget what was used of a condition, or of all.
     private final class Errand: Sendable {
         let key: QuotaKey?
-        let failure = Mutex<AllowanceStoreError?>(AllowanceStoreError("the store of counts does not answer"))
+        let failure = Mutex<AllowanceStoreError?>(AllowanceStoreError("the count store does not answer"))
         let done = Signal()
 
         init(key: QuotaKey?) { self.key = key }
@@ -165,9 +165,9 @@ final class CountKeeper: @unchecked Sendable {
         var metadata: Logger.Metadata = ["seconds": "\(step.magnitude / 1_000_000_000)", "clock": "\(owner)"]
         if untold > 0 { metadata["untold"] = "\(untold)" }
         if step > 0 {
-            log.warning("the clock was set forward: windows of quotas that it has passed are over", metadata: metadata)
+            log.warning("the clock was set forward: quota windows that ended in between are over", metadata: metadata)
         } else {
-            log.warning("the clock was set back: windows of quotas that are no longer than that begin anew, longer ones go on", metadata: metadata)
+            log.warning("the clock was set back: quota windows not longer than the step begin again, longer ones continue", metadata: metadata)
         }
     }
 
@@ -307,7 +307,7 @@ final class CountKeeper: @unchecked Sendable {
                 requests = requests.dropFirst(QuotaLedger.requestsMax)
             }
         } catch {
-            log.warning("what was reserved of quotas and not used is lost: \(error)")
+            log.warning("reserved quota that was not used is lost: \(error)")
         }
         store.close()
     }
@@ -320,7 +320,7 @@ final class CountKeeper: @unchecked Sendable {
         store = opened.store
         let now = Clock.monotonicNanoseconds()
         if opened.latestSeconds > clock.seconds(at: now) + 1 {
-            log.warning("the clock is behind what the store of counts has seen: windows of quotas that are no longer than that begin anew", metadata: [
+            log.warning("the clock is behind the times in the count store: quota windows not longer than the difference begin again", metadata: [
                 "seconds": "\(opened.latestSeconds - clock.seconds(at: now))", "store": "\(source.name)",
             ])
         }
@@ -332,7 +332,7 @@ final class CountKeeper: @unchecked Sendable {
         pause = Self.pauseMilliseconds.first
         guard KeeperState.isAway(registry.state) else { return }
         KeeperState.setAway(registry.state, false)
-        log.notice("the store of counts answers again", metadata: ["store": "\(source.name)"])
+        log.notice("the count store answers again", metadata: ["store": "\(source.name)"])
     }
 
     private func noteFailure(_ error: AllowanceStoreError) {
@@ -341,7 +341,7 @@ final class CountKeeper: @unchecked Sendable {
         pause = min(2 * pause, Self.pauseMilliseconds.longest)
         guard !KeeperState.isAway(registry.state) else { return }
         KeeperState.setAway(registry.state, true)
-        log.error("the store of counts does not answer: \(error)", metadata: ["store": "\(source.name)"])
+        log.error("the count store does not answer: \(error)", metadata: ["store": "\(source.name)"])
     }
 
     private func begin() {

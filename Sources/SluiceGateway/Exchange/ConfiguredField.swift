@@ -25,9 +25,9 @@ struct ConfiguredField: Equatable, Sendable {
 
         var allowed: String {
             switch self {
-            case .request: "a field that is end-to-end and not written by the gateway (as Host and Content-Length are)"
-            case .response: "a field that is end-to-end and not written by the gateway (as Content-Length is)"
-            case .storedResponse: "a field that is end-to-end and not written by the gateway (as Date and Content-Length are)"
+            case .request: "an end-to-end field that the gateway does not write itself (it writes Host and Content-Length)"
+            case .response: "an end-to-end field that the gateway does not write itself (it writes Content-Length)"
+            case .storedResponse: "an end-to-end field that the gateway does not write itself (it writes Date and Content-Length)"
             }
         }
     }
@@ -48,7 +48,7 @@ struct ConfiguredField: Equatable, Sendable {
             if !FieldSyntax.isFieldValue(entry.value.value) {
                 let isSecret = ProblemExcerpts.isNearSecret(entry.name.value[...])
                 reader.problems.add(
-                    at: entry.value, found: isSecret ? "text that is none" : Quoting.quoted(entry.value.value),
+                    at: entry.value, found: isSecret ? "text that is not a field value" : Quoting.quoted(entry.value.value),
                     allowed: "a field value (no control characters, no blanks at its ends)")
             }
         }
@@ -60,7 +60,7 @@ struct ConfiguredField: Equatable, Sendable {
         return entries.map { ConfiguredField(name: $0.name, value: $0.value) }
     }
 
-    /// Reports a name that is no token or is reserved.
+    /// Reports a name that is not a token or is reserved.
     static func check(_ name: Located<String>, for place: Place, _ problems: Problems) {
         if !FieldSyntax.isToken(name.value) {
             problems.add(

@@ -27,7 +27,7 @@ struct StoredResponse: BitwiseCopyable {
 }
 
 extension StoredResponse {
-    /// Whether a response of this status can have content (RFC 9110, 15.3.5, 15.3.6 and 15.4.5). 1xx is no final response.
+    /// Whether a response of this status can have content (RFC 9110, 15.3.5, 15.3.6 and 15.4.5). 1xx is not a final response.
     static func allowsBody(_ status: UInt16) -> Bool {
         status >= 200 && status != 204 && status != 205 && status != 304
     }

@@ -6,7 +6,7 @@ import SluiceHTTP
 /// So the gateway leaves such fields of clients out, refuses them, or, where it passes them, holds back those that are read like a
 /// field that it sets, removes, checks or remembers.
 enum UnusualNames {
-    /// The name that such a service reads: in lower case, with a hyphen for every byte that is no letter or digit.
+    /// The name that such a service reads: in lower case, with a hyphen for every byte that is not a letter or digit.
     static func usual(_ name: String) -> String { String(decoding: name.utf8.map(usual), as: UTF8.self) }
 
     /// The same, written into `memory`, which has room for as many bytes.

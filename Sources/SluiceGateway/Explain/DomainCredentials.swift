@@ -23,7 +23,7 @@ package struct DomainCredentials {
     package init(_ configuration: GatewayConfiguration, domain key: String) throws(Fault) {
         guard let domain = configuration.domains.first(where: { $0.key.value == key }) else {
             let keys = Quoting.alternatives(configuration.domains.map(\.key.value))
-            throw Fault("no domain with the key \(Quoting.quoted(key)); allowed \(keys)")
+            throw Fault("there is no domain with the key \(Quoting.quoted(key)); allowed: \(keys)")
         }
         self.domain = domain
     }
@@ -44,7 +44,7 @@ package struct DomainCredentials {
             throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no HMAC policy")
         }
         if let timestamp, Array(timestamp.utf8).withByteView({ GatewayTimestamp.parse($0) }) == nil {
-            throw Fault("\(Quoting.quoted(timestamp)) is no timestamp; allowed for example 2026-01-31T09:00:00Z", isOfArguments: true)
+            throw Fault("\(Quoting.quoted(timestamp)) is not a timestamp; allowed is, for example, 2026-01-31T09:00:00Z", isOfArguments: true)
         }
         let url = try ExplainedRequest.Target(target)
         let time = timestamp ?? HMAC.Signer.timestamp(at: Int64(Clock.wallNanoseconds() / 1_000_000_000))
@@ -79,10 +79,10 @@ package struct DomainCredentials {
             throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no JWT policy")
         }
         if configuration.algorithm == .rs256, privateKey == nil {
-            throw Fault("the policy takes RS256: give the private key with --private-key", isOfArguments: true)
+            throw Fault("the policy accepts RS256: give the private key with --private-key", isOfArguments: true)
         }
         if configuration.algorithm == .hs256, privateKey != nil {
-            throw Fault("the policy takes HS256, which has no private key", isOfArguments: true)
+            throw Fault("the policy accepts HS256, which has no private key", isOfArguments: true)
         }
         let matchingID = try privateKey.flatMap { pem throws(Fault) in try Self.keyID(of: pem, in: configuration.key) }
         let now = Int64(Clock.wallNanoseconds() / 1_000_000_000)
@@ -105,6 +105,6 @@ package struct DomainCredentials {
         } catch {
             throw Fault(error.message, isOfArguments: true)
         }
-        throw Fault("the private key is not the other half of a public key of the policy", isOfArguments: true)
+        throw Fault("the private key does not belong to a public key of the policy", isOfArguments: true)
     }
 }

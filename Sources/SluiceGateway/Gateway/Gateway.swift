@@ -65,7 +65,7 @@ package final class Gateway: @unchecked Sendable {
             preCallBytes: settings.preCallCacheBytes)
         keySets = KeySetRefresher { location, fault in
             if let fault {
-                log.error("a key set cannot be fetched; the one before it, if any, stays in use: \(fault)", metadata: ["jwks": "\(location)"])
+                log.error("a key set cannot be fetched; the previous one, if there is one, stays in use: \(fault)", metadata: ["jwks": "\(location)"])
             } else {
                 log.notice("a key set can be fetched again", metadata: ["jwks": "\(location)"])
             }
@@ -218,7 +218,7 @@ package final class Gateway: @unchecked Sendable {
     private func releaseUnusedSockets(_ plans: [ListenerPlan]) {
         for socket in sockets.releaseUnused(plans) {
             guard let address = socket.address else { continue }
-            log.warning("an inherited socket is used by no listener", metadata: ["address": "\(address.ip)", "port": "\(address.port)"])
+            log.warning("no listener uses an inherited socket", metadata: ["address": "\(address.ip)", "port": "\(address.port)"])
         }
     }
 
@@ -233,7 +233,7 @@ package final class Gateway: @unchecked Sendable {
             Clock.sleep(nanoseconds: min(50_000_000, 1_000_000_000 - Clock.wallNanoseconds() % 1_000_000_000))
         }
         let began8601 = HMAC.Signer.timestamp(at: Int64(began))
-        log.notice("replay protection begins: what was signed up to this second is refused", metadata: [
+        log.notice("replay protection starts now: signatures made until this second are refused", metadata: [
             "secrets": "\(count)", "second": "\(began8601)",
         ])
     }
@@ -356,7 +356,7 @@ package final class Gateway: @unchecked Sendable {
     private func end(_ thread: Thread, _ deadline: UInt64) {
         guard !thread.join(deadline: deadline) else { return }
         hasLeftThreads = true
-        log.error("a thread does not end and is left behind", metadata: ["thread": "\(thread.name)"])
+        log.error("a thread does not end; the process ends without it", metadata: ["thread": "\(thread.name)"])
     }
 
     // MARK: Counts

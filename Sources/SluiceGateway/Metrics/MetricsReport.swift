@@ -106,9 +106,9 @@ package struct MetricsReport: Sendable {
         for entry in ceilings { page.add(entry.used, ["project": entry.project]) }
         page.begin("sluice_quota_used_requests", .gauge, "Requests counted in the current window of a usage quota.")
         for entry in quotas { page.add(entry.used, ["owner": entry.key.owner, "per_seconds": "\(entry.key.perSeconds)"]) }
-        page.counter("sluice_count_store_exchanges_total", "Round trips to the store of counts.", store.exchanges)
-        page.counter("sluice_count_store_failures_total", "Round trips to the store of counts that failed.", store.failures)
-        page.gauge("sluice_count_store_away", "1 while the store of counts does not answer.", store.isAway ? 1 : 0)
+        page.counter("sluice_count_store_exchanges_total", "Round trips to the count store.", store.exchanges)
+        page.counter("sluice_count_store_failures_total", "Round trips to the count store that failed.", store.failures)
+        page.gauge("sluice_count_store_away", "1 while the count store does not answer.", store.isAway ? 1 : 0)
         page.counter("sluice_allowance_waits_total", "Times that a request waited until allowance was reserved.", store.waits)
         page.counter(
             "sluice_allowance_late_total", "Requests that SLUICE_QUOTA_AWAY decided because nothing could be reserved in time.", store.late)

@@ -100,7 +100,7 @@ final class Resolver: Sendable {
 
     private func now() -> UInt64 { Clock.monotonicNanoseconds() / 1_000_000 }
 
-    /// Asks the system (hosts file, name servers). Sorted, so that an answer in another order is no change. Blocks.
+    /// Asks the system (hosts file, name servers). Sorted, so that an answer in another order is not a change. Blocks.
     @Sendable
     static func ask(_ host: String) -> [IPAddress] {
         var hints = addrinfo()

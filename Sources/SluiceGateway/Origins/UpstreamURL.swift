@@ -31,7 +31,7 @@ struct UpstreamURL: Equatable, Hashable, Sendable {
     /// Without its question mark; nil if there is none.
     let query: String?
 
-    /// Why a text is no such URL.
+    /// Why a text is not such a URL.
     struct Malformed: Error, Equatable {
         /// What would be right instead, for a `Problem`.
         let allowed: String

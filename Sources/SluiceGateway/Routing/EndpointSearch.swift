@@ -14,7 +14,7 @@ import SluicePattern
 /// **Bound.** What a client sends decides how many visits there are, so they are counted: a look-up that takes more than `visitsMax` is given
 /// up. No node is visited twice at one place of the path, so that a look-up makes at most nodes x (segments + 1)
 /// visits, of which each reads its segment once:
-/// - A node that is no `**` is visited from its parent only, one segment further on than the parent. It is visited at
+/// - A node that is not `**` is visited from its parent only, one segment further on than the parent. It is visited at
 ///   a place once if its parent is visited at the place before once.
 /// - Entering a `**` at place p visits it at p and every later place, in this order. Entered again at q >= p, after the
 ///   first time has ended, it could only repeat itself: a visit depends on nothing but node and place, and the best rank found

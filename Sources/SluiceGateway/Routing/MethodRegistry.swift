@@ -16,7 +16,7 @@ final class MethodRegistry {
         guard let names else { return .unlisted }
         if names.value.isEmpty {
             problems.add(
-                at: names, found: "an empty list", allowed: "at least one method, or no `methods` for all but OPTIONS and TRACE")
+                at: names, found: "an empty list", allowed: "at least one method, or no `methods` for all except OPTIONS and TRACE")
             return nil
         }
         var methods = MethodSet.none
@@ -70,7 +70,7 @@ final class MethodRegistry {
         let bit = Method.allCases.count + furtherTokens.count
         guard bit < MethodSet.capacity else {
             problems.add(
-                at: name, found: "one more method, \(Quoting.quoted(token))",
+                at: name, found: "the further method \(Quoting.quoted(token))",
                 allowed: "at most \(MethodSet.capacity - Method.allCases.count) methods beside the standard ones")
             return nil
         }

@@ -31,7 +31,7 @@ enum PathText {
         }
         guard result.count >= 2 else {
             throw Unmatchable(
-                found: "text that no path holds",
+                found: "text that no path can contain",
                 allowed: "escapes of two hexadecimal digits, and no control character, backslash or #, escaped or not")
         }
         return Array(result.dropFirst(2))

@@ -43,7 +43,7 @@ struct SegmentGlob: BitwiseCopyable {
                 }
             }
             if afterRun < 0 { return false }
-            // A byte that is no escape is a character.
+            // A byte that is not an escape is a character.
             if segment[runEnd] == UInt8(ascii: "%") {
                 stepsLeft &-= 4
                 runEnd = Self.characterEnd(in: segment, from: runEnd)

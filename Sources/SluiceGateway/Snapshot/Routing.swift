@@ -97,7 +97,7 @@ extension Routing {
         let scratch = exchange.context.pointee.matchScratch
         let endpoint = exchange.endpoint
         let rewrite = endpoint?.pointee.rewrite
-        // A domain that was found by a host has every path, and a key is no part of what its service reads.
+        // A domain that was found by a host has every path, and a key is not part of what its service reads.
         let mayBeOthers = exchange.isOfAnyHost
         return PathReading.contains(path, exchange.pathMarks, into: memory) { text in
             if mayBeOthers, let other = snapshot.pointee.domains.lookUp(hostName: hostName, path: text),

@@ -79,7 +79,7 @@ struct Quota: ParsableCommand {
 
     // MARK: The running gateway
 
-    /// The answers of every gateway that uses the state folder; more than one only for a while, in a take-over, or where two share it.
+    /// The answers of every gateway that uses the state folder; more than one only for a while, in a takeover, or where two share it.
     private static func ask(_ settings: ProcessSettings, _ method: String, _ path: String, _ json: [UInt8] = []) throws -> [ControlClient.Answer] {
         let folder = settings.stateDirectory
         guard folder != ProcessSettings.noStateDirectory else {
@@ -140,7 +140,7 @@ struct Quota: ParsableCommand {
             for key in keys { try store.reset(key) }
             return !keys.isEmpty
         }
-        guard found == true || owner == nil else { throw Report.problems(["no usage is stored for such a quota"]) }
+        guard found == true || owner == nil else { throw Report.problems(["the store has no counts of such a quota"]) }
     }
 
     /// Nil if there is no store that outlives the process, or it was never begun.

@@ -93,9 +93,9 @@ struct Run: ParsableCommand {
             return try AdminServer(gateway: gateway, address: address, hosts: settings.adminHosts, inherited: inherited)
         } catch {
             guard SettingsFlags.isGiven("SLUICE_ADMIN_LISTEN") else {
-                let note = "no admin listener: \(error.message); set SLUICE_ADMIN_LISTEN to have one"
-                log.warning("\(note)")
-                notes.append("the gateway has " + note)
+                let note = "without an admin listener: \(error.message); to get one, set SLUICE_ADMIN_LISTEN to another address"
+                log.warning("running \(note)")
+                notes.append("the gateway runs \(note)")
                 return nil
             }
             throw Report.problems(["SLUICE_ADMIN_LISTEN: \(error.message)"])
@@ -113,7 +113,7 @@ struct Run: ParsableCommand {
         }
     }
 
-    // MARK: Take-over
+    // MARK: Takeover
 
     /// The process that this one is to replace; nil if there is none.
     private static func predecessor(_ settings: ProcessSettings) throws -> TakeOverClient? {
@@ -129,7 +129,7 @@ struct Run: ParsableCommand {
     }
 
     /// Waits for the process after this one, and tells the one before it that this one serves. In this order, so that there is always
-    /// somebody behind the take-over socket.
+    /// somebody behind the takeover socket.
     private static func takeOver(
         from predecessor: TakeOverClient?, _ gateway: Gateway, _ admin: AdminServer?, _ settings: ProcessSettings, _ log: Logger
     ) -> TakeOverServer? {
@@ -144,7 +144,7 @@ struct Run: ParsableCommand {
         do throws(TakeOver.Failure) {
             try predecessor?.ready(used: gateway.listeningIdentities)
         } catch {
-            log.error("take-over: \(error.message)")
+            log.error("takeover: \(error.message)")
         }
         return server
     }

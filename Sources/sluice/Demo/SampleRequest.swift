@@ -25,7 +25,7 @@ struct SampleRequestReader {
 
     init(_ connection: Int32) { self.connection = connection }
 
-    /// The next request; nil at the end of the connection, and where what comes is no request.
+    /// The next request; nil at the end of the connection, and where what comes is not a request.
     mutating func next() -> SampleRequest? {
         let slots = UnsafeMutablePointer<FieldSlot>.allocate(capacity: Self.fieldsMax)
         defer { slots.deallocate() }

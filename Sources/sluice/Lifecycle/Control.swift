@@ -28,7 +28,7 @@ struct Control {
             if let result = attempt.result { return (try result.get(), wishes) }
             guard let wish = signals.next(milliseconds: Self.lookMilliseconds) else { continue }
             if wish == .drain || wish == .exit, gateway.endBeforeServing() {
-                log.notice("a signal ended the process before it served")
+                log.notice("a signal ended the process while it started")
                 // Not by exit(3): it would take apart what the other thread is using.
                 _exit(0)
             }
@@ -56,9 +56,9 @@ struct Control {
             // One that comes while another is under way is obeyed after it: what that has read may be older.
             case .reload: wantsReload = true
             case .reopenLogs:
-                log.notice("the access log is opened again")
+                log.notice("the access log was reopened")
                 gateway.reopenLogs()
-            case .nothing: log.notice("SIGUSR2 has no meaning here")
+            case .nothing: log.notice("SIGUSR2 is ignored")
             case .drain:
                 drain(gateway, takeOver)
                 return reload == nil && !gateway.hasLeftThreads
@@ -102,7 +102,7 @@ struct Control {
             manager.ready("serving")
             return nil
         case .failure(let error):
-            log.error("reload refused; the previous configuration stays in force")
+            log.error("reload refused; the current configuration stays in use")
             for line in (error as? Gateway.Failure)?.lines ?? ["\(error)"] { log.error("\(line)") }
             manager.ready("serving; the last reload was refused")
             return nil
@@ -112,8 +112,8 @@ struct Control {
         guard seconds >= reload.reportAt else { return reload }
         let file = FilesUnderWay.longest(after: reload.earlierReadings).map { "the disk of \($0) does not answer" }
             ?? "a file of the configuration may be on a disk that does not answer"
-        log.error("a reload is under way for \(seconds) s: \(file); the configuration before it serves on")
-        manager.ready("serving; a reload is under way for \(seconds) s")
+        log.error("a reload has been running for \(seconds) s: \(file); the current configuration stays in use")
+        manager.ready("serving; a reload has been running for \(seconds) s")
         reload.reportAt += 60
         return reload
     }

@@ -21,7 +21,7 @@ struct ServiceManager: Sendable {
 
     // MARK: Telling
 
-    /// Serving. The manager may have started another process than this one: a take-over ends the first.
+    /// Serving. The manager may have started another process than this one: a takeover ends the first.
     func ready(_ status: String) { tell(["READY=1", "MAINPID=\(getpid())", "STATUS=\(status)"]) }
 
     /// About to read the configuration again; to be followed by `ready`.

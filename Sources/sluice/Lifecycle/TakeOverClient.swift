@@ -30,7 +30,7 @@ struct TakeOverClient {
             }
             let letters = message.text.dropFirst("sockets ".count)
             guard message.text.hasPrefix("sockets "), letters.count == message.descriptors.count else {
-                throw TakeOver.Failure(message: "\(path): the process there is not a gateway that this one understands")
+                throw TakeOver.Failure(message: "\(path): the process there is not a compatible gateway")
             }
             sockets += zip(message.descriptors, letters).map { ListeningSocket(descriptor: $0, isHeldElsewhere: $1 == "H") }
         }
@@ -45,7 +45,7 @@ struct TakeOverClient {
     func ready(used: Set<UInt64>) throws(TakeOver.Failure) {
         let taken = identities.filter { used.contains($0) && $0 != 0 }.map { String($0, radix: 16) }
         guard channel.send((["ready"] + taken).joined(separator: " ")), channel.receiveText() == "draining" else {
-            throw TakeOver.Failure(message: "the old process does not say that it drains")
+            throw TakeOver.Failure(message: "the old process does not confirm that it drains")
         }
     }
 }

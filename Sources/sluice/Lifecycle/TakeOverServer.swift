@@ -5,7 +5,7 @@ import SluiceEvent
 import SluiceGateway
 import Synchronization
 
-/// The old process's side: waits behind the take-over socket on a thread of its own.
+/// The old process's side: waits behind the takeover socket on a thread of its own.
 final class TakeOverServer: Sendable {
     private let door: DescriptorChannel.Door
     private let gateway: Gateway
@@ -56,7 +56,7 @@ final class TakeOverServer: Sendable {
                 return
             }
             gateway.handOverEnded()
-            log.error("the new process has not begun to serve; this one serves on")
+            log.error("the new process did not start to serve; this process continues")
         }
     }
 

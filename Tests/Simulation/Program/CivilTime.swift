@@ -18,7 +18,7 @@ enum CivilTime {
         return "\(year)-\(two(month))-\(two(days + 1))T\(two(second / 3600)):\(two(second / 60 % 60)):\(two(second % 60))\(zone)"
     }
 
-    /// Nil for what is no time of that format that exists.
+    /// Nil for what is not a time of that format that exists.
     static func seconds(_ text: String) -> Int? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 20, bytes[4] == 0x2D, bytes[7] == 0x2D, bytes[10] == 0x54, bytes[13] == 0x3A, bytes[16] == 0x3A else { return nil }

@@ -104,7 +104,7 @@ struct SentRequest {
     func value(_ name: String) -> String? { values(name).first }
     var asksForClose: Bool { values("connection").contains { $0.lowercased().contains("close") } }
 
-    /// Puts what is no chunk into the body. What comes behind it looks like a request, and is none.
+    /// Puts what is not a chunk into the body. What comes behind it looks like a request, and is none.
     mutating func breakChunk(_ random: inout SeededGenerator) {
         hasBadBody = true
         let bad = random.pick(["zz\r\n", "-1\r\n", "5\r\nabc\r\n", "1\r\nxyz\r\n"])

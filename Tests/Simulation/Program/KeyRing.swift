@@ -9,7 +9,7 @@ final class KeyRing {
         var keys: [String]?
         /// Beside them a key of another kind, which is none of the gateway's business.
         var hasForeign = false
-        /// It is there, and what it says is no key set.
+        /// It is there, and what it says is not a key set.
         var isGarbage = false
     }
 

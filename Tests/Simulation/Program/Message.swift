@@ -29,7 +29,7 @@ struct MessageReader {
     private let bytes: [UInt8]
     private var at = 0
     private(set) var messages: [Message] = []
-    /// Why what stands at `at` is no message; nil if it is one, or may become one.
+    /// Why what stands at `at` is not a message; nil if it is one, or may become one.
     private(set) var fault: String?
     /// Bytes behind the last message that begin none yet.
     var rest: Int { bytes.count - at }

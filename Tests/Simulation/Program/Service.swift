@@ -14,7 +14,7 @@ struct Script {
         case breaksFirst, breaksHead, breaksBody
         /// It says nothing until it is too late.
         case silent
-        /// It says what is no response.
+        /// It says what is not a response.
         case lies
     }
 

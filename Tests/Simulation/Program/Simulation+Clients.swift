@@ -70,7 +70,7 @@ extension Simulation {
         }
     }
 
-    /// What is no request; whatever follows it is none either.
+    /// What is not a request; whatever follows it is none either.
     func sendGarbage(_ client: Client) {
         var request = SentRequest(id: 0, method: "GET", target: "/", fields: [])
         request.isMalformed = true

@@ -144,7 +144,7 @@ struct ProcessSettingsTests {
     @Test("a bad Redis URL is reported without its text")
     func redisProblem() {
         let found = problems(["SLUICE_REDIS_URL": "redis//:hunter2@host"])
-        #expect(found == ["SLUICE_REDIS_URL: found text that is no such URL, allowed \(RedisURL.allowed)"])
+        #expect(found == ["SLUICE_REDIS_URL: found text that is not such a URL, allowed \(RedisURL.allowed)"])
     }
 
     @Test("the table: a row for each setting, with defaults, values and no password")

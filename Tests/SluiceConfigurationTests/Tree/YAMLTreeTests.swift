@@ -206,7 +206,7 @@ struct YAMLTreeTests {
             #expect(loaded(folder + "/none.yaml").1
                 == ["1:1  | a file that cannot be read (no such file or directory) | a readable file of at most 67108864 bytes"])
             #expect(loaded(folder).1 == ["1:1  | a file that cannot be read (a folder, not a regular file) | a readable file of at most 67108864 bytes"])
-            #expect(loaded(folder + "/bad.yaml").1 == ["2:4  | bytes that are no UTF-8 | text in UTF-8"])
+            #expect(loaded(folder + "/bad.yaml").1 == ["2:4  | bytes that are not UTF-8 | text in UTF-8"])
         }
     }
 

@@ -33,7 +33,7 @@ struct ConfigurationKeysTests {
         let found = try problems(yaml, environment: ["V": " s3cret(\u{1}"]).map(\.description)
         #expect(found.count { $0.contains("found the environment variable \"V\", whose value is not shown, allowed") } >= 11, "\(found)")
         #expect(!found.contains { $0.contains("s3cret") }, "\(found)")
-        #expect(found.contains { $0.contains("set.Cookie: found text that is none, allowed a field value") }, "\(found)")
+        #expect(found.contains { $0.contains("set.Cookie: found text that is not a field value, allowed a field value") }, "\(found)")
     }
 
     @Test("http2: offered where there is TLS; a URL without it says by its scheme whether it is spoken", arguments: [
@@ -56,7 +56,7 @@ struct ConfigurationKeysTests {
         #expect(configuration.domains.map { $0.upstreams.map(\.value.versions) } == [[.negotiated, .http2], [.http1, .http2, .http1]])
     }
 
-    @Test("cacheKey: a field that bears a claim is not sent to a pre-call API, so it tells no questions apart", arguments: [
+    @Test("cacheKey: a field that carries a claim is not sent to pre-call APIs, so it tells no questions apart", arguments: [
         ("X-User", true), ("x-user", true), ("x_user", true), ("X-Users", false),
     ])
     func claimsAsCacheKey(name: String, isFault: Bool) throws {
@@ -68,8 +68,8 @@ struct ConfigurationKeysTests {
                 endpoints: [{path: /, policies: {preCall: {url: 'http://b', cacheSeconds: 5, cacheKey: [Authorization, \(name)]}}}]
             """).map(\.description)
         #expect(found == (isFault ? [
-            "sluice.yaml:5:108: domains[0].endpoints[0].policies.preCall.cacheKey[1]: found \"\(name)\", which bears the claim \"sub\" and is not "
-                + "sent to a pre-call API, allowed the name of a field that is sent to it, such as Authorization",
+            "sluice.yaml:5:108: domains[0].endpoints[0].policies.preCall.cacheKey[1]: found \"\(name)\", which carries the claim \"sub\" and is not "
+                + "sent to pre-call APIs, allowed the name of a field that is sent to it, such as Authorization",
         ] : []))
     }
 }

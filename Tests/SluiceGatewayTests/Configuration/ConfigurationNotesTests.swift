@@ -25,15 +25,15 @@ struct ConfigurationNotesTests {
         let found = try notes(
             "domains: [{key: a, policies: {\(domain)}, endpoints: [{path: /**, policies: {mock: {status: 200}\(endpoint)}}]}]")
         #expect(found.count == (isNoted ? 1 : 0), "\(found)")
-        #expect(found.allSatisfy { $0.contains("domains[0].key: a domain with credentials whose `usageQuota`") })
+        #expect(found.allSatisfy { $0.contains("domains[0].key: `usageQuota` is charged before credentials") })
     }
 
     @Test("a domain without endpoints is noted, one with endpoints is not")
     func withoutEndpoints() throws {
         let mock = "endpoints: [{path: /**, policies: {mock: {status: 200}}}]"
         #expect(try notes("domains:\n  - {key: a, \(mock)}\n  - {key: b}\n  - {key: c, endpoints: []}") == [
-            "3 domains[1].key: a domain without endpoints: every request to it that its own policies let pass is 404",
-            "4 domains[2].key: a domain without endpoints: every request to it that its own policies let pass is 404",
+            "3 domains[1].key: a domain without endpoints: every request that its own policies let pass gets 404",
+            "4 domains[2].key: a domain without endpoints: every request that its own policies let pass gets 404",
         ])
     }
 
@@ -59,7 +59,7 @@ struct ConfigurationNotesTests {
             "domains: [{key: a, upstream: 'http://127.0.0.1:9', policies: {jwt: {secret: s, forward: {sub: X-User}}}, endpoints: [{path: /**, policies: "
                 + "{headers: {request: {set: {\(set)}}}}}]}]")
         #expect(found.count == (other == nil ? 0 : 1), "\(found)")
-        if let other { #expect(found.allSatisfy { $0.contains("is sent beside \"\(other)\"") }, "\(found)") }
+        if let other { #expect(found.allSatisfy { $0.contains("is sent together with \"\(other)\"") }, "\(found)") }
     }
 
     @Test("an endpoint that lacks what keeps requests out of a more general one is noted", arguments: [

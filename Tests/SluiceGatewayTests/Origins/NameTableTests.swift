@@ -27,7 +27,7 @@ struct NameTableTests {
         #expect(news?.origins == [0, 1] && news?.addresses == here)
         #expect(!table.hasUntried(origins))
         #expect(table.addresses == [0: here, 1: here, 2: [IPAddress(v4: 0x0A00_0001)]])
-        // The same again is no news.
+        // The same again is not a news.
         #expect(table.takeDue(now: 30_004) == [])
         #expect(table.takeDue(now: 30_005) == ["a.test"])
         #expect(table.end("a.test", found: here, now: 30_010) == nil)

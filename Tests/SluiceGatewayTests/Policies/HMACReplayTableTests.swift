@@ -148,7 +148,7 @@ struct HMACReplayTableTests {
         #expect(table.insert(mac(5), second: now + 86_400, now: now + 86_400, skew: 300) == .replayed)
     }
 
-    // MARK: - Registry and take-over
+    // MARK: - Registry and takeover
 
     @Test("registry: one table per secret, for as long as someone holds it")
     func registry() {

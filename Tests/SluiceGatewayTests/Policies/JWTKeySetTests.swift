@@ -352,7 +352,7 @@ struct JWTKeySetTests {
         fetch("both")
         move(seconds: 300)
         registry.fetchDue(interval: 300_000_000_000, now: { bench.monotonicNanoseconds }) { _ in .success(Array(text.utf8)) }
-        #expect(source.lastFault == "no JSON Web Key Set (RFC 7517)")
+        #expect(source.lastFault == "content that is not a JSON Web Key Set (RFC 7517)")
         #expect(try outcome(policy, "rsFirst") == .proceed)
     }
 

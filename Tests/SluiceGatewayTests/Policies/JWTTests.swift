@@ -114,7 +114,7 @@ struct JWTTests {
         var exchange = try bench.exchange("GET /", ["Authorization: " + signed(header, "{\"exp\":\(AuthenticationBench.now + 100)}")])
         switch try policy().evaluate(&exchange) {
         case .proceed: #expect(isRead)
-        case .refuse(let refusal): #expect(!isRead && refusal == Refusal(.jwtInvalid, detail: "more values in the token's header than are read"))
+        case .refuse(let refusal): #expect(!isRead && refusal == Refusal(.jwtInvalid, detail: "too many values in the token's header"))
         default: Issue.record("neither passed nor refused")
         }
     }

@@ -82,7 +82,7 @@ struct MockTests {
     func reservedFields(name: String) throws {
         let mock = try PolicyFixture(Mock.self, "{status: 200, headers: {\(name): '1'}}")
         #expect(mock.complaints == [
-            "1:25: headers.\(name): found the field \"\(name)\", allowed a field that is end-to-end and not written by the gateway (as Date and Content-Length are)",
+            "1:25: headers.\(name): found the field \"\(name)\", allowed an end-to-end field that the gateway does not write itself (it writes Date and Content-Length)",
         ])
     }
 

@@ -76,6 +76,6 @@ struct MethodSetTests {
         #expect(problems.isEmpty)
         #expect(read(["X54"], registry) == MethodSet(bits: 1 << 63))
         #expect(read(["X55"], registry) == nil)
-        #expect(problems.all.map(\.found) == ["one more method, \"X55\""])
+        #expect(problems.all.map(\.found) == ["the further method \"X55\""])
     }
 }

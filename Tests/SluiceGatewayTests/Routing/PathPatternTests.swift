@@ -78,8 +78,8 @@ struct PathPatternTests {
             ("/{x:}", "an empty regex at character 5"),
             ("/{x:a}.json", "a {name:regex} beside other characters of a segment"),
             ("/a/./b", "a dot segment"), ("/..", "a dot segment"), ("/%2e%2E", "a dot segment"),
-            ("/a%2", "text that no path holds"), ("/a%5cb", "text that no path holds"), (#"/a\b"#, "text that no path holds"),
-            ("/a#b", "text that no path holds"), ("/a%00", "text that no path holds"), ("/a\u{7F}", "text that no path holds"),
+            ("/a%2", "text that no path can contain"), ("/a%5cb", "text that no path can contain"), (#"/a\b"#, "text that no path can contain"),
+            ("/a#b", "text that no path can contain"), ("/a%00", "text that no path can contain"), ("/a\u{7F}", "text that no path can contain"),
         ])
     func faults(text: String, found: String) throws {
         let (pattern, problems) = read(text)

@@ -53,7 +53,7 @@ private struct QuotedParameters: BitwiseCopyable {
     private let text: ByteView
     private var position = 0
     private var isFirst = true
-    /// Whether everything was read; false after `next` met something that is no parameter.
+    /// Whether everything was read; false after `next` met something that is not a parameter.
     private(set) var isAtEnd = false
 
     init(_ text: ByteView) { self.text = text }

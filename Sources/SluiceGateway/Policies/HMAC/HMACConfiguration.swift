@@ -53,7 +53,7 @@ extension HMAC {
         if let replayProtection, replayProtection.value, clockSkew?.value == 0 {
             problems.add(
                 at: replayProtection, found: "replayProtection together with clockSkew 0",
-                allowed: "a clockSkew above 0: without a window every signature would have to be remembered for ever")
+                allowed: "a clockSkew above 0: otherwise every signature would have to be remembered forever")
         }
         guard let secret, problems.count == problemsBefore else { return nil }
         var configuration = Configuration(secret: secret)
@@ -70,7 +70,7 @@ extension HMAC {
             if !FieldSyntax.isToken(name.value) {
                 problems.add(at: name, found: Quoting.quoted(name.value), allowed: "the name of a header")
             } else if name.value.lowercased() == "authorization" {
-                problems.add(at: name, found: "authorization", allowed: "a header other than the one that bears the signature")
+                problems.add(at: name, found: "authorization", allowed: "a header other than the one with the signature")
             } else if index == SignedFields.namesMax {
                 problems.add(
                     at: name, found: "more than \(SignedFields.namesMax) headers",

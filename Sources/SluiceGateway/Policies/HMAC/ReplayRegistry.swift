@@ -74,7 +74,7 @@ final class ReplayRegistry: Sendable {
         }
     }
 
-    // MARK: - Take-over
+    // MARK: - Takeover
 
     /// What another process needs to use the tables on: their digests and descriptors, which stay the tables'. Any thread.
     var handedOver: [(digest: [UInt8], table: ReplayTable)] {

@@ -2,7 +2,7 @@ import Glibc
 import SluiceEvent
 import Synchronization
 
-/// The signatures that were accepted within the skew window, shared without a lock by all workers and, during a take-over, by two
+/// The signatures that were accepted within the skew window, shared without a lock by all workers and, during a takeover, by two
 /// processes.
 ///
 /// 64-bit words in buckets of 64 (eight cache lines). A word holds 39 bits of the signature and the low 24 bits of the second that was

@@ -99,7 +99,7 @@ struct ClaimReading {
 
     /// Behind the opening quotation mark; takes the closing one.
     ///
-    /// - Returns: whether there are escapes between them; nil if it is no string.
+    /// - Returns: whether there are escapes between them; nil if it is not a string.
     @inline(__always)
     mutating func string() -> Bool? {
         var hasEscapes = false

@@ -37,7 +37,7 @@ struct JSONValue: BitwiseCopyable {
     /// Only ever true of a string.
     let hasEscapes: Bool
 
-    /// Nil where this is no string.
+    /// Nil where this is not a string.
     var string: JSONString? { kind == .string ? JSONString(raw: raw, hasEscapes: hasEscapes) : nil }
 }
 
@@ -54,7 +54,7 @@ struct JSONObject: BitwiseCopyable {
 /// Reads one JSON object (RFC 8259), more strictly than the grammar: a token may be read in one way only.
 ///
 /// Refused besides what the grammar refuses: a name that occurs twice in one object at any depth, compared with escapes
-/// resolved (RFC 7515, 5.2 leaves it to us); bytes that are no UTF-8; an escaped surrogate without its other half. Allocates nothing, and
+/// resolved (RFC 7515, 5.2 leaves it to us); bytes that are not UTF-8; an escaped surrogate without its other half. Allocates nothing, and
 /// does not recurse: its time and its memory are linear in the text, whatever stands in it, so nesting and members need no bound.
 ///
 /// Names are found by a hash under a random seed, which keeps anybody from choosing names that meet in one place.

@@ -57,7 +57,7 @@ enum NumericDate {
 
     /// The first whole second that is not before the date. Both `exp` and `nbf` are compared with whole seconds of the
     /// clock, for which this second decides as the date itself would.
-    /// - Returns: nil where the value is no number or has no finite value.
+    /// - Returns: nil where the value is not a number or has no finite value.
     static func read(_ value: JSONValue) -> Int64? {
         guard value.kind == .number, let number = JSONNumber(value.raw) else { return nil }
         switch number {

@@ -81,7 +81,7 @@ enum JWT: Policy {
                 guard let read = TokenHeader(object, algorithm: algorithm.name) else { return .refuse(Refusal(.jwtInvalid)) }
                 header = read
             case .malformed: return .refuse(Refusal(.jwtInvalid))
-            case .tooManyValues: return .refuse(Refusal(.jwtInvalid, detail: "more values in the token's header than are read"))
+            case .tooManyValues: return .refuse(Refusal(.jwtInvalid, detail: "too many values in the token's header"))
             }
             switch checkSignature(parts, header, keys.pointee) {
             case .wrong: return .refuse(Refusal(.jwtInvalid))

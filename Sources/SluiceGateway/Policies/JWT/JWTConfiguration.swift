@@ -74,7 +74,7 @@ extension JWT {
         reader.finish()
 
         if let audience, audience.value.isEmpty {
-            problems.add(at: audience, found: "an empty list", allowed: "at least one audience, or no such key")
+            problems.add(at: audience, found: "an empty list", allowed: "at least one audience, or no `audience`")
         }
         checkForwards(forwards, problems)
         guard let key, problems.count == problemsBefore else {
@@ -193,7 +193,7 @@ extension JWT {
             } else if isReserved(header.value) {
                 problems.add(
                     at: header, found: Quoting.quoted(header.value),
-                    allowed: "a header that neither belongs to one connection nor is written by the gateway")
+                    allowed: "an end-to-end header that the gateway does not write itself")
             } else if !seen.insert(header.value.lowercased()).inserted {
                 problems.add(at: header, found: "\(Quoting.quoted(header.value)) a second time", allowed: "one claim for each header")
             }

@@ -34,7 +34,7 @@ final class KeySet: Sendable {
             else { return nil }
             return Self.keys(in: list, memory: memory)
         }
-        guard let keys else { throw Fault(description: "no JSON Web Key Set (RFC 7517)") }
+        guard let keys else { throw Fault(description: "content that is not a JSON Web Key Set (RFC 7517)") }
         self.keys = keys
         self.text = text
     }
@@ -60,7 +60,7 @@ final class KeySet: Sendable {
             isAbsent("alg") || text("alg") == Array("RS256".utf8), allowsVerifying(object.value(of: ByteView("key_ops"))),
             let modulus = text("n").flatMap(decoded), let exponent = text("e").flatMap(decoded)
         else { return nil }
-        // A `kid` that is no string cannot be named by any token.
+        // A `kid` that is not a string cannot be named by any token.
         let id = isAbsent("kid") ? nil : text("kid")
         if !isAbsent("kid"), id == nil { return nil }
         let key = modulus.withByteView { modulus in

@@ -84,7 +84,7 @@ enum KeySetFetch {
                 guard head.status != 101 else { throw KeySet.Fault(description: "status 101") }
                 received.removeFirst(head.length)
             case .malformed:
-                throw KeySet.Fault(description: "an answer that is no HTTP")
+                throw KeySet.Fault(description: "an answer that is not HTTP")
             case .incomplete:
                 guard received.count <= headBytesMax else { throw KeySet.Fault(description: "a head of more than \(headBytesMax) bytes") }
                 guard try connection.receive(into: &received) > 0 else { throw connection.cut }
@@ -121,7 +121,7 @@ enum KeySetFetch {
                 guard body.count <= bodyBytesMax else { throw tooLong }
                 switch outcome.state {
                 case .trailers: return body
-                case .malformed: throw KeySet.Fault(description: "an answer that is no HTTP")
+                case .malformed: throw KeySet.Fault(description: "an answer that is not HTTP")
                 case .more: break
                 }
             }

@@ -5,7 +5,7 @@ import Synchronization
 /// read the file.
 ///
 /// The latest set that the place has answered with is the word of whoever owns the keys: what it lacks is refused from then on. An
-/// older one stays only while there is none to replace it: the place is down, answers an error, or something that is no set.
+/// older one stays only while there is none to replace it: the place is down, answers an error, or something that is not a set.
 ///
 /// A worker reads `generation`, one atomic load, and takes the lock only when it has changed. The rules of fetching are
 /// here and have no I/O: the refresher asks `begin`, does the work, and tells `end`.

@@ -55,7 +55,7 @@ extension PreCall {
             let forward = claims.first { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }
             guard let forward else { continue }
             problems.add(
-                at: name, found: "\(Quoting.quoted(name.value)), which bears the claim \(Quoting.quoted(forward.claim)) and is not sent to a pre-call API",
+                at: name, found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(forward.claim)) and is not sent to pre-call APIs",
                 allowed: "the name of a field that is sent to it, such as Authorization")
         }
     }

@@ -12,7 +12,7 @@ import SluicePattern
 ///
 /// Refuses with `.rewritePatternInvalid` and `.rewriteReplacementInvalid`: always, where the configuration is at fault
 /// (a problem of this endpoint only), and with the former where a match takes more than its bound. Refuses with
-/// `.invalidTarget` a result that is no path, climbs above the root or is too long for the exchange. Never suspends.
+/// `.invalidTarget` a result that is not a path, climbs above the root or is too long for the exchange. Never suspends.
 enum Rewrite: Policy {
     static let key = "rewrite"
 

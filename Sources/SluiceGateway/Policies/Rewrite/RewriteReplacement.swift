@@ -51,7 +51,7 @@ struct RewriteReplacement: Equatable {
         guard PathText.hasWholeEscapes(Self.sample(query ?? [])) else { throw RewriteFault(allowed: "a query with whole escapes") }
     }
 
-    /// The text with `x`, which is no hexadecimal digit, for each capture.
+    /// The text with `x`, which is not a hexadecimal digit, for each capture.
     private static func sample(_ parts: [Part]) -> String {
         let text = parts.map { if case .literal(let text) = $0 { text } else { "x" } }.joined()
         return String(decoding: PathText.escapingNonASCII(text.utf8), as: UTF8.self)

@@ -19,7 +19,7 @@ struct RewriteTemplate: Equatable {
     /// Whether a pattern is a template and not a regular expression: it has a brace, every brace pair holds something else
     /// than a repetition (`{3}`, `{2,}`, `{2,5}`), and outside the braces stands none of `\ ^ $ | ? * + ( ) [ ]`.
     ///
-    /// A full stop is no sign of an expression: `/v1.0/{id}` is a template in which it means itself. A pattern without
+    /// A full stop is not a sign of an expression: `/v1.0/{id}` is a template in which it means itself. A pattern without
     /// braces is an expression, whatever it holds.
     static func isTemplate(_ pattern: String) -> Bool {
         var rest = pattern.utf8[...]
