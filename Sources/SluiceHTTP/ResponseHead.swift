@@ -14,8 +14,8 @@ public struct ResponseHead: BitwiseCopyable {
     public internal(set) var hasConnectionOptions = false
     /// Whether the fields say of the body's length what a response that ends with its head cannot have: they are not to be passed on.
     public internal(set) var hasVainFraming = false
-    /// May be empty.
-    public internal(set) var reason = HeadRange(start: 0, count: 0)
+    /// May be empty. At 0 there is none: the status line that was read is of another protocol.
+    public package(set) var reason = HeadRange(start: 0, count: 0)
     /// Bytes of the head, the empty line included: the body starts there.
     public internal(set) var length = 0
     /// How the body ends. HTTP/2 tells it otherwise than by fields: whoever knows better says so here.

@@ -67,6 +67,18 @@ struct HTTP2UpstreamEndingTests {
         #expect(try metrics(gateway).contains("sluice_upstream_failures_total 0\n"))
     }
 
+    @Test("behind GOAWAY a connection that closes with its answers outstanding costs no request that may be repeated; others are 502", arguments: ["GET", "POST"])
+    func brokenPromise(method: String) throws {
+        let service = try HTTP2Service { call in
+            guard call.connection.number == 1 else { return try call.reply(200, body: "second") }
+            try call.connection.goAway(last: call.stream)
+            try call.close()
+        }
+        let gateway = try gateway(service)
+        let response = try gateway.request(method, "/api/x", body: method == "POST" ? "b" : nil)
+        if method == "GET" { #expect(response.text == "second") } else { expect(response, is: .badGateway) }
+    }
+
     @Test("a service that ends each connection in order after some requests: of 500, on 10 clients at once, none fails")
     func restarts() throws {
         let service = try HTTP2Service { call in

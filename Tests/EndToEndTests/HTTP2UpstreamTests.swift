@@ -21,6 +21,7 @@ struct HTTP2UpstreamTests {
         for _ in 0..<2 {
             let response = try client.exchange(Gateway.text("GET", "/api/a%20b?q=1", ["X-Own: 1", "TE: gzip", "Keep-Alive: 5", "Connection: X-Hop", "X-Hop: 1"]))
             #expect(response.status == 200 && response.text == "hello")
+            #expect(response.raw.starts(with: "HTTP/1.1 200 OK\r\n".utf8))
             #expect(response["X-Answer"] == "yes" && response["Content-Type"] == "text/plain")
         }
         let request = try #require(service.requests.last)

@@ -116,7 +116,8 @@ struct ClientResponseHeads: BitwiseCopyable {
         writer.write("HTTP/1.1 ")
         writer.write(decimal: UInt64(head.status))
         writer.write(" ")
-        writer.write(bytes[head.reason.range])
+        // Some clients read no status without one.
+        if head.reason.start == 0 { writer.write(ReasonPhrase.standard(for: head.status)) } else { writer.write(bytes[head.reason.range]) }
         writer.write("\r\n")
     }
 

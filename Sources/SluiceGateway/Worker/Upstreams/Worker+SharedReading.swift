@@ -184,8 +184,10 @@ extension Worker {
             upstreams.letGo(block)
             tryAgain(block, at: connection.pointee.address?.pointee.origin, orFail: .upstreamFailed(detail))
         }
-        let wasStale = connection.pointee.isReused && !client.pointee.hasHeard
-        if wasStale { upstreams.noteClosed(connection) }
+        let isSilent = connection.pointee.isReused && !client.pointee.hasHeard
+        if isSilent { upstreams.noteClosed(connection) }
+        // Who has announced the end is in order, though it has not answered all that it said it would.
+        let wasStale = isSilent || client.pointee.session.hasGoAway
         var isCounted = wasStale
         var place = 0
         while let next = client.pointee.session.nextStream(&place) {
@@ -209,7 +211,8 @@ extension Worker {
     /// - Parameters:
     ///   - isUnprocessed: it has not begun with the request, which may be sent again whatever its method (RFC 9113, 8.7).
     ///   - isOverload: and has refused this one only, which it may do with the next as well: the retry is on the budget.
-    ///   - wasStale: nothing has come on a connection that was used again: the service may have closed it before it saw the request.
+    ///   - wasStale: nothing has come on a connection that was used again, so the service may have closed it before it saw the request; or the service
+    ///     has announced the connection's end.
     private func breakShared(_ block: ExchangeRef, isUnprocessed: Bool, isOverload: Bool, wasStale: Bool, _ detail: StaticString) {
         let run = block.run
         guard run.pointee.upstreamHeadAt == 0 else { return hasAllOfResponse(block) ? finishShared(block) : resetClient(block) }

@@ -27,6 +27,8 @@ extension Worker {
             return nil
         }
         if response.framing == .untilClose, head.endsStream { response.framing = .length(0) }
+        // HTTP/2 has none: there is one to be written.
+        response.reason = HeadRange(start: 0, count: 0)
         if block.pointee.run.isPreCall {
             if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange), preCall.pointee.allows(response.status) {
                 preCall.pointee.remember(block.pointee.exchange)
