@@ -95,6 +95,8 @@ package enum HTTP2Reason: UInt8, BitwiseCopyable, Equatable, Sendable, CaseItera
     case tooManyCrumbs
     /// More streams at once than `HTTP2Limits.concurrentStreams`.
     case tooManyStreams
+    /// More bytes of heads at once, over all requests under way, than the server keeps for a connection. Said by the caller, not by a session.
+    case headsTooLong
 
     // Of one stream: without a fault of the other side.
     /// The other side reset the stream.

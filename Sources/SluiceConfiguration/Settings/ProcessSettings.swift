@@ -53,6 +53,7 @@ package struct ProcessSettings: Sendable, Equatable {
     package var http2StreamWindow = 65_536
     package var http2ConnectionWindow = 1_048_576
     package var http2HeaderTableBytes = 4_096
+    package var http2HeadsBytesMax = 1_048_576
     package var http2CrumbsMax = 256
     package var http2ContinuationsMax = 8
     package var http2ResetBurst = 500

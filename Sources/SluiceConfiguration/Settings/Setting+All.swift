@@ -84,6 +84,8 @@ extension Setting {
             "the same for all requests of one connection together"),
         Setting("SLUICE_HTTP2_HEADER_TABLE_BYTES", .integer(\.http2HeaderTableBytes, 0...65_535), unit: bytes,
             "largest table of header fields that a client may keep in the gateway (HPACK)"),
+        Setting("SLUICE_HTTP2_MAX_HEADS_BYTES", .integer(\.http2HeadsBytesMax, 65_536...1_073_741_824), unit: bytes,
+            "most bytes of heads, decoded, of the requests in progress on one connection; further requests are refused, and may be sent again"),
         Setting("SLUICE_HTTP2_MAX_COOKIE_CRUMBS", .integer(\.http2CrumbsMax, 1...10_000), unit: "fields",
             "most parts into which a client may split the Cookie field"),
         Setting("SLUICE_HTTP2_MAX_CONTINUATIONS", .integer(\.http2ContinuationsMax, 0...1000), unit: "frames",

@@ -174,9 +174,18 @@ extension HTTP2Clients {
         turn.remove(block.streamDeadline)
         block.streamRun.pointee.content.clear(to: &outputs.pointee)
         block.streamRun.pointee.trailers.clear(to: &outputs.pointee)
+        connection.http2.pointee.headBytes -= block.streamRun.pointee.headBytes
         connection.http2.pointee.session.setTag(0, of: stream)
         guard var output = lend(connection) else { return connection.http2.pointee.owesReleases = true }
         connection.http2.pointee.session.reset(stream, code, &output)
+        if !connection.http2.pointee.session.release(stream, &output) { connection.http2.pointee.owesReleases = true }
+        take(back: output, connection)
+    }
+
+    /// Ends a stream that nothing was done for: its client may send the request again (RFC 9113, 8.7).
+    func refuse(_ stream: UInt32, _ connection: ClientRef) {
+        guard var output = lend(connection) else { return connection.http2.pointee.owesReleases = true }
+        connection.http2.pointee.session.reset(stream, .refusedStream, &output)
         if !connection.http2.pointee.session.release(stream, &output) { connection.http2.pointee.owesReleases = true }
         take(back: output, connection)
     }

@@ -49,6 +49,7 @@ struct HTTP2Clients: BitwiseCopyable {
         let traffic: UnsafeMutablePointer<TrafficCounts>
         let refusesUnusualFields: Bool
         let writeTimeout: UInt64
+        let headsBytesMax: Int
     }
 
     // One pointer: a handle is passed with every call.
@@ -63,7 +64,8 @@ struct HTTP2Clients: BitwiseCopyable {
         state = .allocate(capacity: 1)
         state.initialize(to: State(
             limits: http2, input: .allocate(capacity: Limits.frameBytes), clients: clients, blocks: blocks, outputs: outputs, turn: turn,
-            traffic: traffic, refusesUnusualFields: limits.refusesUnusualFields, writeTimeout: limits.writeTimeout))
+            traffic: traffic, refusesUnusualFields: limits.refusesUnusualFields, writeTimeout: limits.writeTimeout,
+            headsBytesMax: limits.http2HeadsBytesMax))
     }
 
     func deallocate() {
@@ -207,7 +209,15 @@ struct HTTP2Clients: BitwiseCopyable {
 
     /// The text of a head is read as every other head is, so that nothing can be told apart behind it.
     private func takeHead(_ connection: ClientRef, _ head: HTTP2Head, in block: ExchangeRef) -> Event {
+        let heads = connection.http2.pointee.headBytes + head.count
+        guard heads <= state.pointee.headsBytesMax else {
+            traffic.pointee.http2Reset(.headsTooLong)
+            refuse(head.stream, connection)
+            return .nothing
+        }
         beginExchange(connection, head.stream, in: block)
+        connection.http2.pointee.headBytes = heads
+        block.streamRun.pointee.headBytes = head.count
         block.pointee.inputCount = head.count
         block.streamRun.pointee.hasRequestEnded = head.endsStream
         block.streamRun.pointee.isForTunnel = head.isTunnel

@@ -32,6 +32,8 @@ struct HTTP2Connection {
     var hasBegun = false
     /// Whether a head has begun and not ended, for which there is one time.
     var isReadingHead = false
+    /// Bytes of the heads of all exchanges: a few bytes on the wire may be many here.
+    var headBytes = 0
     /// Streams whose response waits for the client.
     var waiting = 0
 

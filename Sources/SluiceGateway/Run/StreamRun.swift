@@ -22,6 +22,8 @@ struct StreamRun {
 
     // MARK: Request
 
+    /// Bytes of the head, as its connection counts them.
+    var headBytes = 0
     /// Whether the client has ended its direction of the stream.
     var hasRequestEnded = false
     /// Where the text of the request's trailers begins in the block's input; nil without trailers.

@@ -54,6 +54,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let passesUnusualFields: Bool
     /// Of clients' connections that speak HTTP/2.
     let http2: HTTP2Limits
+    /// Most bytes of heads that the requests under way on one of them may have.
+    let http2HeadsBytesMax: Int
 
     init(_ settings: ProcessSettings) {
         headBytesMax = settings.maxHeadBytes
@@ -109,5 +111,7 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         http2.glitchBurst = settings.http2GlitchBurst
         http2.glitchesPerSecond = settings.http2GlitchesPerSecond
         self.http2 = http2.clamped
+        // One head has to fit.
+        http2HeadsBytesMax = max(settings.http2HeadsBytesMax, settings.maxHeadBytes)
     }
 }
