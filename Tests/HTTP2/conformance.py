@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 try:
     from judges import cases, downgrade, more_cases
     from judges.expect import Fault
+    from judges.framed_origin import FramedOrigin
     from judges.origin import Origin
     from judges.wire import Connection
 except ImportError as problem:
@@ -124,6 +125,7 @@ def main():
     parser.add_argument("--tls", action="store_true", help="the address speaks TLS")
     parser.add_argument("--path", default="/", help="what is asked for (/)")
     parser.add_argument("--only", choices=("clear", "tls"), help="one of the two ports of a server that is started")
+    parser.add_argument("--upstream", choices=("http", "h2c"), default="http", help="what a server that is started speaks to its origin (http)")
     parser.add_argument("--parts", default="h2spec,more,downgrade", help="which parts (h2spec,more,downgrade)")
     parser.add_argument("--case", default="", help="cases whose name has this part")
     parser.add_argument("--without", default="", help="leaves out a group of cases: dependences, which RFC 9113 has taken away")
@@ -147,8 +149,8 @@ def main():
         host, _, port = options.address.rpartition(":")
         failed = ask_server({"tls" if options.tls else "clear": (host, int(port))}, options.path, None, options)
     else:
-        origin = Origin()
-        server = servers.start(options.server, process.scratch(), origin.port, binary=options.binary)
+        origin = FramedOrigin() if options.upstream == "h2c" else Origin()
+        server = servers.start(options.server, process.scratch(), origin.port, binary=options.binary, upstream=options.upstream)
         try:
             addresses = {name: ("127.0.0.1", port) for name, port in (("clear", server.clear), ("tls", server.tls)) if port and options.only in (None, name)}
             failed = ask_server(addresses, options.path, origin if server.has_origin else None, options)

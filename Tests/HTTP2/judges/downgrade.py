@@ -26,6 +26,8 @@ class Form:
     host: str | None = None    # what Host may be at the origin, if not the usual
     before: list = field(default_factory=list)    # fields before the pseudo-header fields
     padding: int | None = None
+    arrives: bytes | None = None    # what may be at the origin, if not the whole content
+    pause: float = 0    # seconds before each DATA frame but the first
     expects: dict = field(default_factory=dict)    # values that fields have at the origin
 
     @property
@@ -38,6 +40,8 @@ def lengths():
     size = len(body)
     yield Form("H2.CL: Content-Length 0 before a request", [("content-length", "0")], content=(body,))
     yield Form("H2.CL: shorter than the content", [("content-length", "5")], content=(b"x=1&y", body))
+    yield Form("H2.CL: content behind what was announced, later", [("content-length", "5")], content=(b"x=1&y", body), arrives=b"x=1&y", pause=0.2, refused=False)
+    yield Form("H2.CL: in pieces, with pauses", [("content-length", "6")], content=(b"x=1", b"&y=", b""), pause=0.05, refused=False)
     yield Form("H2.CL: longer than the content", [("content-length", str(size + 9))], content=(body,))
     yield Form("H2.CL: END_STREAM with a length", [("content-length", "4")], pseudo={"method": "POST"})
     yield Form("H2.CL: END_STREAM with a length, GET", [("content-length", "4")])
@@ -200,7 +204,13 @@ class Judge:
         if form.trailers is not None:
             frames.append(headers(1, b"".join(literal(*one) for one in form.trailers)))
         with self.connection() as connection:
-            connection.open().send(*frames)
+            connection.open()
+            if form.pause:
+                connection.send(frames.pop(0), frames.pop(0))
+                while frames:
+                    time.sleep(form.pause)
+                    connection.send(frames.pop(0))
+            connection.send(*frames)
             status, _, content, end = connection.response(1)
         if end == "silence":
             raise Fault("an answer, or its refusal", "silence")
@@ -223,7 +233,7 @@ class Judge:
         return arrived[0]
 
     def compare(self, form, pseudo, path, request):
-        body, host = b"".join(form.content), request.values("host")[0]
+        body, host = b"".join(form.content) if form.arrives is None else form.arrives, request.values("host")[0]
         if MARK in request.target or any(MARK in name for name, _ in request.fields + request.trailers):
             raise Fault("nothing smuggled", str(request))
         if request.method != pseudo[":method"] or request.body != body:
