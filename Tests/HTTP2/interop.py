@@ -337,35 +337,39 @@ def files(folder):
     return place
 
 
-def nghttpd_service(folder, port):
-    return Process("nghttpd-service", ["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", files(folder), port], None, None, folder)
+def nghttpd_service(folder, port, tls=False):
+    command = ["nghttpd", *([] if tls else ["--no-tls"]), "-a", "127.0.0.1", "-d", files(folder), port, *([folder / "tls.key", folder / "tls.crt"] if tls else [])]
+    return Process("nghttpd-service", command, None, None, folder)
 
 
-def nginx_service(folder, port):
+def nginx_service(folder, port, tls=False):
+    certificate = f"ssl_certificate {folder}/tls.crt; ssl_certificate_key {folder}/tls.key;" if tls else ""
     configuration = servers.write(folder / "service.conf", [
         "daemon off; worker_processes 1; error_log stderr crit;", f"pid {folder}/service.pid;", "events {}", "http {", "access_log off;",
         *(f"{kind}_temp_path {folder}/service-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")), "client_max_body_size 100m;",
-        f"server {{ listen 127.0.0.1:{port} http2; location / {{ root {files(folder)}; }} }}", "}"])
+        f"server {{ listen 127.0.0.1:{port} http2{' ssl' if tls else ''}; {certificate} location / {{ root {files(folder)}; }} }}", "}"])
     return Process("nginx-service", ["/usr/sbin/nginx", "-p", folder, "-c", configuration, "-e", "stderr"], None, None, folder)
 
 
-def apache_service(folder, port):
+def apache_service(folder, port, tls=False):
+    certificate = ["SSLEngine on", f"SSLCertificateFile {folder}/tls.crt", f"SSLCertificateKeyFile {folder}/tls.key"] if tls else []
     modules = Path("/usr/lib/apache2/modules")
     configuration = servers.write(folder / "service-apache.conf", [
-        *(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in ("mpm_event", "http2", "authz_core")), f"ServerRoot {folder}", f"PidFile {folder}/service-apache.pid",
-        "ServerName localhost", f"Listen 127.0.0.1:{port}", "ErrorLog /dev/stderr", "LogLevel crit", "Protocols h2c http/1.1", "H2Direct on", f"DocumentRoot {files(folder)}",
+        *(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in ("mpm_event", "http2", "authz_core", "ssl", "socache_shmcb")), f"ServerRoot {folder}", f"PidFile {folder}/service-apache.pid",
+        "ServerName localhost", f"Listen 127.0.0.1:{port}", "ErrorLog /dev/stderr", "LogLevel crit", f"Protocols {'h2' if tls else 'h2c'} http/1.1", f"H2Direct {'off' if tls else 'on'}", *certificate, f"DocumentRoot {files(folder)}",
         f"<Directory {files(folder)}>", "Require all granted", "</Directory>"])
     return Process("apache-service", ["/usr/sbin/apache2", "-X", "-f", configuration], None, None, folder)
 
 
-def hypercorn_service(folder, port):
+def hypercorn_service(folder, port, tls=False):
     # Behind its GOAWAY it answers none of the requests that it has taken, whoever asks: it must not come to that.
     (folder / "service.py").write_text(HYPERCORN)
-    configuration = servers.write(folder / "hypercorn.toml", [f'bind = "127.0.0.1:{port}"', "h2_max_concurrent_streams = 100", "keep_alive_max_requests = 1000000"])
+    configuration = servers.write(folder / "hypercorn.toml", [f'bind = "127.0.0.1:{port}"', "h2_max_concurrent_streams = 100", "keep_alive_max_requests = 1000000",
+                                                                  *([f'certfile = "{folder}/tls.crt"', f'keyfile = "{folder}/tls.key"'] if tls else [])])
     return Process("hypercorn-service", [sys.executable, "-m", "hypercorn", "--config", configuration, "service:app"], None, {"PYTHONPATH": str(folder)}, folder)
 
 
-def with_service(checks, name, base):
+def with_service(checks, name, how, base):
     def get():
         version, status, content = curl(base + "/small")
         expect((status, content) == ("200", b"x" * 64), f"{status}, {content[:80]!r}")
@@ -384,33 +388,36 @@ def with_service(checks, name, base):
         expect(curl(base + "/small", http="1")[1:] == ("200", b"x" * 64), "not what was asked for")
 
     for what, action in (("GET", get), ("HEAD", head), ("4 MiB", large), ("2,000 requests", many), ("a client of HTTP/1.1", first_version)):
-        checks.check(f"service over h2c: {name}, {what}", action, ["curl", "h2load"])
+        checks.check(f"service over {how}: {name}, {what}", action, ["curl", "h2load"])
     if name == "hypercorn":
         def post():
             body = b"y" * 300_000
             content = run(["curl", "-sk", "--max-time", "30", "--http2", "--data-binary", "@-", base + "/small"], input=body)
             expect(content == b"%d" % len(body), f"{content[:80]!r}")
-        checks.check(f"service over h2c: {name}, POST of 300 KB", post, ["curl"])
+        checks.check(f"service over {how}: {name}, POST of 300 KB", post, ["curl"])
 
 
 def ask_services(checks, options, folder):
     for name, start, program in (("nghttpd", nghttpd_service, "nghttpd"), ("nginx", nginx_service, "nginx"), ("Apache", apache_service, "apache2"), ("hypercorn", hypercorn_service, None)):
         if program and shutil.which(program) is None and not Path("/usr/sbin", program).exists() or program is None and httpx is None:
-            print(f"left out  service over h2c: {name} is not installed", flush=True)
+            print(f"left out  services: {name} is not installed", flush=True)
             continue
-        if options.case not in f"service over h2c: {name}," and f"service over h2c: {name}" not in options.case:
-            continue
-        place = folder / name
-        place.mkdir()
-        place.chmod(0o755)
-        port = free_port()
-        service = start(place, port).wait_until_listening(port)
-        gateway = servers.start(options.server, place, port, binary=options.binary, upstream="h2c")
-        try:
-            with_service(checks, name, f"https://127.0.0.1:{gateway.tls}")
-        finally:
-            gateway.stop()
-            service.stop()
+        # Only of Sluice is it known here how it is told to choose by ALPN.
+        for how in ("h2c", "TLS") if options.server == "sluice" else ("h2c",):
+            place, port = folder / f"{name}-{how}", free_port()
+            place.mkdir()
+            place.chmod(0o755)
+            servers.make_certificate(place)
+            service = start(place, port, how == "TLS").wait_until_listening(port)
+            more = {"upstream": "h2c"} if how == "h2c" else {"upstream": "https", "domain": ["http2: true", f"upstreamTls: {{ca: {place}/tls.crt}}"]}
+            gateway = None
+            try:
+                gateway = servers.start(options.server, place, port, binary=options.binary, **more)
+                with_service(checks, name, how, f"https://127.0.0.1:{gateway.tls}")
+            finally:
+                for one in (gateway, service):
+                    if one:
+                        one.stop()
 
 
 def main():
