@@ -19,8 +19,13 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from judges import servers  # noqa: E402
-from judges.origin import Origin  # noqa: E402
+try:
+    from judges import cases, servers, wire
+    from judges.framed_origin import FramedOrigin
+    from judges.origin import Origin
+except ImportError as problem:
+    print(f"interop: {problem}: pip install -r {Path(__file__).resolve().parent}/requirements-interop.txt", file=sys.stderr)
+    sys.exit(2)
 from suite import process  # noqa: E402
 from suite.process import Process, free_port  # noqa: E402
 
@@ -309,6 +314,36 @@ def ask_grpc(checks, options, folder):
         gateway.stop()
 
 
+class Silent(FramedOrigin):
+    """Takes every request and answers none."""
+
+    def reply(self, connection, stream, request):
+        pass
+
+
+def ask_deadline(checks, options, folder):
+    """A client that leaves its deadline to others, and a service that does so too: the gateway ends the call."""
+    origin, place = Silent(), folder / "silent"
+    place.mkdir()
+    gateway = servers.start(options.server, place, origin.port, binary=options.binary, upstream="h2c")
+
+    def action():
+        kit = cases.Kit("http", f"127.0.0.1:{gateway.clear}", "/judge.Echo/Unary")
+        with wire.Connection(("127.0.0.1", gateway.clear), timeout=5) as connection:
+            connection.open()
+            begun = time.monotonic()
+            connection.send(kit.post(1, ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "400m")), wire.data(1, b"\0\0\0\0\1x", end=True))
+            status, fields, _, end = connection.response(1)
+            took = time.monotonic() - begun
+        expect((status, fields.get("grpc-status"), end) == (200, "4", "end"), f"{status}, grpc-status {fields.get('grpc-status')}, {end}")
+        expect(0.35 < took < 1.5, f"after {took:.2f} s")
+    try:
+        checks.check("gRPC in cleartext: a deadline that nobody else keeps", action)
+    finally:
+        gateway.stop()
+        origin.close()
+
+
 # ---------------------------------------------------------------- services of other makers
 
 HYPERCORN = '''
@@ -442,6 +477,7 @@ def main():
             origin.close()
     if "grpc" in parts:
         ask_grpc(checks, options, folder)
+        ask_deadline(checks, options, folder)
     if "services" in parts:
         ask_services(checks, options, folder)
     print(f"{checks.passed} passed, {checks.failed} failed, {checks.left_out} left out")

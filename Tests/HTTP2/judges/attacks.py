@@ -261,6 +261,29 @@ def window_of_one_byte(stage):
         time.sleep(0.01)
 
 
+def window_of_one_byte_slowly(stage):
+    """The same below what frames that move nothing may be: a byte of twenty responses every two seconds."""
+    attacker = stage.connect(((INITIAL_WINDOW_SIZE, 1),))
+    get = opener(stage, path=large(stage))
+    attacker.push(b"".join(get(2 * at + 1) for at in range(20)))
+    credit = b"".join(window(2 * at + 1, 1) for at in range(20))
+    while attacker.push(credit):
+        for _ in range(20):
+            if not stage.is_over:
+                time.sleep(0.1)
+
+
+def upload_of_one_byte(stage):
+    """Twenty uploads that get a byte each every two seconds."""
+    attacker = stage.connect()
+    post = opener(stage, False, ("content-length", "100000"), method="POST")
+    attacker.push(b"".join(post(2 * at + 1) for at in range(20)))
+    while attacker.push(b"".join(data(2 * at + 1, b"x") for at in range(20))):
+        for _ in range(20):
+            if not stage.is_over:
+                time.sleep(0.1)
+
+
 def unread_responses(stage):
     """Windows wide open, and nothing is ever read."""
     attacker = stage.connect(((INITIAL_WINDOW_SIZE, LARGEST),), reads=False, receive_buffer=4096)
@@ -378,6 +401,8 @@ def all_attacks():
     yield Attack("responses never read", unread_responses, ends=False)
     yield Attack("windows shut, and silence", shut_window, ends=False)
     yield Attack("windows of a byte", window_of_one_byte, ends=False)
+    yield Attack("windows of a byte, slowly", window_of_one_byte_slowly, ends=False)
+    yield Attack("uploads of a byte, slowly", upload_of_one_byte, ends=False)
     yield Attack("no preface, 200 connections", no_preface, ends=False, each=20)
     yield Attack("a slow preface, 200 connections", slow_preface, ends=False, each=20)
     yield Attack("half a frame, 200 connections", half_a_frame, ends=False, each=20)
