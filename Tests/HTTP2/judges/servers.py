@@ -20,7 +20,7 @@ class Server:
     tls: int
     process: Process
     has_origin: bool = True
-    extra: dict = field(default_factory=dict)    # further ports by name
+    environment: dict = field(default_factory=dict)    # what it was started with
 
     def stop(self):
         self.process.stop()
@@ -53,7 +53,7 @@ def sluice(folder, origin, binary=None, core=None, upstream="http", domain=(), e
     settings = {"SLUICE_WORKERS": "1", "SLUICE_ADMIN_LISTEN": f"127.0.0.1:{admin}", "SLUICE_ACCESS_LOG": "off", "SLUICE_LOG_LEVEL": "warning",
                 "SLUICE_UPSTREAM_POOL_SIZE": "512", **(environment or {})}
     process = Process("sluice", [binary, "run", "--config", configuration], core, settings, folder)
-    return Server("sluice", clear, tls, process.wait_until_listening(clear, seconds=30), extra={"admin": admin})
+    return Server("sluice", clear, tls, process.wait_until_listening(clear, seconds=30), environment=settings)
 
 
 def nginx(folder, origin, binary=None, core=None, upstream="http", **_):
