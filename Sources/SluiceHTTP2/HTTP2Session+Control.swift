@@ -27,10 +27,17 @@ extension HTTP2Session {
         decoder.allow(limits.pointee.headerTableBytes)
         let change = Int64(limits.pointee.streamWindow) - streamReceiveWindow
         streamReceiveWindow += change
+        // What was too little to be told of a larger window may be half of this one, and the other side may have sent all that it allows.
+        var isCreditDue = false
         _ = streams.first { slot in
             slot.pointee.receiveWindow += change
+            if slot.pointee.unannounced > 0, Int64(slot.pointee.unannounced) * 2 >= streamReceiveWindow {
+                slot.pointee.owesCredit = true
+                isCreditDue = true
+            }
             return false
         }
+        if isCreditDue { writeOwed(&output) }
         return nil
     }
 

@@ -95,6 +95,20 @@ import Testing
         #expect(peer.session.receiveWindow + peer.session.unannounced == 65_535)
     }
 
+    @Test("what was consumed before the other side knew of a smaller window is credited when it does (RFC 9113, 6.9.2)")
+    func creditBeforeSettings() {
+        var limits = HTTP2Limits()
+        limits.streamWindow = 16_384
+        let peer = Peer(limits: limits, started: false)
+        _ = peer.sent()
+        peer.feed(Peer.preface + Peer.settings + headers(1, ends: false) + data(1, text(12_500)) + data(1, text(12_500)))
+        _ = peer.sent()
+        peer.session.consumed(1, 25_000, &peer.output)
+        #expect(peer.sent() == [], "less than half of 65,535")
+        peer.feed(frame(4, flags: 1))
+        #expect(peer.sent() == [.update(1, 25_000)])
+    }
+
     @Test("a window of one byte is given back byte by byte, and an answer needs no more room than it takes")
     func oneByte() {
         var limits = HTTP2Limits()

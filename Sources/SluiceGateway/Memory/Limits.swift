@@ -36,6 +36,9 @@ enum Limits {
     /// Bytes by which a connection of HTTP/2 is known without TLS (RFC 9113, 3.4).
     static let prefaceBytes = 24
 
+    /// Bytes of a body that a client may send on a stream before it knows what our settings say (RFC 9113, 6.9.2).
+    static let firstStreamWindow = 65_535
+
     /// Bytes of HTTP/2 frames that one read of a client may bring.
     static let frameBytes = 64 * 1024
 

@@ -28,7 +28,8 @@ struct ExchangeBlock {
         let slotsOffset: Int
         let inputOffset: Int
         let inputCapacity: Int
-        /// The same for a request over HTTP/2, whose client may have sent as much of its body as the stream's window says.
+        /// The same for a request over HTTP/2, whose client may have sent as much of its body as the stream's window says, or, before it knew
+        /// that, as any stream begins with.
         let streamInputCapacity: Int
         let storageOffset: Int
         let storageCapacity: Int
@@ -43,7 +44,7 @@ struct ExchangeBlock {
             slotsOffset = (Self.serviceStreamOffset + MemoryLayout<ServiceStream>.size).roundedUp(to: 64)
             inputOffset = (slotsOffset + MemoryLayout<FieldSlot>.stride * fieldsMax).roundedUp(to: 64)
             inputCapacity = headBytesMax + Limits.chunkLineBytes + Limits.bodyAreaBytes
-            streamInputCapacity = headBytesMax + Limits.chunkLineBytes + max(streamWindow, Limits.bodyAreaBytes) + Limits.requestTrailerBytes
+            streamInputCapacity = headBytesMax + Limits.chunkLineBytes + max(streamWindow, Limits.firstStreamWindow) + Limits.requestTrailerBytes
             storageOffset = (inputOffset + streamInputCapacity + Limits.receiveTailroom).roundedUp(to: 64)
             // A normalised path and everything decoded from the head are never larger than the head.
             storageCapacity = headBytesMax + Limits.storageBytes

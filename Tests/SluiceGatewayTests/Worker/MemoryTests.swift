@@ -16,6 +16,12 @@ struct MemoryTests {
         #expect(BlockPool(blockBytes: Limits.outputBytes, retained: 0).blockBytes == 196 * 1024)
     }
 
+    @Test("a stream's block has room for what a client may send before it knows our settings (RFC 9113, 6.9.2)", arguments: [16_384, 65_535, 1_048_576])
+    func firstWindow(streamWindow: Int) {
+        let layout = ExchangeBlock.Layout(fieldsMax: 128, headBytesMax: 8192, streamWindow: streamWindow)
+        #expect(layout.streamInputCapacity >= 8192 + Limits.chunkLineBytes + max(65_535, streamWindow) + Limits.requestTrailerBytes)
+    }
+
     @Test("a block that was given back is the next one taken")
     func blocks() {
         var pool = BlockPool(blockBytes: 5000, retained: 1)
