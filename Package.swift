@@ -106,7 +106,8 @@ let package = Package(
         .executableTarget(
             name: "gateway-simulation",
             dependencies: [
-                "CVirtualKernel", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluiceSimulation",
+                "CVirtualKernel", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluiceHTTP2",
+                "SluiceSimulation",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/Simulation/Program", swiftSettings: swift + playedFast),

@@ -22,13 +22,29 @@ final class Client {
     var hasReset = false
     private var finishesThen = false
     /// It does not read for now.
-    var isDeaf = false
+    var isDeaf = false { didSet { if isDeaf != oldValue { note(slow: isDeaf) } } }
+    /// Bytes of the outbox that are sent by now; nil: all.
+    private(set) var allowance: Int?
+    /// When it was slow for reasons of its own: deaf, in small pieces, or stingy. The last may not be over.
+    private(set) var slowness: [(from: UInt64, to: UInt64)] = []
+    private var reasons = 0
+    /// Where it speaks HTTP/2.
+    private(set) var http2: ClientHTTP2?
+    /// When it broke or ended the connection itself.
+    private(set) var leftAt: UInt64?
 
     init(number: Int, descriptor: Int32, address: String) {
         self.number = number
         self.descriptor = descriptor
         self.address = address
         openedAt = vk_now()
+    }
+
+    /// Speaks HTTP/2 from the first byte on.
+    func multiplex(streamWindow: Int) {
+        let http2 = ClientHTTP2(self, streamWindow: streamWindow)
+        self.http2 = http2
+        http2.start()
     }
 
     var isUsable: Bool { !hasFinished && !hasReset && end == .open }
@@ -43,6 +59,7 @@ final class Client {
     func finish() {
         guard isUsable else { return }
         hasFinished = true
+        leftAt = leftAt ?? vk_now()
         finishesThen = true
         pump()
     }
@@ -50,13 +67,18 @@ final class Client {
     func reset() {
         guard !hasReset else { return }
         hasReset = true
+        leftAt = leftAt ?? vk_now()
         outbox = []
         vk_reset(descriptor)
     }
 
     /// Sends what is left and reads what is there.
     func pump() {
-        if !outbox.isEmpty, !hasReset { outbox = outbox.dropFirst(World.send(descriptor, outbox)) }
+        if !outbox.isEmpty, !hasReset, allowance != 0 {
+            let sent = World.send(descriptor, outbox.prefix(allowance ?? outbox.count))
+            outbox = outbox.dropFirst(sent)
+            if let allowance { self.allowance = allowance - sent }
+        }
         if finishesThen, outbox.isEmpty, !hasReset {
             finishesThen = false
             shutdown(descriptor, Int32(SHUT_WR))
@@ -64,7 +86,9 @@ final class Client {
         guard !isDeaf, !hasReset else { return }
         while end == .open {
             switch World.receive(descriptor) {
-            case .bytes(let bytes): received += bytes
+            case .bytes(let bytes):
+                received += bytes
+                http2?.readFrames()
             case .nothing: return
             case .end: note(.ended)
             case .reset: note(.reset)
@@ -72,9 +96,44 @@ final class Client {
         }
     }
 
+    // MARK: Slowness
+
+    /// Sends from here on what it is allowed, until it is allowed everything.
+    func holdBack() {
+        guard allowance == nil else { return }
+        allowance = 0
+        note(slow: true)
+    }
+
+    /// True if something is still held back.
+    func allow(_ bytes: Int) -> Bool {
+        guard let before = allowance, isUsable else { return false }
+        allowance = before + bytes
+        pump()
+        guard outbox.isEmpty else { return true }
+        allowance = nil
+        note(slow: false)
+        return false
+    }
+
+    /// It begins or ends to be slow, for one of several reasons.
+    func note(slow: Bool) {
+        if slow {
+            if reasons == 0 { slowness.append((vk_now(), .max)) }
+            reasons += 1
+        } else {
+            reasons -= 1
+            if reasons == 0 { slowness[slowness.count - 1].to = vk_now() }
+        }
+    }
+
+    /// Whether it was slow at any moment between these.
+    func wasSlow(_ from: UInt64, _ to: UInt64) -> Bool { slowness.contains { $0.from <= to && $0.to >= from } }
+
     private func note(_ end: End) {
         self.end = end
         endedAt = vk_now()
+        http2?.connectionEnded()
     }
 }
 
@@ -111,6 +170,12 @@ struct SentRequest {
         bytes = Array(bytes.prefix(headCount)) + Array((bad + "\r\nGET /d0/smuggled HTTP/1.1\r\nHost: a\r\nX-Request-Id: sim-0\r\n\r\n").utf8)
         body = []
         trailers = []
+    }
+
+    /// Takes off what HTTP/2 does not have (RFC 9113, 8.2.2).
+    mutating func removeConnectionFields() {
+        fields.removeAll { ["connection", "keep-alive", "proxy-connection", "upgrade", "transfer-encoding"].contains($0.key) }
+        write()
     }
 
     /// Writes the message down.

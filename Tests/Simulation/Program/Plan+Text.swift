@@ -2,8 +2,8 @@
 
 extension Plan {
     /// As YAML. Names of services stand for `World.serviceAddress`.
-    func text(listeners: [String]) -> String {
-        var text = "listeners:\n" + listeners.map { "  - {address: \(Self.quoted($0))}\n" }.joined()
+    func text(listeners: [(address: String, speaksHTTP2: Bool)]) -> String {
+        var text = "listeners:\n" + listeners.map { "  - {address: \(Self.quoted($0.address))\($0.speaksHTTP2 ? ", http2: cleartext" : "")}\n" }.joined()
         if !trusted.isEmpty { text += "trustedProxies: \(Self.list(trusted))\n" }
         text += "projects:\n" + projects.sorted { $0.key < $1.key }.map { "  \($0.key): {ceiling: \($0.value)}\n" }.joined()
         text += "domains:\n"

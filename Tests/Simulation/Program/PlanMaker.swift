@@ -65,6 +65,14 @@ struct PlanMaker {
             plan.projects["p"] = 100_000
             plan.domains[0].quotas = [Plan.Quota(limit: 2, seconds: 1)]
             plan.domains[0].endpoints = [Plan.Endpoint(path: "/**", quotas: [Plan.Quota(limit: random.between(6, 10), seconds: 3600)])]
+        case .streams:
+            plan.projects["p"] = 100_000
+            plan.domains[0] = open(plan.domains[0])
+            if random.chance(70) { plan.domains = [plan.domains[0]] }
+            for index in plan.domains[0].endpoints.indices where random.chance(60) {
+                plan.domains[0].endpoints[index].preCall = nil
+                plan.domains[0].endpoints[index].methods = []
+            }
         case .repetition:
             plan.domains = [open(plan.domains[0])]
             plan.projects["p"] = 100_000

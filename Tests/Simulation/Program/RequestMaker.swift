@@ -7,6 +7,9 @@ struct RequestMaker {
     /// What is known of the tokens that were made, by their text.
     private(set) var tokens: [String: Token] = [:]
     private var next = 1
+    /// Bytes of bodies.
+    var lengths = [0, 1, 20, 400, 3000]
+    var chunkedLengths = [0, 5, 300, 2500]
 
     /// - Parameters:
     ///   - wall: seconds of the wall clock.
@@ -84,10 +87,10 @@ struct RequestMaker {
         case 0: break
         case 1..<6:
             request.framing = .length(0)
-            request.body = body(random.pick([0, 1, 20, 400, 3000]), request.id)
+            request.body = body(random.pick(lengths), request.id)
         default:
             request.framing = .chunked
-            request.body = body(random.pick([0, 5, 300, 2500]), request.id)
+            request.body = body(random.pick(chunkedLengths), request.id)
             if random.chance(30) { request.trailers = random.some([Field("X-Sum", "s\(request.id)"), Field("X_Odd", "1"), Field("X-Tenant", "trailer")], percent: 60) }
         }
         if random.chance(10), !request.body.isEmpty { request.fields.append(Field("Expect", "100-continue")) }

@@ -2,7 +2,8 @@ import SluiceSimulation
 
 /// Makes up what services say.
 enum ScriptMaker {
-    static func make(_ seen: Seen, _ random: inout SeededGenerator) -> Script {
+    /// - Parameter fillers: bytes behind the first line of a body.
+    static func make(_ seen: Seen, fillers: [Int], _ random: inout SeededGenerator) -> Script {
         var script = Script()
         let isPreCall = seen.service >= World.firstPreCallService
         let id = seen.message.value("x-request-id")?.dropFirst(4) ?? "0"
@@ -16,7 +17,7 @@ enum ScriptMaker {
         script.fields = random.some(extra, percent: random.chance(50) ? 15 : 40)
         if script.fields.contains(where: { $0.name == "X-Hop" }) { script.fields.append(Field("Connection", "x-hop")) }
         if script.status == 302 { script.fields.append(Field("Location", "https://login.example/")) }
-        script.body = Array("service \(seen.service) answers \(id) ".utf8) + [UInt8](repeating: 0x2E, count: random.pick([0, 0, 30, 1200, 5000]))
+        script.body = Array("service \(seen.service) answers \(id) ".utf8) + [UInt8](repeating: 0x2E, count: random.pick(fillers))
         script.framing = random.pick([(6, .length), (3, .chunked), (1, .untilEnd)])
         if script.framing == .chunked, random.chance(40) {
             script.trailers = random.some([Field("X-Sum", "t\(id)"), Field("X-Internal", "trailer"), Field("Server", "trailer"), Field("Access-Control-Allow-Origin", "*")], percent: 50)

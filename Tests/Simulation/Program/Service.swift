@@ -77,6 +77,8 @@ final class ServiceConnection {
     var gatewayEnded = false
     /// Requests that have been answered, or begun to be.
     var answered = 0
+    /// How far it was looked at.
+    var looked = (bytes: 0, answered: 0)
 
     init(service: Int, number: Int, descriptor: Int32) {
         self.service = service

@@ -98,6 +98,13 @@ final class SimulatedGateway {
 
     private static func address(of origin: Origin) -> IPAddress? { IPAddress(origin.url.host) }
 
+    /// Takes no connections any more, and ends those that there are.
+    func drain() {
+        vk_gateway_runs(1)
+        defer { vk_gateway_runs(0) }
+        for worker in workers { worker.drain(leaving: []) {} }
+    }
+
     // MARK: Turning
 
     /// Turns one worker's loop once, and does what is due of ticks.
@@ -197,6 +204,7 @@ final class SimulatedGateway {
     init(workers: Int, settings: [String: String], keySetSeconds: Int) throws { throw NotTestable() }
 
     func publish(_ text: String) -> [String] { [] }
+    func drain() {}
     func turn(_ number: Int) {}
     func isBusy(_ number: Int) -> Bool { false }
     func serve() {}

@@ -8,6 +8,10 @@ extension Simulation {
     func clientActs(_ known: Client?) {
         guard vk_now() < endsAt else { return }
         guard let client = known?.isUsable == true ? known : connect() else { return at(random.between(10, 300)) { [unowned self] in clientActs(nil) } }
+        guard client.http2 == nil else {
+            multiplexedActs(client)
+            return at(random.pick([(4, 0), (6, random.between(1, 60)), (2, random.between(60, 500)), (1, random.between(500, 1500))])) { [unowned self] in clientActs(client) }
+        }
         switch random.below(100) {
         case 0..<78: sendRequest(client)
         case 78..<82:
@@ -30,18 +34,23 @@ extension Simulation {
 
     func connect() -> Client? {
         let address = random.pick(PlanMaker.clients)
-        let descriptor = World.connect(from: address, to: address.contains(":") ? 1 : 0)
+        let isMultiplexed = random.chance(conditions.focus == .streams ? 85 : 33)
+        let listener = address.contains(":") ? 1 : isMultiplexed || random.chance(30) ? 2 : 0
+        guard !isDraining else { return nil }
+        let descriptor = World.connect(from: address, to: listener)
         guard descriptor >= 0 else {
             faults.append("the gateway takes no connection")
             return nil
         }
         let client = Client(number: clients.count, descriptor: descriptor, address: address)
         clients.append(client)
-        log("client \(client.number) comes from \(address)")
+        log("client \(client.number) comes from \(address)\(isMultiplexed ? " and speaks HTTP/2" : "")")
+        if isMultiplexed { beginMultiplexing(client) }
         return client
     }
 
     func sendRequest(_ client: Client, isWhole: Bool = false) {
+        guard client.http2 == nil else { return sendStream(client, isWhole: isWhole) }
         guard client.isUsable, let plan = (versions.count > 1 && random.chance(15) ? versions[versions.count - 2] : versions.last)?.plan else { return }
         var request = maker.make(plan, wall: Int(vk_wall() / 1_000_000_000), &random)
         request.start = client.sent.count
@@ -49,16 +58,7 @@ extension Simulation {
         client.requests.append(request)
         guard !isWhole, random.chance(25) else {
             client.send(request.bytes[...])
-            // Of what comes to wait for something, much finds another configuration in force when it goes on.
-            if conditions.reloads, random.chance(conditions.focus == .reloads ? 25 : 3) {
-                settle()
-                for _ in 0..<random.between(1, 2) {
-                    reload()
-                    if random.chance(50), let other = connect() { sendRequest(other, isWhole: true) }
-                    settle()
-                }
-            }
-            return
+            return reloadBehindRequest()
         }
         var rest = request.bytes[...]
         while !rest.isEmpty {
@@ -67,6 +67,17 @@ extension Simulation {
             rest = rest.dropFirst(count)
             if random.chance(60) { pass(until: vk_now() + UInt64(random.below(40)) * 1_000_000) } else { settle() }
             if random.chance(10), conditions.reloads, !rest.isEmpty { reload() }
+        }
+    }
+
+    /// Of what comes to wait for something, much finds another configuration in force when it goes on.
+    func reloadBehindRequest() {
+        guard conditions.reloads, random.chance(conditions.focus == .reloads ? 25 : 3) else { return }
+        settle()
+        for _ in 0..<random.between(1, 2) {
+            reload()
+            if random.chance(50), let other = connect() { sendRequest(other, isWhole: true) }
+            settle()
         }
     }
 

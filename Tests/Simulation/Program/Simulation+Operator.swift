@@ -12,8 +12,14 @@ extension Simulation {
     }
 
     func reload() {
-        guard let plan = versions.last?.plan else { return }
+        guard !isDraining, let plan = versions.last?.plan else { return }
         publish(PlanMaker.change(plan, &random))
+    }
+
+    func drain() {
+        log("the gateway is told to end")
+        isDraining = true
+        gateway.drain()
     }
 
     func stepClock() {

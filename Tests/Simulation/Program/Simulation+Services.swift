@@ -14,7 +14,9 @@ extension Simulation {
 
     /// Reads what has come, and has it answered.
     func serve(_ connection: ServiceConnection) {
-        guard !connection.received.isEmpty else { return }
+        // Nothing new, and nothing that waits its turn.
+        guard connection.received.count != connection.looked.bytes || connection.answered != connection.looked.answered else { return }
+        connection.looked = (connection.received.count, connection.answered)
         let reader = MessageReader(requests: connection.received)
         if let fault = reader.fault {
             faults.append("service \(connection.service) gets what is no request (\(fault)): \(String(decoding: connection.received, as: UTF8.self).debugDescription)")
@@ -27,7 +29,7 @@ extension Simulation {
                     service: connection.service, connection: connection.number, message: message, headAt: vk_now(),
                     firstByteAt: vk_written_at(connection.descriptor, message.start), isReused: index > 0)
                 if index > connection.answered { faults.append("a request on a connection to service \(connection.service) before the response to the one in front of it") }
-                var script = ScriptMaker.make(one, &random)
+                var script = ScriptMaker.make(one, fillers: conditions.focus == .streams ? [0, 30, 5000, 20_000, 60_000] : [0, 0, 30, 1200, 5000], &random)
                 // Framing by the end of the connection ends it.
                 if ScriptMaker.endsByFraming(script, to: message.method), [.keeps, .closesUnsaid].contains(script.ending) { script.ending = .closes }
                 one.script = script

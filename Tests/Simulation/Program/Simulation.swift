@@ -26,6 +26,8 @@ final class Simulation {
         case quotas
         /// What must not be sent twice, to a service whose kept connections break.
         case repetition
+        /// HTTP/2, and bodies in both directions that fill its windows.
+        case streams
     }
 
     /// What differs from run to run besides what is random in it.
@@ -41,6 +43,14 @@ final class Simulation {
         var keySetSeconds = 300
         var room = 1 << 18
         var maxBody = 2800
+        /// Of the gateway's, in bytes, and how many streams of one connection it serves at once.
+        var streamWindow = 65_536
+        var connectionWindow = 1_048_576
+        var streams = 100
+        /// Requests behind which a connection ends; 0: none.
+        var requestsPerConnection = 0
+        /// The gateway is told to end.
+        var drains = false
     }
 
     let seed: UInt64
@@ -59,6 +69,12 @@ final class Simulation {
     private var queue: [(time: UInt64, order: Int, act: () -> Void)] = []
     private var order = 0
     var endsAt: UInt64 = 0
+    /// When whoever was still there had had its time.
+    private var overAt = UInt64.max
+    /// Whether what a client did at that moment it did by its own will.
+    func stillRuns(at time: UInt64) -> Bool { time < overAt }
+    /// The gateway was told to end: it takes no connection any more.
+    var isDraining = false
     var faults: [String] = []
     private(set) var transcript: [String] = []
     private let keepsTranscript: Bool
@@ -73,7 +89,7 @@ final class Simulation {
         // Now and then shortly before a window of an hour turns over.
         let wall = 1_900_000_000 + UInt64(random.below(100_000_000))
         vk_begin(seed, monotonic, (random.chance(80) ? wall : wall / 3600 * 3600 - 2) * 1_000_000_000 + UInt64(random.below(1_000_000_000)))
-        conditions.focus = random.pick([(4, .none), (1, .keys), (1, .ceilings), (1, .reloads), (1, .memory), (1, .quotas), (1, .repetition)])
+        conditions.focus = random.pick([(4, .none), (1, .keys), (1, .ceilings), (1, .reloads), (1, .memory), (1, .quotas), (1, .repetition), (2, .streams)])
         conditions.workers = random.pick([(6, 1), (2, 2), (1, 3)])
         conditions.horizon = random.pick([(5, 1500), (3, 4000), (1, 9000)])
         conditions.lag = random.pick([(6, (0, 0)), (2, (20, 2_000_000)), (2, (100, 9_000_000)), (1, (5, 200_000_000))])
@@ -82,6 +98,7 @@ final class Simulation {
         conditions.keySetSeconds = random.pick([(2, 300), (2, 1)])
         switch conditions.focus {
         case .none, .repetition: break
+        case .streams: conditions.maxBody = 90_000
         case .memory: conditions.horizon = max(conditions.horizon, 4000)
         case .quotas:
             conditions.horizon = max(conditions.horizon, 4000)
@@ -97,14 +114,21 @@ final class Simulation {
             conditions.reloads = false
         case .reloads: conditions.reloads = true
         }
-        conditions.room = random.pick([(8, 1 << 18), (2, 900), (1, 100)])
+        conditions.room = random.pick([(8, 1 << 18), (2, 900), (1, conditions.focus == .streams ? 5000 : 100)])
+        conditions.streamWindow = random.pick([(1, 65_536), (1, 16_384)])
+        conditions.connectionWindow = random.pick([(1, 1_048_576), (2, 65_535)])
+        conditions.streams = random.pick([(4, 100), (1, 3)])
+        conditions.requestsPerConnection = random.pick([(6, 0), (1, 5)])
+        conditions.drains = random.chance(8)
         vk_set_room(conditions.room)
         let conditions = conditions
         gateway = try SimulatedGateway(workers: conditions.workers, settings: [
             "SLUICE_HEAD_TIMEOUT_MS": "1500", "SLUICE_BODY_TIMEOUT_MS": "1500", "SLUICE_WRITE_TIMEOUT_MS": "1500", "SLUICE_IDLE_TIMEOUT_MS": "2500",
             "SLUICE_UPSTREAM_CONNECT_TIMEOUT_MS": "300", "SLUICE_UPSTREAM_IDLE_TIMEOUT_MS": "1500", "SLUICE_MAX_HEAD_BYTES": "8192",
             "SLUICE_MAX_BODY_BYTES": "\(conditions.maxBody)", "SLUICE_EJECT_AFTER_FAILURES": "0", "SLUICE_CIRCUIT_AFTER_FAILURES": "0",
-            "SLUICE_RETRY_BUDGET_MIN": "1000", "SLUICE_CLIENT_RATE_MIN": "0",
+            "SLUICE_RETRY_BUDGET_MIN": "1000", "SLUICE_CLIENT_RATE_MIN": "0", "SLUICE_HTTP2_MAX_STREAMS": "\(conditions.streams)",
+            "SLUICE_HTTP2_STREAM_WINDOW": "\(conditions.streamWindow)", "SLUICE_HTTP2_CONNECTION_WINDOW": "\(conditions.connectionWindow)",
+            "SLUICE_REQUESTS_PER_CONNECTION_MAX": "\(conditions.requestsPerConnection)",
         ], keySetSeconds: conditions.keySetSeconds)
         wallOffsets.append((0, vk_wall() &- vk_now()))
     }
@@ -123,6 +147,10 @@ final class Simulation {
         for service in 0..<World.serviceCount { listening.append(World.listen(service)) }
         for name in PlanMaker.keySets { keys.set(name, to: KeyRing.Answer(keys: random.some(KeyRing.ids, percent: 70))) }
         gateway.fetchTakes = { [unowned self] in fetchBegins() }
+        if conditions.focus == .streams {
+            maker.lengths = [0, 1, 400, 12_000, 40_000, 95_000]
+            maker.chunkedLengths = [0, 300, 12_000, 40_000, 95_000]
+        }
         publish(PlanMaker.make(conditions.focus, &random))
         vk_set_lag(Int32(conditions.lag.chance), conditions.lag.most)
         endsAt = vk_now() + UInt64(conditions.horizon) * 1_000_000
@@ -133,6 +161,7 @@ final class Simulation {
         for _ in 0..<random.below(3) { at(random.below(conditions.horizon)) { [unowned self] in breakService() } }
         if random.chance(25) || conditions.focus == .quotas { at(random.below(conditions.horizon / 2)) { [unowned self] in burst() } }
         if conditions.focus == .ceilings { for wave in 0..<4 { at(wave * 2300 + random.below(300)) { [unowned self] in crowd() } } }
+        if conditions.drains { at(conditions.horizon / 2 + random.below(conditions.horizon / 2)) { [unowned self] in drain() } }
         settle()
         while let next = popNext() {
             pass(until: next.time)
@@ -198,11 +227,15 @@ final class Simulation {
     private func end() {
         vk_set_lag(0, 0)
         // Whoever is still there has its time, then goes.
-        for client in clients { client.isDeaf = false }
+        for client in clients {
+            client.isDeaf = false
+            client.http2?.credit()
+        }
         for _ in 0..<30 {
             vk_advance(100_000_000)
             settle()
         }
+        overAt = vk_now()
         for client in clients where !client.hasReset && client.end == .open { client.finish() }
         settle()
         for client in clients where client.end == .open { client.reset() }

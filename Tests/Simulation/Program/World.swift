@@ -6,7 +6,8 @@ enum World {
     static let serviceCount = 6
     /// The first of those that pre-call APIs are asked at.
     static let firstPreCallService = 4
-    static let listeners = ["10.0.0.1:80", "[fd00::1]:80"]
+    /// Addresses, and whether clients may speak HTTP/2 there.
+    static let listeners = [(address: "10.0.0.1:80", speaksHTTP2: false), (address: "[fd00::1]:80", speaksHTTP2: true), (address: "10.0.0.1:81", speaksHTTP2: true)]
     /// What clients call the gateway unless they name a domain's host.
     static let authority = "gateway.example"
 
@@ -16,7 +17,7 @@ enum World {
     static func listen(_ service: Int) -> Int32 { vk_listen("10.1.0.\(service + 1)", 9000) }
 
     /// Connects a client with this address. Negative if nobody listens.
-    static func connect(from address: String, to listener: Int) -> Int32 { vk_connect(address, listener == 0 ? "10.0.0.1" : "fd00::1", 80) }
+    static func connect(from address: String, to listener: Int) -> Int32 { vk_connect(address, listener == 1 ? "fd00::1" : "10.0.0.1", listener == 2 ? 81 : 80) }
 
     static func accept(_ listener: Int32) -> Int32? {
         let descriptor = vk_accept(listener)

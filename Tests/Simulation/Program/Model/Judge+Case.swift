@@ -73,10 +73,13 @@ extension Judge {
         account.arrivals = services.map(\.firstByteAt)
         account.repetitions = max(0, services.count - 1) + max(0, one.seen.count - services.count - 1)
         account.hasLeft = !one.seen.isEmpty
-        let mayBeSlow = one.response?.status == 408
+        let mayBeSlow = one.response?.status == 408 && one.mayBeSlow
         for case .ceiling(let project) in walk.steps { account.perhapsAdmitted = [project] }
-        if mayBeSlow, try isRefusal(one, .slow) { return account }
-        if let response = one.response, response.status == 413, case .chunked = one.request.framing, one.request.body.count > moment.bodyMax, try isRefusal(one, .tooLarge) { return account }
+        // What is slow may have been charged before; behind a service it is looked at where the body goes there.
+        if mayBeSlow, one.seen.isEmpty, try isRefusal(one, .slow) {
+            passedPerhaps(one, walk, &account)
+            return account
+        }
         for step in walk.steps {
             switch step {
             case .ceiling(let project):
@@ -170,21 +173,26 @@ extension Judge {
     /// the rest of its chain has run.
     private func turnedBack(_ one: Case, _ walk: Walk, _ version: Simulation.Version, _ project: String, _ account: inout Account) {
         account.perhapsAdmitted = [project]
-        for case .quotas(let domain, let endpoint) in walk.steps {
-            let key = walk.domain?.key ?? ""
-            account.perhapsCharged += domain.map { Ledger.Condition(domain: key, path: nil, seconds: $0.seconds) }
-            account.perhapsCharged += endpoint.map { Ledger.Condition(domain: key, path: walk.endpoint?.path, seconds: $0.seconds) }
-        }
-        if case .hmac(let plan)? = walk.domain?.authentication { account.perhapsAccepted = ["\(plan.secret) \(one.request.value("authorization") ?? "")"] }
+        passedPerhaps(one, walk, &account)
         let answered = one.seen.last { $0.service >= World.firstPreCallService }
         if let preCall = walk.endpoint?.preCall, let script = answered?.script, script.status == 200 {
             account.question = question(one, walk, version, preCall, isAsked: true)
         }
     }
 
+    /// Its chain may have run.
+    private func passedPerhaps(_ one: Case, _ walk: Walk, _ account: inout Account) {
+        for case .quotas(let domain, let endpoint) in walk.steps {
+            let key = walk.domain?.key ?? ""
+            account.perhapsCharged += domain.map { Ledger.Condition(domain: key, path: nil, seconds: $0.seconds) }
+            account.perhapsCharged += endpoint.map { Ledger.Condition(domain: key, path: walk.endpoint?.path, seconds: $0.seconds) }
+        }
+        if case .hmac(let plan)? = walk.domain?.authentication { account.perhapsAccepted = ["\(plan.secret) \(one.request.value("authorization") ?? "")"] }
+    }
+
     private func hasUnansweredTwin(_ request: SentRequest) -> Bool {
         run.clients.contains { client in
-            client.hasReset && client.requests.contains { $0.id != request.id && $0.value("authorization") == request.value("authorization") }
+            (client.hasReset || client.http2 != nil) && client.requests.contains { $0.id != request.id && $0.value("authorization") == request.value("authorization") }
         }
     }
 
@@ -209,7 +217,7 @@ extension Judge {
 
     /// No response: the client has broken off, or has not sent its whole request.
     func excuse(_ one: Case) throws(Difference) {
-        guard one.response == nil, one.client.end == .reset || !one.client.hasReset, one.isWhole else { return }
+        guard one.response == nil, !one.isExcused else { return }
         throw Difference("it is not answered")
     }
 
@@ -222,7 +230,7 @@ extension Judge {
     func isRefusal(_ one: Case, _ expected: Expected) throws(Difference) -> Bool {
         guard let response = one.response, response.status == expected.status else { return false }
         guard response.value("content-type") == "application/json; charset=utf-8" else { return false }
-        if one.request.method == "HEAD" || !response.isComplete && one.client.end != .open {
+        if one.request.method == "HEAD" || !response.isComplete && (one.client.end != .open || one.stream != nil) {
             // A body that is not sent, or was not read to its end: what is known is its length.
             guard let length = response.value("content-length").flatMap({ Int($0) }), expected.bodyCount == nil || expected.bodyCount == length else { return false }
             return one.seen.allSatisfy { $0.script?.status != response.status }

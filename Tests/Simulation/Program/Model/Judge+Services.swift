@@ -103,6 +103,9 @@ extension Judge {
             if index > 0 { try checkRepeated(attempts[index - 1], method: one.request.method) }
         }
         if one.request.hasBadBody, try isRefusal(one, .malformed) { return }
+        // What has not said how long it is turns out to be too long on its way.
+        if case .chunked = one.request.framing, one.request.body.count > run.conditions.maxBody, try isRefusal(one, .tooLarge) { return }
+        if one.mayBeSlow, try isRefusal(one, .slow) { return }
         try require(attempts.count <= 2, "it is sent \(attempts.count) times")
         guard let response = one.response else {
             // The body turned out to be none when the service had begun to answer.
@@ -153,7 +156,10 @@ extension Judge {
     /// Whether so long a time has passed that somebody may have run out of patience.
     private func waited(_ one: Case, _ milliseconds: Int) -> Bool {
         let at = one.response.map { vk_written_at(one.client.descriptor, $0.start) } ?? vk_now()
-        return at + Self.slack >= one.readAt + UInt64(milliseconds) * 1_000_000
+        // A turn's clock may be as old as some callbacks of some calls each.
+        let lag = run.conditions.lag
+        let slack = Self.slack + lag.most + lag.most / 2000 * UInt64(96 * lag.chance)
+        return at + slack >= one.readAt + UInt64(milliseconds) * 1_000_000
     }
 
     private func checkBody(_ message: Message, _ one: Case) throws(Difference) {
@@ -168,7 +174,7 @@ extension Judge {
             if case .chunked = request.framing { try require(message.framing == .chunked || message.body.count == request.body.count, "the framing is \(message.framing)") }
         }
         for trailer in message.trailers {
-            try require(request.trailers.contains(trailer) && Forwarding.isUsual(trailer.name), "the service gets the trailer \(trailer.name): \(trailer.value)")
+            try require(request.trailers.contains { $0.key == trailer.key && $0.value == trailer.value } && Forwarding.isUsual(trailer.name), "the service gets the trailer \(trailer.name): \(trailer.value)")
         }
     }
 
@@ -206,6 +212,7 @@ extension Judge {
         if response.isComplete, ScriptMaker.hasBody(script, to: one.request.method) {
             try require(response.body.count == body.count, "the client gets \(response.body.count) of \(body.count) bytes as if they were the whole")
         }
+        try checkCut(response, from, one)
         let changes = isPreCall ? Plan.Changes() : walk.endpoint?.changes ?? Plan.Changes()
         let gone = Set(changes.responseRemove.map { $0.lowercased() })
         for interim in response.interim where interim.status != 100 {
@@ -213,7 +220,7 @@ extension Judge {
         }
         for trailer in response.trailers {
             try require(!gone.contains(trailer.key), "a trailer is \(trailer.name), which is removed")
-            try require(script.trailers.contains(trailer), "a trailer is \(trailer.name): \(trailer.value)")
+            try require(script.trailers.contains { $0.key == trailer.key && $0.value == trailer.value }, "a trailer is \(trailer.name): \(trailer.value)")
         }
     }
 

@@ -32,9 +32,16 @@ final class Judge {
         var effectAt: UInt64
         var seen: [Seen]
         var isWhole: Bool
+        /// It need not be answered: the client has broken off, or not sent all of it.
+        var isExcused: Bool
+        /// The client was slow with the rest of the request, or said so.
+        var mayBeSlow = true
+        /// Where the client speaks HTTP/2.
+        var stream: ClientStream?
     }
 
     private func judge(_ client: Client) {
+        if let http2 = client.http2 { return judge(client, http2) }
         let reader = MessageReader(responses: client.received, methods: client.requests.map(\.method), hasEnded: client.end == .ended)
         if let fault = reader.fault {
             return differences.append("client \(client.number) gets what is no response (\(fault)): \(String(decoding: client.received.prefix(2000), as: UTF8.self).debugDescription)")
@@ -65,7 +72,8 @@ final class Judge {
             let firstSeen = observed.map(\.firstByteAt).min() ?? 0
             let effects = [responseAt, firstSeen].filter { $0 > 0 }
             let one = Case(
-                request: request, client: client, response: response, readAt: max(readAt, earlierAt), effectAt: effects.min() ?? vk_now(), seen: observed, isWhole: isWhole)
+                request: request, client: client, response: response, readAt: max(readAt, earlierAt), effectAt: effects.min() ?? vk_now(), seen: observed, isWhole: isWhole,
+                isExcused: !isWhole || client.hasReset && client.end != .reset)
             judge(one)
             if request.hasBadBody { isOver = "a body that was none" }
             if let response {
@@ -86,7 +94,7 @@ final class Judge {
         differences.append("request \(request.id) is answered with \(response.status) before its head was read")
     }
 
-    private func judge(_ one: Case) {
+    func judge(_ one: Case) {
         run.log("request \(one.request.id): read at \(Ledger.shown(one.readAt)), \(one.response.map { "\($0.status)" } ?? "nothing") said, first seen at \(Ledger.shown(one.effectAt))")
         let versions = run.versions.enumerated().filter { index, version in
             let end = index + 1 < run.versions.count ? run.versions[index + 1].from : UInt64.max
