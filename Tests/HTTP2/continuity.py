@@ -168,6 +168,8 @@ async def disturb(succession, count, wanted, options):
     for number, (share, what) in enumerate(events):
         while count.answered + sum(count.failed.values()) < wanted * share:
             await asyncio.sleep(0.01)
+        if succession.current.child.poll() is not None:
+            return problems + [f"the process that serves has ended with {succession.current.child.poll()}: {succession.current.log.read_text()[-1000:]}"]
         if what == "reload":
             succession.reload(number)
             continue
@@ -175,10 +177,12 @@ async def disturb(succession, count, wanted, options):
         end = time.monotonic() + 30
         while before.child.poll() is None and time.monotonic() < end:
             await asyncio.sleep(0.05)
-        if before.child.poll() != 0:
-            problems.append(f"the process before take-over {number} ended with {before.child.poll()}")
         if succession.current.child.poll() is not None:
-            problems.append(f"the new process has ended: {succession.current.log.read_text()[-300:]}")
+            problems.append(f"the new process has ended with {succession.current.child.poll()}: {succession.current.log.read_text()[-1000:]}")
+            succession.current = before    # which goes on serving
+            succession.old.remove(before)
+        elif before.child.poll() != 0:
+            problems.append(f"the process before take-over {number} ended with {before.child.poll()}")
     return problems
 
 
