@@ -77,7 +77,7 @@ extension Setting {
 
     private static let http2 = [
         Setting("SLUICE_HTTP2_MAX_STREAMS", .integer(\.http2StreamsMax, 1...10_000), unit: "streams",
-            "most requests under way on one HTTP/2 connection of a client"),
+            "most requests in progress on one HTTP/2 connection of a client"),
         Setting("SLUICE_HTTP2_STREAM_WINDOW", .integer(\.http2StreamWindow, 16_384...1_048_576), unit: bytes,
             "most of a request's body that a client may send over HTTP/2 before the upstream has taken it"),
         Setting("SLUICE_HTTP2_CONNECTION_WINDOW", .integer(\.http2ConnectionWindow, 65_535...16_777_216), unit: bytes,
