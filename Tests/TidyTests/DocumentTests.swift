@@ -67,6 +67,17 @@ struct DocumentTests {
         for field in fields { #expect(page.contains("`\(field)`"), "\(field)") }
     }
 
+    @Test("every detail of an error is explained")
+    func details() throws {
+        let page = try read("docs/errors.md")
+        let calls = /(?:badRequest|upstreamFailed|upstreamUnavailable|upstreamTimeout)\((?:[^()"]*\? )?"([^"]+)"(?: : "([^"]+)")?|detail: "([^"]+)"/
+        let phrases = Set(SourceTree.sources.filter { $0.module == "SluiceGateway" }.flatMap { file in
+            file.text.matches(of: calls).flatMap { [$0.1, $0.2, $0.3].compactMap { $0.map(String.init) } }
+        })
+        #expect(phrases.count > 20, "\(phrases.sorted())")
+        for phrase in phrases { #expect(page.contains("`\(phrase)`"), "\(phrase)") }
+    }
+
     @Test("every page of docs/ is reached from its list")
     func index() throws {
         let list = try read("docs/README.md")
