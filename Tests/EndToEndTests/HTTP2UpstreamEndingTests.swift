@@ -119,6 +119,20 @@ struct HTTP2UpstreamEndingTests {
         #expect(try metrics(gateway).contains("sluice_upstream_streams_reset_total 2\n"))
     }
 
+    @Test("a reset right behind the head is 502 as well: nothing of the response has gone yet")
+    func resetBehindHead() throws {
+        let service = try HTTP2Service { call in
+            call.connection.gathers = true
+            try call.head(200, ["Content-Length: 10"])
+            try call.reset(.internalError)
+            call.connection.gathers = false
+            try call.connection.flush()
+        }
+        let gateway = try gateway(service)
+        for _ in 0..<3 { expect(try gateway.get("/api/x"), is: .badGateway) }
+        #expect(service.acceptedConnections == 1 && service.requests.count == 3)
+    }
+
     @Test("a service that has answered and does not want the rest of a body says so by NO_ERROR: the answer counts")
     func noError() throws {
         let service = try HTTP2Service(startsAtHead: true) { call in
@@ -330,6 +344,7 @@ struct HTTP2UpstreamEndingTests {
         #expect(try clients[0].response().text == "whole")
         expect(try clients[1].response(), is: .badGateway)
         #expect(try gateway.get("/api/x").text == "next")
+        #expect(eventually { gateway.log.contains("an upstream's HTTP/2 connection was ended") && gateway.log.contains("upstream=127.0.0.1") })
     }
 
     // MARK: The gateway's own end, and reloads

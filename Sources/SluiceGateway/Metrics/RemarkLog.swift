@@ -9,10 +9,26 @@ import Synchronization
 ///
 /// What is said by what peers do must not fill the log: of each reason there is at most one line in ten seconds, which tells how many others there were.
 final class RemarkLog: Sendable {
-    /// A client's connection was ended for what it sent over HTTP/2.
+    /// A connection was ended for what its peer sent over HTTP/2.
     struct Remark: BitwiseCopyable, Sendable {
+        let cause: Cause
+        let peer: IPAddress
+
+        init(reason: HTTP2Reason, client: IPAddress) {
+            cause = Cause(reason: reason, isUpstream: false)
+            peer = client
+        }
+
+        init(reason: HTTP2Reason, upstream: IPAddress) {
+            cause = Cause(reason: reason, isUpstream: true)
+            peer = upstream
+        }
+    }
+
+    /// What there is one line of in a while.
+    struct Cause: BitwiseCopyable, Hashable, Sendable {
         let reason: HTTP2Reason
-        let client: IPAddress
+        let isUpstream: Bool
     }
 
     private struct Pending {
@@ -45,7 +61,7 @@ final class RemarkLog: Sendable {
 
     /// The thread's body; ends after `stop()`.
     func run() {
-        var pacing: [HTTP2Reason: RemarkPacing] = [:]
+        var pacing: [Cause: RemarkPacing] = [:]
         while !isStopped.load(ordering: .acquiring) {
             signal.wait(milliseconds: -1)
             tell(take(), &pacing, at: Clock.monotonicNanoseconds())
@@ -66,13 +82,16 @@ final class RemarkLog: Sendable {
         }
     }
 
-    private func tell(_ remarks: [Remark], _ pacing: inout [HTTP2Reason: RemarkPacing], at now: UInt64) {
+    private func tell(_ remarks: [Remark], _ pacing: inout [Cause: RemarkPacing], at now: UInt64) {
         for remark in remarks {
-            guard var untold = pacing[remark.reason, default: RemarkPacing(interval: Self.interval)].happened(at: now) else { continue }
+            guard var untold = pacing[remark.cause, default: RemarkPacing(interval: Self.interval)].happened(at: now) else { continue }
             untold += lost.exchange(0, ordering: .relaxed)
-            var metadata: Logger.Metadata = ["reason": "\(remark.reason.name)", "client": "\(remark.client)"]
+            var metadata: Logger.Metadata = [
+                "reason": "\(remark.cause.reason.name)", remark.cause.isUpstream ? "upstream" : "client": "\(remark.peer)",
+            ]
             if untold > 0 { metadata["untold"] = "\(untold)" }
-            log.notice("a client's HTTP/2 connection was ended", metadata: metadata)
+            let whose = remark.cause.isUpstream ? "an upstream's" : "a client's"
+            log.notice("\(whose) HTTP/2 connection was ended", metadata: metadata)
         }
     }
 }

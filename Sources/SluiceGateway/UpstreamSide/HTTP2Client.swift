@@ -63,7 +63,7 @@ struct HTTP2Client {
 typealias HTTP2ClientRef = UnsafeMutablePointer<HTTP2Client>
 
 /// What a client keeps with a stream in the session: its exchange, or how far the rest of a response is that nobody waits for.
-enum StreamTag {
+enum StreamTag: Equatable {
     case exchange(ExchangeRef)
     /// Bytes that have come, and the lower half of the milliseconds at which it began.
     case discarding(bytes: Int, since: UInt32)

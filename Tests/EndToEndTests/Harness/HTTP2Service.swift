@@ -105,6 +105,8 @@ final class HTTP2Connection {
     var kept: [HTTP2Call] = []
     /// Called whenever something has come: for responses that are sent as the windows open.
     var goOn: (() throws -> Void)?
+    /// What is written waits, so that it leaves together.
+    var gathers = false
 
     fileprivate init(_ service: HTTP2Service, _ socket: RawSocket, _ number: Int, _ bounds: HTTP2Limits, startsAtHead: Bool) {
         self.service = service
@@ -131,6 +133,7 @@ final class HTTP2Connection {
     }
 
     func flush() throws {
+        guard !gathers else { return }
         try socket.send((0..<output.bytes.count).map { output.bytes[$0] })
         output.clear()
         session.outputSent(&output)

@@ -87,10 +87,12 @@ extension Worker {
             var head = HeadWriter(compose, capacity: 0)
             if let waiting = begun {
                 begun = nil
-                if case .data(waiting.stream, _, _) = event {
-                    head = waiting.head
-                } else {
-                    _ = passShared(client, waiting.block, .empty, isLast: false, head: waiting.head)
+                switch event {
+                case .data(waiting.stream, _, _): head = waiting.head
+                // Nothing of it has gone, and it is not all: the client can still be told what has become of it.
+                case .reset(let reset) where reset.stream == waiting.stream && waiting.block.pointee.run.responseFraming != .none:
+                    waiting.block.pointee.run.upstreamHeadAt = 0
+                default: _ = passShared(client, waiting.block, .empty, isLast: false, head: waiting.head)
                 }
             }
             switch event {
@@ -116,7 +118,9 @@ extension Worker {
                 sendWaiting(connection, client)
             case .goAway: upstreams.unlist(connection, client)
             case .pingAcknowledged: break
-            case .failed: loseShared(connection, client, "HTTP/2 protocol error")
+            case .failed(_, let reason):
+                if let address = connection.pointee.address { remarks?.leave(.init(reason: reason, upstream: address.pointee.ip)) }
+                loseShared(connection, client, "HTTP/2 protocol error")
             }
         }
         return bytes.count
