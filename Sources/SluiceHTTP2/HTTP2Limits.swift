@@ -5,8 +5,9 @@ package struct HTTP2Limits: BitwiseCopyable, Sendable {
     package var concurrentStreams = 100
     /// Bytes of content that may be under way on a stream, 1 to 2^31-1: what a caller may have to keep of one stream.
     package var streamWindow = 65_536
-    /// Bytes of content that may be under way on all streams, 65,535 to 2^31-1.
-    package var connectionWindow = 1_048_576
+    /// Bytes of content that may be under way on all streams, 65,535 to 2^31-1. Enough for all of them by default: what nobody consumes of some
+    /// streams would hold up the others.
+    package var connectionWindow = 6_553_600
     /// Bytes of the table that the other side may keep here for HPACK, 0 to 65,535.
     package var headerTableBytes = 4_096
 

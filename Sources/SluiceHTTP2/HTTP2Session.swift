@@ -193,6 +193,9 @@ package struct HTTP2Session: BitwiseCopyable {
     /// Whether the other side has begun as it has to: its preface and its first SETTINGS have come (RFC 9113, 3.4).
     package var hasBegun: Bool { sawSettings }
 
+    /// Whether less than a frame may come on the connection, because content of other streams is not consumed.
+    package var isReceiveWindowShut: Bool { receiveWindow < Int64(HTTP2Frame.payloadBytesMax) }
+
     /// Whether the connection has failed.
     package var isFailed: Bool { step == .failed }
 

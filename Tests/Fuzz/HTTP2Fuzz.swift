@@ -145,7 +145,7 @@ enum HTTP2Fuzz: FuzzTarget {
 
     private static func check(_ session: HTTP2Session) {
         require(session.sendWindow >= 0 && session.sendWindow <= HTTP2Session.windowMax, "a window of \(session.sendWindow)")
-        require(session.receiveWindow >= 0 && session.receiveWindow + session.unannounced <= 1_048_576, "a window of \(session.receiveWindow)")
+        require(session.receiveWindow >= 0 && session.receiveWindow + session.unannounced <= 6_553_600, "a window of \(session.receiveWindow)")
         require(session.openStreams <= 5 || session.role == .client, "\(session.openStreams) streams")
         _ = session.streams.first { slot in
             require(slot.pointee.sendWindow <= HTTP2Session.windowMax, "a stream's window of \(slot.pointee.sendWindow)")

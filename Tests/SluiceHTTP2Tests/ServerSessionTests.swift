@@ -7,7 +7,7 @@ import Testing
     func start() {
         let peer = Peer(started: false)
         #expect(peer.sent() == [
-            Sent(kind: 4, flags: 0, stream: 0, payload: setting(3, 100) + setting(4, 65_536) + setting(6, 32_768 + 128 * 32)), .update(0, 1_048_576 - 65_535),
+            Sent(kind: 4, flags: 0, stream: 0, payload: setting(3, 100) + setting(4, 65_536) + setting(6, 32_768 + 128 * 32)), .update(0, 6_553_600 - 65_535),
         ])
         for piece in [1, 2, 5, 24, 25, Int.max] {
             let peer = Peer(started: false)

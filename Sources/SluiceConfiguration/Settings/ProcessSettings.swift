@@ -51,7 +51,7 @@ package struct ProcessSettings: Sendable, Equatable {
     // HTTP/2
     package var http2StreamsMax = 100
     package var http2StreamWindow = 65_536
-    package var http2ConnectionWindow = 1_048_576
+    package var http2ConnectionWindow = 6_553_600
     package var http2HeaderTableBytes = 4_096
     package var http2HeadsBytesMax = 1_048_576
     package var http2CrumbsMax = 256

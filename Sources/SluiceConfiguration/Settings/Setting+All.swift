@@ -81,7 +81,7 @@ extension Setting {
         Setting("SLUICE_HTTP2_STREAM_WINDOW", .integer(\.http2StreamWindow, 16_384...1_048_576), unit: bytes,
             "most of a request's body that a client may send over HTTP/2 before the upstream has taken it"),
         Setting("SLUICE_HTTP2_CONNECTION_WINDOW", .integer(\.http2ConnectionWindow, 65_535...16_777_216), unit: bytes,
-            "the same for all requests of one connection together"),
+            "the same for all requests of one connection together; less than all their windows together saves memory, but then slow upstreams hold up uploads to others"),
         Setting("SLUICE_HTTP2_HEADER_TABLE_BYTES", .integer(\.http2HeaderTableBytes, 0...65_535), unit: bytes,
             "largest table of header fields that a client may keep in the gateway (HPACK)"),
         Setting("SLUICE_HTTP2_MAX_HEADS_BYTES", .integer(\.http2HeadsBytesMax, 65_536...1_073_741_824), unit: bytes,

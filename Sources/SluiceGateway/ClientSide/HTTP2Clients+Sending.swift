@@ -44,7 +44,20 @@ extension HTTP2Clients {
             wait(block)
             return 0
         }
-        return max(Limits.contentWaiting, connection.http2.pointee.session.sendable(block.pointee.run.stream))
+        let sendable = connection.http2.pointee.session.sendable(block.pointee.run.stream)
+        guard sendable < Limits.contentWaiting else { return sendable }
+        guard hasMore(block) else { return Limits.contentWaiting }
+        if sendable == 0 { wait(block) }
+        return sendable
+    }
+
+    /// Whether more of the response is there than may wait here, so that its end does not come next. Then nothing of it waits, and frames are as large
+    /// as the client's credit: cut anew at the end of what waits, they would come to be tiny for a client that gives credit for each.
+    private func hasMore(_ block: ExchangeRef) -> Bool {
+        guard block.pointee.run.isHeadSent else { return false }
+        guard let upstream = block.pointee.run.upstream else { return block.pointee.run.responseRemaining > 0 }
+        if block.pointee.run.isOnSharedConnection { return block.serviceStream.pointee.heldCount >= Limits.contentWaiting }
+        return Socket.readable(upstream.pointee.socket.descriptor) >= Limits.contentWaiting
     }
 
     /// The exchange waits for the client from here on, which has its time to take something.
@@ -54,9 +67,11 @@ extension HTTP2Clients {
         stream.pointee.isWaiting = true
         block.pointee.run.client.http2.pointee.waiting += 1
         // Goes on although the client takes a little meanwhile: how much is looked at when the time is over.
-        guard stream.pointee.takingUntil == Deadline.never else { return }
-        stream.pointee.takingUntil = turn.now + writeTimeout
-        stream.pointee.takingBytes = stream.pointee.framedBytes
+        if stream.pointee.takingLeft == 0 {
+            stream.pointee.takingLeft = writeTimeout
+            stream.pointee.takingBytes = stream.pointee.framedBytes
+        }
+        stream.pointee.takingUntil = turn.now + stream.pointee.takingLeft
         setDeadline(block)
     }
 
@@ -69,7 +84,11 @@ extension HTTP2Clients {
     /// The exchange does not wait for the client any more.
     func endWait(_ block: ExchangeRef) {
         guard block.streamRun.pointee.isWaiting else { return }
-        block.streamRun.pointee.isWaiting = false
+        let stream = block.streamRun
+        stream.pointee.isWaiting = false
+        // What passes until it waits again is no time of the client's.
+        stream.pointee.takingLeft = max(1, stream.pointee.takingUntil - min(stream.pointee.takingUntil, turn.now))
+        stream.pointee.takingUntil = Deadline.never
         block.pointee.run.client.http2.pointee.waiting -= 1
     }
 

@@ -18,6 +18,8 @@ struct HTTP2Connection {
     /// Bytes that have come and are not read yet, because there was no room for what they would have been answered with.
     var unread = OutputQueue()
     var ending = Ending.none
+    /// When no new request is served any more although the client has not shown that it knows of the end, in milliseconds of the monotonic clock.
+    var announcedUntil: UInt64 = 0
     /// Whether frames wait for the end of the turn.
     var isGathered = false
     /// Whether the socket takes no more at the moment.

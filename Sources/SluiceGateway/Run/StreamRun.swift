@@ -12,8 +12,10 @@ struct StreamRun {
     var totalUntil = Deadline.never
     /// When the client has to have sent more of its body.
     var bodyUntil = Deadline.never
-    /// When it is looked at how much the client has taken of its response since `takingBytes`.
+    /// When it is looked at how much the client has taken of its response since `takingBytes`. Only while the response waits for the client.
     var takingUntil = Deadline.never
+    /// Milliseconds that were left until then when the response waited no longer; 0 while no span of measuring has begun.
+    var takingLeft: UInt64 = 0
 
     /// When the client of a gRPC call waits no longer.
     var callUntil = Deadline.never

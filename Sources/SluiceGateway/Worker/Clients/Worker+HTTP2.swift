@@ -88,13 +88,19 @@ extension Worker {
                 if !http2.keep(frames, connection) { abort(connection) }
                 return false
             case .request(let block):
+                noteHeadEnd(connection)
                 begin(connection, block)
                 begun += 1
             case .refused(let block, let refusal):
+                noteHeadEnd(connection)
                 noteBegun(connection, block)
                 answer(block, refusal)
-            case .bodyRefused(let block, let refusal): fail(block, refusal)
-            case .content(let block): forwardStreamBody(block)
+            case .bodyRefused(let block, let refusal):
+                noteHeadEnd(connection)
+                fail(block, refusal)
+            case .content(let block):
+                noteHeadEnd(connection)
+                forwardStreamBody(block)
             case .tunnelled(let block): tunnelFromStream(block)
             case .reset(let block): abortStream(block, .cancel)
             case .room(let block): continueResponse(block)
@@ -129,6 +135,13 @@ extension Worker {
         guard isReading != connection.http2.pointee.isReadingHead else { return }
         connection.http2.pointee.isReadingHead = isReading
         if isReading { turn.limit(connection, to: limits.headTimeout) } else { setDeadline(connection) }
+    }
+
+    /// A head has ended: one that begins behind it has a time of its own.
+    private func noteHeadEnd(_ connection: ClientRef) {
+        guard connection.http2.pointee.isReadingHead else { return }
+        connection.http2.pointee.isReadingHead = false
+        setDeadline(connection)
     }
 
     // MARK: Requests
@@ -167,6 +180,10 @@ extension Worker {
         let stream = block.streamRun
         if !block.pointee.run.isReceivingRequest {
             stream.pointee.bodyUntil = Deadline.never
+        } else if !serviceHasRoom(block) {
+            // What the service does not take is no time of the client's.
+            stream.pointee.bodyUntil = Deadline.never
+            block.pointee.run.bodySpanAt = 0
         } else if block.pointee.run.isHeadSent || block.pointee.exchange.isGRPCCall {
             // Where both directions are open for long, as gRPC's streams are, silence is no fault of the client's.
             stream.pointee.bodyUntil = turn.now + limits.tunnelTimeout
@@ -280,7 +297,8 @@ extension Worker {
         // What is sent has its time already, and so has a head.
         guard !http2.pointee.isBlocked, !http2.pointee.isReadingHead, http2.pointee.hasBegun else { return }
         if http2.pointee.ending == .announced {
-            turn.limit(connection, to: Limits.announcementMilliseconds)
+            // One time from the announcement on, whatever is asked meanwhile.
+            turn.limit(connection, to: max(1, http2.pointee.announcedUntil - min(http2.pointee.announcedUntil, turn.now)))
         } else {
             turn.limit(connection, to: http2.pointee.session.openStreams == 0 ? idleTimeout : 0)
         }
@@ -312,15 +330,17 @@ extension Worker {
         }
         if stream.pointee.takingUntil <= turn.now {
             let taken = stream.pointee.framedBytes - stream.pointee.takingBytes
-            if stream.pointee.isWaiting, taken == 0 || taken * 1000 < limits.rateMin * limits.writeTimeout { return abortStream(block, .cancel) }
-            stream.pointee.takingUntil = stream.pointee.isWaiting ? turn.now + limits.writeTimeout : Deadline.never
+            if taken == 0 || taken * 1000 < limits.rateMin * limits.writeTimeout { return abortStream(block, .cancel) }
+            stream.pointee.takingUntil = turn.now + limits.writeTimeout
             stream.pointee.takingBytes = stream.pointee.framedBytes
         }
         if stream.pointee.bodyUntil <= turn.now {
             if stream.pointee.isTunnel { return endTunnel(block) }
-            if block.pointee.run.isReceivingRequest, serviceTakesBody(block), serviceHasRoom(block) { return fail(block, .requestTimeout) }
-            // The service is the slow one.
-            stream.pointee.bodyUntil = Deadline.never
+            let isWaitedFor = block.pointee.run.isReceivingRequest && serviceTakesBody(block) && serviceHasRoom(block)
+            // What services do not take of other streams may have shut the connection's window.
+            let mayComeOn = !block.pointee.run.client.http2.pointee.session.isReceiveWindowShut
+            if isWaitedFor, mayComeOn { return fail(block, .requestTimeout) }
+            stream.pointee.bodyUntil = isWaitedFor ? turn.now + limits.bodyTimeout : Deadline.never
             block.pointee.run.bodySpanAt = 0
         }
         http2.setDeadline(block)
@@ -356,6 +376,7 @@ extension Worker {
     func announceEnd(_ connection: ClientRef) {
         guard connection.http2.pointee.ending == .none else { return }
         http2.announceEnd(connection)
+        connection.http2.pointee.announcedUntil = turn.now + Limits.announcementMilliseconds
         setDeadline(connection)
     }
 
