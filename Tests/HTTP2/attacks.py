@@ -195,7 +195,9 @@ class Run:
         attacker.start()
         under = self.beside(seconds)
         outcome = pipe.recv() if pipe.poll(10) else {"problem": "the attacker hangs"}
-        attacker.kill() if attacker.is_alive() and "problem" in outcome else attacker.join(5)
+        attacker.join(5)
+        if attacker.is_alive():
+            attacker.kill()
         return self.verdict(attack, quiet, under, outcome)
 
     def verdict(self, attack, quiet, under, outcome):
