@@ -67,6 +67,23 @@ struct HTTP2UpstreamEndingTests {
         #expect(try metrics(gateway).contains("sluice_upstream_failures_total 0\n"))
     }
 
+    @Test("connections that come to their announced end one after the other cost no request; one that always does is 502 in the end", arguments: [4, 1000])
+    func goAwayAgain(connections: Int) throws {
+        let service = try HTTP2Service { call in
+            guard call.connection.number <= connections else { return try call.reply(200, body: call.request.text) }
+            try call.connection.goAway(last: 0)
+            try call.close()
+        }
+        let gateway = try gateway(service)
+        let response = try gateway.request("POST", "/api/x", body: "body")
+        if connections == 4 {
+            #expect(response.text == "body")
+        } else {
+            expect(response, is: .badGateway)
+            #expect(service.acceptedConnections < 20)
+        }
+    }
+
     @Test("behind GOAWAY a connection that closes with its answers outstanding costs no request that may be repeated; others are 502", arguments: ["GET", "POST"])
     func brokenPromise(method: String) throws {
         let service = try HTTP2Service { call in

@@ -76,6 +76,9 @@ enum Limits {
     /// Bytes behind those that heads and content may not use: resets, credit and what else the protocol owes.
     static let controlBytes = 8 * 1024
 
+    /// How often a request is sent again, beyond the setting, because a service has announced the end of a connection before it looked at it.
+    static let attemptsBehindGoAway: UInt8 = 5
+
     /// Milliseconds after which a connection that nobody used is asked whether it is still one, with the next request on it.
     static let pingAfterIdleMilliseconds: UInt64 = 5000
 

@@ -245,12 +245,15 @@ extension Worker {
         }
     }
 
-    /// - Parameter origin: whose retry budget has to allow it; nil where it is not asked.
+    /// - Parameters:
+    ///   - origin: whose retry budget has to allow it; nil where it is not asked.
+    ///   - more: attempts beyond `SLUICE_RETRY_MAX`, unless that is 0.
     func tryAgain(
         _ block: ExchangeRef, at origin: Int?, orFail refusal: Refusal,
-        freshOnly: Bool = false
+        freshOnly: Bool = false, more: UInt8 = 0
     ) {
-        guard block.pointee.run.attempts <= limits.retriesMax, block.pointee.run.isReplayable,
+        let attemptsMax = limits.retriesMax == 0 ? 0 : Int(limits.retriesMax) + Int(more)
+        guard block.pointee.run.attempts <= attemptsMax, block.pointee.run.isReplayable,
             !block.pointee.run.isHeadSent,
             !block.pointee.run.isPreCall || block.pointee.run.preCallUntil > turn.now
         else { return fail(block, refusal) }

@@ -223,7 +223,9 @@ extension Worker {
         let origin = run.pointee.upstream?.pointee.address?.pointee.origin
         upstreams.letGo(block)
         if isUnprocessed, run.pointee.interimCount == 0 {
-            tryAgain(block, at: isOverload ? origin : nil, orFail: .upstreamFailed(detail))
+            // Several connections may come to their announced end at the same time, and one after the other.
+            let more: UInt8 = isOverload ? 0 : Limits.attemptsBehindGoAway
+            tryAgain(block, at: isOverload ? origin : nil, orFail: .upstreamFailed(detail), more: more)
         } else if wasStale, run.pointee.interimCount == 0, isRepeatable(block), run.pointee.isReplayable {
             // As with a kept connection of HTTP/1.1: see `upstreamBroken`.
             block.pointee.exchange.charge.spend()
