@@ -47,12 +47,6 @@ public enum Socket {
         }
     }
 
-    /// Bytes that can be read without waiting; 0 if that cannot be told.
-    package static func readable(_ descriptor: Int32) -> Int {
-        var count: Int32 = 0
-        return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
-    }
-
     /// Writes once, as many of `count` bytes, at least 1, as the kernel takes.
     @inlinable
     @inline(__always)

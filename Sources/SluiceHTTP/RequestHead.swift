@@ -72,6 +72,12 @@ public struct RequestHead: BitwiseCopyable {
         pathRange.count == 0 ? ByteView("/" as StaticString) : bytes[pathRange.range]
     }
 
+    /// A body follows although neither Content-Length nor Transfer-Encoding says so, as over HTTP/2: what the head says of it holds.
+    public mutating func announceBody(in bytes: ByteView) {
+        guard let line = fields.first(.expect) else { return }
+        expectsContinue = bytes[fields[line].value].equalsIgnoringCase("100-continue")
+    }
+
     /// The query without its question mark, or nil.
     @inlinable
     @inline(__always)

@@ -42,7 +42,7 @@ package enum HTTP2Event: BitwiseCopyable, Sendable {
     /// The stream ends with them.
     case trailers(HTTP2Head)
     case reset(HTTP2Reset)
-    /// More may be sent on the stream than nothing; on stream 0: on the connection, so maybe on any.
+    /// More may be sent on the stream than nothing, or than what was too little (`sendable(_:of:)`); on stream 0: on the connection, so maybe on any.
     case windowOpened(stream: UInt32)
     /// The other side's settings have changed: frames, windows of all streams, streams at once.
     case settingsChanged

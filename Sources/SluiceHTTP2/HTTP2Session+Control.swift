@@ -129,17 +129,17 @@ extension HTTP2Session {
         if stream == 0 {
             guard increment > 0 else { return fail(.protocolError, .windowIncrement, &output) }
             guard sendWindow + increment <= Self.windowMax else { return fail(.flowControlError, .windowOverflow, &output) }
-            let wasShut = sendWindow <= 0
+            let wasNarrow = sendWindow < enough
             sendWindow += increment
-            return wasShut ? .windowOpened(stream: 0) : nil
+            return wasNarrow ? .windowOpened(stream: 0) : nil
         }
         guard !isIdle(stream) else { return fail(.protocolError, .idleStream, &output) }
         guard increment > 0 else { return failStream(stream, .protocolError, .windowIncrement, &output, now) }
         guard let slot = streams.find(stream), slot.pointee.state.maySend else { return nil }
         guard slot.pointee.sendWindow + increment <= Self.windowMax else { return failStream(stream, .flowControlError, .windowOverflow, &output, now) }
-        let wasShut = slot.pointee.sendWindow <= 0
+        let wasNarrow = slot.pointee.sendWindow < enough
         slot.pointee.sendWindow += increment
-        return wasShut && slot.pointee.sendWindow > 0 ? .windowOpened(stream: stream) : nil
+        return wasNarrow && slot.pointee.sendWindow > 0 ? .windowOpened(stream: stream) : nil
     }
 
     /// Whether nobody has opened the stream yet.

@@ -119,6 +119,17 @@ extension HTTP2Session {
         return max(0, Int(min(sendWindow, slot.pointee.sendWindow, Int64(peerFrameBytes))))
     }
 
+    /// Bytes of so much content that are worth a frame now: 0 where the windows let less through than is left, and less than half of the window that a stream
+    /// begins with, 2 KiB at most. A client that gives credit for each frame that it gets would make them ever smaller (RFC 9293, 3.8.6.2.1).
+    package mutating func sendable(_ stream: UInt32, of left: Int) -> Int {
+        let bytes = sendable(stream)
+        guard bytes < left else { return left }
+        return Int64(bytes) >= enough ? bytes : 0
+    }
+
+    /// A window of as many bytes is not waited for to become larger.
+    var enough: Int64 { max(1, min(Self.enoughBytes, streamSendWindow / 2)) }
+
     /// Writes the header of a DATA frame at `place`, of `dataHeaderBytes`, and takes the content off the windows. The caller sends the content right behind it.
     ///
     /// - Parameter count: bytes of content, at most `sendable`; 0 only to end the stream.

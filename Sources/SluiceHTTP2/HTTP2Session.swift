@@ -64,6 +64,8 @@ package struct HTTP2Session: BitwiseCopyable {
     static let initialWindow: Int64 = 65_535
     /// Content in frames of fewer bytes costs who makes us read or send it next to nothing.
     static let dribbleBytes = 512
+    /// Content in frames of as many bytes is never waited for to become more.
+    static let enoughBytes: Int64 = 2_048
 
     package let role: HTTP2Role
     let limits: UnsafePointer<HTTP2Limits>
@@ -88,7 +90,7 @@ package struct HTTP2Session: BitwiseCopyable {
     var assembly: HeadAssembly
 
     // Streams.
-    var streams = HTTP2StreamTable()
+    var streams: HTTP2StreamTable
     /// The highest that the other side has opened.
     var lastPeerStream: UInt32 = 0
     /// The highest that we have opened.
@@ -134,6 +136,7 @@ package struct HTTP2Session: BitwiseCopyable {
         self.role = role
         self.limits = limits
         tables = HPACKTables.shared
+        streams = HTTP2StreamTable(streams: limits.pointee.concurrentStreams)
         step = role == .server ? .preface : .frameHeader
         // Until our settings are acknowledged, the other side may go by what every endpoint begins with.
         decoder = HPACKDecoder(maximum: max(HPACKDecoder.initialTableBytes, limits.pointee.headerTableBytes), tables: tables)

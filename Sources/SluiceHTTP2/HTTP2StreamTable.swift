@@ -3,8 +3,8 @@
 /// An identifier is never used twice on a connection, so it is its slot's generation, too. The memory is taken when the first stream is
 /// opened, and doubles with the streams that are open at once.
 struct HTTP2StreamTable: BitwiseCopyable {
-    /// Released streams that are remembered, for frames that were under way when they ended.
-    static let remembered = 64
+    /// Released streams that are remembered, for frames that were under way when they ended: twice as many as may be open at once, 64 at least.
+    private let remembered: Int
 
     private struct Closed: BitwiseCopyable {
         var identifier: UInt32
@@ -23,6 +23,9 @@ struct HTTP2StreamTable: BitwiseCopyable {
     private var closed: UnsafeMutablePointer<Closed>?
     /// How many were ever remembered.
     private var closings: UInt32 = 0
+
+    /// - Parameter streams: that may be open at once.
+    init(streams: Int) { remembered = min(max(64, 2 * streams), 4_096) }
 
     mutating func deallocate() {
         freeSlots()
@@ -47,7 +50,7 @@ struct HTTP2StreamTable: BitwiseCopyable {
 
     /// Bytes of memory that it holds.
     var memory: Int {
-        capacity * (MemoryLayout<HTTP2Stream>.stride + MemoryLayout<UInt16>.stride) + (closed == nil ? 0 : Self.remembered * MemoryLayout<Closed>.stride)
+        capacity * (MemoryLayout<HTTP2Stream>.stride + MemoryLayout<UInt16>.stride) + (closed == nil ? 0 : remembered * MemoryLayout<Closed>.stride)
     }
 
     /// The stream, or nil if it is not open or released.
@@ -131,18 +134,18 @@ struct HTTP2StreamTable: BitwiseCopyable {
     /// Remembers how a stream ended that is not in the table.
     mutating func remember(_ identifier: UInt32, _ state: HTTP2StreamState) {
         if closed == nil {
-            let memory = UnsafeMutablePointer<Closed>.allocate(capacity: Self.remembered)
-            memory.initialize(repeating: Closed(identifier: 0, state: .ended), count: Self.remembered)
+            let memory = UnsafeMutablePointer<Closed>.allocate(capacity: remembered)
+            memory.initialize(repeating: Closed(identifier: 0, state: .ended), count: remembered)
             closed = memory
         }
-        closed?[Int(closings) % Self.remembered] = Closed(identifier: identifier, state: state)
+        closed?[Int(closings) % remembered] = Closed(identifier: identifier, state: state)
         closings &+= 1
     }
 
     /// How a stream ended that is not in the table; nil if nobody remembers.
     func closing(of identifier: UInt32) -> HTTP2StreamState? {
         guard let closed else { return nil }
-        for index in 0..<Self.remembered where closed[index].identifier == identifier { return closed[index].state }
+        for index in 0..<remembered where closed[index].identifier == identifier { return closed[index].state }
         return nil
     }
 

@@ -211,16 +211,16 @@ import Testing
         #expect(peer.sent() == [])
     }
 
-    @Test("the last 64 streams that were released are remembered")
+    @Test("of the streams that were released twice as many are remembered as may be open at once")
     func remembered() {
         let peer = Peer()
-        for number in UInt32(0)..<66 {
+        for number in UInt32(0)..<202 {
             peer.feed(headers(number * 2 + 1, ends: false))
             peer.session.reset(number * 2 + 1, .cancel, &peer.output)
             peer.release(number * 2 + 1)
         }
         _ = peer.sent()
-        #expect(peer.feed(data(5, "x")) == [] && peer.feed(headers(131)) == [])
+        #expect(peer.feed(data(5, "x")) == [] && peer.feed(headers(403)) == [])
         #expect(peer.feed(data(3, "x")) == [.rejected(3, .streamClosed, .closedStream)])
         #expect(peer.feed(headers(1)) == [.failed(.protocolError, .streamNumber)])
     }

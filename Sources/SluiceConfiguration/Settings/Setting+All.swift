@@ -83,7 +83,7 @@ extension Setting {
         Setting("SLUICE_HTTP2_CONNECTION_WINDOW", .integer(\.http2ConnectionWindow, 65_535...16_777_216), unit: bytes,
             "the same for all requests of one connection together; less than all their windows together saves memory, but then slow upstreams hold up uploads to others"),
         Setting("SLUICE_HTTP2_HEADER_TABLE_BYTES", .integer(\.http2HeaderTableBytes, 0...65_535), unit: bytes,
-            "largest table of header fields that a client may keep in the gateway (HPACK)"),
+            "largest table of header fields that a client may keep in the gateway (HPACK); at most SLUICE_MAX_HEAD_BYTES"),
         Setting("SLUICE_HTTP2_MAX_HEADS_BYTES", .integer(\.http2HeadsBytesMax, 65_536...1_073_741_824), unit: bytes,
             "most bytes of heads, decoded, of the requests in progress on one connection; further requests are refused, and may be sent again"),
         Setting("SLUICE_HTTP2_MAX_COOKIE_CRUMBS", .integer(\.http2CrumbsMax, 1...10_000), unit: "fields",

@@ -45,19 +45,20 @@ extension HTTP2Clients {
             return 0
         }
         let sendable = connection.http2.pointee.session.sendable(block.pointee.run.stream)
-        guard sendable < Limits.contentWaiting else { return sendable }
-        guard hasMore(block) else { return Limits.contentWaiting }
+        guard sendable < Limits.contentWaiting, hasMore(block) else { return max(Limits.contentWaiting, sendable) }
         if sendable == 0 { wait(block) }
         return sendable
     }
 
-    /// Whether more of the response is there than may wait here, so that its end does not come next. Then nothing of it waits, and frames are as large
-    /// as the client's credit: cut anew at the end of what waits, they would come to be tiny for a client that gives credit for each.
+    /// Whether more of the response is to come than may wait here, so that its end cannot be next. Then nothing of it waits.
     private func hasMore(_ block: ExchangeRef) -> Bool {
         guard block.pointee.run.isHeadSent else { return false }
-        guard let upstream = block.pointee.run.upstream else { return block.pointee.run.responseRemaining > 0 }
-        if block.pointee.run.isOnSharedConnection { return block.serviceStream.pointee.heldCount >= Limits.contentWaiting }
-        return Socket.readable(upstream.pointee.socket.descriptor) >= Limits.contentWaiting
+        switch block.pointee.run.responseFraming {
+        case .length: return block.pointee.run.responseRemaining > UInt64(Limits.contentWaiting)
+        // One of ours, or one whose end is not known.
+        case .none: return block.pointee.run.upstreamHeadAt == 0 && block.pointee.run.responseRemaining > UInt64(Limits.contentWaiting)
+        case .chunked, .untilClose: return false
+        }
     }
 
     /// The exchange waits for the client from here on, which has its time to take something.
@@ -78,7 +79,8 @@ extension HTTP2Clients {
     /// Makes the stream's deadline the earliest of those that it has.
     func setDeadline(_ block: ExchangeRef) {
         let stream = block.streamRun
-        turn.set(block.streamDeadline, at: min(stream.pointee.totalUntil, stream.pointee.callUntil, stream.pointee.bodyUntil, stream.pointee.takingUntil))
+        turn.set(block.streamDeadline, at: min(
+            stream.pointee.totalUntil, stream.pointee.callUntil, stream.pointee.bodyUntil, min(stream.pointee.takingUntil, stream.pointee.narrowUntil)))
     }
 
     /// The exchange does not wait for the client any more.
@@ -135,8 +137,9 @@ extension HTTP2Clients {
 
     /// Writes DATA frames, as far as the windows and the output let them through.
     ///
+    /// - Parameter isForced: whether a window that is narrow is used as well.
     /// - Returns: bytes written, the end of the stream included if it is all of them; nil if the stream has ended.
-    private func writeContent(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int, ends: Bool) -> Int? {
+    private func writeContent(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int, ends: Bool, isForced: Bool = false) -> Int? {
         let connection = block.pointee.run.client
         let stream = block.pointee.run.stream
         guard connection.http2.pointee.session.maySend(stream) else { return nil }
@@ -145,8 +148,13 @@ extension HTTP2Clients {
         while written < count {
             if connection.pointee.output.count >= Limits.framesGathered { _ = flush(connection) }
             guard connection.pointee.output.count < Limits.framesWaiting else { break }
-            let part = min(count - written, connection.http2.pointee.session.sendable(stream))
-            guard part > 0 else { break }
+            let sendable = connection.http2.pointee.session.sendable(stream)
+            let part = isForced ? min(sendable, count - written) : connection.http2.pointee.session.sendable(stream, of: count - written)
+            guard part > 0 else {
+                // So little is waited for to become more, but not for long: the client may give no more before it has all of it.
+                if sendable > 0 { waitForMore(block) }
+                break
+            }
             guard writeFrame(block, bytes + written, part, ends: ends && written + part == count) else { break }
             written += part
         }
@@ -166,12 +174,20 @@ extension HTTP2Clients {
         return true
     }
 
+    private func waitForMore(_ block: ExchangeRef) {
+        guard block.streamRun.pointee.narrowUntil == Deadline.never else { return }
+        block.streamRun.pointee.narrowUntil = turn.now + Limits.narrowWindowMilliseconds
+        setDeadline(block)
+    }
+
     /// Sends more of what waits in the exchange. False if the stream has ended.
-    func continueContent(_ block: ExchangeRef) -> Bool {
+    ///
+    /// - Parameter isForced: whether a window that is narrow is used as well.
+    func continueContent(_ block: ExchangeRef, isForced: Bool = false) -> Bool {
         let stream = block.streamRun
         while let front = stream.pointee.content.front, !stream.pointee.content.isEmpty {
             let count = stream.pointee.content.count
-            guard let written = writeContent(block, front, count, ends: stream.pointee.endsWithContent) else { return false }
+            guard let written = writeContent(block, front, count, ends: stream.pointee.endsWithContent, isForced: isForced) else { return false }
             guard written > 0 else { return true }
             stream.pointee.content.remove(written, to: &outputs.pointee)
         }
@@ -249,11 +265,11 @@ extension HTTP2Clients {
             case .bytes(let count):
                 traffic.pointee.downstreamBytesSent &+= UInt64(count)
                 connection.pointee.output.remove(count, to: &outputs.pointee)
-                if http2.pointee.isBlocked { clients.awaitTaking(connection) }
+                if http2.pointee.isBlocked { awaitTaking(connection) }
             case .wouldBlock:
                 if !http2.pointee.isBlocked {
                     http2.pointee.isBlocked = true
-                    clients.awaitTaking(connection)
+                    awaitTaking(connection)
                 }
                 return false
             case .ended, .failed:
@@ -269,12 +285,29 @@ extension HTTP2Clients {
         return true
     }
 
+    private func awaitTaking(_ connection: ClientRef) {
+        clients.awaitTaking(connection)
+        connection.http2.pointee.blockedUntil = turn.now + writeTimeout
+        setDeadline(connection)
+    }
+
+    /// Makes the connection's deadline the earliest of those that it has; exchanges have their own.
+    func setDeadline(_ connection: ClientRef) {
+        let http2 = connection.http2
+        let mayBeIdle = min(http2.pointee.idleUntil, http2.pointee.trimUntil)
+        turn.set(connection.deadline, at: min(http2.pointee.blockedUntil, http2.pointee.headUntil, http2.pointee.announcedUntil, mayBeIdle))
+    }
+
     /// All has gone that was written: what has waited for room is written.
     func noteSent(_ connection: ClientRef) {
         guard var output = lend(connection) else { return }
         connection.http2.pointee.session.outputSent(&output)
         take(back: output, connection)
-        if connection.http2.pointee.owesReleases { releaseOwed(connection) }
+        if connection.http2.pointee.owesReleases {
+            releaseOwed(connection)
+            // Perhaps the last one.
+            turn.enqueue(connection)
+        }
         connection.pointee.output.settle(to: &outputs.pointee)
     }
 }

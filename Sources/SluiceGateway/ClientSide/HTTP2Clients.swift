@@ -155,9 +155,8 @@ struct HTTP2Clients: BitwiseCopyable {
         case .windowOpened(0), .settingsChanged: return .roomForAll
         case .windowOpened(let stream): return Self.exchange(stream, on: http2).map { .room($0) } ?? .nothing
         case .pingAcknowledged: return http2.pointee.ending == .announced ? .announced : .nothing
-        case .goAway:
-            http2.pointee.ending = .last
-            return .nothing
+        // It says which of our streams it serves, of which there are none.
+        case .goAway: return .nothing
         case .failed(_, let reason):
             traffic.pointee.http2Failure(reason)
             return .failed(reason)
@@ -229,6 +228,8 @@ struct HTTP2Clients: BitwiseCopyable {
             guard !state.pointee.refusesUnusualFields || block.pointee.exchange.head.fields.present & KnownField.unusual.bit == 0 else {
                 return .refused(block, .unusualField)
             }
+            // Services are asked for no other protocol than this one (RFC 8441, 5).
+            guard !head.isTunnel || isForWebSocket(block) else { return .refused(block, .badRequest("unknown protocol")) }
             return .request(block)
         case .complete, .incomplete: return .refused(block, .badRequest("malformed request"))
         case .malformed(let fault):
@@ -238,6 +239,10 @@ struct HTTP2Clients: BitwiseCopyable {
             case .tooManyFields: return .refused(block, .headTooLarge)
             }
         }
+    }
+
+    private func isForWebSocket(_ block: ExchangeRef) -> Bool {
+        block.pointee.exchange.value(of: .upgrade)?.equalsIgnoringCase("websocket") ?? false
     }
 
     private func takeContent(_ connection: ClientRef, _ stream: UInt32, _ bytes: ByteView, ends: Bool) -> Event {

@@ -18,8 +18,6 @@ struct HTTP2Connection {
     /// Bytes that have come and are not read yet, because there was no room for what they would have been answered with.
     var unread = OutputQueue()
     var ending = Ending.none
-    /// When no new request is served any more although the client has not shown that it knows of the end, in milliseconds of the monotonic clock.
-    var announcedUntil: UInt64 = 0
     /// Whether frames wait for the end of the turn.
     var isGathered = false
     /// Whether the socket takes no more at the moment.
@@ -30,10 +28,21 @@ struct HTTP2Connection {
     var owesReleases = false
     /// Whether request bodies wait in blocks for services that took no more.
     var hasWaitingBodies = false
-    /// Whether the client has begun as it has to, for which there is one time.
-    var hasBegun = false
-    /// Whether a head has begun and not ended, for which there is one time.
-    var isReadingHead = false
+    /// Where the next look at exchanges that wait begins, so that each is the first at some time.
+    var resumePlace = 0
+
+    // MARK: Times, milliseconds of the monotonic clock; `Deadline.never` where there is no such bound. The connection's deadline is the earliest.
+
+    /// When the client must have taken some of what it is sent. Only while the socket takes no more.
+    var blockedUntil = Deadline.never
+    /// When a head that has begun must have ended; at first, when the client must have begun as it has to.
+    var headUntil = Deadline.never
+    /// When no new request is served any more although the client has not shown that it knows of the end.
+    var announcedUntil = Deadline.never
+    /// When the connection has been without a request for too long, and for so long that memory goes back.
+    var idleUntil = Deadline.never
+    var trimUntil = Deadline.never
+
     /// Bytes of the heads of all exchanges: a few bytes on the wire may be many here.
     var headBytes = 0
     /// Streams whose response waits for the client.

@@ -42,6 +42,15 @@ enum Limits {
     /// Bytes of HTTP/2 frames that one read of a client may bring.
     static let frameBytes = 64 * 1024
 
+    /// Bytes of content that a client of HTTP/2 may send on a stream before it knows of the window that it was given (RFC 9113, 6.9.2).
+    static let firstWindowBytes = 65_535
+
+    /// Milliseconds for which content waits for a client's window to let more through than a little (RFC 9293, 3.8.6.2.1).
+    static let narrowWindowMilliseconds: UInt64 = 20
+
+    /// Milliseconds without a request after which a client's connection gives back the memory that it does not need while idle.
+    static let http2TrimMilliseconds: UInt64 = 2000
+
     /// Requests of one connection that begin in one turn before the others get theirs.
     static let requestsPerTurn = 32
 

@@ -14,6 +14,8 @@ struct StreamRun {
     var bodyUntil = Deadline.never
     /// When it is looked at how much the client has taken of its response since `takingBytes`. Only while the response waits for the client.
     var takingUntil = Deadline.never
+    /// When a window that lets only a little through is waited for no longer.
+    var narrowUntil = Deadline.never
     /// Milliseconds that were left until then when the response waited no longer; 0 while no span of measuring has begun.
     var takingLeft: UInt64 = 0
 
@@ -28,6 +30,8 @@ struct StreamRun {
     var headBytes = 0
     /// Whether the client has ended its direction of the stream.
     var hasRequestEnded = false
+    /// Whether some of the body, or its end, has come, or the service takes more of it, and nobody has looked since.
+    var hasNews = false
     /// Where the text of the request's trailers begins in the block's input; nil without trailers.
     var trailersAt: Int?
 
@@ -36,6 +40,8 @@ struct StreamRun {
     /// Whether the request is for another protocol over the stream (RFC 8441), and whether the service has accepted it.
     var isForTunnel = false
     var isTunnel = false
+    /// Whether the client was told that the service has ended its direction.
+    var hasEnded = false
     /// Whether the service was told that the client has ended its direction.
     var hasToldEnd = false
 

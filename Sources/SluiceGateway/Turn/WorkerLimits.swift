@@ -103,7 +103,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         http2.concurrentStreams = settings.http2StreamsMax
         http2.streamWindow = settings.http2StreamWindow
         http2.connectionWindow = settings.http2ConnectionWindow
-        http2.headerTableBytes = settings.http2HeaderTableBytes
+        // A field that a client keeps in the table has to fit into a head.
+        http2.headerTableBytes = min(settings.http2HeaderTableBytes, settings.maxHeadBytes)
         http2.crumbs = settings.http2CrumbsMax
         http2.continuationFrames = settings.http2ContinuationsMax
         http2.resetBurst = settings.http2ResetBurst

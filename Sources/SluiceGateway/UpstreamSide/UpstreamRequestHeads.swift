@@ -104,8 +104,11 @@ struct UpstreamRequestHeads: BitwiseCopyable {
 
     /// Whether the request opens a WebSocket over HTTP/2, whose client has no key (RFC 8441, 5): services of HTTP/1.1 ask for one.
     private func needsWebSocketKey(_ block: ExchangeRef) -> Bool {
-        guard block.pointee.run.isHTTP2, let line = block.pointee.exchange.head.fields.first(.upgrade) else { return false }
-        return block.pointee.exchange.headBytes[block.pointee.exchange.head.fields[line].value].equalsIgnoringCase("websocket")
+        guard block.pointee.run.isHTTP2, block.streamRun.pointee.isForTunnel else { return false }
+        let bytes = block.pointee.exchange.headBytes
+        let fields = block.pointee.exchange.head.fields
+        // A client that sends one all the same looks at the answer itself.
+        return !(0..<fields.count).contains { bytes[fields[$0].name].equalsIgnoringCase("sec-websocket-key") }
     }
 
     /// Whether the service's 101 confirms the key that it was sent, if it was sent one of ours (RFC 6455, 4.1).

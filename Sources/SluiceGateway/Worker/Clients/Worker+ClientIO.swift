@@ -141,6 +141,7 @@ extension Worker {
     // MARK: Deadlines
 
     func clientExpired(_ connection: ClientRef) {
+        if connection.pointee.state == .multiplexing { return multiplexedExpired(connection) }
         let isTotal = connection.pointee.totalUntil <= turn.now
         if isTotal {
             traffic.pointee.totalTimeouts &+= 1
@@ -152,8 +153,7 @@ extension Worker {
         case .handshaking:
             traffic.pointee.handshakeFailures &+= 1
             abort(connection)
-        case .multiplexing: multiplexedExpired(connection)
-        case .proxyHeader, .preface, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
+        case .proxyHeader, .preface, .multiplexing, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
         case .readingHead: refuse(connection, .requestTimeout)
         case .exchanging:
             guard let block = connection.pointee.block else { return close(connection) }

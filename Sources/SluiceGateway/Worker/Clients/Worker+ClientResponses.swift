@@ -86,6 +86,7 @@ extension Worker {
             block.pointee.run.isHeadSent = true
             let ends = isLast && piece.content == 0
             guard http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: ends) else { return false }
+            noteResponseBegun(block)
             if ends { return true }
         }
         if piece.content > 0 || isLast {

@@ -52,8 +52,20 @@ extension Worker {
     /// The service has taken all of the body that it was sent: more is read.
     func serviceHasTakenAll(_ block: ExchangeRef) {
         let connection = block.pointee.run.client
-        if block.pointee.run.isHTTP2 { connection.http2.pointee.hasWaitingBodies = true }
+        if block.pointee.run.isHTTP2 { noteNews(block) }
         turn.enqueue(connection)
+    }
+
+    /// The response is decided before the body was read: nobody wants what is still to come of it.
+    @inline(__always)
+    func dropBody(_ block: ExchangeRef) {
+        if block.pointee.run.requestBody != .complete { settleBody(block) }
+    }
+
+    @inline(never)
+    private func settleBody(_ block: ExchangeRef) {
+        requestBodies.settle(block)
+        if block.pointee.run.isHTTP2 { http2.creditBody(block) }
     }
 
     // MARK: Tunnels

@@ -35,7 +35,8 @@ extension Worker {
         guard http2.begin(connection) else { return close(connection) }
         // The preface may have come with the handshake's last message.
         connection.pointee.socket.mayRead = true
-        turn.limit(connection, to: limits.headTimeout)
+        connection.http2.pointee.headUntil = turn.now + limits.headTimeout
+        http2.setDeadline(connection)
         if isDraining { announceEnd(connection) }
         goOn(connection)
     }
@@ -65,7 +66,13 @@ extension Worker {
             }
         }
         guard connection.pointee.generation == generation, connection.pointee.state == .multiplexing else { return }
-        if connection.http2.pointee.ending == .last, connection.http2.pointee.session.openStreams == 0 { finish(connection) }
+        guard connection.http2.pointee.session.openStreams == 0 else { return }
+        if isAtItsEnd(connection) { finish(connection) } else { noteIdle(connection) }
+    }
+
+    /// Whether the connection ends when no stream is open: no request is served any more, or the client has said that it goes.
+    private func isAtItsEnd(_ connection: ClientRef) -> Bool {
+        connection.http2.pointee.ending == .last || connection.http2.pointee.session.hasGoAway
     }
 
     /// Reads frames. False if the connection does not read on.
@@ -78,6 +85,8 @@ extension Worker {
             case .needMore:
                 http2.finishReading(connection)
                 noteHead(connection)
+                // Once for all frames of a stream that came together: whoever cuts a body into single bytes makes no single sends of it.
+                forwardWaitingBodies(connection)
                 return true
             case .full:
                 if http2.flush(connection) {
@@ -85,7 +94,11 @@ extension Worker {
                     continue
                 }
                 // Read on when the client has taken what waits for it.
-                if !http2.keep(frames, connection) { abort(connection) }
+                guard http2.keep(frames, connection) else {
+                    abort(connection)
+                    return false
+                }
+                forwardWaitingBodies(connection)
                 return false
             case .request(let block):
                 noteHeadEnd(connection)
@@ -94,14 +107,14 @@ extension Worker {
             case .refused(let block, let refusal):
                 noteHeadEnd(connection)
                 noteBegun(connection, block)
+                begun += 1
                 answer(block, refusal)
             case .bodyRefused(let block, let refusal):
                 noteHeadEnd(connection)
                 fail(block, refusal)
-            case .content(let block):
+            case .content(let block), .tunnelled(let block):
                 noteHeadEnd(connection)
-                forwardStreamBody(block)
-            case .tunnelled(let block): tunnelFromStream(block)
+                noteNews(block)
             case .reset(let block): abortStream(block, .cancel)
             case .room(let block): continueResponse(block)
             case .roomForAll: if connection.http2.pointee.waiting > 0 { continueResponses(connection) }
@@ -119,29 +132,39 @@ extension Worker {
             // The other connections have their turn before it goes on with what has come.
             guard begun < Limits.requestsPerTurn else {
                 http2.finishReading(connection)
-                if http2.keep(frames, connection) { turn.enqueue(connection) } else { abort(connection) }
+                noteHead(connection)
+                guard http2.keep(frames, connection) else {
+                    abort(connection)
+                    return false
+                }
+                forwardWaitingBodies(connection)
+                turn.enqueue(connection)
                 return false
             }
         }
     }
 
-    /// A head that has begun has one time, however many frames it comes in.
+    /// A head that has begun has one time, however many frames it comes in; and so have the client's first frames.
     private func noteHead(_ connection: ClientRef) {
-        if !connection.http2.pointee.hasBegun, connection.http2.pointee.session.hasBegun {
-            connection.http2.pointee.hasBegun = true
-            setDeadline(connection)
-        }
-        let isReading = connection.http2.pointee.session.isInBlock
-        guard isReading != connection.http2.pointee.isReadingHead else { return }
-        connection.http2.pointee.isReadingHead = isReading
-        if isReading { turn.limit(connection, to: limits.headTimeout) } else { setDeadline(connection) }
+        let isReading = connection.http2.pointee.session.isInBlock || !connection.http2.pointee.session.hasBegun
+        guard isReading != (connection.http2.pointee.headUntil != Deadline.never) else { return }
+        connection.http2.pointee.headUntil = isReading ? turn.now + limits.headTimeout : Deadline.never
+        http2.setDeadline(connection)
     }
 
     /// A head has ended: one that begins behind it has a time of its own.
     private func noteHeadEnd(_ connection: ClientRef) {
-        guard connection.http2.pointee.isReadingHead else { return }
-        connection.http2.pointee.isReadingHead = false
-        setDeadline(connection)
+        guard connection.http2.pointee.headUntil != Deadline.never else { return }
+        connection.http2.pointee.headUntil = Deadline.never
+        http2.setDeadline(connection)
+    }
+
+    /// No request is under way: the connection has its time for the next one.
+    private func noteIdle(_ connection: ClientRef) {
+        guard connection.http2.pointee.session.hasBegun, connection.http2.pointee.idleUntil == Deadline.never else { return }
+        connection.http2.pointee.idleUntil = turn.now + idleTimeout
+        connection.http2.pointee.trimUntil = turn.now + Limits.http2TrimMilliseconds
+        http2.setDeadline(connection)
     }
 
     // MARK: Requests
@@ -154,12 +177,12 @@ extension Worker {
         if !block.streamRun.pointee.hasRequestEnded, block.pointee.run.requestFraming == .none, !block.streamRun.pointee.isForTunnel {
             block.pointee.run.requestFraming = .untilClose
             block.pointee.run.requestBody = .receiving
+            block.pointee.exchange.head.announceBody(in: block.pointee.exchange.headBytes)
         }
         if block.pointee.exchange.isGRPCCall, let milliseconds = block.pointee.exchange.grpcTimeout {
             block.streamRun.pointee.callUntil = turn.now + milliseconds
             http2.setDeadline(block)
         }
-        if limits.requestsPerConnectionMax > 0, connection.pointee.requests >= limits.requestsPerConnectionMax { announceEnd(connection) }
         decide(block)
     }
 
@@ -169,7 +192,10 @@ extension Worker {
         block.pointee.run.startedAt = context.pointee.monotonicNanoseconds
         if limits.totalTimeout > 0 { block.streamRun.pointee.totalUntil = turn.now + limits.totalTimeout }
         http2.setDeadline(block)
-        if connection.http2.pointee.session.openStreams == 1 { setDeadline(connection) }
+        // The deadline that was set for an idle connection is looked at when it comes.
+        connection.http2.pointee.idleUntil = Deadline.never
+        connection.http2.pointee.trimUntil = Deadline.never
+        if limits.requestsPerConnectionMax > 0, connection.pointee.requests >= limits.requestsPerConnectionMax { announceEnd(connection) }
     }
 
     // MARK: Bodies
@@ -205,11 +231,22 @@ extension Worker {
         noteBodyTaken(block)
     }
 
-    /// Services have taken what they were sent: they get more.
+    /// Some of the exchange's body has come, or its service takes more of it: it goes on when the frames at hand are read.
+    func noteNews(_ block: ExchangeRef) {
+        block.streamRun.pointee.hasNews = true
+        block.pointee.run.client.http2.pointee.hasWaitingBodies = true
+    }
+
+    /// Bodies of which there are news go on.
     private func forwardWaitingBodies(_ connection: ClientRef) {
+        guard connection.http2.pointee.hasWaitingBodies else { return }
         connection.http2.pointee.hasWaitingBodies = false
         var place = 0
-        while let block = http2.nextExchange(&place, on: connection) { forwardStreamBody(block) }
+        while let block = http2.nextExchange(&place, on: connection) {
+            guard block.streamRun.pointee.hasNews else { continue }
+            block.streamRun.pointee.hasNews = false
+            forwardStreamBody(block)
+        }
     }
 
     // MARK: Tunnels
@@ -227,13 +264,23 @@ extension Worker {
             guard sendThroughTunnel(block, start, count) else { return endTunnel(block) }
             http2.creditBody(block)
         }
-        guard stream.pointee.hasRequestEnded, !stream.pointee.hasToldEnd else { return }
+        // Behind all that the service has not taken yet.
+        guard stream.pointee.hasRequestEnded, !stream.pointee.hasToldEnd, serviceHasRoom(block) else { return }
         stream.pointee.hasToldEnd = true
         if endServiceStream(block) { endStreamResponse(block) }
     }
 
+    /// Whether a response of this status, which is none to an upgrade, would tell the client that its tunnel is open (RFC 8441, 5).
+    @inline(__always)
+    func opensTunnel(_ block: ExchangeRef, _ status: UInt16) -> Bool {
+        block.pointee.run.isHTTP2 && block.streamRun.pointee.isForTunnel && status / 100 == 2
+    }
+
     /// The service has ended its direction of a tunnel.
     func endTunnelResponse(_ block: ExchangeRef) {
+        // The loop reports the end of a stream again and again.
+        guard !block.streamRun.pointee.hasEnded else { return }
+        block.streamRun.pointee.hasEnded = true
         guard http2.sendContent(block, receiveArea, 0, ends: true) else { return endTunnel(block) }
         if block.streamRun.pointee.hasToldEnd { endStreamResponse(block) }
     }
@@ -243,7 +290,10 @@ extension Worker {
     /// The last byte of a response was handed over.
     func endStreamResponse(_ block: ExchangeRef) {
         guard block.streamRun.pointee.content.isEmpty, block.streamRun.pointee.trailers.isEmpty else {
-            return block.streamRun.pointee.isHandedOver = true
+            block.streamRun.pointee.isHandedOver = true
+            // Nobody wants the rest of the request.
+            if block.pointee.run.isReceivingRequest { block.pointee.run.requestBody = .dropping }
+            return http2.creditBody(block)
         }
         record(block, aborted: false)
         // A client that is still sending is told that it need not (RFC 9113, 8.1).
@@ -251,17 +301,31 @@ extension Worker {
     }
 
     /// The client takes more of the response.
-    private func continueResponse(_ block: ExchangeRef) {
+    private func continueResponse(_ block: ExchangeRef, isForced: Bool = false) {
         guard block.streamRun.pointee.isWaiting else { return }
         http2.endWait(block)
-        guard http2.continueContent(block) else { return resetClient(block) }
+        guard http2.continueContent(block, isForced: isForced) else { return resetClient(block) }
         guard block.streamRun.pointee.content.isEmpty else { return http2.wait(block) }
         if block.streamRun.pointee.isHandedOver { endStreamResponse(block) } else { clientHasTakenAll(block) }
     }
 
+    /// The first is another one each time: what there is room for may not be enough for all.
     private func continueResponses(_ connection: ClientRef) {
-        var place = 0
+        let first = connection.http2.pointee.resumePlace
+        var place = first
+        if let block = http2.nextExchange(&place, on: connection) { continueResponse(block) }
+        connection.http2.pointee.resumePlace = place
         while let block = http2.nextExchange(&place, on: connection) { continueResponse(block) }
+        place = 0
+        while place < first, let block = http2.nextExchange(&place, on: connection) { continueResponse(block) }
+        if place == 0 || connection.http2.pointee.resumePlace == first { connection.http2.pointee.resumePlace = 0 }
+    }
+
+    /// The response has begun: where both directions are open, silence of the client is none of its faults any more.
+    func noteResponseBegun(_ block: ExchangeRef) {
+        guard block.streamRun.pointee.bodyUntil != Deadline.never else { return }
+        block.streamRun.pointee.bodyUntil = turn.now + limits.tunnelTimeout
+        http2.setDeadline(block)
     }
 
     // MARK: Sending
@@ -284,36 +348,31 @@ extension Worker {
         connection.http2.pointee.isBlocked = false
         http2.noteSent(connection)
         guard wasBlocked else { return }
-        setDeadline(connection)
+        connection.http2.pointee.blockedUntil = Deadline.never
+        http2.setDeadline(connection)
         if connection.http2.pointee.waiting > 0 { continueResponses(connection) }
         turn.enqueue(connection)
     }
 
     // MARK: Deadlines
 
-    /// Sets the time that the connection itself has; exchanges have their own.
-    private func setDeadline(_ connection: ClientRef) {
-        let http2 = connection.http2
-        // What is sent has its time already, and so has a head.
-        guard !http2.pointee.isBlocked, !http2.pointee.isReadingHead, http2.pointee.hasBegun else { return }
-        if http2.pointee.ending == .announced {
-            // One time from the announcement on, whatever is asked meanwhile.
-            turn.limit(connection, to: max(1, http2.pointee.announcedUntil - min(http2.pointee.announcedUntil, turn.now)))
-        } else {
-            turn.limit(connection, to: http2.pointee.session.openStreams == 0 ? idleTimeout : 0)
-        }
-    }
-
     /// The connection's own time is over.
     func multiplexedExpired(_ connection: ClientRef) {
-        if connection.http2.pointee.isBlocked, !connection.pointee.output.isEmpty { return abort(connection) }
-        if connection.http2.pointee.ending == .announced, !connection.http2.pointee.isReadingHead {
-            endAfterLast(connection)
-            return turn.enqueue(connection)
+        let state = connection.http2
+        let now = turn.now
+        if state.pointee.blockedUntil <= now {
+            guard connection.pointee.output.isEmpty || clients.hasTaken(connection) else { return abort(connection) }
+            state.pointee.blockedUntil = connection.pointee.output.isEmpty ? Deadline.never : now + limits.writeTimeout
         }
-        // It is idle, or a head does not end.
-        http2.endAfterLast(connection)
-        finish(connection)
+        if state.pointee.headUntil <= now || state.pointee.idleUntil <= now {
+            return finish(connection)
+        }
+        if state.pointee.announcedUntil <= now { endAfterLast(connection) }
+        if state.pointee.trimUntil <= now {
+            state.pointee.trimUntil = Deadline.never
+            state.pointee.session.trim()
+        }
+        http2.setDeadline(connection)
     }
 
     /// An exchange's time is over.
@@ -321,11 +380,20 @@ extension Worker {
         let stream = block.streamRun
         if stream.pointee.totalUntil <= turn.now {
             traffic.pointee.totalTimeouts &+= 1
+            // Once: the answer may have to wait for the client.
+            stream.pointee.totalUntil = Deadline.never
             let isReceiving = block.pointee.run.isReceivingRequest && serviceTakesBody(block)
             return fail(block, isReceiving ? .requestTimeout : .upstreamTimeout("total time exceeded"))
         }
+        if stream.pointee.narrowUntil <= turn.now {
+            stream.pointee.narrowUntil = Deadline.never
+            // Whatever else is due comes with the next tick: the exchange may have ended.
+            http2.setDeadline(block)
+            return continueResponse(block, isForced: true)
+        }
         if stream.pointee.callUntil <= turn.now {
             stream.pointee.hasCallEnded = true
+            stream.pointee.callUntil = Deadline.never
             return fail(block, .upstreamTimeout("deadline of the call"))
         }
         if stream.pointee.takingUntil <= turn.now {
@@ -368,8 +436,7 @@ extension Worker {
         http2.release(block, code)
         exchangeBlocks.giveBack(block)
         guard connection.http2.pointee.session.openStreams == 0, connection.pointee.state == .multiplexing else { return }
-        setDeadline(connection)
-        if connection.http2.pointee.ending == .last { turn.enqueue(connection) }
+        if isAtItsEnd(connection) { turn.enqueue(connection) } else { noteIdle(connection) }
     }
 
     /// Asks the client to send no more requests on this connection, and serves those that come meanwhile.
@@ -377,17 +444,19 @@ extension Worker {
         guard connection.http2.pointee.ending == .none else { return }
         http2.announceEnd(connection)
         connection.http2.pointee.announcedUntil = turn.now + Limits.announcementMilliseconds
-        setDeadline(connection)
+        http2.setDeadline(connection)
     }
 
     private func endAfterLast(_ connection: ClientRef) {
         http2.endAfterLast(connection)
-        setDeadline(connection)
+        connection.http2.pointee.announcedUntil = Deadline.never
+        http2.setDeadline(connection)
         if connection.http2.pointee.session.openStreams == 0 { turn.enqueue(connection) }
     }
 
     /// The connection is over: what was written is sent, and nothing more is read.
     private func finish(_ connection: ClientRef) {
+        http2.endAfterLast(connection)
         abandonStreams(connection)
         if http2.flush(connection) { return closeInOrder(connection) }
         guard !connection.http2.pointee.isBroken else { return close(connection) }

@@ -22,7 +22,7 @@ extension Worker {
         block.pointee.run.refusalDetail = refusal.detail
         block.pointee.run.status = refusal.row.entry.status
         counters.refused(refusal.row, domain: block.pointee.exchange.domainRow)
-        if block.pointee.run.requestBody != .complete { requestBodies.settle(block) }
+        dropBody(block)
         var writer = HeadWriter(compose, capacity: composeCapacity)
         if block.pointee.run.isHTTP2, block.pointee.exchange.isGRPCCall {
             // The client reads the status of its call; what it is in HTTP is for logs and metrics.
@@ -43,8 +43,9 @@ extension Worker {
 
     /// Answers with a configured response.
     func answer(_ block: ExchangeRef, _ response: UnsafePointer<StoredResponse>) {
+        if opensTunnel(block, response.pointee.status) { return answer(block, .upstreamFailed("upgrade not accepted")) }
         block.pointee.run.status = response.pointee.status
-        if block.pointee.run.requestBody != .complete { requestBodies.settle(block) }
+        dropBody(block)
         var writer = HeadWriter(compose, capacity: composeCapacity)
         responseHeads.write(&writer, block, response)
         let headCount = writer.count

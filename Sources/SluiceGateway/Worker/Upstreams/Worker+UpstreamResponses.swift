@@ -156,12 +156,16 @@ extension Worker {
     /// Takes over what the final head says, and writes the one that the client gets. Nil if it is too large: the exchange has failed then.
     @inline(__always)
     func composeResponse(_ upstream: UpstreamRef, _ block: ExchangeRef, _ head: ResponseHead, _ bytes: ByteView) -> HeadWriter? {
+        guard !opensTunnel(block, head.status) else {
+            fail(block, .upstreamFailed("upgrade not accepted"))
+            return nil
+        }
         let run = block.run
         run.pointee.upstreamHeadAt = context.pointee.monotonicNanoseconds
         run.pointee.takeResponse(head, clientKnowsChunks: block.pointee.exchange.head.minorVersion == 1)
         // A body that a pre-call's answer makes useless costs nothing if it has come already. Not a chunked one: its trailers would be
         // read into the slots of this response's fields.
-        if run.pointee.isPreCall, case .length = run.pointee.requestFraming { requestBodies.settle(block) }
+        if run.pointee.isPreCall, run.pointee.requestFraming != .chunked { dropBody(block) }
         // The service has answered before it had the whole request: what is left of it cannot be told from the next.
         if run.pointee.requestBody != .complete || isDraining { run.pointee.keepsAlive = false }
 
