@@ -8,6 +8,11 @@ extension Simulation {
         client.multiplex(streamWindow: random.pick([(14, 65_535), (4, 3000), (3, 600), (1, 60)]))
         if random.chance(25) { client.http2?.pieceBytes = random.pick([30, 100, 1000]) }
         if random.chance(8) { hold(client) }
+        // It learns late what the gateway's settings are.
+        if conditions.focus == .streams, random.chance(30) {
+            client.isDeaf = true
+            at(random.between(5, 60)) { client.isDeaf = false }
+        }
     }
 
     func multiplexedActs(_ client: Client) {
@@ -92,7 +97,13 @@ extension Simulation {
         let isAtOnce = isWhole || request.hasBadBody || random.chance(65)
         stream.stopsShort = !isAtOnce && random.chance(8)
         if stream.stopsShort, stream.body.isEmpty { stream.stopsShort = false }
-        if isAtOnce { stream.atHand = content.count } else { provide(client, stream) }
+        if isAtOnce {
+            stream.atHand = content.count
+        } else {
+            // Some of it may go before anything is known of the gateway's windows.
+            if random.chance(50) { stream.atHand = content.count / 3 }
+            provide(client, stream)
+        }
         http2.sendBody(stream)
         switch random.below(100) {
         case 0..<3:

@@ -6,6 +6,9 @@ extension Judge {
     /// What a gateway may take to notice something.
     private static let patience: UInt64 = 150_000_000
 
+    /// Whoever is as quick as others for so long is not why a body did not go on.
+    private static let bodyPatience: UInt64 = 1_400_000_000
+
     func judge(_ client: Client, _ http2: ClientHTTP2) {
         differences += http2.faults.map { "client \(client.number): \($0)" }
         checkConnection(client, http2)
@@ -41,7 +44,7 @@ extension Judge {
             judge(Case(
                 request: request, client: client, response: stream.response, readAt: readAt, effectAt: effects.min() ?? vk_now(), seen: observed,
                 isWhole: stream.hasEnded, isExcused: isExcused || request.hasBadBody && stream.resetCode == 1,
-                mayBeSlow: stream.stopsShort || client.wasSlow(readAt, responseAt) || stream.hadNothing, stream: stream))
+                mayBeSlow: stream.stopsShort || client.wasSlow(max(readAt, responseAt - min(responseAt, Self.bodyPatience)), responseAt) || stream.hadNothing, stream: stream))
         }
     }
 
