@@ -137,13 +137,14 @@ final class FuzzGateway {
         registries.metrics.reuse(releasedRows)
     }
 
-    /// Three listeners, the second with PROXY headers from trusted peers, the third with TLS. `api` and `tls` pass everything on as it is.
+    /// Four listeners, the second with PROXY headers from trusted peers, the third with TLS, the fourth for HTTP/2 too. `api` and `tls` pass everything on as it is.
     private static func configuration(_ authority: String, underTLS: String, pem: String) -> String {
         """
         listeners:
           - {address: "127.0.0.1:1"}
           - {address: "127.0.0.1:2", proxyProtocol: true, trustedProxies: [127.0.0.0/8, 192.0.2.0/24]}
           - {address: "127.0.0.1:3", tls: {certificate: "\(pem)", key: {file: "\(pem)"}}}
+          - {address: "127.0.0.1:4", http2: cleartext}
         domains:
           - {key: api, upstream: "http://\(authority)/base", endpoints: [{path: "/**"}]}
           - {key: tls, upstream: "https://\(underTLS)/base", upstreamTls: {ca: "\(pem)"}, endpoints: [{path: "/**"}]}

@@ -4,8 +4,9 @@ import Glibc
 @testable import SluiceHTTP
 
 /// A client, the gateway and a service, over sockets. The input is a script: its first byte chooses the listener (bit 0: the one with
-/// PROXY headers; bit 2: the one with TLS) and the end (bit 1: both sides fall silent; else both break their connections), the rest is cut
-/// at every 0xFE, and the byte behind that says what the piece is.
+/// PROXY headers; bit 2: the one with TLS; bit 3: the one for HTTP/2, to which the client speaks it at once unless bit 4 is set) and the
+/// end (bit 1: both sides fall silent; else both break their connections), the rest is cut at every 0xFE, and the byte behind that says
+/// what the piece is.
 ///
 ///     c or none   the client sends it        e   the client ends its side     t   the service sends it, byte by byte
 ///     s           the service sends it       z   the service ends its side    x   the service resets the connection
@@ -16,11 +17,12 @@ import Glibc
 /// Whatever either side sends: the service gets well-formed requests only, one at a time, each of which the client has sent, in
 /// their order and with their content; the client gets well-formed responses only, no more than it sent requests, each of them the
 /// gateway's own or one that the service gave to a request, in their order and with their content; the worker comes to rest; and
-/// nothing is left when both have gone.
+/// nothing is left when both have gone. Of HTTP/2 the client gets whole frames, and none on a stream that has ended.
 enum GatewayFuzz: FuzzTarget {
     static let name = "gateway"
     private static let piecesMax = 24
     private static let mark: UInt8 = 0xFE
+    private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
     nonisolated(unsafe) private static var gateway = FuzzGateway()
 
@@ -28,11 +30,22 @@ enum GatewayFuzz: FuzzTarget {
         if gateway?.isDraining != false { gateway = FuzzGateway() }
         guard let gateway else { return require(false, "no gateway") }
         guard input.count > 1, input.count <= 4096 else { return }
-        let isTLS = input[0] & 4 != 0
-        let hasProxyHeader = !isTLS && input[0] & 1 != 0
-        gateway.begin(listener: isTLS ? 2 : hasProxyHeader ? 1 : 0)
-        let sent = play(input[1...].array, gateway, isTLS: isTLS)
-        check(gateway, sent, hasProxyHeader: hasProxyHeader)
+        let mayMultiplex = input[0] & 8 != 0
+        let isTLS = !mayMultiplex && input[0] & 4 != 0
+        let hasProxyHeader = !mayMultiplex && !isTLS && input[0] & 1 != 0
+        gateway.begin(listener: mayMultiplex ? 3 : isTLS ? 2 : hasProxyHeader ? 1 : 0)
+        var sent: [UInt8] = []
+        if mayMultiplex, input[0] & 16 == 0 {
+            sent = preface + [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0]
+            gateway.clientSends(sent)
+        }
+        sent += play(input[1...].array, gateway, isTLS: isTLS)
+        if mayMultiplex, sent.starts(with: preface) {
+            checkFrames(gateway)
+            _ = checkServices(gateway)
+        } else if !mayMultiplex || !preface.starts(with: sent) {
+            check(gateway, sent, hasProxyHeader: hasProxyHeader)
+        }
         if input[0] & 2 == 0 { gateway.end() } else { gateway.endByTime() }
     }
 
@@ -101,7 +114,37 @@ enum GatewayFuzz: FuzzTarget {
         var isPreCall: Bool { request.path.elementsEqual("/pre".utf8) }
     }
 
+    /// Frames of HTTP/2 that the client gets (RFC 9113, 4.1, 5.1).
+    private static func checkFrames(_ gateway: FuzzGateway) {
+        let received = gateway.received
+        var ended: Set<UInt32> = []
+        var isReset: Set<UInt32> = []
+        var at = 0
+        while received.count - at >= 9 {
+            let length = Int(received[at]) << 16 | Int(received[at + 1]) << 8 | Int(received[at + 2])
+            let (kind, flags) = (received[at + 3], received[at + 4])
+            let stream = received[(at + 5)..<(at + 9)].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            require(length <= 16_384 && kind <= 9 && kind != 5, "a frame of type \(kind) and \(length) bytes")
+            require((stream == 0) == (kind == 4 || kind == 6 || kind == 7) || kind == 8, "a frame of type \(kind) on stream \(stream)")
+            require(stream == 0 || stream & 1 == 1, "a frame on stream \(stream)")
+            if stream != 0 {
+                require(kind == 3 || !isReset.contains(stream), "a frame of type \(kind) behind the reset of stream \(stream)")
+                require(kind == 3 || kind == 8 || kind == 9 || !ended.contains(stream), "a frame of type \(kind) behind the end of stream \(stream)")
+                if kind == 3 { isReset.insert(stream) }
+                if kind <= 1, flags & 1 != 0 { ended.insert(stream) }
+            }
+            at += 9 + length
+        }
+        require(at == received.count || gateway.clientEnd == .reset, "a frame is cut off")
+    }
+
     private static func checkServices(_ gateway: FuzzGateway, _ wanted: MessageReading) -> [Served] {
+        let all = checkServices(gateway)
+        return inOrder(all, wanted)
+    }
+
+    /// What the service has got is requests, one at a time on a connection.
+    private static func checkServices(_ gateway: FuzzGateway) -> [Served] {
         var all: [Served] = []
         for service in gateway.services {
             var requests = MessageReading(requests: service.received)
@@ -120,6 +163,11 @@ enum GatewayFuzz: FuzzTarget {
             }
         }
         all.sort { $0.number < $1.number }
+        return all
+    }
+
+    /// What the service has got is what the client has sent, in its order.
+    private static func inOrder(_ all: [Served], _ wanted: MessageReading) -> [Served] {
         // What the gateway sends again has the same X-Request-Id; another with the same was named by the client.
         var next = -1
         var repeated = 0
@@ -142,7 +190,8 @@ enum GatewayFuzz: FuzzTarget {
 
     /// Fields of a request that the gateway writes itself, or passes only from trusted proxies.
     private static let writtenAnew: UInt64 = [
-        KnownField.host, .contentLength, .expect, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xRequestID, .traceparent, .tracestate, .via,
+        KnownField.host, .contentLength, .expect, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .xForwardedPrefix, .xRequestID,
+        .traceparent, .tracestate, .via,
         .forwarded, .xRealIP,
     ].reduce(0) { $0 | $1.bit }
 

@@ -61,7 +61,7 @@ enum HTTP2Fuzz: FuzzTarget {
             withCopy(bytes[reading.used..<end]) { _, piece in
                 var input = HTTP2Input(piece)
                 while take(session.next(&input, head: area, output: &output, now: 1), &session, &output, area, options, &reading) {
-                    check(session)
+                    check(&session)
                 }
                 require(session.isFailed || input.count == 0, "bytes are left")
                 reading.used += input.used
@@ -143,7 +143,7 @@ enum HTTP2Fuzz: FuzzTarget {
         if stream % 2 == 1, stream % 3 == 0 { require(session.release(stream, &output), "no room") }
     }
 
-    private static func check(_ session: HTTP2Session) {
+    private static func check(_ session: inout HTTP2Session) {
         require(session.sendWindow >= 0 && session.sendWindow <= HTTP2Session.windowMax, "a window of \(session.sendWindow)")
         require(session.receiveWindow >= 0 && session.receiveWindow + session.unannounced <= 6_553_600, "a window of \(session.receiveWindow)")
         require(session.openStreams <= 5 || session.role == .client, "\(session.openStreams) streams")

@@ -82,6 +82,56 @@ def http2_frame(kind, flags, stream, payload=b""):
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
+def gateway_http2_seeds():
+    """Scripts of GatewayFuzz over HTTP/2: one stream and several, bodies, windows, resets, the ends of both sides, reloads and draining."""
+    answer = b"\xfesHTTP/1.1 200 OK\r\nContent-Length: 2\r\nServer: s\r\n\r\nok"
+    chunked = b"\xfesHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: a\r\n\r\n"
+    until_end = b"\xfesHTTP/1.1 200 OK\r\n\r\nabc"
+
+    def block(method, path, *fields):
+        def literal(name, value):
+            return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+        start = {b"GET": b"\x82", b"POST": b"\x83"}.get(method, b"\x02" + bytes([len(method)]) + method)
+        return start + b"\x86\x01\x01h\x04" + bytes([len(path)]) + path + b"".join(literal(*field) for field in fields)
+
+    def get(stream, path=b"/api/a", *fields):
+        return http2_frame(1, 5, stream, block(b"GET", path, *fields))
+
+    def post(stream, path=b"/api/a", *fields):
+        return http2_frame(1, 4, stream, block(b"POST", path, *fields))
+
+    def data(stream, content, flags=0):
+        return http2_frame(0, flags, stream, content)
+
+    def window(stream, count):
+        return http2_frame(8, 0, stream, count.to_bytes(4, "big"))
+
+    reset, goaway, ping = http2_frame(3, 0, 1, b"\0\0\0\x08"), http2_frame(7, 0, 0, bytes(8)), http2_frame(6, 0, 0, b"12345678")
+    trailers = http2_frame(1, 5, 1, b"\0\x03x-t\x01a")
+    small, settled = http2_frame(4, 0, 0, b"\0\4\0\0\0\1"), http2_frame(4, 1, 0)
+    connect = http2_frame(1, 4, 1, b"\x02\x07CONNECT\0\x09:protocol\x09websocket\x86\x01\x01h\x04\x06/api/a\0\x15sec-websocket-version\x0213")
+    requests = [get(1), get(1, b"/mock"), get(1, b"/ask/x"), get(1, b"/tls/a"), get(1, b"/set/a", (b"x-a", b"b")), http2_frame(1, 5, 1, block(b"HEAD", b"/api/a")),
+                http2_frame(1, 5, 1, block(b"OPTIONS", b"/x", (b"origin", b"https://app.example.com"), (b"access-control-request-method", b"PUT"))),
+                post(1) + data(1, b"abc", 1), post(1, b"/ask/x") + data(1, b"abc") + data(1, b"", 1), post(1) + data(1, b"abc") + trailers,
+                post(1, b"/api/a", (b"content-length", b"3")) + data(1, b"abc", 1), post(1, b"/api/a", (b"content-length", b"3")) + data(1, b"abcd", 1), connect + data(1, b"abc"),
+                get(1) + get(3, b"/mock") + get(5, b"/w/a")]
+    for request in requests:
+        for course in [answer, chunked, until_end + b"\xfez", until_end + b"\xfex", answer + answer, b"\xfec" + reset + answer, b"\xfec" + goaway + answer, b"\xfee" + answer,
+                       b"\xfed" + answer, b"\xfeg" + answer, b"\xfew\x20" + answer, until_end + b"\xfec" + reset, until_end + b"\xfec" + ping + settled + b"\xfez"]:
+            yield "gateway", b"\x08" + request + course
+        for course in [answer, chunked, until_end + b"\xfew\x20\xfez"]:
+            yield "gateway", b"\x08" + small + request + course + b"\xfec" + window(1, 1) + b"\xfec" + window(1, 100)
+            yield "gateway", b"\x0a" + small + request + course
+        middle = len(request) // 2
+        yield "gateway", b"\x0a" + request[:middle] + b"\xfec" + request[middle:] + answer + b"\xfec" + get(7) + answer
+        yield "gateway", b"\x08" + request[:middle] + b"\xfew\xff"
+    yield "gateway", b"\x18GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n" + answer
+    yield "gateway", b"\x18PRI * HTT\xfecP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, 0) + get(1) + answer
+    switched = b"\xfesHTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nabc"
+    for end in [b"\xfez", b"\xfex", b"\xfec" + reset, b"\xfec" + data(1, b"", 1) + b"\xfez", b"\xfew\xa0"]:
+        yield "gateway", b"\x08" + connect + data(1, b"early") + switched + b"\xfec" + data(1, b"def") + b"\xfesghi" + end
+
+
 def http2_seeds():
     """Blocks of HPACK, and connections of HTTP2Fuzz."""
     get, post = bytes.fromhex("828784410161"), bytes.fromhex("83868405022f61410161")
@@ -139,6 +189,7 @@ def seeds():
             yield "chunked-body", b"\x05" + response.partition(b"\r\n\r\n")[2]
     yield "response-head", b"HHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
     yield from gateway_seeds(requests[::5], responses[::3])
+    yield from gateway_http2_seeds()
 
     for address in ["192.0.2.1", "::1", "2001:db8::1", "::ffff:192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "[::1]:80", "a.test:8080", "1::2:3",
                     "1:2:3:4:5:6:7:8", "::", "0.0.0.0/0", "255.255.255.255", "Zm9v", "Zm9vYg==", "-_-_", "+/+/", "1:2:3:4:5:6:1.2.3.4"]:
