@@ -53,13 +53,13 @@ struct ClientResponseHeads: BitwiseCopyable {
     /// The head of a refusal of a gRPC call: with the status of the call, and nothing behind it. Of the message's bytes none needs to be encoded: the
     /// catalogue has no others than visible ASCII and blanks, and no percent sign.
     func writeCall(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal, status: Int) {
-        let text = RefusalTexts.shared[refusal.row]
+        let message = RefusalTexts.shared.message(of: refusal.row)
         writer.write("HTTP/1.1 200 \r\nContent-Type: application/grpc\r\ngrpc-status: ")
         writer.write(decimal: UInt64(status))
         writer.write("\r\ngrpc-message: ")
-        writer.write(text.messageStart)
+        writer.write(message.start)
         writer.write(refusal.toldDetail)
-        writer.write(text.messageEnd)
+        writer.write(message.end)
         writer.write("\r\n")
         finishHead(&writer, block, ResponsePolicies(block, .own), hasDate: false, refusal: refusal)
     }

@@ -9,17 +9,22 @@ struct RefusalTexts: @unchecked Sendable {
         /// The body up to the phrase; all of it where there is none.
         let bodyStart: ByteView
         let bodyEnd: ByteView
-        /// The message up to its phrase, and behind it, without anything around it.
-        let messageStart: ByteView
-        let messageEnd: ByteView
 
         var bodyCount: Int { bodyStart.count + bodyEnd.count }
+    }
+
+    /// A message without anything around it: up to its phrase, and behind it.
+    struct Message: BitwiseCopyable {
+        let start: ByteView
+        let end: ByteView
     }
 
     static let shared = RefusalTexts()
 
     private let arena = Arena()
     private let texts: ArenaSlice<Text>
+    /// Apart from the texts, which every refusal asks for.
+    private let messages: ArenaSlice<Message>
 
     private init() {
         let arena = arena
@@ -32,16 +37,21 @@ struct RefusalTexts: @unchecked Sendable {
             let body = #"{"header":{"resultCode":\#(entry.code),"resultMessage":"\#(message)","isSuccessful":false}}"#
             let marker = "{detail}"
             guard let cut = body.firstRange(of: marker) else {
-                return Text(
-                    head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty, messageStart: arena.bytes(message), messageEnd: .empty)
+                return Text(head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty)
             }
-            let phrase = message.firstRange(of: marker) ?? message.endIndex..<message.endIndex
             return Text(
                 head: arena.bytes(head), bodyStart: arena.bytes(String(body[..<cut.lowerBound])),
-                bodyEnd: arena.bytes(String(body[cut.upperBound...])), messageStart: arena.bytes(String(message[..<phrase.lowerBound])),
-                messageEnd: arena.bytes(String(message[phrase.upperBound...])))
+                bodyEnd: arena.bytes(String(body[cut.upperBound...])))
+        })
+        messages = arena.store(Refusal.Row.allCases.map { row in
+            let message = "\(row.entry.message)"
+            let phrase = message.firstRange(of: "{detail}") ?? message.endIndex..<message.endIndex
+            return Message(start: arena.bytes(String(message[..<phrase.lowerBound])), end: arena.bytes(String(message[phrase.upperBound...])))
         })
     }
+
+    /// The message of a row.
+    func message(of row: Refusal.Row) -> Message { messages[Int(row.rawValue)] }
 
     subscript(row: Refusal.Row) -> Text { texts[Int(row.rawValue)] }
 
