@@ -119,7 +119,7 @@ extension Judge {
                 }
                 if case .hmac(let plan)? = walk.domain?.authentication, isReplayable, outcomes.contains(.passes) {
                     account.mayBeUnknown = mayBeUnknown(one.request, plan, version)
-                    let signature = "\(plan.secret) \(one.request.value("authorization") ?? "")"
+                    let signature = "\(plan.secret) \(Self.signature(of: one.request))"
                     let isInvalid = try isRefusal(one, .hmac("Invalid authorization"))
                     if !isRefused, isInvalid {
                         account.replayed = signature
@@ -187,12 +187,19 @@ extension Judge {
             account.perhapsCharged += domain.map { Ledger.Condition(domain: key, path: nil, seconds: $0.seconds) }
             account.perhapsCharged += endpoint.map { Ledger.Condition(domain: key, path: walk.endpoint?.path, seconds: $0.seconds) }
         }
-        if case .hmac(let plan)? = walk.domain?.authentication { account.perhapsAccepted = ["\(plan.secret) \(one.request.value("authorization") ?? "")"] }
+        if case .hmac(let plan)? = walk.domain?.authentication { account.perhapsAccepted = ["\(plan.secret) \(Self.signature(of: one.request))"] }
+    }
+
+    /// The signature alone: it may be written in two forms, and is the same in both.
+    private static func signature(of request: SentRequest) -> String {
+        let text = request.value("authorization") ?? ""
+        guard let start = text.firstRange(of: "signature=\"") else { return text }
+        return String(text[start.upperBound...].prefix { $0 != "\"" })
     }
 
     private func hasUnansweredTwin(_ request: SentRequest) -> Bool {
         run.clients.contains { client in
-            (client.hasReset || client.http2 != nil) && client.requests.contains { $0.id != request.id && $0.value("authorization") == request.value("authorization") }
+            (client.hasReset || client.http2 != nil) && client.requests.contains { $0.id != request.id && Self.signature(of: $0) == Self.signature(of: request) }
         }
     }
 
