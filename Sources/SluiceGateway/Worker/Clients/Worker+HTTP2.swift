@@ -318,7 +318,8 @@ extension Worker {
         while let block = http2.nextExchange(&place, on: connection) { continueResponse(block) }
         place = 0
         while place < first, let block = http2.nextExchange(&place, on: connection) { continueResponse(block) }
-        if place == 0 || connection.http2.pointee.resumePlace == first { connection.http2.pointee.resumePlace = 0 }
+        // None was there: from the front again.
+        if connection.http2.pointee.resumePlace == first { connection.http2.pointee.resumePlace = 0 }
     }
 
     /// The response has begun: where both directions are open, silence of the client is none of its faults any more.
