@@ -88,7 +88,7 @@ extension HTTP2Clients {
         guard block.streamRun.pointee.isWaiting else { return }
         let stream = block.streamRun
         stream.pointee.isWaiting = false
-        // What passes until it waits again is no time of the client's.
+        // The clock of the client's time stops until the exchange waits again.
         stream.pointee.takingLeft = max(1, stream.pointee.takingUntil - min(stream.pointee.takingUntil, turn.now))
         stream.pointee.takingUntil = Deadline.never
         block.pointee.run.client.http2.pointee.waiting -= 1
@@ -96,7 +96,9 @@ extension HTTP2Clients {
 
     // MARK: Responses
 
-    /// Sends a head as frames. False if the stream has ended, or there is no room.
+    /// Sends a head as frames.
+    ///
+    /// - Returns: false if the stream has ended, and also without room for the frames.
     func sendHead(_ block: ExchangeRef, _ text: ByteView, ends: Bool) -> Bool {
         let connection = block.pointee.run.client
         let needed = connection.http2.pointee.session.room(forHead: text.count)
@@ -107,7 +109,9 @@ extension HTTP2Clients {
         return sending == .sent
     }
 
-    /// Sends content, or keeps what the client does not take. False if the stream has ended, or there is no memory.
+    /// Sends content. The exchange keeps what the client does not take yet.
+    ///
+    /// - Returns: false if the stream has ended, and also without memory for what is kept.
     func sendContent(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int, ends: Bool) -> Bool {
         let stream = block.streamRun
         var sent = 0
@@ -121,7 +125,9 @@ extension HTTP2Clients {
         return stream.pointee.content.append(bytes + sent, count - sent, from: &outputs.pointee)
     }
 
-    /// Sends trailers, behind content that waits. False if the stream has ended, or there is no memory.
+    /// Sends trailers. If content waits, they wait behind it.
+    ///
+    /// - Returns: false if the stream has ended, and also without memory.
     func sendTrailers(_ block: ExchangeRef, _ text: ByteView) -> Bool {
         guard block.streamRun.pointee.content.isEmpty else {
             return block.streamRun.pointee.trailers.append(text.base, text.count, from: &outputs.pointee)
@@ -211,16 +217,16 @@ extension HTTP2Clients {
         block.streamRun.pointee.trailers.clear(to: &outputs.pointee)
         connection.http2.pointee.headBytes -= block.streamRun.pointee.headBytes
         connection.http2.pointee.session.setTag(0, of: stream)
-        guard var output = lend(connection) else { return connection.http2.pointee.owesReleases = true }
-        connection.http2.pointee.session.reset(stream, code, &output)
-        if !connection.http2.pointee.session.release(stream, &output) { connection.http2.pointee.owesReleases = true }
-        take(back: output, connection)
+        end(stream, code, connection)
     }
 
     /// Ends a stream that nothing was done for: its client may send the request again (RFC 9113, 8.7).
-    func refuse(_ stream: UInt32, _ connection: ClientRef) {
+    func refuse(_ stream: UInt32, _ connection: ClientRef) { end(stream, .refusedStream, connection) }
+
+    /// Resets the stream if it has not ended, and releases it: later, if there is no room for that now.
+    private func end(_ stream: UInt32, _ code: HTTP2ErrorCode, _ connection: ClientRef) {
         guard var output = lend(connection) else { return connection.http2.pointee.owesReleases = true }
-        connection.http2.pointee.session.reset(stream, .refusedStream, &output)
+        connection.http2.pointee.session.reset(stream, code, &output)
         if !connection.http2.pointee.session.release(stream, &output) { connection.http2.pointee.owesReleases = true }
         take(back: output, connection)
     }

@@ -42,9 +42,6 @@ enum Limits {
     /// Bytes of HTTP/2 frames that one read of a client may bring.
     static let frameBytes = 64 * 1024
 
-    /// Bytes of content that a client of HTTP/2 may send on a stream before it knows of the window that it was given (RFC 9113, 6.9.2).
-    static let firstWindowBytes = 65_535
-
     /// Milliseconds for which content waits for a client's window to let more through than a little (RFC 9293, 3.8.6.2.1).
     static let narrowWindowMilliseconds: UInt64 = 20
 

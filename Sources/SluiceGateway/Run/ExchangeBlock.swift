@@ -44,7 +44,7 @@ struct ExchangeBlock {
             slotsOffset = (Self.serviceStreamOffset + MemoryLayout<ServiceStream>.size).roundedUp(to: 64)
             inputOffset = (slotsOffset + MemoryLayout<FieldSlot>.stride * fieldsMax).roundedUp(to: 64)
             inputCapacity = headBytesMax + Limits.chunkLineBytes + Limits.bodyAreaBytes
-            streamInputCapacity = headBytesMax + Limits.chunkLineBytes + max(streamWindow, Limits.firstWindowBytes) + Limits.requestTrailerBytes
+            streamInputCapacity = headBytesMax + Limits.chunkLineBytes + max(streamWindow, Limits.firstStreamWindow) + Limits.requestTrailerBytes
             storageOffset = (inputOffset + streamInputCapacity + Limits.receiveTailroom).roundedUp(to: 64)
             // A normalised path and everything decoded from the head are never larger than the head.
             storageCapacity = headBytesMax + Limits.storageBytes
