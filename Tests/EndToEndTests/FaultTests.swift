@@ -88,6 +88,34 @@ struct FaultTests {
         #expect(try gateway.get("/api/x").text == "up")
     }
 
+    @Test("unused connections to one service give their descriptors to another service, and to clients that wait")
+    func descriptorsOfIdleConnections() throws {
+        let first = try ScriptedUpstream { call in
+            pause(0.3)
+            try call.reply(200, body: "first")
+        }
+        let second = try ScriptedUpstream { call in
+            pause(0.3)
+            try call.reply(200, body: "second")
+        }
+        let gateway = try Gateway(
+            configuration(key: "first", upstream: first.url) + domainLines(key: "second", upstream: second.url).joined(separator: "\n") + "\n",
+            environment: ["SLUICE_WORKERS": "1"], admin: true, limits: "-n 68")
+        let admin = try RawClient(port: gateway.adminPort)
+        let clients = try (0..<14).map { _ in try gateway.client() }
+        for name in ["first", "second", "first"] {
+            for client in clients { try client.send(Gateway.text("GET", "/\(name)/x")) }
+            for client in clients { #expect(try client.response().text == name) }
+        }
+        #expect(try metric("sluice_upstream_connections", over: admin) > 14)
+        // Their places are those that clients may have.
+        let crowd = try (0..<30).map { _ in try gateway.client() }
+        for client in crowd {
+            try client.send(Gateway.text("GET", "/second/x", ["Connection: close"]))
+            #expect(try client.response().text == "second")
+        }
+    }
+
     @Test("a service whose queue of connections is full: 504 after SLUICE_UPSTREAM_CONNECT_TIMEOUT_MS, and others are served meanwhile")
     func connectTimeout() throws {
         let full = try RawSocket.listen(backlog: 0)

@@ -67,7 +67,7 @@ def sluice(setting, place, port, name="sluice"):
     configuration.write_text(text.replace("@FOLDER@", str(place.folder)).replace("@UPSTREAM@", str(place.upstream)))
     environment = {
         "SLUICE_WORKERS": str(own.get("workers", 1)), "SLUICE_ADMIN_LISTEN": f"127.0.0.1:{place.ports()}",
-        "SLUICE_UPSTREAM_POOL_SIZE": str(max(256, setting.connections)), "SLUICE_LOG_LEVEL": "warning",
+        "SLUICE_UPSTREAM_POOL_SIZE": str(max(256, setting.connections * setting.streams)), "SLUICE_LOG_LEVEL": "warning",
         "SLUICE_ACCESS_LOG": str(place.folder / "sluice-access.log") if setting.logs else "off",
     }
     process = Process(name, [*place.under, place.sluice, "run", "--config", configuration], place.core, environment, place.folder)
@@ -105,7 +105,7 @@ def nginx(setting, place, port, name="nginx"):
         "events { worker_connections 16000; }", "http {", log_format if setting.logs else "", access,
         "keepalive_requests 100000000; keepalive_timeout 75s; tcp_nodelay on; client_body_buffer_size 64k;",
         *(f"{kind}_temp_path {place.folder}/{name}-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")),
-        f"upstream upstream {{ server 127.0.0.1:{place.upstream}; keepalive {max(256, setting.connections)}; keepalive_requests 100000000; }}",
+        f"upstream upstream {{ server 127.0.0.1:{place.upstream}; keepalive {max(256, setting.connections * setting.streams)}; keepalive_requests 100000000; }}",
         *own.get("http", []), "server {", listen, *certificate, *own.get("server", []), "location / {",
         f'proxy_http_version {2 if setting.service == "h2c" else 1.1}; proxy_set_header Connection "";', *own.get("location", []), *proxied, "}", "}", "}"]) + "\n"
     configuration = place.folder / f"{name}.conf"
@@ -126,7 +126,7 @@ def haproxy(setting, place, port, name="HAProxy"):
         bind += " alpn h2" if setting.tls else " proto h2"
     log = ["log stdout format raw local0"] if setting.logs else []
     backend = [] if own.get("proxied") is False else [
-        "backend service", "http-reuse always", f"server upstream 127.0.0.1:{place.upstream} pool-max-conn {max(256, setting.connections)}" + ("" if setting.service == "http" else " proto h2")]
+        "backend service", "http-reuse always", f"server upstream 127.0.0.1:{place.upstream} pool-max-conn {max(256, setting.connections * setting.streams)}" + ("" if setting.service == "http" else " proto h2")]
     text = "\n".join([
         "global", "nbthread 1", "maxconn 7000", "tune.ssl.default-dh-param 2048", *log,
         "defaults", "mode http", "timeout connect 5s", "timeout client 75s", "timeout server 60s", *(["log global", "option httplog"] if setting.logs else []),

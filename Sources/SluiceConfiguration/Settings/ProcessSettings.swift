@@ -65,7 +65,7 @@ package struct ProcessSettings: Sendable, Equatable {
     package var upstreamTimeoutMs = 60_000
     package var upstreamConnectTimeoutMs = 5_000
     package var upstreamIdleTimeoutMs = 60_000
-    package var upstreamPoolSize = 256
+    package var upstreamPoolSize = 4_096
     package var upstreamMaxConnections = 0
     package var retryMax = 1
     package var retryBudgetPercent = 20

@@ -108,7 +108,7 @@ extension Setting {
         Setting("SLUICE_UPSTREAM_IDLE_TIMEOUT_MS", .integer(\.upstreamIdleTimeoutMs, 1...3_600_000), unit: milliseconds,
             "how long an unused connection to an upstream is kept"),
         Setting("SLUICE_UPSTREAM_POOL_SIZE", .integer(\.upstreamPoolSize, 0...65_536),
-            unit: "connections per address and worker", "most unused connections to an upstream that are kept"),
+            unit: "connections per address and worker", "most unused connections to an upstream that are kept; never more than a part of the descriptors (docs/operations.md)"),
         Setting("SLUICE_UPSTREAM_MAX_CONNECTIONS", .integer(\.upstreamMaxConnections, 0...10_000_000),
             unit: "connections per address and worker", "most connections to an upstream; 0: no limit"),
         Setting("SLUICE_RETRY_MAX", .integer(\.retryMax, 0...10), unit: "attempts",

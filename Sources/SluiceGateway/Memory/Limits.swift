@@ -168,6 +168,13 @@ enum Limits {
     /// One in so many of the process's descriptors is not given to clients: requests need connections to services, a reload files.
     static let descriptorReserve = 4
 
+    /// The unused connections to one address take at most one in so many of the process's descriptors, over all workers, but each worker may
+    /// keep `idlePerAddressMin`.
+    static let idleDescriptors = 8
+    static let idlePerAddressMin = 256
+    /// So many unused connections are closed when descriptors or ports have run out.
+    static let idleClosedAtOnce = 16
+
     /// Bytes that a client's socket holds unsent before it takes no more. The kernel alone would hold megabytes for each client that
     /// reads slowly; what is under way to the client is not meant.
     static let unsentBytes = 256 * 1024

@@ -75,7 +75,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         let descriptors = Descriptors.limit
         clientDescriptorsMax = descriptors - descriptors / Limits.descriptorReserve
         requestsPerConnectionMax = UInt32(clamping: settings.requestsPerConnectionMax)
-        idlePerAddressMax = settings.upstreamPoolSize
+        // Many exchanges at once leave many connections behind. They may not use up what clients and reloads need.
+        idlePerAddressMax = min(settings.upstreamPoolSize, max(Limits.idlePerAddressMin, descriptors / Limits.idleDescriptors / max(1, settings.workers)))
         connectionsPerAddressMax = settings.upstreamMaxConnections
         retriesMax = UInt8(clamping: settings.retryMax)
         failuresUntilEjection = settings.ejectAfterFailures

@@ -99,4 +99,19 @@ extension UpstreamConnections {
         close(connection)
         return true
     }
+
+    /// Makes room when descriptors or ports have run out: closes a few connections that nobody uses, whatever service they go to.
+    ///
+    /// - Returns: whether there was one.
+    func closeSomeIdle() -> Bool {
+        var closed = 0
+        for number in 0..<origins.pointee.count where origins.pointee.has(number) {
+            let origin = origins.pointee[number]
+            for index in 0..<origin.pointee.count {
+                while closed < Limits.idleClosedAtOnce, closeOneIdle(origin.pointee.addresses[index]) { closed += 1 }
+                if closed == Limits.idleClosedAtOnce { return true }
+            }
+        }
+        return closed > 0
+    }
 }

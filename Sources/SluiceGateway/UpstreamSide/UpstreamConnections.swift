@@ -32,7 +32,7 @@ struct UpstreamConnections: BitwiseCopyable {
     var turn: Turn { state.pointee.turn }
     @inline(__always)
     var outputs: UnsafeMutablePointer<BlockPool> { state.pointee.outputs }
-    private var origins: UnsafeMutablePointer<OriginTable> { state.pointee.origins }
+    var origins: UnsafeMutablePointer<OriginTable> { state.pointee.origins }
     private var traffic: UnsafeMutablePointer<TrafficCounts> { state.pointee.traffic }
     var idlePerAddressMax: Int { state.pointee.idlePerAddressMax }
     /// Milliseconds for which one may stay idle.

@@ -149,6 +149,8 @@ extension Worker {
     /// the clients that are here already could not be served.
     private func pauseForDescriptors(_ listener: Listener) {
         traffic.pointee.acceptFailures &+= 1
+        // For the next time: what nobody uses is worth less than a client that waits.
+        _ = upstreams.closeSomeIdle()
         pause(listener)
     }
 
@@ -156,6 +158,7 @@ extension Worker {
     func resumeAccepting() {
         for listener in listeners where listener.pausedUntil != 0 && listener.pausedUntil <= turn.now && !listener.isClosed {
             guard let free = Descriptors.lowestFree(listener.descriptor), Int(free) < limits.clientDescriptorsMax else {
+                _ = upstreams.closeSomeIdle()
                 listener.pausedUntil = turn.now + Limits.acceptPauseMilliseconds
                 continue
             }

@@ -62,7 +62,12 @@ extension Worker {
             return fail(block, .upstreamUnavailable("too many upstream connections"))
         }
         let shares = address.pointee.versions != .http1 && !needsOwnConnection(block)
-        guard let error = upstreams.connect(address, for: block, within: shares ? limits.connectTimeout : connectTimeout(block), shares: shares) else {
+        let time = shares ? limits.connectTimeout : connectTimeout(block)
+        var failure = upstreams.connect(address, for: block, within: time, shares: shares)
+        if let error = failure, error.isExhaustion, upstreams.closeSomeIdle() {
+            failure = upstreams.connect(address, for: block, within: time, shares: shares)
+        }
+        guard let error = failure else {
             if shares, let connection = block.pointee.run.upstream { awaitShared(block, connection) }
             return
         }
