@@ -12,6 +12,11 @@ struct ClientConnections: BitwiseCopyable {
         let writeTimeout: UInt64
         let rateMin: UInt64
         let totalTimeout: UInt64
+        let idleTimeout: UInt64
+        /// Whether no connection is kept after its response.
+        var isDraining = false
+        /// While draining: when unused connections are closed, in milliseconds of the monotonic clock.
+        var idleUntil: UInt64 = 0
     }
 
     // One pointer: a handle is passed with every call.
@@ -21,7 +26,7 @@ struct ClientConnections: BitwiseCopyable {
         state = .allocate(capacity: 1)
         state.initialize(to: State(
             turn: turn, outputs: outputs, traffic: traffic, writeTimeout: limits.writeTimeout, rateMin: limits.rateMin,
-            totalTimeout: limits.totalTimeout))
+            totalTimeout: limits.totalTimeout, idleTimeout: limits.idleTimeout))
     }
 
     /// Frees the places. No connection may be open.
@@ -40,6 +45,25 @@ struct ClientConnections: BitwiseCopyable {
     func forEachPlace(_ body: (ClientRef) -> Void) { state.pointee.places.forEachPlace(body) }
 
     private var turn: Turn { state.pointee.turn }
+
+    // MARK: How long they are kept
+
+    /// Set when draining has begun: no connection is kept after its response.
+    @inline(__always)
+    var isDraining: Bool { state.pointee.isDraining }
+
+    /// Milliseconds for which a connection may wait for its next request. Never 0, which would mean for ever.
+    @inline(__always)
+    var idleTimeout: UInt64 {
+        guard state.pointee.isDraining else { return state.pointee.idleTimeout }
+        return state.pointee.idleUntil > turn.now ? state.pointee.idleUntil - turn.now : 1
+    }
+
+    /// No connection is kept after its response from here on; unused ones for so many milliseconds more.
+    func stopKeeping(after milliseconds: UInt64) {
+        state.pointee.isDraining = true
+        state.pointee.idleUntil = turn.now + milliseconds
+    }
 
     // MARK: From the first to the last
 

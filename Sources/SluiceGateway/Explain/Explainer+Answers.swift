@@ -34,7 +34,7 @@ extension Explainer {
 
     /// A head as a worker writes it, without the lines that belong to a moment and to a connection.
     private func headLines(_ write: (inout HeadWriter) -> Void) -> [String] {
-        var writer = HeadWriter(worker.compose, capacity: worker.composeCapacity)
+        var writer = worker.work.writer
         write(&writer)
         return Self.lines(of: ByteView(base: writer.start, count: writer.count)).filter { line in
             !line.hasPrefix("Date: ") && !line.hasPrefix("Connection: ")
@@ -48,7 +48,7 @@ extension Explainer {
         }
         let target = upstream.pointee.targets.pointer(at: 0)
         block.pointee.run.target = target
-        var writer = HeadWriter(worker.compose, capacity: worker.composeCapacity)
+        var writer = worker.work.writer
         worker.requestHeads.writeRequest(&writer, block)
         guard writer.isComplete else { return conclude(&explanation, block, .headTooLarge) }
         let others = upstream.pointee.targets.count - 1

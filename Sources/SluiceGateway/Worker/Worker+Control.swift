@@ -62,10 +62,9 @@ extension Worker {
     ///
     /// - Parameter left: identities of sockets that another process serves from now on.
     func drain(leaving left: Set<UInt64>, _ done: @escaping () -> Void) {
-        guard !isDraining else { return }
+        guard !clients.isDraining else { return }
         turn.freshenClock()
-        isDraining = true
-        idleUntil = turn.now + limits.drainIdleTimeout
+        clients.stopKeeping(after: limits.drainIdleTimeout)
         drained = done
         closeListeners(leaving: left)
         clients.forEachPlace { connection in
@@ -73,8 +72,8 @@ extension Worker {
             case .idle:
                 // A request that has come already is answered first.
                 if connection.pointee.socket.mayRead { readRequest(connection) }
-                if connection.pointee.state == .idle { turn.limit(connection, to: idleTimeout) }
-            case .preface: turn.limit(connection, to: idleTimeout)
+                if connection.pointee.state == .idle { turn.limit(connection, to: clients.idleTimeout) }
+            case .preface: turn.limit(connection, to: clients.idleTimeout)
             case .multiplexing: announceEnd(connection)
             case .exchanging, .flushing:
                 if let block = connection.pointee.block, !block.pointee.run.isHeadSent {
@@ -84,13 +83,6 @@ extension Worker {
             }
         }
         upstreams.stopKeeping()
-    }
-
-    /// Milliseconds for which a connection may wait for its next request. Never 0, which would mean for ever.
-    @inline(__always)
-    var idleTimeout: UInt64 {
-        guard isDraining else { return limits.idleTimeout }
-        return idleUntil > turn.now ? idleUntil - turn.now : 1
     }
 
     /// Whether any client still has something to expect. One that lingers has had its last response.
@@ -136,31 +128,5 @@ extension Worker {
             guard let block = waiter.suspension.block else { continue }
             goOn(block, at: .sameStep)
         }
-    }
-}
-
-/// How the refresher of key sets, and everybody else, reaches a worker. Sendable, because it touches of the worker nothing but the mailbox,
-/// which is for any thread; what is posted runs on the worker's own.
-final class WorkerMail: KeySetObserver, PreCallObserver, @unchecked Sendable {
-    private let worker: Worker
-
-    init(_ worker: Worker) { self.worker = worker }
-
-    /// Runs `letter` on the worker's thread, soon, with the clock of the turn in which it runs.
-    func post(_ letter: @escaping @Sendable (Worker) -> Void) {
-        let mail = self
-        worker.mailbox.post {
-            mail.worker.turn.freshenClock()
-            letter(mail.worker)
-            mail.worker.turn.noteLongWork()
-        }
-    }
-
-    func keySetFetchEnded(source number: Int) {
-        post { $0.keySetFetchEnded(source: number) }
-    }
-
-    func preCallEnded(_ flight: PreCallFlights.Number, _ outcome: PreCallMemory.Outcome) {
-        post { $0.preCallEnded(flight, outcome) }
     }
 }

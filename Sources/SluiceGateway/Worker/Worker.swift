@@ -56,22 +56,12 @@ final class Worker {
     let accessLog: AccessLogBuffer?
     let remarks: RemarkLog?
 
-    /// Where upstream bytes arrive; heads are written into the room in front.
-    let receiveArea: UnsafeMutablePointer<UInt8>
-    /// Where heads are composed.
-    let compose: UnsafeMutablePointer<UInt8>
-    let composeCapacity: Int
-    /// Field slots of the response or trailer section at hand.
-    let responseSlots: UnsafeMutablePointer<FieldSlot>
-    static let responseSlotCount = Limits.responseFields
+    let work: WorkArea
+    let responseBodies: ResponseBodies
 
     private var trimDue: UInt64 = 0
     private var ticker: IntervalTimer?
     private var isStopped = false
-    /// Set when draining has begun: no connection is kept after its response.
-    var isDraining = false
-    /// While draining: when unused connections are closed, in milliseconds of the monotonic clock.
-    var idleUntil: UInt64 = 0
     /// Called on this thread when the last connection of a draining worker has gone.
     var drained: (() -> Void)?
 
@@ -104,26 +94,20 @@ final class Worker {
         snapshots.initialize(to: WorkerSnapshots())
         origins = .allocate(capacity: 1)
         origins.initialize(to: OriginTable())
-        let room = Limits.receiveHeadroom + Limits.receiveBytes + Limits.receiveTailroom
-        receiveArea = .allocate(capacity: room) + Limits.receiveHeadroom
-        // Room for the largest head with everything that is added to it, and for the body bytes that came with it.
-        // Never less than a configured response has, or a service's head with the trailers of its body behind it.
-        composeCapacity = max(
-            2 * layout.headBytesMax + Limits.responseHeadBytes + layout.streamInputCapacity + Limits.storageBytes, Limits.outputBytes)
-        compose = .allocate(capacity: composeCapacity)
-        responseSlots = .allocate(capacity: Self.responseSlotCount)
+        work = WorkArea(layout)
         context = .allocate(capacity: 1)
         context.initialize(to: EvaluationContext(
             matchScratch: matchScratch.handle, worker: number, workerCount: UInt64(workerCount), leases: .allocate(capacity: 1),
             attention: counts.makeQueue(), keeper: counts.state, scratch: .allocate(capacity: Limits.scratchBytes), scratchCapacity: Limits.scratchBytes,
             withheldKinds: limits.passesUnusualFields ? 0 : KnownField.unusual.bit))
+        turn = Turn(context: context, clock: clock)
         requestBodies = RequestBodies(
-            bytesMax: limits.bodyBytesMax, refusesUnusualFields: limits.refusesUnusualFields, slots: responseSlots, slotCount: Self.responseSlotCount)
+            bytesMax: limits.bodyBytesMax, refusesUnusualFields: limits.refusesUnusualFields, slots: work.slots, slotCount: Limits.responseFields, turn: turn,
+            timeout: limits.bodyTimeout, rateMin: limits.rateMin)
         choice = UpstreamChoice(
             origins: origins, ejectionMilliseconds: limits.ejectionMilliseconds, circuitMilliseconds: limits.circuitMilliseconds)
         requestHeads = UpstreamRequestHeads(unwrittenFields: limits.unwrittenFields, ids: RequestIDs())
         responseHeads = ClientResponseHeads(limits, context)
-        turn = Turn(context: context, clock: clock)
         clients = ClientConnections(turn: turn, outputs: outputs, traffic: traffic, limits: limits)
         exchangeBlocks = ExchangeBlocks(pool: blocks, layout: layout, context: context)
         http2 = HTTP2Clients(clients: clients, blocks: exchangeBlocks, outputs: outputs, turn: turn, traffic: traffic, limits: limits)
@@ -131,6 +115,7 @@ final class Worker {
             clients: clients, turn: turn, blocks: exchangeBlocks, traffic: traffic, headTimeout: limits.headTimeout, refusesUnusualFields: limits.refusesUnusualFields)
         upstreams = UpstreamConnections(
             loop: loop, callback: upstreamCallback, turn: turn, outputs: outputs, origins: origins, traffic: traffic, limits: limits)
+        responseBodies = ResponseBodies(upstreams: upstreams, work: work)
         upstreams.belong(to: Unmanaged.passUnretained(self).toOpaque())
     }
 
@@ -150,9 +135,7 @@ final class Worker {
         blocks.deallocate()
         outputs.deallocate()
         requestHeads.ids.deallocate()
-        (receiveArea - Limits.receiveHeadroom).deallocate()
-        compose.deallocate()
-        responseSlots.deallocate()
+        work.deallocate()
         responseHeads.deallocate()
         context.pointee.leases.deallocate()
         context.pointee.scratch.deallocate()
@@ -218,7 +201,7 @@ final class Worker {
         if turn.now >= trimDue { trim() }
         accessLog?.flushIfDue(turn.now)
         turn.noteLongWork()
-        if isDraining, let drained, !hasExchanges {
+        if let drained, !hasExchanges {
             self.drained = nil
             drained()
         }

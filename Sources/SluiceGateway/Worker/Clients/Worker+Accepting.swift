@@ -196,7 +196,7 @@ extension Worker {
     private func beginSession(_ connection: ClientRef, _ listener: Listener) {
         guard let tls = listener.tls else {
             connection.pointee.state = listener.acceptsPreface ? .preface : .idle
-            return turn.limit(connection, to: idleTimeout)
+            return turn.limit(connection, to: clients.idleTimeout)
         }
         guard let session = TLSSession(tls.handle, descriptor: connection.pointee.socket.descriptor) else { return close(connection) }
         connection.pointee.socket.tls = session
@@ -210,9 +210,9 @@ extension Worker {
     func readProxyHeader(_ connection: ClientRef) {
         guard connection.pointee.socket.mayRead else { return }
         let listener = listeners[Int(connection.pointee.listener)]
-        switch Socket.peek(connection.pointee.socket.descriptor, into: receiveArea, capacity: ProxyHeader.bytesMax) {
+        switch Socket.peek(connection.pointee.socket.descriptor, into: work.received, capacity: ProxyHeader.bytesMax) {
         case .bytes(let count):
-            switch ProxyHeader.parse(ByteView(base: receiveArea, count: count)) {
+            switch ProxyHeader.parse(ByteView(base: work.received, count: count)) {
             case .incomplete:
                 // A reset comes behind the bytes that are still there, and does not count as the peer's end.
                 guard count < ProxyHeader.bytesMax, !connection.pointee.socket.isPeerClosed,
@@ -222,7 +222,7 @@ extension Worker {
                 connection.pointee.socket.mayRead = false
             case .malformed: abort(connection)
             case .complete(let header):
-                _ = Socket.receive(connection.pointee.socket.descriptor, into: receiveArea, capacity: header.length)
+                _ = Socket.receive(connection.pointee.socket.descriptor, into: work.received, capacity: header.length)
                 // Only a trusted proxy's word about where the connection comes from is taken. One that does not say it (UNKNOWN, LOCAL)
                 // stays the peer, but has not written what the requests say of others: its unnamed client may have.
                 if connection.pointee.peerIsTrusted {
@@ -250,7 +250,7 @@ extension Worker {
             connection.pointee.state = .idle
             // Requests may have come with the handshake's last message.
             connection.pointee.socket.mayRead = true
-            turn.limit(connection, to: idleTimeout)
+            turn.limit(connection, to: clients.idleTimeout)
             readRequest(connection)
         case .wantRead, .wantWrite: connection.pointee.socket.mayRead = false
         case .closed, .failed:

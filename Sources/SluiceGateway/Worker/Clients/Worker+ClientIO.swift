@@ -89,7 +89,7 @@ extension Worker {
             guard reads < Limits.readsPerTurn else { return turn.enqueue(connection) }
             reads += 1
             let result = Socket.receive(
-                connection.pointee.socket.descriptor, into: receiveArea, capacity: Limits.receiveBytes)
+                connection.pointee.socket.descriptor, into: work.received, capacity: Limits.receiveBytes)
             switch result {
             case .bytes(let count): connection.pointee.lingered &+= UInt32(truncatingIfNeeded: count)
             case .wouldBlock: connection.pointee.socket.mayRead = false

@@ -72,10 +72,10 @@ extension Worker {
     @inline(never)
     private func passFrames(_ block: ExchangeRef, _ start: UnsafeMutablePointer<UInt8>, _ piece: ResponsePiece, head: HeadWriter) -> Bool {
         block.pointee.run.responseBodyBytes += UInt64(piece.content)
-        var trailers = HeadWriter(compose, capacity: 0)
+        var trailers = work.noHead
         if piece.state == .ended, piece.hasTrailers, let fields = piece.trailerFields {
             // Behind the head that may stand there.
-            trailers = HeadWriter(compose + head.count, capacity: Limits.responseTrailerBytes)
+            trailers = HeadWriter(work.compose + head.count, capacity: Limits.responseTrailerBytes)
             writeTrailers(&trailers, block, piece, fields)
             guard trailers.isComplete else { return false }
         }
@@ -102,7 +102,7 @@ extension Worker {
 
     private func sendTrailers(_ block: ExchangeRef, _ piece: ResponsePiece) -> Bool {
         guard let fields = piece.trailerFields else { return true }
-        var writer = HeadWriter(receiveArea, capacity: Limits.receiveBytes)
+        var writer = HeadWriter(work.received, capacity: Limits.receiveBytes)
         writer.write(ChunkedEncoder.lastChunkLine)
         writeTrailers(&writer, block, piece, fields)
         return writer.isComplete && sendToClient(block, writer.start, writer.count)
@@ -117,7 +117,7 @@ extension Worker {
 
     /// The content has ended, as the end of the service's connection says. False if the client's side is broken.
     func endContent(_ block: ExchangeRef) -> Bool {
-        if block.pointee.run.isHTTP2 { return http2.sendContent(block, receiveArea, 0, ends: true) }
+        if block.pointee.run.isHTTP2 { return http2.sendContent(block, work.received, 0, ends: true) }
         guard block.pointee.run.responseIsChunked else { return true }
         let last = ChunkedEncoder.lastChunk
         return sendToClient(block, last.base, last.count)

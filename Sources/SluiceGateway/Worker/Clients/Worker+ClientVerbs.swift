@@ -123,14 +123,14 @@ extension Worker {
         while connection.pointee.socket.mayRead, serviceHasRoom(block) {
             guard reads < Limits.readsPerTurn else { return turn.enqueue(connection) }
             reads += 1
-            switch connection.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
+            switch connection.pointee.socket.receive(into: work.received, capacity: Limits.receiveBytes) {
             case .bytes(let count):
                 traffic.pointee.downstreamBytesReceived &+= UInt64(count)
                 // A reset that came with these bytes shows only when it is read for.
                 connection.pointee.socket.mayRead = true
                 noteTunnelled(block)
                 block.pointee.run.requestBodyBytes += UInt64(count)
-                guard sendThroughTunnel(block, receiveArea, count) else { return endTunnel(block) }
+                guard sendThroughTunnel(block, work.received, count) else { return endTunnel(block) }
             case .wouldBlock: return
             case .ended:
                 connection.pointee.socket.mayRead = false

@@ -11,9 +11,9 @@ extension Worker {
     /// Looks at the first bytes of a connection that may begin as HTTP/2 does (RFC 9113, 3.3). They stay in the socket.
     func readPreface(_ connection: ClientRef) {
         guard connection.pointee.socket.mayRead else { return }
-        switch Socket.peek(connection.pointee.socket.descriptor, into: receiveArea, capacity: Limits.prefaceBytes) {
+        switch Socket.peek(connection.pointee.socket.descriptor, into: work.received, capacity: Limits.prefaceBytes) {
         case .bytes(let count):
-            switch HTTP2Session.isPreface(ByteView(base: receiveArea, count: count)) {
+            switch HTTP2Session.isPreface(ByteView(base: work.received, count: count)) {
             case true?: beginMultiplexing(connection)
             case false?:
                 connection.pointee.state = .idle
@@ -37,7 +37,7 @@ extension Worker {
         connection.pointee.socket.mayRead = true
         connection.http2.pointee.headUntil = turn.now + limits.headTimeout
         http2.setDeadline(connection)
-        if isDraining { announceEnd(connection) }
+        if clients.isDraining { announceEnd(connection) }
         goOn(connection)
     }
 
@@ -162,7 +162,7 @@ extension Worker {
     /// No request is under way: the connection has its time for the next one.
     private func noteIdle(_ connection: ClientRef) {
         guard connection.http2.pointee.session.hasBegun, connection.http2.pointee.idleUntil == Deadline.never else { return }
-        connection.http2.pointee.idleUntil = turn.now + idleTimeout
+        connection.http2.pointee.idleUntil = turn.now + clients.idleTimeout
         connection.http2.pointee.trimUntil = turn.now + Limits.http2TrimMilliseconds
         http2.setDeadline(connection)
     }
@@ -213,7 +213,7 @@ extension Worker {
         } else if block.pointee.run.isHeadSent || block.pointee.exchange.isGRPCCall {
             // Where both directions are open for long, as gRPC's streams are, silence is no fault of the client's.
             stream.pointee.bodyUntil = turn.now + limits.tunnelTimeout
-        } else if sendsBodyFastEnough(block) {
+        } else if requestBodies.keepsPace(block) {
             stream.pointee.bodyUntil = turn.now + limits.bodyTimeout
         } else {
             return fail(block, .requestTimeout)
@@ -281,7 +281,7 @@ extension Worker {
         // The loop reports the end of a stream again and again.
         guard !block.streamRun.pointee.hasEnded else { return }
         block.streamRun.pointee.hasEnded = true
-        guard http2.sendContent(block, receiveArea, 0, ends: true) else { return endTunnel(block) }
+        guard http2.sendContent(block, work.received, 0, ends: true) else { return endTunnel(block) }
         if block.streamRun.pointee.hasToldEnd { endStreamResponse(block) }
     }
 

@@ -21,7 +21,7 @@ extension Worker {
     func awaitNextRequest(_ connection: ClientRef, _ block: ExchangeRef) {
         let left = block.pointee.inputCount - block.pointee.inputUsed
         connection.pointee.state = .idle
-        turn.limit(connection, to: idleTimeout)
+        turn.limit(connection, to: clients.idleTimeout)
         guard left > 0 else {
             releaseBlock(connection)
             // Bytes, or the end of the stream, that came while the response was under way.

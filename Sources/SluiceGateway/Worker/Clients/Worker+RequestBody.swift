@@ -47,21 +47,7 @@ extension Worker {
     /// What the service does not take is no time of the client's.
     private func awaitBody(_ connection: ClientRef, _ block: ExchangeRef) {
         turn.limit(connection, to: limits.bodyTimeout)
-        if !sendsBodyFastEnough(block) { fail(block, .requestTimeout) }
-    }
-
-    /// Whether the client has sent no less of its body than it must over the span that has ended, if one has. Begins the next one then.
-    func sendsBodyFastEnough(_ block: ExchangeRef) -> Bool {
-        let run = block.run
-        if run.pointee.bodySpanAt != 0 {
-            let span = turn.now - run.pointee.bodySpanAt
-            guard span >= limits.bodyTimeout else { return true }
-            let bytes = run.pointee.requestBodyBytes - run.pointee.bodySpanBytes
-            if bytes * 1000 < limits.rateMin * span { return false }
-        }
-        run.pointee.bodySpanAt = turn.now
-        run.pointee.bodySpanBytes = run.pointee.requestBodyBytes
-        return true
+        if !requestBodies.keepsPace(block) { fail(block, .requestTimeout) }
     }
 
     /// Notices that the client has gone, while nothing is to be read of it: a reset says so, and the end of its sending side where
@@ -101,7 +87,7 @@ extension Worker {
         guard let block = connection.pointee.block else { return close(connection) }
         while connection.pointee.socket.mayRead, block.pointee.run.requestRemaining > 0 {
             let count = Int(min(UInt64(Limits.receiveBytes), block.pointee.run.requestRemaining))
-            switch connection.pointee.socket.receive(into: receiveArea, capacity: count) {
+            switch connection.pointee.socket.receive(into: work.received, capacity: count) {
             case .bytes(let count):
                 block.pointee.run.requestRemaining -= UInt64(count)
                 connection.pointee.socket.mayRead = true

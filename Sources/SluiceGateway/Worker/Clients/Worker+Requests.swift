@@ -38,7 +38,7 @@ extension Worker {
         block.pointee.inputUsed = head.length
         block.pointee.run.begin(head.framing, at: context.pointee.monotonicNanoseconds)
         // A client that has ended its sending side may have sent further requests before: they are answered too.
-        block.pointee.run.keepsAlive = head.keepAlive && !isDraining
+        block.pointee.run.keepsAlive = head.keepAlive && !clients.isDraining
             && (limits.requestsPerConnectionMax == 0 || connection.pointee.requests < limits.requestsPerConnectionMax)
         decide(block)
     }

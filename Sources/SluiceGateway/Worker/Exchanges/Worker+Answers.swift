@@ -23,7 +23,7 @@ extension Worker {
         block.pointee.run.status = refusal.row.entry.status
         counters.refused(refusal.row, domain: block.pointee.exchange.domainRow)
         dropBody(block)
-        var writer = HeadWriter(compose, capacity: composeCapacity)
+        var writer = work.writer
         if block.pointee.run.isHTTP2, block.pointee.exchange.isGRPCCall {
             // The client reads the status of its call; what it is in HTTP is for logs and metrics.
             let isLate = block.streamRun.pointee.hasCallEnded
@@ -46,7 +46,7 @@ extension Worker {
         if opensTunnel(block, response.pointee.status) { return answer(block, .upstreamFailed("upgrade not accepted")) }
         block.pointee.run.status = response.pointee.status
         dropBody(block)
-        var writer = HeadWriter(compose, capacity: composeCapacity)
+        var writer = work.writer
         responseHeads.write(&writer, block, response)
         let headCount = writer.count
         guard !isHead(block) else { return deliver(block, writer, headCount: headCount) }

@@ -108,7 +108,7 @@ extension Worker {
     /// Writes the request to an open connection, with as much of the body as has come.
     func sendRequest(_ upstream: UpstreamRef) {
         guard let block = upstream.pointee.exchange else { return upstreams.close(upstream) }
-        var writer = HeadWriter(compose, capacity: composeCapacity)
+        var writer = work.writer
         if block.pointee.run.isPreCall {
             requestHeads.writePreCall(&writer, block)
         } else {

@@ -14,7 +14,7 @@ extension Worker {
         }
         endFlight(block, .passed)
         // Interim responses may stand before it in the receive area.
-        let start = receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length
+        let start = work.received + (bytes.base - UnsafePointer(work.received)) + head.length
         upstreams.detach(upstream)
         upstream.pointee.discard = DiscardedBody(framing: head.framing)
         if case .length(let length) = head.framing { upstream.pointee.discard.remaining = length }
@@ -31,10 +31,10 @@ extension Worker {
     /// Reads the rest of a response that nobody waits for.
     func discardResponse(_ upstream: UpstreamRef) {
         while upstream.pointee.socket.mayRead, upstream.pointee.state == .discarding {
-            switch upstream.pointee.socket.receive(into: receiveArea, capacity: Limits.receiveBytes) {
+            switch upstream.pointee.socket.receive(into: work.received, capacity: Limits.receiveBytes) {
             case .bytes(let count):
                 upstream.pointee.socket.mayRead = true
-                discard(upstream, receiveArea, count)
+                discard(upstream, work.received, count)
             case .wouldBlock: return
             case .ended, .failed: return upstreams.close(upstream)
             }

@@ -30,7 +30,7 @@ extension Worker {
             limitAnswer(block)
             return true
         }
-        var writer = HeadWriter(compose, capacity: composeCapacity)
+        var writer = work.writer
         requestBodies.write(&writer, piece, block)
         if writer.count > 0, !upstreams.send(upstream, writer.start, writer.count) {
             upstreams.stopSending(upstream)

@@ -84,7 +84,7 @@ extension Worker {
                 loseShared(connection, client, "no memory")
                 break
             }
-            var head = HeadWriter(compose, capacity: 0)
+            var head = work.noHead
             if let waiting = begun {
                 begun = nil
                 switch event {

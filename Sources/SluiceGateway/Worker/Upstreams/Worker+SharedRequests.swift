@@ -90,7 +90,7 @@ extension Worker {
     /// Sends the request on a connection that the exchange has joined, with as much of its body as has come.
     private func sendShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ block: ExchangeRef) {
         let run = block.run
-        var writer = HeadWriter(compose, capacity: composeCapacity)
+        var writer = work.writer
         if run.pointee.isPreCall {
             requestHeads.writePreCall(&writer, block)
         } else {
@@ -165,7 +165,7 @@ extension Worker {
         let own = block.serviceStream
         var trailers = ByteView.empty
         if piece.trailerFields != nil {
-            var writer = HeadWriter(compose, capacity: composeCapacity)
+            var writer = work.writer
             requestBodies.writeTrailers(&writer, piece, block)
             // The empty line alone is no section.
             if writer.isComplete, writer.count > 2 { trailers = ByteView(base: writer.start, count: writer.count) }

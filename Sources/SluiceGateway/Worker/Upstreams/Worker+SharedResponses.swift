@@ -12,9 +12,9 @@ extension Worker {
     func takeHead(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ head: HTTP2Head, _ area: HTTP2HeadArea) -> BegunResponse? {
         guard let block = exchange(connection, client, head.stream, ends: head.endsStream) else { return nil }
         let bytes = ByteView(base: area.base, count: head.count)
-        var response = ResponseHead(slots: responseSlots, capacity: Self.responseSlotCount)
+        var response = ResponseHead(slots: work.slots, capacity: Limits.responseFields)
         let outcome = ResponseHead.parse(
-            bytes, slots: responseSlots, capacity: Self.responseSlotCount,
+            bytes, slots: work.slots, capacity: Limits.responseFields,
             requestWasHead: !block.pointee.run.isPreCall && block.pointee.exchange.head.method == .head, into: &response)
         guard case .complete = outcome else {
             _ = reject(connection, block, "malformed response")
@@ -162,8 +162,8 @@ extension Worker {
     ) -> Bool {
         var piece = ResponsePiece(content: content.count, consumed: content.count, state: isLast ? .ended : .more)
         if isLast, !trailers.isEmpty {
-            var fields = FieldTable(slots: responseSlots, capacity: Self.responseSlotCount)
-            guard case .complete = TrailerSection.parse(trailers, slots: responseSlots, capacity: Self.responseSlotCount, into: &fields) else {
+            var fields = FieldTable(slots: work.slots, capacity: Limits.responseFields)
+            guard case .complete = TrailerSection.parse(trailers, slots: work.slots, capacity: Limits.responseFields, into: &fields) else {
                 resetClient(block)
                 return false
             }
@@ -176,9 +176,9 @@ extension Worker {
         // HEAD has no content, though a pre-call that answers it was not asked with it.
         if block.pointee.run.responseFraming == .none { piece.content = 0 }
         // Out of the way of others' frames, with room around it.
-        receiveArea.update(from: content.base, count: piece.content)
+        work.received.update(from: content.base, count: piece.content)
         let stream = block.pointee.run.upstreamStream
-        guard passContent(block, receiveArea, piece, head: head ?? HeadWriter(compose, capacity: 0)) else {
+        guard passContent(block, work.received, piece, head: head ?? work.noHead) else {
             resetClient(block)
             return false
         }

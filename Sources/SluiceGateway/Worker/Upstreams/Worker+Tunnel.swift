@@ -9,7 +9,7 @@ extension Worker {
         guard block.pointee.exchange.head.upgrade, !block.pointee.run.isPreCall, block.pointee.run.requestBody == .complete
         else { return fail(block, .upstreamFailed("unexpected upgrade")) }
         guard requestHeads.accepts(head, bytes, block) else { return fail(block, .upstreamFailed("upgrade not confirmed")) }
-        var writer = HeadWriter(compose, capacity: composeCapacity)
+        var writer = work.writer
         responseHeads.write(&writer, block, .upgrade, head, bytes)
         guard writer.isComplete else { return fail(block, .upstreamFailed("response head too large")) }
         block.pointee.run.status = 101
@@ -34,13 +34,13 @@ extension Worker {
             let room = min(Limits.receiveBytes, clientRoom(block))
             guard reads < Limits.readsPerTurn else { return turn.enqueue(upstream) }
             reads += 1
-            switch upstream.pointee.socket.receive(into: receiveArea, capacity: room) {
+            switch upstream.pointee.socket.receive(into: work.received, capacity: room) {
             case .bytes(let count):
                 traffic.pointee.upstreamBytesReceived &+= UInt64(count)
                 upstream.pointee.socket.mayRead = true
                 block.pointee.run.responseBodyBytes += UInt64(count)
                 noteTunnelled(block)
-                guard sendTunnelled(block, receiveArea, count) else { return endTunnel(block) }
+                guard sendTunnelled(block, work.received, count) else { return endTunnel(block) }
             case .wouldBlock: return
             case .ended:
                 upstream.pointee.socket.mayRead = false

@@ -24,9 +24,9 @@ extension Worker {
             block.fetchAhead()
             let carried = upstream.pointee.carryCount
             if carried > 0, let memory = upstream.pointee.carry {
-                UnsafeMutableRawPointer(receiveArea).copyMemory(from: memory, byteCount: carried)
+                UnsafeMutableRawPointer(work.received).copyMemory(from: memory, byteCount: carried)
             }
-            switch upstream.pointee.socket.receive(into: receiveArea + carried, capacity: min(room, Limits.receiveBytes - carried)) {
+            switch upstream.pointee.socket.receive(into: work.received + carried, capacity: min(room, Limits.receiveBytes - carried)) {
             case .bytes(let count):
                 traffic.pointee.upstreamBytesReceived &+= UInt64(count)
                 if carried > 0, isStillIncomplete(upstream, block, carried, count) {
@@ -49,12 +49,12 @@ extension Worker {
     /// more; they are then carried as well. Nothing becomes complete without the end of a line, so a service that sends byte by byte does not
     /// have its head read again for each; a CR is looked at, as clients' are.
     private func isStillIncomplete(_ upstream: UpstreamRef, _ block: ExchangeRef, _ carried: Int, _ count: Int) -> Bool {
-        let bytes = ByteView(base: receiveArea, count: carried + count)
+        let bytes = ByteView(base: work.received, count: carried + count)
         guard bytes.count < Limits.responseTrailerBytes, !bytes[carried...].contains(UInt8(ascii: "\n")),
             !bytes[(carried - 1)...].contains(UInt8(ascii: "\r"))
         else { return false }
         if block.pointee.run.upstreamHeadAt != 0 { turn.limit(upstream, to: answerTimeout(block)) }
-        return upstreams.carry(upstream, receiveArea, bytes.count)
+        return upstreams.carry(upstream, work.received, bytes.count)
     }
 
     /// Takes `count` bytes at the receive area. True if the exchange wants more.
@@ -62,9 +62,9 @@ extension Worker {
         if block.pointee.run.upstreamHeadAt != 0 {
             // Progress: the next piece has its own time.
             turn.limit(upstream, to: answerTimeout(block))
-            return passBody(upstream, block, receiveArea, count, head: HeadWriter(compose, capacity: 0))
+            return passBody(upstream, block, work.received, count, head: work.noHead)
         }
-        return consumeHead(upstream, block, receiveArea, count)
+        return consumeHead(upstream, block, work.received, count)
     }
 
     // MARK: The head
@@ -77,9 +77,9 @@ extension Worker {
         var count = count
         while count > 0 {
             let bytes = ByteView(base: start, count: count)
-            var head = ResponseHead(slots: responseSlots, capacity: Self.responseSlotCount)
+            var head = ResponseHead(slots: work.slots, capacity: Limits.responseFields)
             switch ResponseHead.parse(
-                bytes, slots: responseSlots, capacity: Self.responseSlotCount,
+                bytes, slots: work.slots, capacity: Limits.responseFields,
                 requestWasHead: !block.pointee.run.isPreCall && block.pointee.exchange.head.method == .head, into: &head)
             {
             case .incomplete:
@@ -126,7 +126,7 @@ extension Worker {
             return reject(upstream, block, "too many interim responses")
         }
         guard block.pointee.exchange.head.minorVersion == 1, !block.pointee.run.isPreCall else { return true }
-        var writer = HeadWriter(compose, capacity: composeCapacity)
+        var writer = work.writer
         responseHeads.write(&writer, block, .interim, head, bytes)
         guard writer.isComplete, sendInterim(block, writer) else {
             resetClient(block)
@@ -149,7 +149,7 @@ extension Worker {
         }
         guard let writer = composeResponse(upstream, block, head, bytes) else { return false }
         return passBody(
-            upstream, block, receiveArea + (bytes.base - UnsafePointer(receiveArea)) + head.length,
+            upstream, block, work.received + (bytes.base - UnsafePointer(work.received)) + head.length,
             bytes.count - head.length, head: writer)
     }
 
@@ -167,10 +167,10 @@ extension Worker {
         // read into the slots of this response's fields.
         if run.pointee.isPreCall, run.pointee.requestFraming != .chunked { dropBody(block) }
         // The service has answered before it had the whole request: what is left of it cannot be told from the next.
-        if run.pointee.requestBody != .complete || isDraining { run.pointee.keepsAlive = false }
+        if run.pointee.requestBody != .complete || clients.isDraining { run.pointee.keepsAlive = false }
 
         // No more than there is room for in front of the body: see `passBody`.
-        var writer = HeadWriter(compose, capacity: Limits.receiveHeadroom - ChunkedEncoder.sizeLineBytesMax)
+        var writer = HeadWriter(work.compose, capacity: Limits.receiveHeadroom - ChunkedEncoder.sizeLineBytesMax)
         responseHeads.write(&writer, block, run.pointee.isPreCall ? .preCall : .service, head, bytes)
         guard writer.isComplete else {
             _ = reject(upstream, block, "response head too large")

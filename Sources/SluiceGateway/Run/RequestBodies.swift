@@ -9,6 +9,11 @@ struct RequestBodies: BitwiseCopyable {
     /// Field slots for trailers.
     let slots: UnsafeMutablePointer<FieldSlot>
     let slotCount: Int
+    let turn: Turn
+    /// Milliseconds in which some of a body has to come.
+    let timeout: UInt64
+    /// Bytes per second that a client has to send of one; 0: no bound.
+    let rateMin: UInt64
 
     // MARK: Room for what comes
 
@@ -141,6 +146,22 @@ struct RequestBodies: BitwiseCopyable {
         writer.write("\r\n")
     }
 
+    // MARK: How fast it comes
+
+    /// Whether the client has sent no less of its body than it must over the span that has ended, if one has. Begins the next one then.
+    func keepsPace(_ block: ExchangeRef) -> Bool {
+        let run = block.run
+        if run.pointee.bodySpanAt != 0 {
+            let span = turn.now - run.pointee.bodySpanAt
+            guard span >= timeout else { return true }
+            let bytes = run.pointee.requestBodyBytes - run.pointee.bodySpanBytes
+            if bytes * 1000 < rateMin * span { return false }
+        }
+        run.pointee.bodySpanAt = turn.now
+        run.pointee.bodySpanBytes = run.pointee.requestBodyBytes
+        return true
+    }
+
     // MARK: A body that nobody wants
 
     /// The response is decided before the body was read. A short rest is read and dropped to keep the connection; with
@@ -159,7 +180,7 @@ struct RequestBodies: BitwiseCopyable {
             isShort = false
         }
         // A client that waits for 100 may send the body or not: only a close makes that plain.
-        if isShort, !block.pointee.exchange.head.expectsContinue, block.pointee.run.upstream == nil {
+        if isShort, !block.pointee.exchange.head.expectsContinue, block.pointee.run.upstreamPlace == nil {
             block.pointee.run.requestBody = .dropping
         } else {
             block.pointee.run.keepsAlive = false

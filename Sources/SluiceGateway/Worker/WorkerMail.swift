@@ -1,0 +1,27 @@
+import SluiceEvent
+
+/// How the refresher of key sets, and everybody else, reaches a worker. Sendable, because it touches of the worker nothing but the mailbox,
+/// which is for any thread; what is posted runs on the worker's own.
+final class WorkerMail: KeySetObserver, PreCallObserver, @unchecked Sendable {
+    private let worker: Worker
+
+    init(_ worker: Worker) { self.worker = worker }
+
+    /// Runs `letter` on the worker's thread, soon, with the clock of the turn in which it runs.
+    func post(_ letter: @escaping @Sendable (Worker) -> Void) {
+        let mail = self
+        worker.mailbox.post {
+            mail.worker.turn.freshenClock()
+            letter(mail.worker)
+            mail.worker.turn.noteLongWork()
+        }
+    }
+
+    func keySetFetchEnded(source number: Int) {
+        post { $0.keySetFetchEnded(source: number) }
+    }
+
+    func preCallEnded(_ flight: PreCallFlights.Number, _ outcome: PreCallMemory.Outcome) {
+        post { $0.preCallEnded(flight, outcome) }
+    }
+}
