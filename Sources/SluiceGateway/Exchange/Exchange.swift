@@ -58,8 +58,6 @@ struct Exchange: BitwiseCopyable {
     var forwardedClaimCount: Int
     /// Whether the JWT policy has suspended this exchange until a key set was fetched. It does so once.
     var hasAwaitedKeys: Bool
-    /// Number of the key set source that the exchange waits for: `KeySetSource.number`. Means something only after `hasAwaitedKeys` was set.
-    var awaitedKeySet: Int
     /// When the exchange has waited long enough for its allowance, in milliseconds of the monotonic clock; 0 if it has not waited.
     var allowanceDeadline: UInt64
     /// Whether the exchange has waited for its allowance for as long as it may.
@@ -86,7 +84,7 @@ extension Exchange {
         self.init(
             context: context, resources: nil, bytes: bytes, head: head, peer: peer, client: peer, peerIsTrusted: peerIsTrusted,
             isSecure: isSecure, path: .empty, query: nil, domainPlace: nil, endpointPlace: nil, fields: nil, upstreamPath: .empty, upstreamQuery: nil,
-            forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0, hasAwaitedKeys: false, awaitedKeySet: 0,
+            forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0, hasAwaitedKeys: false,
             allowanceDeadline: 0, hasAwaitedAllowance: false, step: 0, storage: storage, storageCapacity: storageCapacity, storageUsed: 0)
     }
 

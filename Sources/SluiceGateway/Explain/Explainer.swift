@@ -134,8 +134,8 @@ package final class Explainer {
             switch verdict {
             case .proceed: continue
             case .suspend:
-                // Nothing else suspends here: the key set was fetched before.
-                guard case .preCall = step else { return conclude(&explanation, block, Refusal(.jwtInvalid)) }
+                // Nothing else suspends here: key sets are fetched before, and what is reserved is at hand.
+                guard case .suspend(.service) = verdict else { return conclude(&explanation, block, Refusal(.jwtInvalid)) }
             case .refuse(let refusal):
                 addUnreached(&explanation, steps, block)
                 return conclude(&explanation, block, refusal)
@@ -165,12 +165,13 @@ package final class Explainer {
             let reason = refusal.toldDetail.isEmpty && !refusal.detail.isEmpty ? " (\(refusal.detail.string))" : ""
             return "refuse \(refusal.row.entry.status) \(refusal.row.label)\(reason)"
         case .respond(let response): return "respond \(response.pointee.status)"
-        case .suspend:
-            guard case .preCall(let preCall) = step else { return "suspend: waits for a key set" }
-            let line = Self.lines(of: preCall.pointee.requestHead).first?.split(separator: " ") ?? []
-            let origin = origins.first { $0.number == preCall.pointee.origin }
+        case .suspend(.keySet): return "suspend: waits for a key set"
+        case .suspend(.allowance): return "suspend: waits for allowance"
+        case .suspend(.service(let call)):
+            let line = Self.lines(of: call.pointee.requestHead).first?.split(separator: " ") ?? []
+            let origin = origins.first { $0.number == call.pointee.origin }
             let place = origin.map { "\($0.url.scheme)://\($0.url.authority)" } ?? ""
-            return "suspend: would call \(line.first ?? "") \(place)\(line.dropFirst().first ?? ""); the walk goes on as if it answered \(preCall.pointee.allow[0])"
+            return "suspend: would call \(line.first ?? "") \(place)\(line.dropFirst().first ?? ""); the walk goes on as if it answered \(call.pointee.allow[0])"
         case .proceed:
             guard case .rewrite = step else { return "proceed" }
             let before = Self.target(exchange.path, exchange.query)

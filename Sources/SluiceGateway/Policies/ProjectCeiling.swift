@@ -30,7 +30,7 @@ enum ProjectCeiling {
             guard KeeperState.isShared(context.pointee.keeper), CeilingMeter.isShort(words, now: now), !exchange.hasAwaitedAllowance, !KeeperState.isAway(context.pointee.keeper)
             else { return .refuse(.ceilingExceeded) }
             if CeilingMeter.demandAttention(words) { AttentionQueue.put(Attention.ceiling(number).word, context.pointee.attention) }
-            return .suspend
+            return .suspend(.allowance)
         }
 
         /// Charges the exchange to the present because it leaves later than it was charged for. False if it may not leave.

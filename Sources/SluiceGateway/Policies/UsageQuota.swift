@@ -127,7 +127,7 @@ enum UsageQuota: ConfigurablePolicy {
                 // The whole step is evaluated again.
                 if domain == .taken { Self.putBack(self.domain, first: self.domain.count, at: now, resets: resets.domain) }
                 if endpoint == .taken { Self.putBack(self.endpoint, first: self.endpoint.count, at: now, resets: resets.endpoint) }
-                return .suspend
+                return .suspend(.allowance)
             }
             KeeperState.countLate(context.pointee.keeper)
             let isAdmitted = domain != .exhausted && endpoint != .exhausted && KeeperState.whenLate(context.pointee.keeper) == .admit

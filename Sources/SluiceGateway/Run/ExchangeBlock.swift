@@ -125,6 +125,8 @@ struct ExchangeRun {
     var keepsAlive = true
     /// Whether the response at hand is the answer of a pre-call API.
     var isPreCall = false
+    /// The question that the exchange was suspended for last; means something where `isPreCall`, and while it waits for another's answer.
+    var call: UnsafePointer<ServiceCall>?
     /// When a pre-call API must have answered, in milliseconds of the worker's clock; means nothing unless `isPreCall`.
     var preCallUntil: UInt64 = 0
     /// The question that the exchange asks for others as well; 0 for none.

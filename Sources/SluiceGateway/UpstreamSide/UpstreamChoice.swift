@@ -20,12 +20,12 @@ struct UpstreamChoice: BitwiseCopyable {
     /// The usable address with the fewest exchanges under way; equals take turns. Also settles which URL of the list is
     /// meant, because each may have a path of its own.
     func choose(_ block: ExchangeRef, at now: UInt64) -> Outcome {
-        if block.pointee.run.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
+        if block.pointee.run.isPreCall, let call = block.pointee.run.call {
             block.pointee.run.target = nil
-            let origin = origins.pointee[preCall.pointee.origin]
+            let origin = origins.pointee[call.pointee.origin]
             if origin.pointee.count == 1 { return only(origin.pointee.addresses[0], now) }
             var best: UpstreamAddressRef?
-            consider(preCall.pointee.origin, &best, now)
+            consider(call.pointee.origin, &best, now)
             return taken(best, now)
         }
         guard let upstream = block.pointee.exchange.domain?.pointee.upstream else { return .none }

@@ -44,8 +44,8 @@ struct UpstreamRequestHeads: BitwiseCopyable {
 
     /// The pre-call's own line and Host, with the client's end-to-end fields; never its target or body.
     func writePreCall(_ writer: inout HeadWriter, _ block: ExchangeRef) {
-        guard case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return }
-        writer.write(preCall.pointee.requestHead)
+        guard let call = block.pointee.run.call else { return }
+        writer.write(call.pointee.requestHead)
         writeClientFields(&writer, block, isPreCall: true)
         writeForwarding(&writer, block, omitting: unwrittenFields)
         writer.write("\r\n")

@@ -106,11 +106,11 @@ extension Worker {
 
     // MARK: Key sets
 
-    /// The JWT policy waits for a key set: the exchange goes on when its fetch has ended.
-    func awaitKeySet(_ block: ExchangeRef) {
+    /// The exchange waits for the key set of this number, and goes on when its fetch has ended.
+    func awaitKeySet(_ source: Int, _ block: ExchangeRef) {
         let fetch = UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed))
         keySetWaiters.append(.init(
-            source: block.pointee.exchange.awaitedKeySet, suspension: Suspension(block),
+            source: source, suspension: Suspension(block),
             deadline: turn.now + fetch + Limits.keySetGraceMilliseconds))
     }
 

@@ -238,9 +238,8 @@ struct JWTKeySetTests {
         registry.setObserver(observer, worker: 3)
         bench.worker = 3
         var exchange = try bench.exchange("GET /", ["Authorization: Bearer \(JWTVectors.tokens["rsFirst"]!)"])
-        #expect(Outcome(policy.evaluate(&exchange)) == .suspend)
+        guard case .suspend(.keySet(source.number)) = policy.evaluate(&exchange) else { return #expect(Bool(false), "the token does not wait for its key set") }
         #expect(exchange.hasAwaitedKeys)
-        #expect(exchange.awaitedKeySet == source.number)
         fetch("first")
         #expect(observer.ended.withLock { $0 } == [source.number])
         #expect(Outcome(policy.evaluate(&exchange)) == .proceed)

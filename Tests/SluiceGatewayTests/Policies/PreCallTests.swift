@@ -21,8 +21,8 @@ struct PreCallTests {
     func requestHead(yaml: String, head: String) throws {
         let policy = try PolicyFixture(PreCall.self, yaml)
         let preCall = try policy.faultless()
-        #expect(preCall.requestHead.string == head)
-        #expect(preCall.timeoutMilliseconds == 1000)
+        #expect(preCall.call.pointee.requestHead.string == head)
+        #expect(preCall.call.pointee.timeoutMilliseconds == 1000)
     }
 
     @Test("end-to-end fields are forwarded; hop-by-hop, nominated and per-connection ones are not")
@@ -62,7 +62,7 @@ struct PreCallTests {
         let preCall = try policy.faultless()
         let one = try TestExchange(first, monotonicNanoseconds: Self.second)
         #expect(Answer(preCall.evaluate(&one.exchange)) == .suspend)
-        preCall.remember(one.exchange)
+        preCall.call.pointee.remember(one.exchange)
         let two = try TestExchange(second, monotonicNanoseconds: Self.second + after)
         let answer = Answer(preCall.evaluate(&two.exchange))
         #expect(answer == .proceed || answer == .suspend)
@@ -136,7 +136,7 @@ struct PreCallTests {
     ])
     func clients(options: String, client: String, isSecure: Bool, isShared: Bool) throws {
         let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5\(options)}")
-        let memory = try #require(policy.faultless().memory)
+        let memory = try #require(policy.faultless().call.pointee.memory)
         let one = try TestExchange("GET /", client: "192.0.2.1")
         let two = try TestExchange("GET /", client: client, isSecure: isSecure)
         #expect((memory.key(of: one.exchange) == memory.key(of: two.exchange)) == isShared)
@@ -145,7 +145,7 @@ struct PreCallTests {
     @Test("of an IPv6 client the network counts as well as the interface")
     func networks() throws {
         let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5}")
-        let memory = try #require(policy.faultless().memory)
+        let memory = try #require(policy.faultless().call.pointee.memory)
         let tests = try ["2001:db8:1::5", "2001:db8:2::5", "2001:db8:1::6"].map { try TestExchange("GET /", client: $0) }
         let keys = tests.map { memory.key(of: $0.exchange) }
         #expect(keys[0] != keys[1] && keys[0] != keys[2])
@@ -164,7 +164,7 @@ struct PreCallTests {
     ])
     func unsentLines(options: String) throws {
         let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5\(options)}")
-        let memory = try #require(policy.faultless().memory)
+        let memory = try #require(policy.faultless().call.pointee.memory)
         let named = try TestExchange("GET /\nX-User: root")
         let claimed = try TestExchange("GET /\nX-User: root")
         let bare = try TestExchange("GET /")
@@ -194,9 +194,9 @@ struct PreCallTests {
         ("{url: 'http://a/', cacheSeconds: 5, timeoutMs: 7}", true),
     ])
     func sharedBetweenEndpoints(yaml: String, isShared: Bool) throws {
-        let one = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5}").faultless()
+        let onePolicy = try PolicyFixture(PreCall.self, "{url: 'http://a/', cacheSeconds: 5}")
         let otherPolicy = try PolicyFixture(PreCall.self, yaml)
-        let other = try otherPolicy.faultless()
+        let (one, other) = (try onePolicy.faultless().call.pointee, try otherPolicy.faultless().call.pointee)
         let test = try TestExchange("GET /")
         let keys = (try #require(one.memory).key(of: test.exchange), try #require(other.memory).key(of: test.exchange))
         #expect((keys.0 == keys.1) == isShared)
@@ -215,7 +215,7 @@ struct PreCallTests {
     ])
     func idempotence(method: String, isIdempotent: Bool) throws {
         let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/', method: \(method)}")
-        #expect(try policy.faultless().isIdempotent == isIdempotent)
+        #expect(try policy.faultless().call.pointee.isIdempotent == isIdempotent)
     }
 
     @Test("allow names the statuses that let a request pass: 200 alone unless it is set", arguments: [
@@ -224,7 +224,7 @@ struct PreCallTests {
     func allow(option: String, statuses: [UInt16]) throws {
         let policy = try PolicyFixture(PreCall.self, "{url: 'http://a/'\(option)}")
         let preCall = try policy.faultless()
-        for status in 100...600 as ClosedRange<UInt16> { #expect(preCall.allows(status) == statuses.contains(status)) }
+        for status in 100...600 as ClosedRange<UInt16> { #expect(preCall.call.pointee.allows(status) == statuses.contains(status)) }
     }
 
     @Test("configuration: allow holds statuses of final responses, at least one")

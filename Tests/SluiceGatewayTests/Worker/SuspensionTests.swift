@@ -95,9 +95,8 @@ struct SuspensionTests {
         let bench = try Bench()
         try bench.publish("domains: []", generation: 1)
         let (_, block) = try bench.begin()
-        block.pointee.exchange.awaitedKeySet = 7
         bench.worker.turn.readClock()
-        bench.worker.awaitKeySet(block)
+        bench.worker.awaitKeySet(7, block)
         bench.worker.keySetFetchEnded(source: 8)
         bench.worker.pass(milliseconds: UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed)) + 500)
         #expect(!bench.worker.keySetWaiters.isEmpty)

@@ -200,8 +200,7 @@ enum JWT: Policy {
             let number = keys.pointee.owner._withUnsafeGuaranteedRef { $0.requestFetch(worker: worker, now: now) }
             guard let number else { return .refuse(Refusal(.jwtInvalid)) }
             exchange.hasAwaitedKeys = true
-            exchange.awaitedKeySet = number
-            return .suspend
+            return .suspend(.keySet(number))
         }
 
         // MARK: - Forwarding

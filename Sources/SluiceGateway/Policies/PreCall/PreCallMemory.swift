@@ -2,7 +2,7 @@ import Synchronization
 
 /// What all workers share of pre-calls: the answers that are remembered, and the questions that are being asked.
 ///
-/// Outlives snapshots. What it holds is found by a key that says everything that the answer depends on (`PreCall.Compiled.Memory`), the
+/// Outlives snapshots. What it holds is found by a key that says everything that the answer depends on (`ServiceCall.Memory`), the
 /// configuration's part of the question included: an answer to a question of one configuration is none to another's.
 final class PreCallMemory: Sendable {
     /// How a question ended, for those who wait for its answer.

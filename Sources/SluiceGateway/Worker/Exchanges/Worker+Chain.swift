@@ -39,24 +39,23 @@ extension Worker {
         case .proceed: pass(block)
         case .refuse(let refusal): answer(block, refusal)
         case .respond(let response): answer(block, response)
-        case .suspend: suspend(block)
+        case .suspend(let wait): suspend(block, wait)
         }
     }
 
     /// The chain waits for something from elsewhere.
     @inline(never)
-    private func suspend(_ block: ExchangeRef) {
+    private func suspend(_ block: ExchangeRef, _ wait: Wait) {
         // The client's end may have come with its request.
         if clientHasLeft(block) { return resetClient(block) }
         block.pointee.run.isSuspended = true
         block.pointee.run.suspensions &+= 1
-        switch PolicyChain.latestStep(of: block.pointee.exchange) {
-        case .preCall(let preCall): awaitPreCall(preCall, block)
-        case .jwt: awaitKeySet(block)
-        case .ceiling, .usageQuota: awaitAllowance(block)
-        default:
-            assertionFailure("a policy suspended that cannot")
-            answer(block, .upstreamUnavailable("internal error"))
+        switch wait {
+        case .service(let call):
+            block.pointee.run.call = call
+            awaitPreCall(call, block)
+        case .keySet(let source): awaitKeySet(source, block)
+        case .allowance: awaitAllowance(block)
         }
     }
 }

@@ -16,16 +16,16 @@ import SluiceEvent
 
 extension Worker {
     /// The chain waits for the answer of a pre-call API.
-    func awaitPreCall(_ preCall: UnsafePointer<PreCall.Compiled>, _ block: ExchangeRef) {
-        guard let memory = preCall.pointee.memory, memory.answers.hasRoom else { return ask(preCall, block) }
-        share(preCall, memory, block, until: turn.now + preCall.pointee.timeoutMilliseconds)
+    func awaitPreCall(_ call: UnsafePointer<ServiceCall>, _ block: ExchangeRef) {
+        guard let memory = call.pointee.memory, memory.answers.hasRoom else { return ask(call, block) }
+        share(call, memory, block, until: turn.now + call.pointee.timeoutMilliseconds)
     }
 
     /// Asks, or waits for who asks already.
     /// - Returns: the flight that the exchange waits for; nil if it does not wait.
     @discardableResult
     private func share(
-        _ preCall: UnsafePointer<PreCall.Compiled>, _ memory: PreCall.Compiled.Memory, _ block: ExchangeRef, until deadline: UInt64
+        _ call: UnsafePointer<ServiceCall>, _ memory: ServiceCall.Memory, _ block: ExchangeRef, until deadline: UInt64
     ) -> PreCallFlights.Number? {
         block.pointee.run.isPreCall = true
         let key = memory.key(of: block.pointee.exchange)
@@ -44,15 +44,15 @@ extension Worker {
             }
             if claim != .ended { break }
         }
-        ask(preCall, block)
+        ask(call, block)
         return nil
     }
 
     /// Sends the question.
-    private func ask(_ preCall: UnsafePointer<PreCall.Compiled>, _ block: ExchangeRef) {
+    private func ask(_ call: UnsafePointer<ServiceCall>, _ block: ExchangeRef) {
         block.pointee.run.isPreCall = true
         block.pointee.run.attempts = 0
-        block.pointee.run.preCallUntil = turn.now + preCall.pointee.timeoutMilliseconds
+        block.pointee.run.preCallUntil = turn.now + call.pointee.timeoutMilliseconds
         attempt(block, freshOnly: false)
     }
 
@@ -86,13 +86,13 @@ extension Worker {
 
     /// - Returns: the flight that the exchange waits for now, if it does.
     private func goOn(_ waiter: PreCallWaiters.Waiter, _ outcome: PreCallMemory.Outcome) -> PreCallFlights.Number? {
-        guard let block = waiter.suspension.block, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return nil }
+        guard let block = waiter.suspension.block, let call = block.pointee.run.call else { return nil }
         switch outcome {
         case .passed: goOn(block, at: .nextStep)
         case .failed where waiter.deadline > turn.now:
-            guard let memory = preCall.pointee.memory else { break }
-            return share(preCall, memory, block, until: waiter.deadline)
-        case .refused, .failed: ask(preCall, block)
+            guard let memory = call.pointee.memory else { break }
+            return share(call, memory, block, until: waiter.deadline)
+        case .refused, .failed: ask(call, block)
         }
         return nil
     }

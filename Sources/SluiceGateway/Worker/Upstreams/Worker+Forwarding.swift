@@ -92,8 +92,8 @@ extension Worker {
     @inline(__always)
     func isRepeatable(_ block: ExchangeRef) -> Bool {
         guard block.pointee.run.isPreCall else { return block.pointee.exchange.head.method.isIdempotent }
-        guard case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) else { return false }
-        return preCall.pointee.isIdempotent
+        guard let call = block.pointee.run.call else { return false }
+        return call.pointee.isIdempotent
     }
 
     /// Counts a failure of the address.
@@ -171,9 +171,9 @@ extension Worker {
 
     /// Milliseconds in which the service has to begin, and to go on, answering. Never 0, which would be no limit.
     func answerTimeout(_ block: ExchangeRef) -> UInt64 {
-        if block.pointee.run.isPreCall, case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
+        if block.pointee.run.isPreCall, let call = block.pointee.run.call {
             // Only what is passed on as the client's answer may take its time, piece by piece.
-            return block.pointee.run.upstreamHeadAt == 0 ? preCallTime(block) : preCall.pointee.timeoutMilliseconds
+            return block.pointee.run.upstreamHeadAt == 0 ? preCallTime(block) : call.pointee.timeoutMilliseconds
         }
         return block.pointee.exchange.domain?.pointee.upstream?.pointee.timeoutMilliseconds ?? limits.connectTimeout
     }

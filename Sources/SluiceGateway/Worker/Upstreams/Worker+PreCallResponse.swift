@@ -9,8 +9,8 @@ extension Worker {
     func preCallPassed(
         _ upstream: UpstreamRef, _ block: ExchangeRef, _ head: ResponseHead, _ bytes: ByteView
     ) {
-        if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange) {
-            preCall.pointee.remember(block.pointee.exchange)
+        if let call = block.pointee.run.call {
+            call.pointee.remember(block.pointee.exchange)
         }
         endFlight(block, .passed)
         // Interim responses may stand before it in the receive area.

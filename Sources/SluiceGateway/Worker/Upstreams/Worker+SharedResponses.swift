@@ -30,8 +30,8 @@ extension Worker {
         // HTTP/2 has none: there is one to be written.
         response.reason = HeadRange(start: 0, count: 0)
         if block.pointee.run.isPreCall {
-            if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange), preCall.pointee.allows(response.status) {
-                preCall.pointee.remember(block.pointee.exchange)
+            if let call = block.pointee.run.call, call.pointee.allows(response.status) {
+                call.pointee.remember(block.pointee.exchange)
                 endFlight(block, .passed)
                 if head.endsStream { upstreams.letGo(block) } else { upstreams.letGoDiscarding(block) }
                 goOn(block, at: .nextStep)

@@ -141,7 +141,7 @@ extension Worker {
         _ head: ResponseHead, _ bytes: ByteView
     ) -> Bool {
         if block.pointee.run.isPreCall {
-            if case .preCall(let preCall) = PolicyChain.latestStep(of: block.pointee.exchange), preCall.pointee.allows(head.status) {
+            if let call = block.pointee.run.call, call.pointee.allows(head.status) {
                 preCallPassed(upstream, block, head, bytes)
                 return false
             }
