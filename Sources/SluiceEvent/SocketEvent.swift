@@ -71,26 +71,25 @@ extension UnsafeMutablePointer<SocketEvent> {
     package func rearm() -> Bool { event_add(raw, nil) == 0 }
 }
 
-/// A callback at a fixed interval, for as long as it lives.
-package final class IntervalTimer {
+/// A callback once, after a time that is set again and again.
+package final class LoopTimer {
     private let event: UnsafeMutablePointer<CLibevent.event>
     /// The event is taken out of it in the end: an owner of both may let go of them in any order.
     private let loop: EventLoop
 
-    /// Calls `callback` with `owner` every `milliseconds`, at least 1, on the loop's thread. To be made on that thread, or before it runs.
-    package init(
-        _ loop: EventLoop, milliseconds: Int, owner: UnsafeMutableRawPointer, callback: SocketCallback
-    ) throws(EventLoop.SetupError) {
-        guard let event = event_new(loop.base, -1, Int16(EV_PERSIST), callback, owner) else {
-            throw EventLoop.SetupError(message: "no memory for a timer")
-        }
-        var interval = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)
-        guard event_add(event, &interval) == 0 else {
-            event_free(event)
-            throw EventLoop.SetupError(message: "a timer of \(milliseconds) ms cannot be set")
-        }
+    /// Calls `callback` with `owner` on the loop's thread when the time is over that `set` gives. To be made on that thread, or before it runs.
+    package init(_ loop: EventLoop, owner: UnsafeMutableRawPointer, callback: SocketCallback) throws(EventLoop.SetupError) {
+        guard let event = event_new(loop.base, -1, 0, callback, owner) else { throw EventLoop.SetupError(message: "no memory for a timer") }
         self.event = event
         self.loop = loop
+    }
+
+    /// Sets the time, at least 1 ms, anew from now on. On the loop's thread, or before it runs.
+    ///
+    /// - Returns: false without memory; the time that was set before still holds.
+    package func set(milliseconds: Int) -> Bool {
+        var time = timeval(tv_sec: milliseconds / 1000, tv_usec: (milliseconds % 1000) * 1000)
+        return event_add(event, &time) == 0
     }
 
     deinit { event_free(event) }

@@ -6,6 +6,25 @@ import Testing
 /// Signals and what happens to requests in flight.
 @Suite("Lifecycle", .loopback, .minutes(5))
 struct LifecycleTests {
+    @Test("a worker without requests sleeps; what is due wakes it in time")
+    func sleeps() throws {
+        let upstream = try ScriptedUpstream(LoadGenerator.echo)
+        let gateway = try Gateway(configuration(upstream: upstream.url), environment: ["SLUICE_WORKERS": "1", "SLUICE_HEAD_TIMEOUT_MS": "300"])
+        let idle = try gateway.client()
+        #expect(try idle.exchange(Gateway.text("GET", "/api/x")).status == 200)
+        // What the start and the first request have left behind.
+        pause(1)
+        let before = gateway.process.sleeps(ofThread: "sluice-0")
+        pause(3)
+        let sleeps = gateway.process.sleeps(ofThread: "sluice-0") - before
+        #expect(before > 0 && (0...15).contains(sleeps), "\(sleeps)")
+        // A deadline that is set while the worker sleeps is no later for it.
+        try idle.send("GET /api/x HTTP/1.1\r\n")
+        let start = ContinuousClock.now
+        #expect(try idle.response().status == 408)
+        #expect(ContinuousClock.now - start < .seconds(1.5))
+    }
+
     @Test("SIGTERM: a response in flight completes, nothing new is accepted, exit 0")
     func drain() throws {
         let began = Flag()

@@ -108,8 +108,11 @@ enum Limits {
     /// Reads of one connection in one turn of the loop before others get theirs.
     static let readsPerTurn = 4
 
-    /// Milliseconds between two looks at the deadlines: how late a timeout may be.
+    /// Milliseconds between two looks at the deadlines while some are due: how late a timeout may be.
     static let tickMilliseconds: UInt64 = 10
+
+    /// The same while none is: how long a worker sleeps that has nothing to do.
+    static let idleTickMilliseconds: UInt64 = 2000
 
     /// Exchange and output blocks of each kind that a worker keeps although nothing has needed them lately.
     static let blocksRetained = 16

@@ -25,7 +25,7 @@ final class AccessLogBuffer: @unchecked Sendable {
     // The worker's side.
     private var current = 0
     private var used = 0
-    private var due: UInt64 = 0
+    private var flushAt: UInt64 = 0
     // The writer's side.
     private var next = 0
     private let droppedLines = Atomic<UInt64>(0)
@@ -69,10 +69,13 @@ final class AccessLogBuffer: @unchecked Sendable {
         if writer.isComplete { used += writer.count }
     }
 
+    /// When lines that wait have to be handed over, in milliseconds of the worker's clock; nil if none waits. On the worker's thread.
+    var due: UInt64? { used > 0 ? flushAt : nil }
+
     /// Hands the page over if lines have waited in it long enough. On the worker's thread.
     func flushIfDue(_ now: UInt64) {
-        guard now >= due else { return }
-        due = now + Self.flushMilliseconds
+        guard now >= flushAt else { return }
+        flushAt = now + Self.flushMilliseconds
         if used > 0 { _ = handOver() }
     }
 

@@ -37,6 +37,8 @@ struct DeadlineWheel {
     private let tick: UInt64
     /// The slots before this moment have been looked at. Always a multiple of `tick`.
     private var swept: UInt64
+    /// No entry stands in a slot before this moment. Entries that are filed bring it forward; `plan` puts it off.
+    private(set) var earliest = Deadline.never
 
     init(now: UInt64, tick: UInt64 = Limits.tickMilliseconds) {
         slots = .allocate(capacity: Int(Self.slotCount))
@@ -77,13 +79,28 @@ struct DeadlineWheel {
         return nil
     }
 
+    /// Looks for the first slot with an entry.
+    ///
+    /// - Parameter limit: where the search ends, in milliseconds; at most one round of the wheel away.
+    /// - Returns: when the wheel has to be looked at, so that no entry of that slot comes later than a tick after its deadline.
+    mutating func plan(until limit: UInt64) -> UInt64 {
+        var moment = swept
+        while moment < limit, slots[Int(moment / tick % Self.slotCount)] == nil { moment += tick }
+        earliest = moment
+        return moment + tick
+    }
+
+    /// Something else than an entry has to be looked at.
+    mutating func note(_ moment: UInt64) { earliest = min(earliest, moment) }
+
     private mutating func file(_ entry: UnsafeMutablePointer<Deadline>) {
         if entry.pointee.filed != Deadline.unfiled { unlink(entry) }
         // The slot at `swept` may be the one that is being looked at.
-        let earliest = swept + tick
+        let following = swept + tick
         let horizon = swept + tick * (Self.slotCount - 1)
-        let moment = min(max(entry.pointee.at, earliest), horizon)
+        let moment = min(max(entry.pointee.at, following), horizon)
         entry.pointee.filed = moment
+        if moment < earliest { earliest = moment }
         let slot = slots + Int(moment / tick % Self.slotCount)
         entry.pointee.next = slot.pointee
         entry.pointee.previous = nil

@@ -17,8 +17,12 @@ struct Turn: BitwiseCopyable {
         /// What was done since the clock was last read, in callbacks. A decision, and whatever else may take as long, counts as
         /// `Limits.callbacksPerReading`.
         var doneSinceReading = 0
-        /// What makes the monotonic clock the wall clock; follows steps of the latter at every tick.
+        /// What makes the monotonic clock the wall clock; follows steps of the latter every `Limits.tickMilliseconds`.
         var wallOffset: UInt64 = 0
+        /// When the wall clock is looked at again, in nanoseconds of the monotonic clock.
+        var wallDue: UInt64 = 0
+        /// No tick is planned for what comes before this moment, in milliseconds.
+        var planned = Deadline.never
     }
 
     private let state: UnsafeMutablePointer<State>
@@ -29,7 +33,6 @@ struct Turn: BitwiseCopyable {
         self.context = context
         state = .allocate(capacity: 1)
         state.initialize(to: State(clock: clock, deadlines: DeadlineWheel(now: clock.monotonicNanoseconds() / 1_000_000)))
-        followWallClock()
         readClock()
     }
 
@@ -76,6 +79,7 @@ struct Turn: BitwiseCopyable {
 
     func readClock() {
         let now = state.pointee.clock.monotonicNanoseconds()
+        if now >= state.pointee.wallDue { followWallClock(now) }
         context.pointee.monotonicNanoseconds = now
         context.pointee.wallSeconds = Int64((now &+ state.pointee.wallOffset) / 1_000_000_000)
         context.pointee.countSeconds = KeeperState.seconds(context.pointee.keeper, at: now)
@@ -84,9 +88,10 @@ struct Turn: BitwiseCopyable {
         state.pointee.doneSinceReading = 0
     }
 
-    /// Notices a step of the wall clock. At every tick, before the clock is read.
-    func followWallClock() {
-        state.pointee.wallOffset = state.pointee.clock.wallNanoseconds() &- state.pointee.clock.monotonicNanoseconds()
+    /// Notices a step of the wall clock.
+    private func followWallClock(_ now: UInt64) {
+        state.pointee.wallOffset = state.pointee.clock.wallNanoseconds() &- now
+        state.pointee.wallDue = now &+ Limits.tickMilliseconds &* 1_000_000
     }
 
     /// The turn is over: the next callback reads the clock.
@@ -107,6 +112,26 @@ struct Turn: BitwiseCopyable {
 
     /// The next deadline that has come; nil when all up to now have been looked at. See `DeadlineWheel.nextExpired`.
     func nextExpired() -> UnsafeMutablePointer<Deadline>? { state.pointee.deadlines.nextExpired(at: now) }
+
+    // MARK: The next tick
+
+    /// Whether something has to be looked at before the tick that is planned.
+    @inline(__always)
+    var isTickLate: Bool { state.pointee.deadlines.earliest < state.pointee.planned }
+
+    /// Something has to be looked at by then, in milliseconds of the monotonic clock: not a deadline of the wheel.
+    @inline(__always)
+    func noteDue(_ moment: UInt64) { state.pointee.deadlines.note(moment) }
+
+    /// Plans the next tick.
+    ///
+    /// - Parameter milliseconds: after which it comes at the latest.
+    /// - Returns: after how many milliseconds it has to come, at least 1.
+    func planTick(within milliseconds: UInt64) -> Int {
+        let moment = state.pointee.deadlines.plan(until: now + milliseconds)
+        state.pointee.planned = state.pointee.deadlines.earliest
+        return Int(max(moment, now + 1) - now)
+    }
 
     // MARK: The queue
 

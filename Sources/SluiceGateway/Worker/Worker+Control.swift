@@ -66,6 +66,7 @@ extension Worker {
         turn.freshenClock()
         clients.stopKeeping(after: limits.drainIdleTimeout)
         drained = done
+        turn.noteDue(turn.now)
         closeListeners(leaving: left)
         clients.forEachPlace { connection in
             switch connection.pointee.state {
@@ -112,6 +113,7 @@ extension Worker {
         keySetWaiters.append(.init(
             source: source, suspension: Suspension(block),
             deadline: turn.now + fetch + Limits.keySetGraceMilliseconds))
+        turn.noteDue(turn.now)
     }
 
     /// A fetch has ended: evaluates the policy again for every exchange that waited for it.

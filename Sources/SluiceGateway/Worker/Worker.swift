@@ -60,7 +60,7 @@ final class Worker {
     let responseBodies: ResponseBodies
 
     private var trimDue: UInt64 = 0
-    private var ticker: IntervalTimer?
+    private var ticker: LoopTimer?
     private var isStopped = false
     /// Called on this thread when the last connection of a draining worker has gone.
     var drained: (() -> Void)?
@@ -146,12 +146,26 @@ final class Worker {
 
     /// Sets the timer that all deadlines rest on. Before `run()`, so that a worker without one never serves.
     func startTicking() throws(EventLoop.SetupError) {
-        ticker = try IntervalTimer(
-            loop, milliseconds: Int(Limits.tickMilliseconds), owner: Unmanaged.passUnretained(self).toOpaque()
-        ) { _, _, owner in
+        let timer = try LoopTimer(loop, owner: Unmanaged.passUnretained(self).toOpaque()) { _, _, owner in
             guard let owner else { return }
-            Unmanaged<Worker>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.tick() }
+            Unmanaged<Worker>.fromOpaque(owner)._withUnsafeGuaranteedRef {
+                $0.tick()
+                $0.planTick()
+            }
         }
+        guard timer.set(milliseconds: 1) else { throw EventLoop.SetupError(message: "a timer cannot be set") }
+        ticker = timer
+    }
+
+    /// Sets the timer to what is due next. Whoever waits in another place than the wheel is looked at in every tick.
+    private func planTick() {
+        let isWaitedFor = isDraining || !keySetWaiters.isEmpty || !allowanceWaiters.isEmpty || !preCallWaiters.isEmpty
+            || listeners.contains { $0.pausedUntil != 0 }
+        var wait = isWaitedFor ? Limits.tickMilliseconds : Limits.idleTickMilliseconds
+        if let lines = accessLog?.due { wait = min(wait, max(lines, turn.now) - turn.now) }
+        let milliseconds = turn.planTick(within: wait)
+        // Without memory the time that was set last still holds, which is no longer than an idle tick.
+        _ = ticker?.set(milliseconds: milliseconds)
     }
 
     /// Serves until `stop()`. The calling thread becomes the worker's.
@@ -170,6 +184,7 @@ final class Worker {
         workOffQueue()
         if !forwards.isEmpty { sendOn() }
         if !turn.hasSentAll { sendGathered() }
+        if turn.isTickLate { planTick() }
         turn.end()
     }
 
@@ -183,7 +198,6 @@ final class Worker {
     func stop() { isStopped = true }
 
     private func tick() {
-        turn.followWallClock()
         turn.readClock()
         while let entry = turn.nextExpired() {
             guard let owner = entry.pointee.owner else { continue }

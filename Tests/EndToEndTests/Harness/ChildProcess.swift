@@ -134,6 +134,17 @@ final class ChildProcess: Sendable {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// How often a thread of this name has gone to sleep.
+    func sleeps(ofThread name: String) -> Int {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        for thread in threads where Self.read("/proc/\(pid)/task/\(thread)/comm").hasPrefix(name + "\n") {
+            for line in Self.read("/proc/\(pid)/task/\(thread)/status").split(separator: "\n") where line.hasPrefix("voluntary_ctxt_switches:") {
+                return Int(line.split(separator: "\t").last ?? "") ?? 0
+            }
+        }
+        return 0
+    }
+
     /// Whether every thread of it stands still, after SIGSTOP.
     var isStopped: Bool {
         let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []

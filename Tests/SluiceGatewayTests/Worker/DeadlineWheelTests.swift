@@ -56,6 +56,48 @@ struct DeadlineWheelTests {
         #expect(bench.expired(at: 1120) == [0])
     }
 
+    @Test("the next look is planned for the first entry, or for the limit if there is none before it")
+    func plans() {
+        let bench = Bench(entries: 2)
+        #expect(bench.wheel.plan(until: 3000) == 3010)
+        bench.wheel.set(bench.entries, at: 2055)
+        #expect(bench.wheel.plan(until: 3000) == 2060)
+        bench.wheel.set(bench.entries + 1, at: 1500)
+        // Known without a search, so that whoever sleeps can be woken.
+        #expect(bench.wheel.earliest == 1500)
+        #expect(bench.wheel.plan(until: 3000) == 1510)
+        #expect(bench.expired(at: 1510) == [1])
+        #expect(bench.wheel.plan(until: 3000) == 2060)
+        #expect(bench.expired(at: 2060) == [0])
+        #expect(bench.wheel.plan(until: 3000) == 3010)
+        bench.wheel.note(2100)
+        #expect(bench.wheel.earliest == 2100)
+    }
+
+    @Test("whoever looks only when it is planned sees every deadline within two ticks of its time")
+    func planned() {
+        let bench = Bench(entries: 50)
+        var random = SystemRandomNumberGenerator()
+        var now: UInt64 = 1000
+        var due = [UInt64](repeating: .max, count: 50)
+        var wake = bench.wheel.plan(until: now + 2000)
+        for _ in 0..<20_000 {
+            now += UInt64.random(in: 0...40, using: &random)
+            if now >= wake {
+                for index in bench.expired(at: now) {
+                    #expect(due[index] <= now)
+                    due[index] = .max
+                }
+                for index in 0..<50 where due[index] != .max { #expect(due[index] + 60 > now, "\(due[index]) at \(now)") }
+                wake = bench.wheel.plan(until: now + 2000)
+            }
+            let index = Int.random(in: 0..<50, using: &random)
+            due[index] = now + UInt64.random(in: 1...15_000, using: &random)
+            bench.wheel.set(bench.entries + index, at: due[index])
+            if bench.wheel.earliest + 10 < wake { wake = bench.wheel.plan(until: now + 2000) }
+        }
+    }
+
     @Test("deadlines beyond one round of the wheel", arguments: [10_000, 10_240, 75_000, 3_600_000] as [UInt64])
     func beyondOneRound(after: UInt64) {
         let bench = Bench(entries: 1)

@@ -27,7 +27,7 @@ extension Worker {
                     loop, descriptor: socket.descriptor, owner: Unmanaged.passUnretained(listener).toOpaque(),
                     callback: listenerCallback)
                 // Without memory or watches for now: a tick tries again.
-                if !isArmed { listener.pausedUntil = turn.now + Limits.acceptPauseMilliseconds }
+                if !isArmed { pauseUntilLater(listener) }
             }
         }
         for listener in listeners where !wanted.contains(where: { $0.plan.address == listener.address }) { close(listener) }
@@ -142,7 +142,12 @@ extension Worker {
     private func pause(_ listener: Listener) {
         guard listener.pausedUntil == 0 else { return }
         listener.event.disarm()
+        pauseUntilLater(listener)
+    }
+
+    private func pauseUntilLater(_ listener: Listener) {
         listener.pausedUntil = turn.now + Limits.acceptPauseMilliseconds
+        turn.noteDue(turn.now)
     }
 
     /// Descriptors are short: what is left of them is for connections to services, for files and for the admin listener, without which

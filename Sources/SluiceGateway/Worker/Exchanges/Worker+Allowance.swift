@@ -17,6 +17,7 @@ extension Worker {
             return goOn(block, at: .sameStep)
         }
         allowanceWaiters.append(.init(suspension: Suspension(block), deadline: deadline))
+        turn.noteDue(turn.now)
         AttentionQueue.awaitReply(context.pointee.attention)
         counts.signal.raise()
     }

@@ -33,6 +33,7 @@ extension Worker {
             let claim = memory.flights.claim(key, worker: number)
             if case .waiter(let flight) = claim, preCallWaiters.count < Limits.preCallWaiters, deadline > turn.now {
                 preCallWaiters.append([.init(suspension: Suspension(block), deadline: deadline)], to: flight)
+                turn.noteDue(turn.now)
                 return flight
             }
             if case .asker(let flight) = claim { block.pointee.run.flight = flight }

@@ -20,6 +20,7 @@ extension Worker {
         accessLog.append { writer in
             writeLine(&writer, block, id: id, duration: duration, upstream: upstream, aborted: aborted)
         }
+        if let due = accessLog.due { turn.noteDue(due) }
     }
 
     private func writeLine(
