@@ -132,7 +132,10 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",
-            dependencies: ["SluiceGateway", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern"],
+            dependencies: [
+                "SluiceGateway", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: ["SluiceHTTP", "SluiceHTTP2"], swiftSettings: swift),

@@ -8,6 +8,7 @@ struct ClientResponseHeads: BitwiseCopyable {
     private let tellsLimitsAlways: Bool
     private let context: UnsafeMutablePointer<EvaluationContext>
     private let date = DateField()
+    let refusals = RefusalTexts()
 
     init(_ limits: WorkerLimits, _ context: UnsafeMutablePointer<EvaluationContext>) {
         tellsLimits = limits.tellsLimits
@@ -15,7 +16,10 @@ struct ClientResponseHeads: BitwiseCopyable {
         self.context = context
     }
 
-    func deallocate() { date.deallocate() }
+    func deallocate() {
+        date.deallocate()
+        refusals.deallocate()
+    }
 
     /// A head that a service or a pre-call API has sent, with the framing that the client is told.
     @inline(__always)
@@ -42,7 +46,7 @@ struct ClientResponseHeads: BitwiseCopyable {
 
     /// The head of an error of the catalogue.
     func write(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal) {
-        let text = RefusalTexts.shared[refusal.row]
+        let text = refusals[refusal.row]
         writer.write(text.head)
         writer.write("Content-Length: ")
         writer.write(decimal: UInt64(text.bodyCount + refusal.toldDetail.count))
@@ -53,7 +57,7 @@ struct ClientResponseHeads: BitwiseCopyable {
     /// The head of a refusal of a gRPC call: with the status of the call, and nothing behind it. Of the message's bytes none needs to be encoded: the
     /// catalogue has no others than visible ASCII and blanks, and no percent sign.
     func writeCall(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal, status: Int) {
-        let message = RefusalTexts.shared.message(of: refusal.row)
+        let message = refusals.message(of: refusal.row)
         writer.write("HTTP/1.1 200 \r\nContent-Type: application/grpc\r\ngrpc-status: ")
         writer.write(decimal: UInt64(status))
         writer.write("\r\ngrpc-message: ")

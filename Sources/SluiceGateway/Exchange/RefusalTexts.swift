@@ -1,8 +1,7 @@
 import SluiceHTTP
 
-/// The catalogue's responses, rendered once: status line, fields and the body around its phrase. Sendable, because its memory
-/// is never written again.
-struct RefusalTexts: @unchecked Sendable {
+/// The catalogue's responses, rendered once: status line, fields and the body around its phrase. Of one worker; copies are of one memory.
+struct RefusalTexts: BitwiseCopyable {
     struct Text: BitwiseCopyable {
         /// Status line, Content-Type and, of a 401, its challenge, each with its CRLF.
         let head: ByteView
@@ -19,15 +18,14 @@ struct RefusalTexts: @unchecked Sendable {
         let end: ByteView
     }
 
-    static let shared = RefusalTexts()
-
-    private let arena = Arena()
+    private let arena: Unmanaged<Arena>
     private let texts: ArenaSlice<Text>
     /// Apart from the texts, which every refusal asks for.
     private let messages: ArenaSlice<Message>
 
-    private init() {
-        let arena = arena
+    init() {
+        let arena = Arena()
+        self.arena = Unmanaged.passRetained(arena)
         texts = arena.store(Refusal.Row.allCases.map { row in
             let entry = row.entry
             let message = "\(entry.message)"
@@ -49,6 +47,8 @@ struct RefusalTexts: @unchecked Sendable {
             return Message(start: arena.bytes(String(message[..<phrase.lowerBound])), end: arena.bytes(String(message[phrase.upperBound...])))
         })
     }
+
+    func deallocate() { arena.release() }
 
     /// The message of a row.
     func message(of row: Refusal.Row) -> Message { messages[Int(row.rawValue)] }

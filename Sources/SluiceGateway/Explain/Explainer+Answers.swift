@@ -4,7 +4,7 @@ import SluiceHTTP
 
 extension Explainer {
     func conclude(_ explanation: inout Explanation, _ block: ExchangeRef, _ refusal: Refusal) {
-        let body = RefusalTexts.shared.body(of: refusal)
+        let body = worker.responseHeads.refusals.body(of: refusal)
         explanation.messageTitle = "response"
         explanation.message = headLines { worker.responseHeads.write(&$0, block, refusal) }
         addBody(body, to: &explanation, block)

@@ -17,11 +17,11 @@ package final class Explainer {
     let configuration: GatewayConfiguration
     let worker: Worker
     let snapshot: Snapshot
-    private let registries = SnapshotCompiler.Registries()
+    private let registries: SnapshotCompiler.Registries
 
     /// Compiles a configuration as a start of the gateway does. Nil if it cannot be served: `problems` says why.
     package init?(_ tree: ConfigurationNode, settings: ProcessSettings, problems: Problems) throws(SetupError) {
-        JWT.Settings.fetchTimeoutMilliseconds.store(settings.keySetFetchTimeoutMs, ordering: .relaxed)
+        registries = SnapshotCompiler.Registries(settings)
         configuration = GatewayConfiguration.read(tree, problems: problems)
         let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
         guard let snapshot = compiler.compile(configuration, generation: 1), !problems.refuseConfiguration else { return nil }
@@ -110,13 +110,13 @@ package final class Explainer {
     /// Gets the key set that the domain's JWT policy needs. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS.
     private func fetchKeySet(of exchange: Exchange, _ explanation: inout Explanation) {
         guard let domain = configured(exchange), case .keySet(let wanted)? = domain.policies.jwt?.key,
-            let source = KeySetRegistry.shared.sources.first(where: { $0.location == wanted.value }),
+            let source = registries.keySets.sources.first(where: { $0.location == wanted.value }),
             source.begin(now: Clock.monotonicNanoseconds())
         else { return }
-        let result = KeySetFetch.load(wanted.value).flatMap { text in
+        let result = KeySetFetch.load(wanted.value, milliseconds: registries.keySets.settings.fetchMilliseconds).flatMap { text in
             Result { () throws(KeySet.Fault) in try KeySet(text) }
         }
-        _ = source.end(result, now: Clock.monotonicNanoseconds(), interval: JWT.Settings.refreshNanoseconds.load(ordering: .relaxed))
+        _ = source.end(result, now: Clock.monotonicNanoseconds(), interval: registries.keySets.settings.refreshNanoseconds)
         let outcome = source.lastFault.map { "not available: \($0)" } ?? "fetched"
         explanation.facts.append(.init(label: "key set", lines: [outcome]))
     }

@@ -14,9 +14,7 @@ struct PublicKeys {
             guard let key = try? text.value.bytes.withByteView({ pem throws(CryptoError) in try RSAPublicKey(pem: pem) }) else { return nil }
             keys = [(nil, key)]
         case .keySet(let location):
-            guard case .file = location.value.kind, case .success(let text) = KeySetFetch.load(location.value),
-                let set = try? KeySet(text)
-            else { return nil }
+            guard case .file(let path) = location.value.kind, let text = try? KeySetFetch.read(path), let set = try? KeySet(text) else { return nil }
             keys = set.keys.map { ($0.id, $0.key) }
         }
     }

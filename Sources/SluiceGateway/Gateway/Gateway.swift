@@ -60,19 +60,14 @@ package final class Gateway: @unchecked Sendable {
         self.loadTree = loadTree
         sockets = ListeningSockets(workers: settings.workers, backlog: Int32(settings.listenBacklog))
         countSource = counts
-        registries = SnapshotCompiler.Registries(
-            workers: settings.workers, sharesCeilings: counts.isShared, handsOver: settings.takeoverSocket != nil,
-            preCallBytes: settings.preCallCacheBytes)
-        keySets = KeySetRefresher { location, fault in
+        registries = SnapshotCompiler.Registries(settings, workers: settings.workers, sharesCeilings: counts.isShared)
+        keySets = KeySetRefresher(registry: registries.keySets) { location, fault in
             if let fault {
                 log.error("a key set cannot be fetched; the previous one, if there is one, stays in use: \(fault)", metadata: ["jwks": "\(location)"])
             } else {
                 log.notice("a key set can be fetched again", metadata: ["jwks": "\(location)"])
             }
         }
-        JWT.Settings.cacheEntries.store(settings.jwtCacheEntries, ordering: .relaxed)
-        JWT.Settings.fetchTimeoutMilliseconds.store(settings.keySetFetchTimeoutMs, ordering: .relaxed)
-        JWT.Settings.refreshNanoseconds.store(UInt64(settings.keySetRefreshSeconds) * 1_000_000_000, ordering: .relaxed)
     }
 
     // MARK: Start
@@ -98,7 +93,7 @@ package final class Gateway: @unchecked Sendable {
             try startThreads()
             // Before the listeners are open: who finds them can sign for them.
             beginReplayProtection()
-            status.await(milliseconds: settings.readyWaitMs) { KeySetRegistry.shared.hasFirstSets }
+            status.await(milliseconds: settings.readyWaitMs) { [keySets = registries.keySets] in keySets.hasFirstSets }
             if isSuccessor {
                 while status.isAwaiting { Clock.sleep(nanoseconds: 10_000_000) }
             }
@@ -129,7 +124,7 @@ package final class Gateway: @unchecked Sendable {
                 counts: registries.counts, accessLog: accessLog?.makeBuffer(), remarks: remarks)
             try worker.startTicking()
             let mail = WorkerMail(worker)
-            KeySetRegistry.shared.setObserver(mail, worker: number)
+            registries.keySets.setObserver(mail, worker: number)
             workers.append(mail)
             let transferred = UncheckedTransfer(worker)
             threads.append(try Thread(name: "sluice-\(number)") { transferred.value.run() })
@@ -179,7 +174,7 @@ package final class Gateway: @unchecked Sendable {
     ) {
         guard let tree = loadTree(problems) else { return }
         let configuration = GatewayConfiguration.read(tree, problems: problems)
-        let compiler = SnapshotCompiler(settings: settings, registries: .init(), problems: problems)
+        let compiler = SnapshotCompiler(settings: settings, registries: .init(settings), problems: problems)
         _ = compiler.compile(configuration, generation: 1)
         ConfigurationNotes.add(configuration, to: problems)
         _ = ListenerPlanner(settings: settings, previous: [:], counts: ConnectionCounts()).plan(configuration, problems: problems)

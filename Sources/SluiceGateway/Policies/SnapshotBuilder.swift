@@ -11,6 +11,7 @@ final class SnapshotBuilder {
     /// Bytes of the longest head of a request, and so of the longest token.
     let headBytesMax: Int
     let replays: ReplayRegistry
+    let keySets: KeySetRegistry
     let origins: OriginRegistry.Hold
     /// Key of the domain that is being compiled.
     var domainKey = ""
@@ -22,11 +23,12 @@ final class SnapshotBuilder {
 
     init(
         problems: Problems, origins: OriginRegistry = OriginRegistry(), replays: ReplayRegistry = ReplayRegistry(),
-        preCalls: PreCallMemory? = nil, headBytesMax: Int = 32_768
+        keySets: KeySetRegistry = KeySetRegistry(), preCalls: PreCallMemory? = nil, headBytesMax: Int = 32_768
     ) {
         self.problems = problems
         self.origins = origins.makeHold()
         self.replays = replays
+        self.keySets = keySets
         self.preCalls = preCalls ?? PreCallMemory(bytesMax: 8 << 20)
         arena.own(self.preCalls)
         self.headBytesMax = headBytesMax

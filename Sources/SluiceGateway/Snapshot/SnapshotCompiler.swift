@@ -19,17 +19,20 @@ struct SnapshotCompiler {
         let metrics = MetricRegistry()
         let origins = OriginRegistry()
         let replays: ReplayRegistry
+        let keySets: KeySetRegistry
         let preCalls: PreCallMemory
 
-        /// - Parameter handsOver: whether another process may take over later.
-        init(
-            workers: Int = 1, sharesCeilings: Bool = false, handsOver: Bool = false,
-            preCallBytes: Int = ProcessSettings().preCallCacheBytes
-        ) {
+        /// - Parameter workers: how many there are, also where that is not what the settings say.
+        init(_ settings: ProcessSettings = ProcessSettings(), workers: Int, sharesCeilings: Bool = false) {
             counts = CountRegistry(workers: workers, sharesCeilings: sharesCeilings)
-            replays = ReplayRegistry(handsOver: handsOver)
-            preCalls = PreCallMemory(bytesMax: preCallBytes)
+            // Another process may take over later.
+            replays = ReplayRegistry(handsOver: settings.takeoverSocket != nil)
+            keySets = KeySetRegistry(JWT.Settings(settings))
+            preCalls = PreCallMemory(bytesMax: settings.preCallCacheBytes)
         }
+
+        /// For one worker, or none.
+        init(_ settings: ProcessSettings = ProcessSettings()) { self.init(settings, workers: 1) }
     }
 
     init(settings: ProcessSettings, registries: Registries, problems: Problems) {
@@ -40,7 +43,7 @@ struct SnapshotCompiler {
         counts = registries.counts.makeHold()
         builder = SnapshotBuilder(
             problems: problems, origins: registries.origins, replays: registries.replays,
-            preCalls: registries.preCalls, headBytesMax: settings.maxHeadBytes)
+            keySets: registries.keySets, preCalls: registries.preCalls, headBytesMax: settings.maxHeadBytes)
     }
 
     /// The snapshot; nil if the configuration cannot be served. All problems are reported either way.

@@ -42,6 +42,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let regexMatchLimit: Int
     /// Longest wait of a request for its allowance.
     let countWait: UInt64
+    /// Of one fetch of a key set.
+    let keySetFetch: UInt64
     /// Whether a refusal for a limit tells more of it, and whether every response does.
     let tellsLimits: Bool
     let tellsLimitsAlways: Bool
@@ -88,6 +90,7 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         totalTimeout = UInt64(settings.totalTimeoutMs)
         regexMatchLimit = settings.regexMatchLimit
         countWait = UInt64(settings.countWaitMs)
+        keySetFetch = UInt64(settings.keySetFetchTimeoutMs)
         tellsLimits = settings.rateLimitFields != .off
         tellsLimitsAlways = settings.rateLimitFields == .all
         halfCloseAborts = settings.clientClose == .abort

@@ -109,10 +109,8 @@ extension Worker {
 
     /// The exchange waits for the key set of this number, and goes on when its fetch has ended.
     func awaitKeySet(_ source: Int, _ block: ExchangeRef) {
-        let fetch = UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed))
         keySetWaiters.append(.init(
-            source: source, suspension: Suspension(block),
-            deadline: turn.now + fetch + Limits.keySetGraceMilliseconds))
+            source: source, suspension: Suspension(block), deadline: turn.now + limits.keySetFetch + Limits.keySetGraceMilliseconds))
         turn.noteDue(turn.now)
     }
 

@@ -40,9 +40,7 @@ final class SimulatedGateway {
         settings.workers = count
         settings.keySetRefreshSeconds = keySetSeconds
         self.settings = settings
-        registries = SnapshotCompiler.Registries(workers: settings.workers, sharesCeilings: false)
-        JWT.Settings.cacheEntries.store(settings.jwtCacheEntries, ordering: .relaxed)
-        JWT.Settings.refreshNanoseconds.store(UInt64(settings.keySetRefreshSeconds) * 1_000_000_000, ordering: .relaxed)
+        registries = SnapshotCompiler.Registries(settings, workers: settings.workers)
         var log = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
         log.logLevel = .critical
         keeper = CountKeeper(
@@ -53,10 +51,10 @@ final class SimulatedGateway {
                 number: number, limits: WorkerLimits(settings), workerCount: settings.workers, bounds: ConnectionBounds(settings, descriptors: 0),
                 counts: registries.counts, accessLog: nil)
             workers.append(worker)
-            KeySetRegistry.shared.setObserver(WorkerMail(worker), worker: number)
+            registries.keySets.setObserver(WorkerMail(worker), worker: number)
         }
         registries.preCalls.setWorkers(workers.map { WorkerMail($0) })
-        KeySetRegistry.shared.setRefresher {}
+        registries.keySets.setRefresher {}
         lastTick = workers.map { _ in vk_now() }
     }
 
@@ -144,13 +142,13 @@ final class SimulatedGateway {
     }
 
     private func fetch() {
-        let registry = KeySetRegistry.shared
+        let registry = registries.keySets
         for source in registry.sources where source.begin(now: vk_now()) { fetches.append((source, vk_now() + fetchTakes())) }
         let over = fetches.filter { $0.endsAt <= vk_now() }
         fetches.removeAll { $0.endsAt <= vk_now() }
         for fetch in over {
             registry.fetch(
-                fetch.source, interval: JWT.Settings.refreshNanoseconds.load(ordering: .relaxed), now: vk_now,
+                fetch.source, interval: registry.settings.refreshNanoseconds, now: vk_now,
                 load: { location in
                     guard let text = self.loadKeySet("\(location)") else { return .failure(KeySet.Fault(description: "away")) }
                     return .success(Array(text.utf8))
@@ -186,7 +184,7 @@ final class SimulatedGateway {
 
     func close() {
         registries.preCalls.setWorkers([])
-        for number in workers.indices { KeySetRegistry.shared.setObserver(nil, worker: number) }
+        for number in workers.indices { registries.keySets.setObserver(nil, worker: number) }
         for worker in workers { worker.closeEverything() }
     }
 }

@@ -102,14 +102,18 @@ struct HeadWriterTests {
 
     @Test("every row of the catalogue renders the contract's body", arguments: Refusal.Row.allCases)
     func refusals(row: Refusal.Row) {
-        let body = RefusalTexts.shared.body(of: Refusal(row, detail: row.entry.message.description.contains("{") ? "why" : ""))
+        let texts = RefusalTexts()
+        defer { texts.deallocate() }
+        let body = texts.body(of: Refusal(row, detail: row.entry.message.description.contains("{") ? "why" : ""))
         let message = "\(row.entry.message)".replacing("{detail}", with: "why")
         #expect(body == #"{"header":{"resultCode":\#(row.entry.code),"resultMessage":"\#(message)","isSuccessful":false}}"#)
     }
 
     @Test("401 has a challenge (RFC 9110, 15.5.2), and nothing else has one", arguments: Refusal.Row.allCases)
     func challenges(row: Refusal.Row) {
-        let lines = RefusalTexts.shared[row].head.string.split(separator: "\r\n")
+        let texts = RefusalTexts()
+        defer { texts.deallocate() }
+        let lines = texts[row].head.string.split(separator: "\r\n")
         #expect((row.entry.status == 401) == lines.contains { $0.hasPrefix("WWW-Authenticate: ") })
     }
 }

@@ -302,6 +302,8 @@ struct HMACTests {
     func capacityChanges() throws {
         let policy = try policy { $0.replayProtection = true }
         #expect(try outcome(policy, Self.compact) == .proceed)
+        let texts = RefusalTexts()
+        defer { texts.deallocate() }
         for capacity in [64, 1 << 24, 4096] {
             let changed = try self.policy {
                 $0.replayProtection = true
@@ -313,7 +315,7 @@ struct HMACTests {
                 continue
             }
             #expect(refusal == Refusal(.hmacInvalid, detail: "replayed"))
-            #expect(RefusalTexts.shared.body(of: refusal) == RefusalTexts.shared.body(of: Refusal(.hmacInvalid)))
+            #expect(texts.body(of: refusal) == texts.body(of: Refusal(.hmacInvalid)))
         }
     }
 

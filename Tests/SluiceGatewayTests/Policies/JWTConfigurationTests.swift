@@ -79,21 +79,21 @@ struct JWTConfigurationTests {
     @Test("a key set file that is absent is a problem at jwks")
     func absentFile() throws {
         let configuration = try #require(try read("jwks: /nonexistent/jwks.json"))
-        #expect(JWT.compile(configuration, into: bench.snapshot, registry: KeySetRegistry()) == nil)
+        #expect(JWT.compile(configuration, into: bench.snapshot) == nil)
         #expect(bench.problems.all.map(\.keyPath) == ["jwks"])
     }
 
     @Test("authorities of a key set that cannot be read are a problem at jwks")
     func absentAuthorities() throws {
         let configuration = try #require(try read("{jwks: \"https://idp.test/\", jwksCa: /nonexistent/ca.pem}"))
-        #expect(JWT.compile(configuration, into: bench.snapshot, registry: KeySetRegistry()) == nil)
+        #expect(JWT.compile(configuration, into: bench.snapshot) == nil)
         #expect(bench.problems.all.map(\.keyPath) == ["jwks"])
     }
 
     // MARK: - Signer
 
     private func outcome(_ configuration: JWT.Configuration, _ token: String) throws -> Outcome {
-        let policy = try #require(JWT.compile(configuration, into: bench.snapshot, registry: KeySetRegistry()))
+        let policy = try #require(JWT.compile(configuration, into: bench.snapshot))
         bench.takeOver()
         var exchange = try bench.exchange("GET /", ["Authorization: Bearer \(token)"])
         return Outcome(policy.evaluate(&exchange))

@@ -11,7 +11,7 @@ import Testing
 @Suite("JWT with public keys and key sets")
 struct JWTKeySetTests {
     let bench: AuthenticationBench
-    let registry = KeySetRegistry()
+    var registry: KeySetRegistry { bench.snapshot.keySets }
     let wakes = Wakes()
 
     final class Wakes: Sendable {
@@ -34,7 +34,7 @@ struct JWTKeySetTests {
 
     func publicKeyPolicy(_ pem: String = JWTVectors.firstPublicKey) throws -> JWT.Compiled {
         let configuration = JWT.Configuration(key: .publicKey(Located(value: TextOrFile(bytes: Array(pem.utf8)))))
-        let compiled = try #require(JWT.compile(configuration, into: bench.snapshot, registry: registry))
+        let compiled = try #require(JWT.compile(configuration, into: bench.snapshot))
         bench.takeOver()
         return compiled
     }
@@ -43,7 +43,7 @@ struct JWTKeySetTests {
     func setPolicy(_ uri: String = "http://idp.example.com/jwks") throws -> (policy: JWT.Compiled, source: KeySetSource) {
         let location = try #require(KeySetLocation(uri, resolve: { $0 }))
         let configuration = JWT.Configuration(key: .keySet(Located(value: location)))
-        let compiled = try #require(JWT.compile(configuration, into: bench.snapshot, registry: registry))
+        let compiled = try #require(JWT.compile(configuration, into: bench.snapshot))
         bench.takeOver()
         return (compiled, registry.source(for: location))
     }
@@ -160,7 +160,7 @@ struct JWTKeySetTests {
             let path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
             let location = try #require(KeySetLocation(path, resolve: { $0 }))
             let configuration = JWT.Configuration(key: .keySet(Located(value: location, keyPath: "jwks")))
-            return JWT.compile(configuration, into: bench.snapshot, registry: registry)
+            return JWT.compile(configuration, into: bench.snapshot)
         }
         let compiled = try #require(try policy(on: Self.text("first")))
         bench.takeOver()
@@ -187,14 +187,14 @@ struct JWTKeySetTests {
         let location = try #require(KeySetLocation(folder, resolve: { $0 }))
         let configuration = JWT.Configuration(key: .keySet(Located(value: location, keyPath: "jwks")))
         try write(Self.text("both"))
-        let old = try #require(JWT.compile(configuration, into: bench.snapshot, registry: registry))
+        let old = try #require(JWT.compile(configuration, into: bench.snapshot))
         bench.takeOver()
         #expect(try outcome(old, "rsSecond") == .proceed)
         try write(Self.text("first"))
-        let later = try AuthenticationBench()
-        let new = try #require(JWT.compile(configuration, into: later.snapshot, registry: registry))
+        let later = try AuthenticationBench(keySets: registry)
+        let new = try #require(JWT.compile(configuration, into: later.snapshot))
         // Two policies of one configuration read one text.
-        _ = try #require(JWT.compile(configuration, into: later.snapshot, registry: registry))
+        _ = try #require(JWT.compile(configuration, into: later.snapshot))
         #expect(registry.sources.count == 2)
         later.takeOver()
         var exchange = try later.exchange("GET /", ["Authorization: Bearer \(JWTVectors.tokens["rsSecond"]!)"])
@@ -202,8 +202,8 @@ struct JWTKeySetTests {
         #expect(Outcome(new.evaluate(&exchange)) == .refuse(.jwtInvalid))
         #expect(try outcome(old, "rsSecond") == .proceed)
         try write(Array("garbage".utf8))
-        let refused = try AuthenticationBench()
-        #expect(JWT.compile(configuration, into: refused.snapshot, registry: registry) == nil)
+        let refused = try AuthenticationBench(keySets: registry)
+        #expect(JWT.compile(configuration, into: refused.snapshot) == nil)
         #expect(refused.problems.refuseConfiguration)
     }
 
@@ -371,7 +371,7 @@ struct JWTKeySetTests {
         }
         let location = try #require(KeySetLocation("http://127.0.0.1:\(port)/", resolve: { $0 }))
         let began = Clock.monotonicNanoseconds()
-        let result = KeySetFetch.load(location) { Clock.monotonicNanoseconds() > began + 300_000_000 }
+        let result = KeySetFetch.load(location, milliseconds: 5000) { Clock.monotonicNanoseconds() > began + 300_000_000 }
         #expect(Clock.monotonicNanoseconds() - began < 15_000_000_000)
         guard case .failure(let fault) = result else { return #expect(Bool(false), "a set was read") }
         #expect(fault.description == "no answer in time")
@@ -460,9 +460,9 @@ struct JWTKeySetTests {
         let (_, other) = try setPolicy("http://idp.example.com/other")
         #expect(source === again)
         #expect(source !== other && source.number != other.number)
-        var released = try AuthenticationBench()
+        var released = try AuthenticationBench(keySets: registry)
         let location = try #require(KeySetLocation("http://idp.example.com/third", resolve: { $0 }))
-        _ = JWT.compile(JWT.Configuration(key: .keySet(Located(value: location))), into: released.snapshot, registry: registry)
+        _ = JWT.compile(JWT.Configuration(key: .keySet(Located(value: location))), into: released.snapshot)
         #expect(registry.sources.count == 3)
         released = bench
         #expect(registry.sources.count == 2)

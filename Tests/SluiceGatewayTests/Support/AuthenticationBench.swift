@@ -25,9 +25,9 @@ final class AuthenticationBench {
     private let matches: MatchScratch
     private let counts = CountRegistry()
 
-    init(environment: [String: String] = [:]) throws {
+    init(environment: [String: String] = [:], keySets: KeySetRegistry = KeySetRegistry()) throws {
         problems = Problems(file: "test.yaml", environment: environment)
-        snapshot = SnapshotBuilder(problems: problems)
+        snapshot = SnapshotBuilder(problems: problems, keySets: keySets)
         matches = try #require(MatchScratch())
         context.initialize(
             to: EvaluationContext(

@@ -98,7 +98,7 @@ struct SuspensionTests {
         bench.worker.turn.readClock()
         bench.worker.awaitKeySet(7, block)
         bench.worker.keySetFetchEnded(source: 8)
-        bench.worker.pass(milliseconds: UInt64(JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed)) + 500)
+        bench.worker.pass(milliseconds: bench.worker.limits.keySetFetch + 500)
         #expect(!bench.worker.keySetWaiters.isEmpty)
         bench.worker.pass(milliseconds: 501)
         #expect(bench.worker.keySetWaiters.isEmpty)

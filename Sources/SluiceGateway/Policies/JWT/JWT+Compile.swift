@@ -2,19 +2,11 @@ import SluiceConfiguration
 import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
-import Synchronization
 
 extension JWT {
+    /// A key set in a file is read here, and a fault of it is a problem; one behind a URI is fetched later, by the refresher.
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
-        compile(configuration, into: snapshot, registry: .shared)
-    }
-
-    /// As `compile(_:into:)`, with a registry of the caller's. A key set in a file is read here, and a fault of it is a
-    /// problem; one behind a URI is fetched later, by the refresher.
-    static func compile(
-        _ configuration: Configuration, into snapshot: SnapshotBuilder, registry: KeySetRegistry
-    ) -> Compiled? {
-        guard let makeKeys = keys(configuration.key, snapshot, registry) else { return nil }
+        guard let makeKeys = keys(configuration.key, snapshot) else { return nil }
         let arena = snapshot.arena
         func views(_ texts: [String]) -> ArenaSlice<ByteView> { arena.store(texts.map { arena.bytes($0) }) }
         return Compiled(
@@ -40,10 +32,8 @@ extension JWT {
     }
 
     /// What makes each worker's keys; nil, and a problem, where the key cannot be used.
-    private static func keys(
-        _ key: Key, _ snapshot: SnapshotBuilder, _ registry: KeySetRegistry
-    ) -> (@Sendable () -> any WorkerResource)? {
-        let entries = Settings.cacheEntries.load(ordering: .relaxed)
+    private static func keys(_ key: Key, _ snapshot: SnapshotBuilder) -> (@Sendable () -> any WorkerResource)? {
+        let entries = snapshot.keySets.settings.cacheEntries
         switch key {
         case .secret(let secret):
             let bytes = secret.value
@@ -61,7 +51,7 @@ extension JWT {
                 return nil
             }
         case .keySet(let location):
-            guard let source = source(of: location, snapshot, registry) else { return nil }
+            guard let source = source(of: location, snapshot) else { return nil }
             snapshot.arena.own(source)
             return { JWTKeys(.source(source), cacheEntries: entries) }
         }
@@ -80,13 +70,13 @@ extension JWT {
                 problems.add(at: text, found: error.message, allowed: allowedPublicKey)
             }
         case .keySet(let location):
-            guard case .file = location.value.kind else { return }
-            let result = KeySetFetch.load(location.value).flatMap { text in
-                Result { () throws(KeySet.Fault) in try KeySet(text) }
-            }
-            guard case .failure(let fault) = result else { return }
+            guard case .file(let path) = location.value.kind, case .failure(let fault) = keySet(inFile: path) else { return }
             problems.add(at: location, found: fault.description, allowed: allowedKeySet)
         }
+    }
+
+    private static func keySet(inFile path: String) -> Result<KeySet, KeySet.Fault> {
+        Result { () throws(KeySet.Fault) in try KeySet(KeySetFetch.read(path)) }
     }
 
     private static let allowedSecret = "a secret that HS256 can use"
@@ -94,10 +84,8 @@ extension JWT {
     private static let allowedKeySet = "a file with a JSON Web Key Set"
 
     /// Where the keys come from. A file is read once in each compilation, whatever an earlier one has read of it.
-    private static func source(
-        of location: Located<KeySetLocation>, _ snapshot: SnapshotBuilder, _ registry: KeySetRegistry
-    ) -> KeySetSource? {
-        guard case .file = location.value.kind else {
+    private static func source(of location: Located<KeySetLocation>, _ snapshot: SnapshotBuilder) -> KeySetSource? {
+        guard case .file(let path) = location.value.kind else {
             if let file = location.value.authorityFile {
                 do throws(CryptoError) {
                     _ = try TLSClientContext(authorityFile: file)
@@ -106,13 +94,10 @@ extension JWT {
                     return nil
                 }
             }
-            return registry.source(for: location.value)
+            return snapshot.keySets.source(for: location.value)
         }
         if let source = snapshot.keySetFiles[location.value] { return source }
-        let result = KeySetFetch.load(location.value).flatMap { text in
-            Result { () throws(KeySet.Fault) in try KeySet(text) }
-        }
-        switch result {
+        switch keySet(inFile: path) {
         case .success(let keys):
             if keys.keys.isEmpty {
                 // Whoever takes the last key away wants no token to pass; whoever has the wrong file finds out by `check`.
@@ -120,8 +105,8 @@ extension JWT {
                     at: location, found: "a key set without a key that RS256 can use, so that no token passes", allowed: allowedKeySet,
                     scope: .notice)
             }
-            let due = Clock.monotonicNanoseconds() + Settings.refreshNanoseconds.load(ordering: .relaxed)
-            let source = registry.source(ofFile: location.value, holding: keys, due: due)
+            let due = Clock.monotonicNanoseconds() + snapshot.keySets.settings.refreshNanoseconds
+            let source = snapshot.keySets.source(ofFile: location.value, holding: keys, due: due)
             snapshot.keySetFiles[location.value] = source
             return source
         case .failure(let fault):

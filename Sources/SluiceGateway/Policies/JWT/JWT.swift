@@ -14,14 +14,20 @@ import Synchronization
 enum JWT: Policy {
     static let key = "jwt"
 
-    /// Process settings of the policy. Set once, before the first configuration is compiled.
-    enum Settings {
+    /// Process settings of the policy, as a gateway has them.
+    struct Settings: Sendable {
         /// Verified tokens that each worker remembers for each policy; 0: none. At most 1,048,576.
-        static let cacheEntries = Atomic<Int>(1024)
+        let cacheEntries: Int
         /// Milliseconds for one fetch of a key set.
-        static let fetchTimeoutMilliseconds = Atomic<Int>(5000)
+        let fetchMilliseconds: Int
         /// Nanoseconds from one fetch of a key set that succeeded to the next.
-        static let refreshNanoseconds = Atomic<UInt64>(300_000_000_000)
+        let refreshNanoseconds: UInt64
+
+        init(_ settings: ProcessSettings = ProcessSettings()) {
+            cacheEntries = settings.jwtCacheEntries
+            fetchMilliseconds = settings.keySetFetchTimeoutMs
+            refreshNanoseconds = UInt64(settings.keySetRefreshSeconds) * 1_000_000_000
+        }
     }
 
     /// Keys that a token without `kid` is tried against.

@@ -7,35 +7,39 @@ import Synchronization
 ///
 /// Only status 200 counts, and no redirect is followed: whoever can answer 302 could otherwise choose the keys' origin.
 enum KeySetFetch {
-    /// From the resolution of the name to the last byte.
-    private static var timeoutMilliseconds: Int { JWT.Settings.fetchTimeoutMilliseconds.load(ordering: .relaxed) }
     static let bodyBytesMax = 1 << 20
     static let headBytesMax = 1 << 16
     private static let fieldsMax = 256
 
-    /// - Parameter isEnding: asked while it waits, ten times a second: whether to give up, because the process ends.
+    /// - Parameters:
+    ///   - milliseconds: from the resolution of the name to the last byte.
+    ///   - isEnding: asked while it waits, ten times a second: whether to give up, because the process ends.
     static func load(
-        _ location: KeySetLocation, isEnding: @escaping () -> Bool = { false }
+        _ location: KeySetLocation, milliseconds: Int, isEnding: @escaping () -> Bool = { false }
     ) -> Result<[UInt8], KeySet.Fault> {
         Result { () throws(KeySet.Fault) in
             switch location.kind {
-            case .file(let path):
-                do throws(BoundedFile.Fault) {
-                    return try BoundedFile.read(path, bytesMax: bodyBytesMax)
-                } catch {
-                    throw KeySet.Fault(description: "a file that cannot be read (\(error.found))")
-                }
+            case .file(let path): return try read(path)
             case .uri(let uri):
-                return BoundedFile.withoutByteOrderMark(try get(uri, authorityFile: location.authorityFile, isEnding))
+                return BoundedFile.withoutByteOrderMark(try get(uri, authorityFile: location.authorityFile, milliseconds, isEnding))
             }
         }
     }
 
+    /// The text of a key set in a file.
+    static func read(_ path: String) throws(KeySet.Fault) -> [UInt8] {
+        do throws(BoundedFile.Fault) {
+            return try BoundedFile.read(path, bytesMax: bodyBytesMax)
+        } catch {
+            throw KeySet.Fault(description: "a file that cannot be read (\(error.found))")
+        }
+    }
+
     private static func get(
-        _ uri: KeySetLocation.URI, authorityFile: String?, _ isEnding: @escaping () -> Bool
+        _ uri: KeySetLocation.URI, authorityFile: String?, _ milliseconds: Int, _ isEnding: @escaping () -> Bool
     ) throws(KeySet.Fault) -> [UInt8] {
         let patience = Patience(
-            deadline: Clock.monotonicNanoseconds() + UInt64(timeoutMilliseconds) * 1_000_000, isEnding: isEnding)
+            deadline: Clock.monotonicNanoseconds() + UInt64(milliseconds) * 1_000_000, isEnding: isEnding)
         let connection = try BlockingConnection(host: uri.host, port: uri.port, patience)
         if uri.isSecure { try connection.startTLS(name: uri.host, authorityFile: authorityFile) }
         let request =

@@ -25,14 +25,13 @@ final class KeySetRefresher: Sendable {
     ///   - load: gets the text of a set; the tests' own has no I/O.
     ///   - report: see `KeySetRegistry.fetchDue`; called on the thread of a fetch.
     init(
-        registry: KeySetRegistry = .shared,
-        load: @escaping @Sendable (KeySetLocation, _ isEnding: @escaping () -> Bool) -> Result<[UInt8], KeySet.Fault> = {
-            KeySetFetch.load($0, isEnding: $1)
-        },
+        registry: KeySetRegistry,
+        load: (@Sendable (KeySetLocation, _ isEnding: @escaping () -> Bool) -> Result<[UInt8], KeySet.Fault>)? = nil,
         report: @escaping @Sendable (KeySetLocation, _ fault: String?) -> Void
     ) {
         self.registry = registry
-        self.load = load
+        let milliseconds = registry.settings.fetchMilliseconds
+        self.load = load ?? { KeySetFetch.load($0, milliseconds: milliseconds, isEnding: $1) }
         self.report = report
     }
 
@@ -58,7 +57,7 @@ final class KeySetRefresher: Sendable {
 
     private func run() {
         while !isEnding {
-            let interval = JWT.Settings.refreshNanoseconds.load(ordering: .relaxed)
+            let interval = registry.settings.refreshNanoseconds
             let waiting = registry.sources.compactMap { source in source.due.map { (source: source, due: $0) } }.sorted { $0.due < $1.due }
             var next = Clock.monotonicNanoseconds() + interval
             for (source, due) in waiting {

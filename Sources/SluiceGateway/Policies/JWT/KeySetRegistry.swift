@@ -1,10 +1,9 @@
 import SluiceConfiguration
 import Synchronization
 
-/// All key set sources of the process, and who waits for them. Any thread; takes locks.
+/// All key set sources of a gateway, and who waits for them. Any thread; takes locks.
 final class KeySetRegistry: Sendable {
-    /// The process's own. Tests make theirs.
-    static let shared = KeySetRegistry()
+    let settings: JWT.Settings
 
     private struct Entry {
         weak var source: KeySetSource?
@@ -22,6 +21,8 @@ final class KeySetRegistry: Sendable {
     }
 
     private let state = Mutex(State())
+
+    init(_ settings: JWT.Settings = JWT.Settings()) { self.settings = settings }
 
     /// The source of a URI, made if no snapshot holds one. A new one is fetched at once where a refresher runs.
     func source(for location: KeySetLocation) -> KeySetSource {
@@ -87,7 +88,7 @@ final class KeySetRegistry: Sendable {
     ///   - now: nanoseconds of the monotonic clock, asked again after each fetch.
     ///   - report: told of the first of several failures for the same reason, and, with nil, of the success that ends them.
     func fetchDue(
-        interval: UInt64, now: () -> UInt64, load: (KeySetLocation) -> Result<[UInt8], KeySet.Fault> = { KeySetFetch.load($0) },
+        interval: UInt64, now: () -> UInt64, load: (KeySetLocation) -> Result<[UInt8], KeySet.Fault>,
         report: (KeySetLocation, _ fault: String?) -> Void = { _, _ in }
     ) {
         for source in sources where source.begin(now: now()) {

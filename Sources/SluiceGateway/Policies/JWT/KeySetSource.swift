@@ -32,7 +32,7 @@ final class KeySetSource: @unchecked Sendable {
     }
 
     let location: KeySetLocation
-    /// Unique in the process: what a suspended exchange remembers.
+    /// Unique in the gateway: what a suspended exchange remembers.
     let number: Int
     /// Raised after a set that differs from the one before is in place; 0 before the first. Lives as long as the source.
     let generation: UnsafeMutablePointer<Atomic<UInt64>>

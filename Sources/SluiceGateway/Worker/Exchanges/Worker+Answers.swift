@@ -17,7 +17,7 @@ extension Worker {
 
     /// Answers with an error of the catalogue.
     func answer(_ block: ExchangeRef, _ refusal: Refusal) {
-        let text = RefusalTexts.shared[refusal.row]
+        let text = responseHeads.refusals[refusal.row]
         block.pointee.run.refusal = refusal.row
         block.pointee.run.refusalDetail = refusal.detail
         block.pointee.run.status = refusal.row.entry.status
