@@ -49,6 +49,8 @@ let package = Package(
         .target(name: "SluiceEvent", dependencies: ["CLibevent", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluiceCrypto", dependencies: ["COpenSSL", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluicePattern", dependencies: ["CPCRE2", "SluiceHTTP"], swiftSettings: swift),
+        // What the process itself asks others: within bounds of time and size, and never on a worker.
+        .target(name: "SluiceClient", dependencies: ["SluiceCrypto", "SluiceEvent", "SluiceHTTP"], swiftSettings: swift),
         .target(
             name: "SluiceConfiguration",
             dependencies: [
@@ -68,7 +70,8 @@ let package = Package(
 
         // Counts that several nodes share.
         .target(
-            name: "SluiceRedis", dependencies: ["CHiredis", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto"], swiftSettings: swift),
+            name: "SluiceRedis",
+            dependencies: ["CHiredis", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent"], swiftSettings: swift),
 
         // The fleet on paper: the store's rules and a simulation of nodes, for tests and benchmarks.
         .target(
@@ -83,7 +86,7 @@ let package = Package(
         .target(
             name: "SluiceGateway",
             dependencies: [
-                "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluiceHTTP2", "SluicePattern",
+                "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluiceHTTP2", "SluicePattern",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
@@ -94,7 +97,7 @@ let package = Package(
         .executableTarget(
             name: "sluice",
             dependencies: [
-                "SluiceAdmin", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
+                "SluiceAdmin", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
                 "SluiceRedis", "SluiceStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -119,11 +122,13 @@ let package = Package(
         .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceHTTP2Tests", dependencies: ["SluiceHTTP2", "SluiceHTTP"], exclude: ["Judges"], swiftSettings: swift),
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
+        .testTarget(name: "SluiceClientTests", dependencies: ["SluiceClient", "SluiceEvent", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
         .testTarget(
             name: "SluiceRedisTests",
-            dependencies: ["SluiceRedis", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceSimulation"], swiftSettings: swift),
+            dependencies: ["SluiceRedis", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceSimulation"],
+            swiftSettings: swift),
         .testTarget(name: "SluiceSimulationTests", dependencies: ["SluiceSimulation"], swiftSettings: swift),
         .testTarget(name: "SluiceCountingTests", dependencies: ["SluiceCounting"], swiftSettings: swift),
         .testTarget(
@@ -133,7 +138,7 @@ let package = Package(
         .testTarget(
             name: "SluiceGatewayTests",
             dependencies: [
-                "SluiceGateway", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
+                "SluiceGateway", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Vectors/make_vectors.py"],

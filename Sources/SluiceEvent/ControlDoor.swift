@@ -33,7 +33,7 @@ package enum ControlDoor {
     /// Takes the name away. The socket itself is closed by whoever has it.
     package static func remove(_ path: String) { _ = unlink(path) }
 
-    /// Connections to every process behind a door in `folder`, in blocking mode; none if there is no folder, or nobody. Links are not followed, and only sockets
+    /// Connections to every process behind a door in `folder`, which do not block; none if there is no folder, or nobody. Links are not followed, and only sockets
     /// of this user, root's or the folder's owner's are taken: in a folder that others may write into, anything can stand.
     ///
     /// Throws if a process is there that cannot be reached: as another user's.
@@ -45,7 +45,6 @@ package enum ControlDoor {
             let connected = place.connect(descriptor, to: name)
             let code = errno
             if connected, let peer = peer(of: descriptor), place.trusts(peer) {
-                _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
                 connections.append(descriptor)
                 continue
             }

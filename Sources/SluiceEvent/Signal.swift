@@ -10,7 +10,7 @@ package final class Signal: Sendable {
     deinit { close(descriptor) }
 
     /// Readable while it is raised: for a thread that waits for other things too.
-    var waitable: Int32 { descriptor }
+    package var waitable: Int32 { descriptor }
 
     /// Wakes the waiting thread, or the next that waits. Any thread.
     package func raise() {

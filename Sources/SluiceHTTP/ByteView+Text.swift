@@ -52,3 +52,13 @@ extension UInt8 {
         self &- 0x41 < 26 ? self | 0x20 : self
     }
 }
+
+extension [UInt8] {
+    /// Calls `body` with a view of the bytes, valid only inside the call. For set-up, never per request.
+    package func withByteView<Result, Failure>(_ body: (ByteView) throws(Failure) -> Result) throws(Failure) -> Result {
+        try withUnsafeBufferPointer { (buffer) throws(Failure) in
+            guard let base = buffer.baseAddress, !buffer.isEmpty else { return try body(.empty) }
+            return try body(ByteView(base: base, count: buffer.count))
+        }
+    }
+}

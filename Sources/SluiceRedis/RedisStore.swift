@@ -1,4 +1,6 @@
+internal import SluiceClient
 internal import SluiceCrypto
+internal import SluiceEvent
 package import SluiceConfiguration
 package import SluiceCounting
 
@@ -123,7 +125,7 @@ package final class RedisStore: AllowanceStore {
     // MARK: Scripts
 
     private func run(_ script: String, on connection: RedisConnection, arguments: [String]) throws(AllowanceStoreError) -> RedisReply {
-        let deadline = RedisConnection.now() + Self.timeout
+        let deadline = Clock.monotonicNanoseconds() + Self.timeout
         let digest = scripts[script]
         var reply = RedisReply.error("NOSCRIPT")
         do throws(AllowanceStoreError) {
@@ -158,7 +160,7 @@ package final class RedisStore: AllowanceStore {
 
     private func connected() throws(AllowanceStoreError) -> RedisConnection {
         if let connection { return connection }
-        let now = RedisConnection.now()
+        let now = Clock.monotonicNanoseconds()
         guard now >= retryAt else { throw AllowanceStoreError(lastFailure) }
         do throws(AllowanceStoreError) {
             let made = try RedisConnection(name, tls: peer, deadline: now + Self.timeout)
@@ -215,7 +217,7 @@ package final class RedisStore: AllowanceStore {
     /// Ends the connection; a new one is tried after a pause that grows.
     private func give(up reason: String) -> AllowanceStoreError {
         connection = nil
-        retryAt = RedisConnection.now() + backoff
+        retryAt = Clock.monotonicNanoseconds() + backoff
         backoff = min(backoff * 2, Self.backoffMax)
         lastFailure = "Redis \(place): \(reason)"
         return AllowanceStoreError(lastFailure)

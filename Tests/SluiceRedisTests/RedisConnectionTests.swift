@@ -1,5 +1,7 @@
 import Foundation
+import SluiceClient
 import SluiceCounting
+import SluiceEvent
 import Testing
 
 @testable import SluiceRedis
@@ -43,7 +45,7 @@ struct RedisConnectionTests {
     func endless(beginning: String) throws {
         let server = try Endless(beginning)
         // Far more time than the bytes take.
-        let deadline = RedisConnection.now() + 600_000_000_000
+        let deadline = Clock.monotonicNanoseconds() + 600_000_000_000
         let connection = try RedisConnection(NameLookUp("127.0.0.1", port: server.port), tls: nil, deadline: deadline)
         let error = #expect(throws: AllowanceStoreError.self) { try connection.call(RedisCommand("PING"), deadline: deadline) }
         #expect(error?.description == "its answer is too long" || error?.description == "it does not speak Redis's protocol")

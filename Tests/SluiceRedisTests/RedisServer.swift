@@ -1,6 +1,8 @@
 import Foundation
 import SluiceConfiguration
+import SluiceClient
 import SluiceCounting
+import SluiceEvent
 import Testing
 
 @testable import SluiceRedis
@@ -30,7 +32,7 @@ final class RedisServer {
         process.standardError = FileHandle.nullDevice
         try process.run()
         let deadline = Date().addingTimeInterval(10)
-        while (try? RedisConnection(NameLookUp("127.0.0.1", port: port), tls: nil, deadline: RedisConnection.now() + 200_000_000)) == nil {
+        while (try? RedisConnection(NameLookUp("127.0.0.1", port: port), tls: nil, deadline: Clock.monotonicNanoseconds() + 200_000_000)) == nil {
             guard Date() < deadline, process.isRunning else { throw AllowanceStoreError("redis-server has not started") }
             usleep(20_000)
         }
@@ -54,7 +56,7 @@ final class RedisServer {
     /// Sends a command over a connection of its own.
     @discardableResult
     func call(_ words: String...) throws -> RedisReply {
-        let deadline = RedisConnection.now() + 1_000_000_000
+        let deadline = Clock.monotonicNanoseconds() + 1_000_000_000
         let connection = try RedisConnection(NameLookUp("127.0.0.1", port: port), tls: nil, deadline: deadline)
         var command = RedisCommand()
         for word in words { command.append(word) }

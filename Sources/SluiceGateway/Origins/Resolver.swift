@@ -1,4 +1,4 @@
-import Glibc
+import SluiceClient
 import SluiceEvent
 import SluiceHTTP
 import Synchronization
@@ -103,24 +103,7 @@ final class Resolver: Sendable {
     /// Asks the system (hosts file, name servers). Sorted, so that an answer in another order is not a change. Blocks.
     @Sendable
     static func ask(_ host: String) -> [IPAddress] {
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_ADDRCONFIG
-        var list: UnsafeMutablePointer<addrinfo>?
-        var status = getaddrinfo(host, nil, &hints, &list)
-        if status != 0 {
-            // A machine with nothing but loopback has no "configured" address family.
-            hints.ai_flags = 0
-            status = getaddrinfo(host, nil, &hints, &list)
-        }
-        guard status == 0 else { return [] }
-        defer { freeaddrinfo(list) }
-        var found: Set<IPAddress> = []
-        var entry = list
-        while let current = entry {
-            if let address = SocketAddress(current.pointee.ai_addr, size: current.pointee.ai_addrlen) { found.insert(address.ip) }
-            entry = current.pointee.ai_next
-        }
-        return Array(found.sorted().prefix(Limits.addressesPerName))
+        guard case .success(let found) = NameLookUp.system(host, port: 0) else { return [] }
+        return Array(Set(found.map(\.ip)).sorted().prefix(Limits.addressesPerName))
     }
 }

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
 import SluiceAdmin
+import SluiceClient
 import SluiceConfiguration
 import SluiceCounting
-import SluiceEvent
 
 /// `sluice quota`: what is used up of usage quotas, and how to begin anew.
 struct Quota: ParsableCommand {
@@ -80,13 +80,13 @@ struct Quota: ParsableCommand {
     // MARK: The running gateway
 
     /// The answers of every gateway that uses the state folder; more than one only for a while, in a takeover, or where two share it.
-    private static func ask(_ settings: ProcessSettings, _ method: String, _ path: String, _ json: [UInt8] = []) throws -> [ControlClient.Answer] {
+    private static func ask(_ settings: ProcessSettings, _ method: String, _ path: String, _ json: [UInt8] = []) throws -> [HTTPResponse] {
         let folder = settings.stateDirectory
         guard folder != ProcessSettings.noStateDirectory else {
             if settings.redisURL != nil { return [] }
             throw Report.problems(["SLUICE_STATE_DIR is off: the gateway has no socket to ask; its admin listener answers at /quotas"])
         }
-        do throws(ControlClient.Failure) {
+        do throws(StreamFailure) {
             return try ControlClient.ask(method, path, folder: folder, json: json)
         } catch {
             throw Report.problems(["SLUICE_STATE_DIR \(folder): the gateway there cannot be asked: \(error)"])
@@ -94,7 +94,7 @@ struct Quota: ParsableCommand {
     }
 
     /// What several gateways say, as one.
-    private static func together(_ answers: [ControlClient.Answer]) throws -> QuotaPage.List {
+    private static func together(_ answers: [HTTPResponse]) throws -> QuotaPage.List {
         var list = QuotaPage.List(quotas: [])
         for answer in answers {
             guard answer.status == 200, let one = try? JSONDecoder().decode(QuotaPage.List.self, from: Data(answer.body)) else {

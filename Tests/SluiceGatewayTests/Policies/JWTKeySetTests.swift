@@ -1,4 +1,5 @@
 import Glibc
+import SluiceClient
 import SluiceConfiguration
 import SluiceCrypto
 import SluiceEvent

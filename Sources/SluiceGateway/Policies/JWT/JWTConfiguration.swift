@@ -1,3 +1,4 @@
+import SluiceClient
 import SluiceConfiguration
 import SluiceHTTP
 
