@@ -143,6 +143,12 @@ let package = Package(
             ],
             exclude: ["Vectors/make_vectors.py"],
             swiftSettings: swift),
+        .testTarget(
+            name: "SluiceAdminTests",
+            dependencies: [
+                "SluiceAdmin", "SluiceConfiguration", "SluiceEvent", "SluiceGateway", "SluiceHTTP", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: ["SluiceHTTP", "SluiceHTTP2"], swiftSettings: swift),
         .testTarget(name: "GatewaySimulationTests", dependencies: ["gateway-simulation"], swiftSettings: swift),
         .testTarget(name: "TidyTests", dependencies: [], swiftSettings: swift),

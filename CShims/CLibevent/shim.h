@@ -1,4 +1,4 @@
-// libevent as Sluice sees it: the core loop with embedded events, and evhttp for the admin listener. With it the few
+// libevent as Sluice sees it: the core loop with embedded events. With it the few
 // Linux calls that Swift's Glibc module does not show.
 #ifndef SLUICE_CLIBEVENT_H
 #define SLUICE_CLIBEVENT_H

@@ -1,4 +1,3 @@
-package import SluiceEvent
 import SluiceHTTP
 
 /// Which requests the admin listener answers. It has no authentication, so what reaches it must not be a page in a browser on the same machine or network:
@@ -10,7 +9,7 @@ package struct AdminGate: Sendable {
     package init(hosts: [String]) { self.hosts = Set(hosts + ["localhost"]) }
 
     /// Nil for a request that may be answered. One without `Host` may (HTTP/1.0, as some probes speak it): browsers always send one.
-    package func refusal(_ request: ControlServer.Request) -> ControlServer.Response? {
+    package func refusal(_ request: ControlRequest) -> ControlResponse? {
         let named = request.values("Host")
         guard named.count < 2, named.allSatisfy(isKnown) else {
             return .init(status: 403, body: "Host must be an address, localhost or a name in SLUICE_ADMIN_HOSTS\n")

@@ -28,8 +28,7 @@ package final class AdminServer: Sendable {
             listener = try Self.listen(address)
         }
         do throws(ControlServer.StartError) {
-            let gate = AdminGate(hosts: hosts)
-            server = try ControlServer(listener: listener) { request in gate.refusal(request) ?? Self.answer(request, gateway) }
+            server = try ControlServer(listener: listener, router: Self.router(gateway, hosts: hosts))
         } catch {
             throw StartError(message: error.message)
         }
@@ -53,18 +52,18 @@ package final class AdminServer: Sendable {
 
     package func stop() { server.stop() }
 
-    private static func answer(_ request: ControlServer.Request, _ gateway: Gateway) -> ControlServer.Response {
-        if request.path == QuotaPage.resetPath { return QuotaPage.reset(request, gateway) }
-        guard request.method == "GET" || request.method == "HEAD" else {
-            return .init(status: 405, body: "GET only\n", allow: "GET, HEAD")
-        }
-        switch request.path {
-        case "/healthz": return .init(status: 200, body: "ok\n")
-        case "/readyz": return gateway.isReady ? .init(status: 200, body: "ready\n") : .init(status: 503, body: "not ready\n")
-        case "/metrics":
-            return .init(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: gateway.metrics().text)
-        case QuotaPage.path: return QuotaPage.list(gateway)
-        default: return .init(status: 404, body: "/healthz, /readyz, /metrics or /quotas\n")
-        }
+    /// All that it answers, and whom. Everything stands behind the gate: there is no page for strangers.
+    package static func router(_ gateway: Gateway, hosts: [String]) -> ControlRouter {
+        let gate = AdminGate(hosts: hosts)
+        let eyes: [ControlRouter.Route] = [
+            .init("GET", "/healthz", isPrompt: true) { _ in .init(status: 200, body: "ok\n") },
+            .init("GET", "/readyz", isPrompt: true) { _ in
+                gateway.isReady ? .init(status: 200, body: "ready\n") : .init(status: 503, body: "not ready\n")
+            },
+            .init("GET", "/metrics") { _ in
+                .init(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: gateway.metrics().text)
+            },
+        ]
+        return ControlRouter(eyes + QuotaPage.routes(gateway)) { gate.refusal($0) }
     }
 }

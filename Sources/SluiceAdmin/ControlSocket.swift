@@ -29,7 +29,7 @@ package final class ControlSocket: Sendable {
             throw StartError(message: "\(folder): a socket cannot be created in it: \(error)")
         }
         do throws(ControlServer.StartError) {
-            server = try ControlServer(listener: listener, name: "sluice-control") { request in Self.answer(request, gateway, notes) }
+            server = try ControlServer(listener: listener, name: "sluice-control", router: ControlRouter(QuotaPage.routes(gateway, notes: notes)))
         } catch {
             ControlDoor.remove(path)
             throw StartError(message: "\(path): \(error.message)")
@@ -39,13 +39,5 @@ package final class ControlSocket: Sendable {
     package func stop() {
         ControlDoor.remove(path)
         server.stop()
-    }
-
-    private static func answer(_ request: ControlServer.Request, _ gateway: Gateway, _ notes: [String]) -> ControlServer.Response {
-        switch request.path {
-        case QuotaPage.resetPath: QuotaPage.reset(request, gateway)
-        case QuotaPage.path: QuotaPage.list(gateway, notes: notes)
-        default: .init(status: 404, body: "\(QuotaPage.path) or \(QuotaPage.resetPath)\n")
-        }
     }
 }

@@ -1,6 +1,5 @@
 import Foundation
 import SluiceCounting
-import SluiceEvent
 import SluiceGateway
 
 /// Usage of quotas as JSON, and its reset. What `sluice quota` asks.
@@ -55,7 +54,14 @@ package enum QuotaPage {
         }
     }
 
-    static func list(_ gateway: Gateway, notes: [String] = []) -> ControlServer.Response {
+    /// What is asked of quotas, wherever it may be asked.
+    ///
+    /// - Parameter notes: see `List`.
+    static func routes(_ gateway: Gateway, notes: [String] = []) -> [ControlRouter.Route] {
+        [.init("GET", path) { _ in list(gateway, notes: notes) }, .init("POST", resetPath) { reset($0, gateway) }]
+    }
+
+    private static func list(_ gateway: Gateway, notes: [String]) -> ControlResponse {
         let rows = gateway.quotaUsage.map {
             Row(owner: $0.key.owner, perSeconds: $0.key.perSeconds, limit: $0.limit, used: $0.used, windowEnds: $0.windowEnd)
         }
@@ -65,9 +71,8 @@ package enum QuotaPage {
         return .init(status: 200, contentType: "application/json", body: String(decoding: data, as: UTF8.self) + "\n")
     }
 
-    /// Wants POST and `application/json`, which no page in a browser can send to another origin unasked.
-    static func reset(_ request: ControlServer.Request, _ gateway: Gateway) -> ControlServer.Response {
-        guard request.method == "POST" else { return .init(status: 405, body: "POST only\n", allow: "POST") }
+    /// Wants `application/json`, which no page in a browser can send to another origin unasked.
+    private static func reset(_ request: ControlRequest, _ gateway: Gateway) -> ControlResponse {
         guard request.values("Content-Type") == ["application/json"] else { return .init(status: 415, body: "application/json only\n") }
         guard let wish = try? JSONDecoder().decode(Reset.self, from: Data(request.body)), (wish.all == true) != (wish.owner != nil) else {
             return .init(status: 400, body: "{\"all\": true}, or {\"owner\": \"...\"} with or without \"perSeconds\"\n")
@@ -78,7 +83,7 @@ package enum QuotaPage {
         return answer(keys.map { gateway.resetQuota($0) })
     }
 
-    private static func answer(_ failures: [String?]) -> ControlServer.Response {
+    private static func answer(_ failures: [String?]) -> ControlResponse {
         guard let failure = failures.compactMap(\.self).first else { return .init(status: 200, body: "reset\n") }
         return .init(status: 503, body: "\(failure)\n")
     }
