@@ -159,7 +159,7 @@ final class Worker {
 
     /// Sets the timer to what is due next. Whoever waits in another place than the wheel is looked at in every tick.
     private func planTick() {
-        let isWaitedFor = isDraining || !keySetWaiters.isEmpty || !allowanceWaiters.isEmpty || !preCallWaiters.isEmpty
+        let isWaitedFor = clients.isDraining || !keySetWaiters.isEmpty || !allowanceWaiters.isEmpty || !preCallWaiters.isEmpty
             || listeners.contains { $0.pausedUntil != 0 }
         var wait = isWaitedFor ? Limits.tickMilliseconds : Limits.idleTickMilliseconds
         if let lines = accessLog?.due { wait = min(wait, max(lines, turn.now) - turn.now) }
