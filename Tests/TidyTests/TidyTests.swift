@@ -70,6 +70,18 @@ struct TidyTests {
         }
     }
 
+    @Test("nothing that changes is the process's own: two gateways in one process share constants alone")
+    func statics() throws {
+        // Disks are the process's: see the file.
+        let allowed = ["Sources/SluiceConfiguration/Reading/FilesUnderWay.swift"]
+        let changing = try Regex(#"\bstatic (?:let|var) \w+(?:: [^={]+)? = (?:Mutex|Atomic|Signal)\b|\bstatic var \w+(?:: [^={]+)? = "#)
+        for file in SourceTree.sources where file.module != "sluice" && !allowed.contains(file.path) {
+            for line in file.lines where !line.drop(while: { $0 == " " }).hasPrefix("//") {
+                #expect(line.firstMatch(of: changing) == nil, "\(file.path): \(line)")
+            }
+        }
+    }
+
     @Test("a source file bears the name of what it declares: Type, OuterInner for a nested type, or Type+Subject")
     func fileNames() {
         for file in SourceTree.sources where file.name != "main" {

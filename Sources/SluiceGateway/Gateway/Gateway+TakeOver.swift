@@ -9,7 +9,7 @@ extension Gateway {
     /// so that what was handed over stays true, until `handOverEnded()` or the end. Any thread.
     package func beginHandOver() -> [ListeningSocket] {
         // A reload that is being put in force comes before: its listeners are among the copies. One that is not yet so far is refused.
-        commitment.withLock { _ in status.handingOver(true) }
+        status.commit { status.handingOver(true) }
         let copies = ListenerCopies()
         askWorkers(milliseconds: 5000) { copies.add($0.duplicateListeners(), of: $0.number) }
         return copies.inOrder

@@ -18,6 +18,15 @@ package final class GatewayStatus: Sendable {
     private let state = Mutex(State())
     private let progress = Signal()
 
+    /// Held while a configuration is put in force, for a second at most (`Publisher.beginReplayProtection`); and by whoever wants that to
+    /// come before, or not at all: the end, and a hand-over of the sockets.
+    private let commitment = Mutex<Void>(())
+
+    /// Does something that must not come between the parts of what another does here.
+    func commit<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        try commitment.withLock { _ throws(Failure) in try body() }
+    }
+
     /// Number of the latest publication; 0 before the first.
     package var generation: Int { state.withLock { $0.generation } }
 
