@@ -99,7 +99,7 @@ final class FuzzGateway {
         }
         self.ports = ports
         publish(listeners)
-        registries.counts.fillAll(seconds: worker.context.pointee.countSeconds)
+        registries.counts.fillAll(seconds: worker.parts.context.pointee.countSeconds)
     }
 
     deinit {
@@ -264,7 +264,7 @@ final class FuzzGateway {
     /// Neither side does anything any more: the gateway has to end everything by itself.
     func endByTime() {
         var passed: UInt64 = 0
-        while worker.counters.traffic.downstreamOpen > 0 || worker.counters.traffic.upstreamOpen > 0 {
+        while worker.parts.counters.traffic.downstreamOpen > 0 || worker.parts.counters.traffic.upstreamOpen > 0 {
             require(passed < Self.patience, "the gateway waits for ever")
             worker.pass(milliseconds: 5000)
             settle()
@@ -286,11 +286,11 @@ final class FuzzGateway {
         settle()
         for index in services.indices where services[index].isOpen { resetService(index) }
         settle()
-        let traffic = worker.counters.traffic
-        require(traffic.downstreamOpen == 0 && worker.clients.live == 0, "the client's connection is still there")
+        let traffic = worker.parts.counters.traffic
+        require(traffic.downstreamOpen == 0 && worker.parts.clients.live == 0, "the client's connection is still there")
         require(traffic.upstreamOpen == 0, "\(traffic.upstreamOpen) connections to the service are still there")
-        require(worker.blocks.pointee.taken == 0 && worker.outputs.pointee.taken == 0, "blocks are not given back")
-        require(worker.snapshots.pointee.count == 1, "\(worker.snapshots.pointee.count) snapshots are held")
+        require(worker.parts.blocks.pointee.taken == 0 && worker.parts.outputs.pointee.taken == 0, "blocks are not given back")
+        require(worker.parts.snapshots.pointee.count == 1, "\(worker.parts.snapshots.pointee.count) snapshots are held")
         worker.pass(milliseconds: 1)
         require(hasDrained == isDraining, "draining has not ended")
     }
@@ -298,7 +298,7 @@ final class FuzzGateway {
     // MARK: Turning
 
     private var progress: [Int] {
-        let traffic = worker.counters.traffic
+        let traffic = worker.parts.counters.traffic
         return [
             Int(traffic.downstreamAccepted), Int(traffic.downstreamBytesReceived), Int(traffic.upstreamBytesReceived), Int(traffic.upstreamOpened),
             traffic.downstreamOpen, traffic.upstreamOpen, received.count, readCount, services.count,
@@ -317,7 +317,7 @@ final class FuzzGateway {
             acceptServices()
             for index in services.indices where services[index].isOpen { drain(index) }
             drainClient()
-            quiet = worker.turn.isEmpty && progress == before ? quiet + 1 : 0
+            quiet = worker.parts.turn.isEmpty && progress == before ? quiet + 1 : 0
         }
     }
 

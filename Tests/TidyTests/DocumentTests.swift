@@ -61,7 +61,7 @@ struct DocumentTests {
     @Test("every field of the access log is explained")
     func accessLog() throws {
         let page = try read("docs/operations.md")
-        let source = try #require(SourceTree.sources.first { $0.name == "Worker+Recording" })
+        let source = try #require(SourceTree.sources.first { $0.name == "ExchangeRecords" })
         let fields = Set(source.text.matches(of: /"?[{,]?"([A-Za-z]+)":/).map { String($0.1) })
         #expect(fields.count > 12, "\(fields)")
         for field in fields { #expect(page.contains("`\(field)`"), "\(field)") }

@@ -24,8 +24,8 @@ struct ClientConnection {
     /// When the request at hand has taken too long in all, in milliseconds of the monotonic clock; `never` between two requests, for
     /// tunnels, and where there is no such bound.
     var totalUntil = Deadline.never
-    /// The worker that it belongs to, for the callback of its event.
-    let worker: UnsafeMutableRawPointer
+    /// Whom the callback of its event calls: `ClientTransport`.
+    let owner: UnsafeMutableRawPointer
     /// The exchange at hand; nil between two, and where the connection speaks HTTP/2.
     var block: ExchangeRef?
     /// Nil where it speaks HTTP/1.
@@ -37,9 +37,9 @@ struct ClientConnection {
     var acceptedFrom = IPAddress(v4: 0)
 
     /// A place that is not in use.
-    init(worker: UnsafeMutableRawPointer) {
+    init(owner: UnsafeMutableRawPointer) {
         deadline = Deadline(kind: .client)
-        self.worker = worker
+        self.owner = owner
     }
 }
 

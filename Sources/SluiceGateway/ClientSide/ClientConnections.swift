@@ -13,8 +13,8 @@ struct ClientConnections: BitwiseCopyable {
         let rateMin: UInt64
         let totalTimeout: UInt64
         let idleTimeout: UInt64
-        /// Whether no connection is kept after its response.
-        var isDraining = false
+        /// Requests that a connection may have begun for it to be kept after the response to the latest; 0 while draining.
+        var requestsMax: UInt32
         /// While draining: when unused connections are closed, in milliseconds of the monotonic clock.
         var idleUntil: UInt64 = 0
     }
@@ -26,7 +26,8 @@ struct ClientConnections: BitwiseCopyable {
         state = .allocate(capacity: 1)
         state.initialize(to: State(
             turn: turn, outputs: outputs, traffic: traffic, writeTimeout: limits.writeTimeout, rateMin: limits.rateMin,
-            totalTimeout: limits.totalTimeout, idleTimeout: limits.idleTimeout))
+            totalTimeout: limits.totalTimeout, idleTimeout: limits.idleTimeout,
+            requestsMax: limits.requestsPerConnectionMax == 0 ? .max : limits.requestsPerConnectionMax))
     }
 
     /// Frees the places. No connection may be open.
@@ -50,18 +51,22 @@ struct ClientConnections: BitwiseCopyable {
 
     /// Set when draining has begun: no connection is kept after its response.
     @inline(__always)
-    var isDraining: Bool { state.pointee.isDraining }
+    var isDraining: Bool { state.pointee.requestsMax == 0 }
+
+    /// Whether the connection may have a request behind the one that it has begun.
+    @inline(__always)
+    func mayKeep(_ connection: ClientRef) -> Bool { connection.pointee.requests < state.pointee.requestsMax }
 
     /// Milliseconds for which a connection may wait for its next request. Never 0, which would mean for ever.
     @inline(__always)
     var idleTimeout: UInt64 {
-        guard state.pointee.isDraining else { return state.pointee.idleTimeout }
+        guard isDraining else { return state.pointee.idleTimeout }
         return state.pointee.idleUntil > turn.now ? state.pointee.idleUntil - turn.now : 1
     }
 
     /// No connection is kept after its response from here on; unused ones for so many milliseconds more.
     func stopKeeping(after milliseconds: UInt64) {
-        state.pointee.isDraining = true
+        state.pointee.requestsMax = 0
         state.pointee.idleUntil = turn.now + milliseconds
     }
 
@@ -69,9 +74,9 @@ struct ClientConnections: BitwiseCopyable {
 
     /// A place for a connection that was accepted, which is counted as open from here on.
     ///
-    /// - Parameter worker: what the callback of its event finds the worker by.
-    func begin(worker: UnsafeMutableRawPointer, socket: PeerSocket) -> ClientRef {
-        let connection = state.pointee.places.take(ClientConnection(worker: worker))
+    /// - Parameter owner: whom the callback of its event calls.
+    func begin(owner: UnsafeMutableRawPointer, socket: PeerSocket) -> ClientRef {
+        let connection = state.pointee.places.take(ClientConnection(owner: owner))
         connection.pointee.deadline = Deadline(owner: connection, kind: .client)
         connection.pointee.socket = socket
         connection.pointee.requests = 0

@@ -52,7 +52,7 @@ final class Listener {
 
     deinit { event.deallocate() }
 
-    /// Takes over what a reload changed. Connections that are open keep what they began with, but for trust: see `Worker.setListeners`.
+    /// Takes over what a reload changed. Connections that are open keep what they began with, but for trust: see `Listeners.set`.
     func update(_ plan: ListenerPlan, snapshot: Snapshot) {
         tls = plan.tls
         expectsProxyHeader = plan.expectsProxyHeader

@@ -7,7 +7,7 @@ import SluicePattern
 /// Nothing in it belongs to one exchange or one snapshot: exchanges take turns on the thread, each may go on after others of other
 /// snapshots have run, and would find what those left here. What depends on the snapshot stands in the `Exchange`.
 struct EvaluationContext {
-    /// Seconds since the Unix epoch. May step. All three times are of one reading, made in this turn of the loop (`Worker.freshenClock`).
+    /// Seconds since the Unix epoch. May step. All three times are of one reading, made in this turn of the loop (`Turn.freshenClock`).
     var wallSeconds: Int64 = 0
     /// Nanoseconds of the monotonic clock. Never steps.
     var monotonicNanoseconds: UInt64 = 0

@@ -4,9 +4,9 @@ import SluiceHTTP
 
 extension Explainer {
     func conclude(_ explanation: inout Explanation, _ block: ExchangeRef, _ refusal: Refusal) {
-        let body = worker.responseHeads.refusals.body(of: refusal)
+        let body = worker.parts.responseHeads.refusals.body(of: refusal)
         explanation.messageTitle = "response"
-        explanation.message = headLines { worker.responseHeads.write(&$0, block, refusal) }
+        explanation.message = headLines { worker.parts.responseHeads.write(&$0, block, refusal) }
         addBody(body, to: &explanation, block)
         let entry = refusal.row.entry
         // Some messages begin with their code already.
@@ -21,7 +21,7 @@ extension Explainer {
         by step: Step
     ) {
         explanation.messageTitle = "response"
-        explanation.message = headLines { worker.responseHeads.write(&$0, block, response) }
+        explanation.message = headLines { worker.parts.responseHeads.write(&$0, block, response) }
         addBody(response.pointee.body.string, to: &explanation, block)
         explanation.verdict = "\(response.pointee.status) \(step.name)"
         if case .maintenance = step { explanation.passes = false } else { explanation.passes = true }
@@ -34,7 +34,7 @@ extension Explainer {
 
     /// A head as a worker writes it, without the lines that belong to a moment and to a connection.
     private func headLines(_ write: (inout HeadWriter) -> Void) -> [String] {
-        var writer = worker.work.writer
+        var writer = worker.parts.work.writer
         write(&writer)
         return Self.lines(of: ByteView(base: writer.start, count: writer.count)).filter { line in
             !line.hasPrefix("Date: ") && !line.hasPrefix("Connection: ")
@@ -48,8 +48,8 @@ extension Explainer {
         }
         let target = upstream.pointee.targets.pointer(at: 0)
         block.pointee.run.target = target
-        var writer = worker.work.writer
-        worker.requestHeads.writeRequest(&writer, block)
+        var writer = worker.parts.work.writer
+        worker.parts.requestHeads.writeRequest(&writer, block)
         guard writer.isComplete else { return conclude(&explanation, block, .headTooLarge) }
         let others = upstream.pointee.targets.count - 1
         explanation.messageTitle = others == 0 ? "upstream request" : "upstream request, to one of \(others + 1) URLs"

@@ -67,7 +67,7 @@ extension Explainer {
         let memory = exchange.resource(tables.pointee.routeMemorySlot, as: RouteMemory.State.self)
         let index = domain.pointee.endpoints.match(
             path: exchange.path, method: tables.pointee.methods.bit(for: exchange.head.method, token: exchange.method),
-            memory: memory, scratch: worker.matchScratch.handle)
+            memory: memory, scratch: worker.parts.matchScratch.handle)
         return index < 0 ? nil : domain.pointee.compiledEndpoints.pointer(at: index)
     }
 
@@ -135,7 +135,7 @@ extension Explainer {
             ? MethodSet(.get) : registry.compile(into: arena).bit(for: exchange.head.method, token: exchange.method)
         let memory = RouteMemory(capacity: table.memoryCapacity)
         return withExtendedLifetime((arena, memory)) {
-            table.match(path: exchange.path, method: method, memory: memory.state, scratch: worker.matchScratch.handle) >= 0
+            table.match(path: exchange.path, method: method, memory: memory.state, scratch: worker.parts.matchScratch.handle) >= 0
         }
     }
 

@@ -36,7 +36,7 @@ package final class Explainer {
         worker.take(Worker.Publication(
             snapshot: snapshot, listeners: [], origins: registries.origins.all, addresses: [:],
             projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
-        registries.counts.fillAll(seconds: worker.context.pointee.countSeconds)
+        registries.counts.fillAll(seconds: worker.parts.context.pointee.countSeconds)
     }
 
     var origins: [Origin] { registries.origins.all }
@@ -50,8 +50,8 @@ package final class Explainer {
             conclude(&explanation, block, refusal)
             return explanation
         }
-        block.pointee.run.begin(block.pointee.exchange.head.framing, at: worker.context.pointee.monotonicNanoseconds)
-        let place = worker.snapshots.pointee.enter()
+        block.pointee.run.begin(block.pointee.exchange.head.framing, at: worker.parts.context.pointee.monotonicNanoseconds)
+        let place = worker.parts.snapshots.pointee.enter()
         block.enter(place)
         let refusal = Routing.resolve(&block.pointee.exchange, in: place.pointee.tables, trusted: trusted(request))
         describeClient(&explanation, block.pointee.exchange)
@@ -74,29 +74,29 @@ package final class Explainer {
     }
 
     private func prepare(_ request: ExplainedRequest) -> ExchangeRef? {
-        let connection = worker.clients.begin(worker: Unmanaged.passUnretained(worker).toOpaque(), socket: PeerSocket())
+        let connection = worker.parts.clients.begin(owner: worker.owners.clientTransport.opaque, socket: PeerSocket())
         connection.pointee.peer = request.client
         connection.pointee.peerIsTrusted = trusted(request).contains(request.client)
         connection.pointee.isSecure = request.target.isSecure
-        guard let memory = worker.blocks.pointee.take() else { return nil }
+        guard let memory = worker.parts.blocks.pointee.take() else { return nil }
         let block = memory.assumingMemoryBound(to: ExchangeBlock.self)
-        worker.exchangeBlocks.prepare(block, for: connection)
+        worker.parts.exchangeBlocks.prepare(block, for: connection)
         connection.pointee.block = block
         return block
     }
 
     /// Puts the head into the block and parses it, as a worker does with what a socket brings.
     private func receive(_ head: [UInt8], _ block: ExchangeRef) -> Refusal? {
-        guard head.count <= worker.layout.headBytesMax else { return .headTooLarge }
+        guard head.count <= worker.parts.exchangeBlocks.layout.headBytesMax else { return .headTooLarge }
         block.pointee.exchange.bytes.update(from: head, count: head.count)
         block.pointee.inputCount = head.count
         let bytes = ByteView(base: block.pointee.exchange.bytes, count: head.count)
         let slots = block.pointee.exchange.head.fields.slots
-        switch RequestHead.parse(bytes, slots: slots, capacity: worker.layout.slotCapacity, into: &block.pointee.exchange.head) {
+        switch RequestHead.parse(bytes, slots: slots, capacity: worker.parts.exchangeBlocks.layout.slotCapacity, into: &block.pointee.exchange.head) {
         case .complete:
             block.pointee.inputUsed = block.pointee.exchange.head.length
             let isUnusual = block.pointee.exchange.head.fields.present & KnownField.unusual.bit != 0
-            return worker.limits.refusesUnusualFields && isUnusual ? .unusualField : nil
+            return worker.parts.limits.pointee.refusesUnusualFields && isUnusual ? .unusualField : nil
         case .incomplete: return .badRequest("incomplete head")
         case .malformed(let fault):
             switch fault.kind {

@@ -11,14 +11,14 @@ extension Gateway {
         // A reload that is being put in force comes before: its listeners are among the copies. One that is not yet so far is refused.
         status.commit { status.handingOver(true) }
         let copies = ListenerCopies()
-        askWorkers(milliseconds: 5000) { copies.add($0.duplicateListeners(), of: $0.number) }
+        askWorkers(milliseconds: 5000) { copies.add($0.owners.listeners.duplicate(), of: $0.parts.number) }
         return copies.inOrder
     }
 
     /// Identities of all sockets that the workers listen with. Any thread.
     package var listeningIdentities: Set<UInt64> {
         let found = ListenerIdentities()
-        askWorkers(milliseconds: 5000) { worker in found.add(worker.listeners.filter { !$0.isClosed }.map(\.socket.identity)) }
+        askWorkers(milliseconds: 5000) { worker in found.add(worker.owners.listeners.all.filter { !$0.isClosed }.map(\.socket.identity)) }
         return found.all
     }
 

@@ -65,7 +65,7 @@ package final class Gateway: @unchecked Sendable {
         let helpers = try GatewayHelpers(
             settings: settings, registries: registries, counts: countSource, log: log,
             addressesChanged: { [weak self] number, addresses in self?.addressesChanged(number, addresses) },
-            allowanceChanged: { [weak self] number in self?.workers[number].post { $0.allowanceChanged() } })
+            allowanceChanged: { [weak self] number in self?.workers[number].post { $0.owners.waiters.allowanceChanged() } })
         try helpers.startKeeper()
         self.helpers = helpers
         let opened: [String: [[ListeningSocket]]]

@@ -30,7 +30,7 @@ enum Limits {
     static let storageBytes = 48 * 1024
 
     /// Bytes of an output block, at least: what one event can leave unsent of a response, a head and a receive area with its framing. A
-    /// request may leave more where `SLUICE_MAX_HEAD_BYTES` is large: see `Worker.init`.
+    /// request may leave more where `SLUICE_MAX_HEAD_BYTES` is large: see `WorkerParts`.
     static let outputBytes = receiveHeadroom + receiveBytes + receiveTailroom
 
     /// Bytes by which a connection of HTTP/2 is known without TLS (RFC 9113, 3.4).

@@ -1,12 +1,22 @@
 import SluiceHTTP
 
 /// What one worker has counted since it started: plain memory that only its thread touches. A scrape asks every worker, through
-/// its mailbox, for a copy, so that no counter is shared and none is atomic.
-final class WorkerCounters {
-    /// Counts of connections and bytes, by pointer for those who count them.
-    let trafficPlace: UnsafeMutablePointer<TrafficCounts>
+/// its mailbox, for a copy, so that no counter is shared and none is atomic. A handle: copies of it are the same counters.
+struct WorkerCounters: BitwiseCopyable {
+    private struct State {
+        var traffic = TrafficCounts()
+        var endpoints: UnsafeMutablePointer<StatusCounts>
+        var endpointCount = 1
+        var domains: UnsafeMutablePointer<DomainCounts>
+        var domainCount = 1
+    }
 
-    var traffic: TrafficCounts { trafficPlace.pointee }
+    private let state: UnsafeMutablePointer<State>
+
+    /// Counts of connections and bytes, by pointer for those who count them.
+    var trafficPlace: UnsafeMutablePointer<TrafficCounts> { state.field(MemoryLayout<State>.offset(of: \.traffic)) }
+
+    var traffic: TrafficCounts { state.pointee.traffic }
 
     /// Exchanges of one endpoint by the class of their status.
     struct StatusCounts: BitwiseCopyable {
@@ -22,37 +32,35 @@ final class WorkerCounters {
         var upstreamDuration = DurationHistogram()
     }
 
-    private(set) var endpoints: UnsafeMutablePointer<StatusCounts>
-    private(set) var endpointCount: Int
-    private(set) var domains: UnsafeMutablePointer<DomainCounts>
-    private(set) var domainCount: Int
+    var endpoints: UnsafeMutablePointer<StatusCounts> { state.pointee.endpoints }
+    var endpointCount: Int { state.pointee.endpointCount }
+    var domains: UnsafeMutablePointer<DomainCounts> { state.pointee.domains }
+    var domainCount: Int { state.pointee.domainCount }
 
     init() {
-        trafficPlace = .allocate(capacity: 1)
-        trafficPlace.initialize(to: TrafficCounts())
-        endpoints = .allocate(capacity: 1)
+        let endpoints = UnsafeMutablePointer<StatusCounts>.allocate(capacity: 1)
         endpoints.initialize(to: StatusCounts())
-        endpointCount = 1
-        domains = .allocate(capacity: 1)
+        let domains = UnsafeMutablePointer<DomainCounts>.allocate(capacity: 1)
         domains.initialize(to: DomainCounts())
-        domainCount = 1
+        state = .allocate(capacity: 1)
+        state.initialize(to: State(endpoints: endpoints, domains: domains))
     }
 
-    deinit {
-        trafficPlace.deallocate()
-        endpoints.deallocate()
-        domains.deallocate()
+    func deallocate() {
+        state.pointee.endpoints.deallocate()
+        state.pointee.domains.deallocate()
+        state.deallocate()
     }
 
     /// Makes room for the rows of a snapshot, before it is taken.
     func reserve(endpoints wantedEndpoints: Int, domains wantedDomains: Int) {
         if wantedEndpoints > endpointCount {
-            endpoints = Self.grow(endpoints, endpointCount, to: wantedEndpoints, StatusCounts())
-            endpointCount = wantedEndpoints
+            state.pointee.endpoints = Self.grow(endpoints, endpointCount, to: wantedEndpoints, StatusCounts())
+            state.pointee.endpointCount = wantedEndpoints
         }
         if wantedDomains > domainCount {
-            domains = Self.grow(domains, domainCount, to: wantedDomains, DomainCounts())
-            domainCount = wantedDomains
+            state.pointee.domains = Self.grow(domains, domainCount, to: wantedDomains, DomainCounts())
+            state.pointee.domainCount = wantedDomains
         }
     }
 

@@ -76,4 +76,12 @@ extension ExchangeRef {
     var streamDeadline: UnsafeMutablePointer<Deadline> {
         (UnsafeMutableRawPointer(streamRun) + MemoryLayout<StreamRun>.offset(of: \.deadline).unsafelyUnwrapped).assumingMemoryBound(to: Deadline.self)
     }
+
+    /// Whether a response of this status, which is none to an upgrade, would tell the client that its tunnel is open (RFC 8441, 5).
+    @inline(__always)
+    func opensTunnel(_ status: UInt16) -> Bool { isExtendedConnect && status / 100 == 2 }
+
+    /// Whether the request asks for a tunnel on its stream (RFC 8441).
+    @inline(__always)
+    var isExtendedConnect: Bool { pointee.run.isHTTP2 && streamRun.pointee.isForTunnel }
 }

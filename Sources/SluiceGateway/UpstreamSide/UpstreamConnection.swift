@@ -18,8 +18,8 @@ struct UpstreamConnection {
     /// for as long as that takes to come round.
     var idleSince: UInt32 = 0
     var deadline: Deadline
-    /// The worker that it belongs to, for the callback of its event.
-    let worker: UnsafeMutableRawPointer
+    /// Whom the callback of its event calls: `UpstreamTransport`.
+    let owner: UnsafeMutableRawPointer
     /// Where it leads. Nil only in a place that is not in use.
     var address: UpstreamAddressRef?
     /// The exchange that it serves; nil while it serves none.
@@ -37,9 +37,9 @@ struct UpstreamConnection {
     var previousIdle: UpstreamRef?
 
     /// A place that is not in use.
-    init(worker: UnsafeMutableRawPointer) {
+    init(owner: UnsafeMutableRawPointer) {
         deadline = Deadline(kind: .upstream)
-        self.worker = worker
+        self.owner = owner
     }
 }
 

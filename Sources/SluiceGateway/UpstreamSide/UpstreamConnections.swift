@@ -9,8 +9,8 @@ struct UpstreamConnections: BitwiseCopyable {
         var places = Slab<UpstreamConnection>()
         /// Whether a connection that an exchange has done with is kept: until the worker drains.
         var keepsIdle = true
-        /// What the callback finds the worker by.
-        var worker: UnsafeMutableRawPointer?
+        /// Whom the callback calls.
+        var owner: UnsafeMutableRawPointer?
         let loop: EventLoop
         let callback: SocketCallback
         let turn: Turn
@@ -77,8 +77,8 @@ struct UpstreamConnections: BitwiseCopyable {
             pingTimeout: limits.connectTimeout, http2Limits: http2Limits))
     }
 
-    /// Says whose they are, before the first is opened: `UpstreamConnection.worker`.
-    func belong(to worker: UnsafeMutableRawPointer) { state.pointee.worker = worker }
+    /// Says whose they are, before the first is opened: `UpstreamConnection.owner`.
+    func belong(to owner: UnsafeMutableRawPointer) { state.pointee.owner = owner }
 
     /// Frees the places. No connection may be open.
     func deallocate() {
@@ -149,8 +149,8 @@ struct UpstreamConnections: BitwiseCopyable {
     }
 
     private func takePlace() -> UpstreamRef {
-        guard let worker = state.pointee.worker else { preconditionFailure("a connection was opened before it had a worker") }
-        let connection = state.pointee.places.take(UpstreamConnection(worker: worker))
+        guard let owner = state.pointee.owner else { preconditionFailure("a connection was opened before it had an owner") }
+        let connection = state.pointee.places.take(UpstreamConnection(owner: owner))
         connection.pointee.deadline = Deadline(owner: connection, kind: .upstream)
         connection.pointee.output.owed = 0
         return connection

@@ -104,7 +104,7 @@ struct UpstreamRequestHeads: BitwiseCopyable {
 
     /// Whether the request opens a WebSocket over HTTP/2, whose client has no key (RFC 8441, 5): services of HTTP/1.1 ask for one.
     private func needsWebSocketKey(_ block: ExchangeRef) -> Bool {
-        guard block.pointee.run.isHTTP2, block.streamRun.pointee.isForTunnel else { return false }
+        guard block.isExtendedConnect else { return false }
         let bytes = block.pointee.exchange.headBytes
         let fields = block.pointee.exchange.head.fields
         // A client that sends one all the same looks at the answer itself.

@@ -6,7 +6,7 @@ extension CounterTotals {
 
     /// Copies a worker's counters. On its thread.
     private mutating func take(from worker: Worker) {
-        let counters = worker.counters
+        let counters = worker.parts.counters
         for row in 0..<counters.endpointCount {
             endpoints.append((0..<6).map { counters.endpoints[row].classes[$0] })
         }
@@ -17,14 +17,14 @@ extension CounterTotals {
             upstreamDurations.append(domain.upstreamDuration)
         }
         traffic = counters.traffic
-        worker.origins.pointee.forEachAddress { address in
+        worker.parts.origins.pointee.forEachAddress { address in
             upstreamIdle += address.pointee.idleCount
-            if address.pointee.ejectedUntil > worker.turn.now { upstreamEjected += 1 }
+            if address.pointee.ejectedUntil > worker.parts.turn.now { upstreamEjected += 1 }
             // Counted until the request that finds out has succeeded.
             if address.pointee.circuitOpenUntil > 0 { circuitsOpen += 1 }
         }
-        exchangeBlocks = worker.blocks.pointee.taken
-        outputBlocks = worker.outputs.pointee.taken
-        snapshotsHeld = worker.snapshots.pointee.count
+        exchangeBlocks = worker.parts.blocks.pointee.taken
+        outputBlocks = worker.parts.outputs.pointee.taken
+        snapshotsHeld = worker.parts.snapshots.pointee.count
     }
 }

@@ -11,17 +11,17 @@ final class WorkerMail: KeySetObserver, PreCallObserver, @unchecked Sendable {
     func post(_ letter: @escaping @Sendable (Worker) -> Void) {
         let mail = self
         worker.mailbox.post {
-            mail.worker.turn.freshenClock()
+            mail.worker.parts.turn.freshenClock()
             letter(mail.worker)
-            mail.worker.turn.noteLongWork()
+            mail.worker.parts.turn.noteLongWork()
         }
     }
 
     func keySetFetchEnded(source number: Int) {
-        post { $0.keySetFetchEnded(source: number) }
+        post { $0.owners.waiters.keySetFetchEnded(source: number) }
     }
 
     func preCallEnded(_ flight: PreCallFlights.Number, _ outcome: PreCallMemory.Outcome) {
-        post { $0.preCallEnded(flight, outcome) }
+        post { $0.owners.waiters.preCallEnded(flight, outcome) }
     }
 }

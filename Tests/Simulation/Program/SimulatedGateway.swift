@@ -121,7 +121,7 @@ final class SimulatedGateway {
     var workerCount: Int { workers.count }
 
     /// Whether a worker has left itself something to do.
-    func isBusy(_ number: Int) -> Bool { !workers[number].turn.isEmpty }
+    func isBusy(_ number: Int) -> Bool { !workers[number].parts.turn.isEmpty }
 
     /// What the keeper's thread does, at most 150 times a second, and then what the fetcher's does.
     func serve() {
@@ -138,7 +138,7 @@ final class SimulatedGateway {
             defer { numbers = [] }
             return numbers
         }
-        for number in numbers { workers[number].allowanceChanged() }
+        for number in numbers { workers[number].owners.waiters.allowanceChanged() }
     }
 
     private func fetch() {
@@ -162,11 +162,11 @@ final class SimulatedGateway {
     func leftovers() -> [String] {
         var found: [String] = []
         for worker in workers {
-            let traffic = worker.counters.traffic
-            if traffic.downstreamOpen != 0 || worker.clients.live != 0 { found.append("\(traffic.downstreamOpen) client connections are counted as open") }
+            let traffic = worker.parts.counters.traffic
+            if traffic.downstreamOpen != 0 || worker.parts.clients.live != 0 { found.append("\(traffic.downstreamOpen) client connections are counted as open") }
             if traffic.upstreamOpen != 0 { found.append("\(traffic.upstreamOpen) connections to services are counted as open") }
-            if worker.blocks.pointee.taken != 0 || worker.outputs.pointee.taken != 0 { found.append("blocks are not given back") }
-            if worker.snapshots.pointee.count != 1 { found.append("\(worker.snapshots.pointee.count) snapshots are held") }
+            if worker.parts.blocks.pointee.taken != 0 || worker.parts.outputs.pointee.taken != 0 { found.append("blocks are not given back") }
+            if worker.parts.snapshots.pointee.count != 1 { found.append("\(worker.parts.snapshots.pointee.count) snapshots are held") }
         }
         return found
     }

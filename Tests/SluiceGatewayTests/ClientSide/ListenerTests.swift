@@ -54,8 +54,8 @@ struct ListenerTests {
 
         /// Turns the loop until so many connections are open, which on loopback is a matter of a few turns.
         func turn(until open: Int) {
-            for _ in 0..<100_000 where worker.clients.live != open { worker.runTurn(polling: true) }
-            #expect(worker.clients.live == open)
+            for _ in 0..<100_000 where worker.parts.clients.live != open { worker.runTurn(polling: true) }
+            #expect(worker.parts.clients.live == open)
         }
     }
 
@@ -67,7 +67,7 @@ struct ListenerTests {
         #expect(first() == nil)
         for generation in 0..<6 { _ = try bench.publish(["127.0.0.1:1", "127.0.0.1:\(3 + generation)"], generation: 3 + generation) }
         // The one that stays, the one that is there, and the one that was there when it came.
-        #expect(bench.worker.listeners.count <= 3)
+        #expect(bench.worker.owners.listeners.all.count <= 3)
     }
 
     @Test("a connection outlives its listener: what it refers to stays for as long, and no longer")
@@ -96,7 +96,7 @@ struct ListenerTests {
         let client = try bench.connect("127.0.0.1:2")
         bench.turn(until: 1)
         var found: ClientRef?
-        bench.worker.clients.forEachPlace { if $0.pointee.state != .free { found = $0 } }
+        bench.worker.parts.clients.forEachPlace { if $0.pointee.state != .free { found = $0 } }
         let connection = try #require(found)
         #expect(connection.pointee.peerIsTrusted)
         let begun: [UInt8] = Array("GET / HTTP/1.1\r\nHo".utf8)
@@ -127,8 +127,8 @@ struct ListenerTests {
         _ = try bench.publish(["127.0.0.1:1", "127.0.0.1:2"], generation: 1)
         let client = try bench.connect("127.0.0.1:2")
         _ = try bench.publish(["127.0.0.1:1"], generation: 2)
-        #expect(bench.worker.clients.live == 1)
+        #expect(bench.worker.parts.clients.live == 1)
         Socket.close(client)
-        if bench.worker.clients.live == 1 { bench.turn(until: 0) }
+        if bench.worker.parts.clients.live == 1 { bench.turn(until: 0) }
     }
 }

@@ -53,6 +53,7 @@ struct MetricRegistryTests {
     @Test("a worker sets released rows to zero and leaves the others")
     func cleared() {
         let counters = WorkerCounters()
+        defer { counters.deallocate() }
         counters.reserve(endpoints: 3, domains: 3)
         for row in 0..<3 {
             counters.endpoints[row].classes[1] = 7

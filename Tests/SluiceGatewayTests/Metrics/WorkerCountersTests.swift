@@ -14,6 +14,7 @@ struct WorkerCountersTests {
     ] as [(UInt16, Int)])
     func classes(status: UInt16, index: Int) {
         let counters = WorkerCounters()
+        defer { counters.deallocate() }
         counters.responded(domain: WorkerCounters.nowhere, endpoint: WorkerCounters.nowhere, status: status, nanoseconds: 1, upstreamNanoseconds: nil)
         #expect((0..<6).map { counters.endpoints[0].classes[$0] } == (0..<6).map { $0 == index ? 1 : 0 })
     }

@@ -18,7 +18,7 @@ struct PreCallWaitersTests {
 
         init() throws {
             let nobody = try #require(UnsafeMutableRawPointer(bitPattern: 64))
-            connection.initialize(to: ClientConnection(worker: nobody))
+            connection.initialize(to: ClientConnection(owner: nobody))
             block.run.initialize(to: ExchangeRun(clientPlace: connection))
         }
 

@@ -11,7 +11,7 @@ private final class Bench {
     init() throws {
         // Nothing here asks the worker anything.
         let nobody = try #require(UnsafeMutableRawPointer(bitPattern: 64))
-        connection.initialize(to: ClientConnection(worker: nobody))
+        connection.initialize(to: ClientConnection(owner: nobody))
         connection.pointee.generation = 3
         connection.pointee.requests = 7
         connection.pointee.state = .exchanging

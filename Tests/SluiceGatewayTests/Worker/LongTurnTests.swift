@@ -101,8 +101,8 @@ struct LongTurnTests {
             time.pointee.perReading = 0
             let fresh = try (0..<count).map { _ in try Socket.startConnecting(to: SocketAddress(IPAddress(v4: 127, 0, 0, 1), port: port)).get() }
             clients += fresh
-            let open = worker.clients.live + count
-            for _ in 0..<100_000 where worker.clients.live != open { worker.runTurn(polling: true) }
+            let open = worker.parts.clients.live + count
+            for _ in 0..<100_000 where worker.parts.clients.live != open { worker.runTurn(polling: true) }
             return fresh
         }
 

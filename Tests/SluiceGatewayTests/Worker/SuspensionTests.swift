@@ -32,13 +32,13 @@ struct SuspensionTests {
 
         /// An exchange that has begun on the current snapshot.
         func begin() throws -> (connection: ClientRef, block: ExchangeRef) {
-            let connection = worker.clients.begin(worker: Unmanaged.passUnretained(worker).toOpaque(), socket: PeerSocket())
-            let memory = worker.blocks.pointee.take()
+            let connection = worker.parts.clients.begin(owner: worker.owners.clientTransport.opaque, socket: PeerSocket())
+            let memory = worker.parts.blocks.pointee.take()
             let block = try #require(memory).assumingMemoryBound(to: ExchangeBlock.self)
-            worker.exchangeBlocks.prepare(block, for: connection)
+            worker.parts.exchangeBlocks.prepare(block, for: connection)
             connection.pointee.block = block
             connection.pointee.state = .exchanging
-            block.enter(worker.snapshots.pointee.enter())
+            block.enter(worker.parts.snapshots.pointee.enter())
             return (connection, block)
         }
     }
@@ -95,12 +95,12 @@ struct SuspensionTests {
         let bench = try Bench()
         try bench.publish("domains: []", generation: 1)
         let (_, block) = try bench.begin()
-        bench.worker.turn.readClock()
-        bench.worker.awaitKeySet(7, block)
-        bench.worker.keySetFetchEnded(source: 8)
-        bench.worker.pass(milliseconds: bench.worker.limits.keySetFetch + 500)
-        #expect(!bench.worker.keySetWaiters.isEmpty)
+        bench.worker.parts.turn.readClock()
+        bench.worker.owners.waiters.awaitKeySet(7, block)
+        bench.worker.owners.waiters.keySetFetchEnded(source: 8)
+        bench.worker.pass(milliseconds: bench.worker.parts.limits.pointee.keySetFetch + 500)
+        #expect(!bench.worker.owners.waiters.isEmpty)
         bench.worker.pass(milliseconds: 501)
-        #expect(bench.worker.keySetWaiters.isEmpty)
+        #expect(bench.worker.owners.waiters.isEmpty)
     }
 }

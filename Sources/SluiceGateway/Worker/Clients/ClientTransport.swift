@@ -2,25 +2,71 @@ import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
 
-// A client's connection as a source and sink of bytes: readiness, receiving, sending, closing. What the bytes mean is
-// decided in `Worker+Requests`, `Worker+RequestBody` and `Worker+NextRequest`.
-
 /// The event callback of every client connection.
 let clientCallback: SocketCallback = { _, what, owner in
     guard let owner else { return }
     let connection = owner.assumingMemoryBound(to: ClientConnection.self)
-    Unmanaged<Worker>.fromOpaque(connection.pointee.worker)._withUnsafeGuaranteedRef {
-        $0.clientReady(connection, Readiness(rawValue: what))
-    }
+    ClientTransport(connection.pointee.owner).ready(connection, Readiness(rawValue: what))
 }
 
-extension Worker {
-    func clientReady(_ connection: ClientRef, _ what: Readiness) {
+/// A client's connection as a source and sink of bytes: readiness, sending what waits, closing. What the bytes mean is decided by the protocol that the
+/// connection speaks: `HTTP1Exchanges`, `HTTP2Connections`.
+struct ClientTransport: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let turn: Turn
+        let limits: UnsafePointer<WorkerLimits>
+        let traffic: UnsafeMutablePointer<TrafficCounts>
+        let work: WorkArea
+        let clients: ClientConnections
+        let exchangeBlocks: ExchangeBlocks
+        let listeners: Listeners
+        let handshakes: ClientHandshakes
+        let http1: HTTP1Exchanges
+        let connections: HTTP2Connections
+        let clientEnd: ClientEnd
+        let course: RequestCourse
+    }
+
+    private let state: UnsafeMutablePointer<State>
+    private var turn: Turn { state.pointee.turn }
+    private var limits: WorkerLimits { state.pointee.limits.pointee }
+    private var traffic: UnsafeMutablePointer<TrafficCounts> { state.pointee.traffic }
+    private var work: WorkArea { state.pointee.work }
+    private var clients: ClientConnections { state.pointee.clients }
+    private var exchangeBlocks: ExchangeBlocks { state.pointee.exchangeBlocks }
+    private var listeners: Listeners { state.pointee.listeners }
+    private var handshakes: ClientHandshakes { state.pointee.handshakes }
+    private var http1: HTTP1Exchanges { state.pointee.http1 }
+    private var connections: HTTP2Connections { state.pointee.connections }
+    private var clientEnd: ClientEnd { state.pointee.clientEnd }
+    private var course: RequestCourse { state.pointee.course }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
+        state.initialize(to: State(
+            turn: parts.turn, limits: parts.limits, traffic: parts.traffic, work: parts.work, clients: parts.clients,
+            exchangeBlocks: parts.exchangeBlocks, listeners: owners.listeners, handshakes: owners.clientHandshakes, http1: owners.http1Exchanges,
+            connections: owners.http2Connections, clientEnd: owners.clientEnd, course: owners.requestCourse))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
+    /// What connections hold of it, for the callback of their event.
+    var opaque: UnsafeMutableRawPointer { UnsafeMutableRawPointer(state) }
+
+    /// - Parameter opaque: of the owner that is meant.
+    fileprivate init(_ opaque: UnsafeMutableRawPointer) { state = opaque.assumingMemoryBound(to: State.self) }
+
+    @inline(__always)
+    fileprivate func ready(_ connection: ClientRef, _ what: Readiness) {
         turn.freshenClock()
         connection.pointee.socket.note(what)
         if what.has(.writable), !connection.pointee.output.isEmpty {
             let generation = connection.pointee.generation
-            if connection.pointee.state == .multiplexing { sendFrames(connection) } else { flush(connection) }
+            if connection.pointee.state == .multiplexing { connections.sendFrames(connection) } else { flush(connection) }
             guard connection.pointee.generation == generation else { return }
         }
         resume(connection)
@@ -30,14 +76,14 @@ extension Worker {
     func resume(_ connection: ClientRef) {
         switch connection.pointee.state {
         case .free, .flushing: break
-        case .handshaking: continueHandshake(connection)
-        case .proxyHeader: readProxyHeader(connection)
-        case .idle, .readingHead: readRequest(connection)
-        case .preface: readPreface(connection)
-        case .multiplexing: goOn(connection)
-        case .exchanging: receiveRequestBody(connection)
-        case .dropping: dropRequestBody(connection)
-        case .tunnelling: tunnelFromClient(connection)
+        case .handshaking: handshakes.continueHandshake(connection)
+        case .proxyHeader: handshakes.readProxyHeader(connection)
+        case .idle, .readingHead: http1.readRequest(connection)
+        case .preface: handshakes.readPreface(connection)
+        case .multiplexing: connections.goOn(connection)
+        case .exchanging: http1.receiveBody(connection)
+        case .dropping: http1.dropBody(connection)
+        case .tunnelling: http1.tunnel(connection)
         case .lingering: linger(connection)
         }
     }
@@ -56,15 +102,15 @@ extension Worker {
     private func outputDrained(_ connection: ClientRef) {
         switch connection.pointee.state {
         case .flushing where connection.pointee.http2 != nil: closeInOrder(connection)
-        case .flushing: exchangeEnded(connection)
+        case .flushing: http1.end(connection)
         case .exchanging:
             turn.limit(connection, to: 0)
             if connection.pointee.block?.pointee.run.isReceivingRequest ?? false { turn.limit(connection, to: limits.bodyTimeout) }
             // The response was held back while the client did not read.
-            if let block = connection.pointee.block { clientHasTakenAll(block) }
+            if let block = connection.pointee.block { course.clientHasTakenAll(block) }
         case .tunnelling:
             turn.limit(connection, to: limits.tunnelTimeout)
-            if let block = connection.pointee.block { resumeService(block) }
+            if let block = connection.pointee.block { course.resume(block) }
         default: break
         }
     }
@@ -105,10 +151,10 @@ extension Worker {
         case .exchanging, .flushing:
             if let block = connection.pointee.block {
                 if block.pointee.run.isHeadSent { Socket.resetOnClose(connection.pointee.socket.descriptor) }
-                record(block, aborted: true)
+                course.record(block, aborted: true)
             }
             close(connection)
-        case .tunnelling: if let block = connection.pointee.block { endTunnel(block) }
+        case .tunnelling: if let block = connection.pointee.block { clientEnd.endTunnel(block) }
         default: close(connection)
         }
     }
@@ -116,32 +162,25 @@ extension Worker {
     /// Gives everything back and closes the descriptor.
     func close(_ connection: ClientRef) {
         guard connection.pointee.state != .free else { return }
-        if let block = connection.pointee.block { dropService(block) }
+        if let block = connection.pointee.block { course.dropService(block) }
         releaseBlock(connection)
-        if connection.pointee.http2 != nil { endStreams(connection) }
-        forget(connection)
+        if connection.pointee.http2 != nil { connections.end(connection) }
+        listeners.forget(connection)
         clients.end(connection)
-    }
-
-    /// The exchange is over, however it ended: nothing of it is held any more.
-    @inline(__always)
-    func leaveExchange(_ block: ExchangeRef) {
-        endFlight(block, .failed)
-        if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
     }
 
     /// Returns the exchange's block; the snapshot that it used may be retired with it.
     func releaseBlock(_ connection: ClientRef) {
         guard let block = connection.pointee.block else { return }
         connection.pointee.block = nil
-        leaveExchange(block)
+        course.leave(block)
         exchangeBlocks.giveBack(block)
     }
 
     // MARK: Deadlines
 
-    func clientExpired(_ connection: ClientRef) {
-        if connection.pointee.state == .multiplexing { return multiplexedExpired(connection) }
+    func expired(_ connection: ClientRef) {
+        if connection.pointee.state == .multiplexing { return connections.expired(connection) }
         let isTotal = connection.pointee.totalUntil <= turn.now
         if isTotal {
             traffic.pointee.totalTimeouts &+= 1
@@ -154,21 +193,21 @@ extension Worker {
             traffic.pointee.handshakeFailures &+= 1
             abort(connection)
         case .proxyHeader, .preface, .multiplexing, .idle, .dropping, .lingering, .tunnelling, .flushing: abort(connection)
-        case .readingHead: refuse(connection, .requestTimeout)
+        case .readingHead: http1.refuse(connection, .requestTimeout)
         case .exchanging:
             guard let block = connection.pointee.block else { return close(connection) }
             let isReceiving = block.pointee.run.isReceivingRequest
             // Either the client does not read its response, or it does not send its body, or the service takes its time.
             if !connection.pointee.output.isEmpty {
                 abort(connection)
-            } else if isReceiving, isTotal || serviceTakesBody(block) {
-                fail(block, .requestTimeout)
+            } else if isReceiving, isTotal || course.takesBody(block) {
+                course.fail(block, .requestTimeout)
             } else if isTotal {
-                fail(block, .upstreamTimeout("total time exceeded"))
+                course.fail(block, .upstreamTimeout("total time exceeded"))
             } else {
                 turn.limit(connection, to: 0)
                 connection.pointee.socket.mayRead = true
-                noticeEnd(connection)
+                http1.noticeEnd(connection)
             }
         }
     }

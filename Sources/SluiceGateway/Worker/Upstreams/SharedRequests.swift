@@ -1,12 +1,44 @@
-import SluiceCounting
-import SluiceCrypto
-import SluiceEvent
 import SluiceHTTP
 import SluiceHTTP2
 
-// Requests on connections that exchanges share (HTTP/2): joining one, what happens when it stands, sending heads and bodies as frames.
+/// Requests on connections that exchanges share (HTTP/2): joining one, sending heads and bodies as frames, and the time that the service has for each.
+struct SharedRequests: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let turn: Turn
+        let traffic: UnsafeMutablePointer<TrafficCounts>
+        let work: WorkArea
+        let upstreams: UpstreamConnections
+        let requestBodies: RequestBodies
+        let requestHeads: UpstreamRequestHeads
+        let course: ResponseCourse
+        let attempts: UpstreamAttempts
+        let sharedResponses: SharedResponses
+    }
 
-extension Worker {
+    private let state: UnsafeMutablePointer<State>
+    private var turn: Turn { state.pointee.turn }
+    private var traffic: UnsafeMutablePointer<TrafficCounts> { state.pointee.traffic }
+    private var work: WorkArea { state.pointee.work }
+    private var upstreams: UpstreamConnections { state.pointee.upstreams }
+    private var requestBodies: RequestBodies { state.pointee.requestBodies }
+    private var requestHeads: UpstreamRequestHeads { state.pointee.requestHeads }
+    private var course: ResponseCourse { state.pointee.course }
+    private var attempts: UpstreamAttempts { state.pointee.attempts }
+    private var sharedResponses: SharedResponses { state.pointee.sharedResponses }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
+        state.initialize(to: State(
+            turn: parts.turn, traffic: parts.traffic, work: parts.work, upstreams: parts.upstreams, requestBodies: parts.requestBodies,
+            requestHeads: parts.requestHeads, course: owners.responseCourse, attempts: owners.upstreamAttempts,
+            sharedResponses: owners.sharedResponses))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
     /// Whether the exchange needs a connection for itself: it may become a tunnel, which is of HTTP/1.1 (RFC 9113, 8.6).
     @inline(__always)
     func needsOwnConnection(_ block: ExchangeRef) -> Bool { block.pointee.exchange.head.upgrade && !block.pointee.run.isPreCall }
@@ -16,79 +48,24 @@ extension Worker {
     func joins(_ block: ExchangeRef, _ address: UpstreamAddressRef, freshOnly: Bool) -> Bool {
         if needsOwnConnection(block) {
             guard address.pointee.versions == .http2 else { return false }
-            fail(block, .upstreamFailed("no upgrade over HTTP/2"))
+            course.fail(block, .upstreamFailed("no upgrade over HTTP/2"))
             return true
         }
         guard let connection = upstreams.findShared(address, freshOnly: freshOnly), let client = connection.pointee.http2 else { return false }
-        if upstreams.join(connection, block) { sendShared(connection, client, block) } else { awaitShared(block, connection) }
+        if upstreams.join(connection, block) { send(connection, client, block) } else { awaitTurn(block, connection) }
         return true
     }
 
     /// The connection does not stand yet, which it has its own time for (a pre-call may have less), or does not know how much the service takes.
-    func awaitShared(_ block: ExchangeRef, _ connection: UpstreamRef) {
+    func awaitTurn(_ block: ExchangeRef, _ connection: UpstreamRef) {
         guard block.pointee.run.isPreCall || connection.pointee.state == .multiplexed else { return }
-        turn.set(block.serviceDeadline, at: turn.now + connectTimeout(block))
-    }
-
-    // MARK: A connection that stands
-
-    /// Both sides know by now what the connection speaks.
-    func sharedConnected(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
-        guard let address = connection.pointee.address else { return upstreams.close(connection) }
-        turn.limit(connection, to: 0)
-        guard address.pointee.versions == .http2 || connection.pointee.socket.tls?.isHTTP2 == true else { return fallBack(connection, client, address) }
-        address.pointee.prefersHTTP1 = false
-        connection.pointee.state = .multiplexed
-        guard upstreams.gather(client, leaving: 0, { client.pointee.session.start(&$0) }) != nil else {
-            return loseShared(connection, client, "no memory")
-        }
-        sendWaiting(connection, client)
-        turn.enqueue(connection)
-    }
-
-    /// Sends the requests of those who wait, as many as the service takes. The others wait for its settings, or go elsewhere if those have come.
-    func sendWaiting(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
-        while let block = client.pointee.waiting.first {
-            if client.pointee.hasRoom {
-                client.pointee.waiting.removeFirst()
-                sendShared(connection, client, block)
-            } else if !client.pointee.hasSettings, client.pointee.isUsable {
-                for waiting in client.pointee.waiting { awaitShared(waiting, connection) }
-                return
-            } else {
-                attemptElsewhere(block)
-            }
-        }
-    }
-
-    /// The service has chosen HTTP/1.1: the first exchange has the connection, the others look for one each.
-    private func fallBack(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ address: UpstreamAddressRef) {
-        address.pointee.prefersHTTP1 = true
-        while client.pointee.waiting.count > 1, let block = client.pointee.waiting.last { attemptElsewhere(block) }
-        let first = client.pointee.waiting.first
-        if let first { upstreams.letGo(first) }
-        upstreams.endSharing(connection, client)
-        // Counted as one that an exchange has, also for its end.
-        guard let first else {
-            address.pointee.outstanding += 1
-            return upstreams.close(connection)
-        }
-        upstreams.attach(connection, first)
-        connection.pointee.state = .active
-        sendRequest(connection)
-    }
-
-    /// The exchange goes on to another connection; that counts as no attempt of its own, because nothing was tried.
-    private func attemptElsewhere(_ block: ExchangeRef) {
-        upstreams.letGo(block)
-        block.pointee.run.attempts &-= 1
-        attempt(block, freshOnly: false)
+        turn.set(block.serviceDeadline, at: turn.now + attempts.connectTimeout(block))
     }
 
     // MARK: Sending
 
     /// Sends the request on a connection that the exchange has joined, with as much of its body as has come.
-    private func sendShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ block: ExchangeRef) {
+    func send(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ block: ExchangeRef) {
         let run = block.run
         var writer = work.writer
         if run.pointee.isPreCall {
@@ -97,13 +74,13 @@ extension Worker {
             requestHeads.writeRequest(&writer, block)
             if takesTrailers(block.pointee.exchange) { writer.insertBeforeEnd("TE: trailers\r\n\r\n") }
         }
-        guard writer.isComplete else { return fail(block, .headTooLarge) }
+        guard writer.isComplete else { return course.fail(block, .headTooLarge) }
         let body: RequestBodies.Piece
         switch takeBody(block) {
         case .piece(let piece): body = piece
-        case .refused(let refusal): return fail(block, refusal)
+        case .refused(let refusal): return course.fail(block, refusal)
         }
-        guard mayLeave(block) else { return fail(block, .ceilingExceeded) }
+        guard attempts.mayLeave(block) else { return course.fail(block, .ceilingExceeded) }
         let endsStream = body.isLast && body.content.isEmpty && body.trailerFields == nil
         let isHead = !run.pointee.isPreCall && block.pointee.exchange.head.method == .head
         var stream: UInt32 = 0
@@ -112,15 +89,15 @@ extension Worker {
                 ByteView(base: writer.start, count: writer.count), endsStream: endsStream, isHTTPS: connection.pointee.socket.tls != nil,
                 isHead: isHead, stream: &stream, &$0)
         }
-        guard sending == .sent else { return fail(block, .upstreamUnavailable("no room for the request on its connection")) }
+        guard sending == .sent else { return course.fail(block, .upstreamUnavailable("no room for the request on its connection")) }
         client.pointee.session.setTag(StreamTag.exchange(block).tag, of: stream)
         run.pointee.upstreamStream = stream
         run.pointee.isRequestSent = true
         traffic.pointee.upstreamStreams &+= 1
         upstreams.noteGathered(connection, client)
         limitAnswer(block)
-        if !endsStream, !sendSharedPiece(connection, client, block, body) { return fail(block, .upstreamUnavailable("no memory for the request's body")) }
-        if !run.pointee.isPreCall, run.pointee.isReceivingRequest { askForBody(block) }
+        if !endsStream, !sendPiece(connection, client, block, body) { return course.fail(block, .upstreamUnavailable("no memory for the request's body")) }
+        if !run.pointee.isPreCall, run.pointee.isReceivingRequest { course.askForBody(block) }
     }
 
     /// What has come of the body, or all of it once more.
@@ -131,7 +108,7 @@ extension Worker {
             guard let replay = run.pointee.replay else { return .piece(.init(isLast: true)) }
             return .piece(.init(content: ByteView(base: block.pointee.exchange.bytes + replay.start, count: Int(replay.count)), isLast: true))
         }
-        let whole = isWhole(block)
+        let whole = attempts.isWhole(block)
         let start = block.pointee.inputUsed
         let count = run.pointee.requestRemaining
         let taken = requestBodies.take(from: block)
@@ -158,7 +135,7 @@ extension Worker {
     }
 
     /// Sends a piece of the request's body on its stream: what the windows do not let through is kept, and no more is asked for. False without memory.
-    func sendSharedPiece(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ block: ExchangeRef, _ piece: RequestBodies.Piece) -> Bool {
+    func sendPiece(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ block: ExchangeRef, _ piece: RequestBodies.Piece) -> Bool {
         let stream = block.pointee.run.upstreamStream
         // Who has answered all wants no more: the rest of the body is nobody's.
         guard client.pointee.session.maySend(stream) else { return true }
@@ -193,7 +170,7 @@ extension Worker {
     }
 
     /// Sends what was kept of bodies, each stream a piece at a time, as far as the windows and the socket allow.
-    func pumpShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+    func pump(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
         var hasMoved = true
         while hasMoved, client.pointee.unsentStreams > 0 {
             hasMoved = false
@@ -203,7 +180,7 @@ extension Worker {
                 switch upstreams.pump(connection, client, block) {
                 case .nothing: continue
                 case .some: break
-                case .all: if block.pointee.run.isReceivingRequest, !block.pointee.run.isPreCall { serviceHasTakenAll(block) }
+                case .all: if block.pointee.run.isReceivingRequest, !block.pointee.run.isPreCall { course.serviceHasTakenAll(block) }
                 }
                 hasMoved = true
                 limitAnswer(block)
@@ -214,25 +191,25 @@ extension Worker {
     // MARK: Times
 
     /// From here on the service has its time to begin, or to go on, answering the exchange.
-    func limitAnswer(_ block: ExchangeRef) { turn.set(block.serviceDeadline, at: turn.now + answerTimeout(block)) }
+    func limitAnswer(_ block: ExchangeRef) { turn.set(block.serviceDeadline, at: turn.now + attempts.answerTimeout(block)) }
 
     /// The time of one exchange on a shared connection is over.
-    func serviceStreamExpired(_ block: ExchangeRef) {
+    func expired(_ block: ExchangeRef) {
         let run = block.run
         guard run.pointee.isOnSharedConnection, let connection = run.pointee.upstream, let client = connection.pointee.http2 else { return }
-        guard run.pointee.upstreamStream != 0 else { return fail(block, .upstreamTimeout("connection timed out")) }
+        guard run.pointee.upstreamStream != 0 else { return course.fail(block, .upstreamTimeout("connection timed out")) }
         let own = block.serviceStream
         // While the client is the slow one, its own deadline holds.
-        let isClientsTurn = own.pointee.held != nil || !clientHasRoom(block)
+        let isClientsTurn = own.pointee.held != nil || !course.hasRoom(block)
             || (run.pointee.isReceivingRequest && own.pointee.unsent == nil && !run.pointee.isPreCall)
         if isClientsTurn { return limitAnswer(block) }
-        if hasAllOfResponse(block) { return finishShared(block) }
-        if let address = connection.pointee.address { noteFailure(address) }
-        if client.pointee.heardAt + answerTimeout(block) / 2 <= turn.now {
+        if sharedResponses.hasAllOfResponse(block) { return sharedResponses.finish(block) }
+        if let address = connection.pointee.address { attempts.noteFailure(address) }
+        if client.pointee.heardAt + attempts.answerTimeout(block) / 2 <= turn.now {
             // Perhaps nobody is there at all. Without other exchanges the connection ends, as one of HTTP/1.1 does.
             client.pointee.isSuspected = true
             upstreams.ping(connection, client)
         }
-        fail(block, .upstreamTimeout("no response in time"))
+        course.fail(block, .upstreamTimeout("no response in time"))
     }
 }

@@ -1,16 +1,41 @@
 import SluiceEvent
 import SluiceHTTP
 
-// A response on its way to the client, put into the client's framing: the one place that knows how a client is told where content begins and ends.
+/// A response on its way to the client, put into the client's framing: the one place that knows how a client is told where content begins and ends.
+struct ResponseWriter: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let traffic: UnsafeMutablePointer<TrafficCounts>
+        let work: WorkArea
+        let clients: ClientConnections
+        let http2: HTTP2Clients
+        let streams: HTTP2Exchanges
+    }
 
-extension Worker {
+    private let state: UnsafeMutablePointer<State>
+    private var traffic: UnsafeMutablePointer<TrafficCounts> { state.pointee.traffic }
+    private var work: WorkArea { state.pointee.work }
+    private var clients: ClientConnections { state.pointee.clients }
+    private var http2: HTTP2Clients { state.pointee.http2 }
+    private var streams: HTTP2Exchanges { state.pointee.streams }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
+        state.initialize(to: State(
+            traffic: parts.traffic, work: parts.work, clients: parts.clients, http2: parts.http2, streams: owners.http2Exchanges))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
     /// Sends the head of an interim response (RFC 9110, 15.2). False if the client's side is broken; the caller then resets it.
     func sendInterim(_ block: ExchangeRef, _ head: HeadWriter) -> Bool { sendHead(block, head) }
 
     /// Sends a whole response, its head of `headCount` bytes and the content behind it. False if the client's side is broken.
     @inline(__always)
     func sendWhole(_ block: ExchangeRef, _ response: HeadWriter, headCount: Int) -> Bool {
-        guard block.pointee.run.isHTTP2 else { return sendToClient(block, response.start, response.count) }
+        guard block.pointee.run.isHTTP2 else { return send(block, response.start, response.count) }
         let content = response.count - headCount
         guard http2.sendHead(block, ByteView(base: response.start, count: headCount), ends: content == 0) else { return false }
         return content == 0 || http2.sendContent(block, response.start + headCount, content, ends: true)
@@ -20,13 +45,13 @@ extension Worker {
     @inline(__always)
     func sendHead(_ block: ExchangeRef, _ head: HeadWriter) -> Bool {
         block.pointee.run.isHTTP2
-            ? http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: false) : sendToClient(block, head.start, head.count)
+            ? http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: false) : send(block, head.start, head.count)
     }
 
     /// Sends content of a configured response. False if the client's side is broken.
     func sendStored(_ block: ExchangeRef, _ content: ByteView, isLast: Bool) -> Bool {
         block.pointee.run.isHTTP2
-            ? http2.sendContent(block, content.base, content.count, ends: isLast) : sendToClient(block, content.base, content.count)
+            ? http2.sendContent(block, content.base, content.count, ends: isLast) : send(block, content.base, content.count)
     }
 
     /// Bytes of a configured response's content that are sent behind its head at once; of a longer one only so much as the client takes.
@@ -35,7 +60,7 @@ extension Worker {
 
     /// Sends bytes of a tunnel. False if the client's side is broken.
     func sendTunnelled(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        block.pointee.run.isHTTP2 ? http2.sendContent(block, bytes, count, ends: false) : sendToClient(block, bytes, count)
+        block.pointee.run.isHTTP2 ? http2.sendContent(block, bytes, count, ends: false) : send(block, bytes, count)
     }
 
     /// Passes a service's content on, behind the head if one was composed and not sent. False if the client's side is broken; the caller
@@ -63,7 +88,7 @@ extension Worker {
             first.update(from: head.start, count: head.count)
         }
         let length = end - first
-        guard length == 0 || sendToClient(block, first, length) else { return false }
+        guard length == 0 || send(block, first, length) else { return false }
         guard piece.state == .ended, piece.hasTrailers, block.pointee.run.responseIsChunked else { return true }
         return sendTrailers(block, piece)
     }
@@ -86,7 +111,7 @@ extension Worker {
             block.pointee.run.isHeadSent = true
             let ends = isLast && piece.content == 0
             guard http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: ends) else { return false }
-            noteResponseBegun(block)
+            streams.noteResponseBegun(block)
             if ends { return true }
         }
         if piece.content > 0 || isLast {
@@ -105,7 +130,7 @@ extension Worker {
         var writer = HeadWriter(work.received, capacity: Limits.receiveBytes)
         writer.write(ChunkedEncoder.lastChunkLine)
         writeTrailers(&writer, block, piece, fields)
-        return writer.isComplete && sendToClient(block, writer.start, writer.count)
+        return writer.isComplete && send(block, writer.start, writer.count)
     }
 
     /// The trailers that pass, and the empty line.
@@ -120,11 +145,18 @@ extension Worker {
         if block.pointee.run.isHTTP2 { return http2.sendContent(block, work.received, 0, ends: true) }
         guard block.pointee.run.responseIsChunked else { return true }
         let last = ChunkedEncoder.lastChunk
-        return sendToClient(block, last.base, last.count)
+        return send(block, last.base, last.count)
     }
 
     /// Bytes of a response, its service's framing included, that the client's side takes at the moment; 0 if the service has to wait until
     /// `clientHasTakenAll`.
     @inline(__always)
-    func clientRoom(_ block: ExchangeRef) -> Int { block.pointee.run.isHTTP2 ? http2.room(block) : Limits.receiveBytes }
+    func room(_ block: ExchangeRef) -> Int { block.pointee.run.isHTTP2 ? http2.room(block) : Limits.receiveBytes }
+
+    /// Sends bytes of a response. False if the connection is broken; the caller then resets it.
+    @inline(__always)
+    private func send(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        traffic.pointee.downstreamBytesSent &+= UInt64(count)
+        return clients.send(block.pointee.run.client, bytes, count)
+    }
 }

@@ -1,20 +1,33 @@
-import SluiceCounting
 import SluiceEvent
 import SluiceHTTP
 
-// What becomes of a pre-call API's answer that lets a request pass: the chain goes on, and the rest of the response is read for the connection's sake.
+/// The rest of responses that nobody waits for, because a pre-call API has let its request pass with the head: read for the connection's sake.
+struct DiscardedResponses: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let turn: Turn
+        let limits: UnsafePointer<WorkerLimits>
+        let work: WorkArea
+        let upstreams: UpstreamConnections
+    }
 
-extension Worker {
-    /// The pre-call API lets the request pass: its body is of no interest, and the chain goes on.
-    func preCallPassed(
-        _ upstream: UpstreamRef, _ block: ExchangeRef, _ head: ResponseHead, _ bytes: ByteView
-    ) {
-        if let call = block.pointee.run.call {
-            call.pointee.remember(block.pointee.exchange)
-        }
-        endFlight(block, .passed)
-        // Interim responses may stand before it in the receive area.
-        let start = work.received + (bytes.base - UnsafePointer(work.received)) + head.length
+    private let state: UnsafeMutablePointer<State>
+    private var turn: Turn { state.pointee.turn }
+    private var limits: WorkerLimits { state.pointee.limits.pointee }
+    private var work: WorkArea { state.pointee.work }
+    private var upstreams: UpstreamConnections { state.pointee.upstreams }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts) {
+        state.initialize(to: State(turn: parts.turn, limits: parts.limits, work: parts.work, upstreams: parts.upstreams))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
+    /// The exchange has gone on: what follows the head is read and forgotten. What of it has come already stands at `start`.
+    func begin(_ upstream: UpstreamRef, _ head: ResponseHead, _ start: UnsafeMutablePointer<UInt8>, _ count: Int) {
         upstreams.detach(upstream)
         upstream.pointee.discard = DiscardedBody(framing: head.framing)
         if case .length(let length) = head.framing { upstream.pointee.discard.remaining = length }
@@ -23,13 +36,12 @@ extension Worker {
             upstreams.close(upstream)
         } else {
             turn.limit(upstream, to: min(Limits.preCallBodyMilliseconds, limits.upstreamIdleTimeout))
-            discard(upstream, start, bytes.count - head.length)
+            discard(upstream, start, count)
         }
-        goOn(block, at: .nextStep)
     }
 
     /// Reads the rest of a response that nobody waits for.
-    func discardResponse(_ upstream: UpstreamRef) {
+    func receive(_ upstream: UpstreamRef) {
         while upstream.pointee.socket.mayRead, upstream.pointee.state == .discarding {
             switch upstream.pointee.socket.receive(into: work.received, capacity: Limits.receiveBytes) {
             case .bytes(let count):

@@ -1,14 +1,44 @@
 import SluiceHTTP
 
-// The gateway's own answers: errors of the catalogue, configured responses, and what becomes of an exchange that cannot go on.
+/// The gateway's own answers: errors of the catalogue, configured responses, and what becomes of an exchange that cannot go on.
+struct ExchangeAnswers: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let work: WorkArea
+        let responseHeads: ClientResponseHeads
+        let clientEnd: ClientEnd
+        let responses: ResponseWriter
+        let waiters: ExchangeWaiters
+        let records: ExchangeRecords
+        let upstreamEnd: UpstreamEnd
+    }
 
-extension Worker {
+    private let state: UnsafeMutablePointer<State>
+    private var work: WorkArea { state.pointee.work }
+    private var responseHeads: ClientResponseHeads { state.pointee.responseHeads }
+    private var clientEnd: ClientEnd { state.pointee.clientEnd }
+    private var responses: ResponseWriter { state.pointee.responses }
+    private var waiters: ExchangeWaiters { state.pointee.waiters }
+    private var records: ExchangeRecords { state.pointee.records }
+    private var upstreamEnd: UpstreamEnd { state.pointee.upstreamEnd }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
+        state.initialize(to: State(
+            work: parts.work, responseHeads: parts.responseHeads, clientEnd: owners.clientEnd, responses: owners.responseWriter,
+            waiters: owners.waiters, records: owners.records, upstreamEnd: owners.upstreamEnd))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
     /// Ends the exchange with an error if the response has not begun, else by a broken connection: the only way left to
     /// tell the client that what it has is not the whole.
     func fail(_ block: ExchangeRef, _ refusal: Refusal) {
-        guard !block.pointee.run.isHeadSent else { return resetClient(block) }
-        dropService(block)
-        endFlight(block, .failed)
+        guard !block.pointee.run.isHeadSent else { return clientEnd.reset(block) }
+        upstreamEnd.drop(block)
+        waiters.endFlight(block, .failed)
         let isOwn = refusal.row == .requestTimeout || refusal.row == .badRequest || refusal.row == .bodyTooLarge
         if isOwn { block.pointee.run.keepsAlive = false }
         let isKept = isOwn || refusal.row == .ceilingExceeded
@@ -21,8 +51,8 @@ extension Worker {
         block.pointee.run.refusal = refusal.row
         block.pointee.run.refusalDetail = refusal.detail
         block.pointee.run.status = refusal.row.entry.status
-        counters.refused(refusal.row, domain: block.pointee.exchange.domainRow)
-        dropBody(block)
+        records.refused(refusal.row, block)
+        clientEnd.dropBody(block)
         var writer = work.writer
         if block.pointee.run.isHTTP2, block.pointee.exchange.isGRPCCall {
             // The client reads the status of its call; what it is in HTTP is for logs and metrics.
@@ -43,17 +73,17 @@ extension Worker {
 
     /// Answers with a configured response.
     func answer(_ block: ExchangeRef, _ response: UnsafePointer<StoredResponse>) {
-        if opensTunnel(block, response.pointee.status) { return answer(block, .upstreamFailed("upgrade not accepted")) }
+        if block.opensTunnel(response.pointee.status) { return answer(block, .upstreamFailed("upgrade not accepted")) }
         block.pointee.run.status = response.pointee.status
-        dropBody(block)
+        clientEnd.dropBody(block)
         var writer = work.writer
         responseHeads.write(&writer, block, response)
         let headCount = writer.count
         guard !isHead(block) else { return deliver(block, writer, headCount: headCount) }
-        guard response.pointee.body.count <= storedBytesMax(block) else {
+        guard response.pointee.body.count <= responses.storedBytesMax(block) else {
             block.pointee.run.responseRemaining = UInt64(response.pointee.body.count)
             block.pointee.run.isHeadSent = true
-            guard writer.isComplete, sendHead(block, writer) else { return resetClient(block) }
+            guard writer.isComplete, responses.sendHead(block, writer) else { return clientEnd.reset(block) }
             return continueStoredBody(block)
         }
         block.pointee.run.responseBodyBytes = UInt64(response.pointee.body.count)
@@ -64,16 +94,17 @@ extension Worker {
     private func isHead(_ block: ExchangeRef) -> Bool { block.pointee.exchange.head.method == .head }
 
     /// Sends a whole response that was composed. Its body has room there: `Limits.composedBodyBytes` bounds it.
+    @inline(__always)
     private func deliver(_ block: ExchangeRef, _ writer: HeadWriter, headCount: Int) {
         block.pointee.run.isHeadSent = true
-        guard writer.isComplete, sendWhole(block, writer, headCount: headCount) else { return resetClient(block) }
-        endResponse(block)
+        guard writer.isComplete, responses.sendWhole(block, writer, headCount: headCount) else { return clientEnd.reset(block) }
+        clientEnd.end(block)
     }
 
     /// The client has taken all that it was sent: the response goes on, whoever it comes from.
     func clientHasTakenAll(_ block: ExchangeRef) {
         if block.pointee.run.upstream != nil {
-            resumeService(block)
+            upstreamEnd.resume(block)
         } else if block.pointee.run.isHeadSent {
             continueStoredBody(block)
         }
@@ -84,15 +115,15 @@ extension Worker {
     private func continueStoredBody(_ block: ExchangeRef) {
         let body = storedBody(of: block)
         while block.pointee.run.responseRemaining > 0, block.pointee.run.responseRemaining <= UInt64(body.count) {
-            guard clientHasRoom(block) else { return }
+            guard clientEnd.hasRoom(block) else { return }
             let rest = body[(body.count - Int(block.pointee.run.responseRemaining))...]
-            let count = min(rest.count, Limits.storedPieceBytes, clientRoom(block))
+            let count = min(rest.count, Limits.storedPieceBytes, responses.room(block))
             block.pointee.run.responseRemaining -= UInt64(count)
             block.pointee.run.responseBodyBytes += UInt64(count)
             let isLast = block.pointee.run.responseRemaining == 0
-            guard sendStored(block, rest[..<count], isLast: isLast) else { return resetClient(block) }
+            guard responses.sendStored(block, rest[..<count], isLast: isLast) else { return clientEnd.reset(block) }
         }
-        endResponse(block)
+        clientEnd.end(block)
     }
 
     /// The body of the configured response that ended the chain; empty where none did.

@@ -1,15 +1,44 @@
-import SluiceEvent
 import SluiceHTTP
 import SluiceHTTP2
 
-// Responses on connections that exchanges share. A client that does not take what has come has it held for it, a stream's window of it at most: the service
-// is told that there is room again only for what the client's side has taken.
+/// Responses on connections that exchanges share (HTTP/2). A client that does not take what has come has it held for it, a stream's window of it at most:
+/// the service is told that there is room again only for what the client's side has taken.
+struct SharedResponses: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let turn: Turn
+        let work: WorkArea
+        let upstreams: UpstreamConnections
+        let outputs: UnsafeMutablePointer<BlockPool>
+        let course: ResponseCourse
+        let exchanges: UpstreamExchanges
+        let sharedRequests: SharedRequests
+    }
 
-extension Worker {
+    private let state: UnsafeMutablePointer<State>
+    private var turn: Turn { state.pointee.turn }
+    private var work: WorkArea { state.pointee.work }
+    private var upstreams: UpstreamConnections { state.pointee.upstreams }
+    private var outputs: UnsafeMutablePointer<BlockPool> { state.pointee.outputs }
+    private var course: ResponseCourse { state.pointee.course }
+    private var exchanges: UpstreamExchanges { state.pointee.exchanges }
+    private var sharedRequests: SharedRequests { state.pointee.sharedRequests }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
+        state.initialize(to: State(
+            turn: parts.turn, work: parts.work, upstreams: parts.upstreams, outputs: parts.outputs, course: owners.responseCourse,
+            exchanges: owners.upstreamExchanges, sharedRequests: owners.sharedRequests))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
     // MARK: The head
 
     /// A head has come. Returns the response that begins with it, if it is to be sent with what follows.
-    func takeHead(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ head: HTTP2Head, _ area: HTTP2HeadArea) -> BegunResponse? {
+    func takeHead(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ head: HTTP2Head, _ area: HTTP2HeadArea) -> SharedConnections.BegunResponse? {
         guard let block = exchange(connection, client, head.stream, ends: head.endsStream) else { return nil }
         let bytes = ByteView(base: area.base, count: head.count)
         var response = ResponseHead(slots: work.slots, capacity: Limits.responseFields)
@@ -17,31 +46,32 @@ extension Worker {
             bytes, slots: work.slots, capacity: Limits.responseFields,
             requestWasHead: !block.pointee.run.isPreCall && block.pointee.exchange.head.method == .head, into: &response)
         guard case .complete = outcome else {
-            _ = reject(connection, block, "malformed response")
+            _ = exchanges.reject(connection, block, "malformed response")
             return nil
         }
-        limitAnswer(block)
+        sharedRequests.limitAnswer(block)
         connection.pointee.address?.pointee.noteSuccess()
         guard response.status >= 200 else {
-            _ = passInterim(connection, block, response, bytes)
+            if course.passInterim(block, response, bytes) == .tooMany { _ = exchanges.reject(connection, block, "too many interim responses") }
             return nil
         }
         if response.framing == .untilClose, head.endsStream { response.framing = .length(0) }
         // HTTP/2 has none: there is one to be written.
         response.reason = HeadRange(start: 0, count: 0)
         if block.pointee.run.isPreCall {
-            if let call = block.pointee.run.call, call.pointee.allows(response.status) {
-                call.pointee.remember(block.pointee.exchange)
-                endFlight(block, .passed)
+            if course.takeAnswer(block, response.status) {
                 if head.endsStream { upstreams.letGo(block) } else { upstreams.letGoDiscarding(block) }
-                goOn(block, at: .nextStep)
+                course.goOn(block)
                 return nil
             }
-            endFlight(block, .refused)
         }
-        guard let writer = composeResponse(connection, block, response, bytes) else { return nil }
-        guard head.endsStream else { return BegunResponse(block: block, stream: head.stream, head: writer) }
-        _ = passShared(client, block, .empty, isLast: true, head: writer)
+        guard let writer = course.compose(block, response, bytes) else { return nil }
+        guard writer.isComplete else {
+            _ = exchanges.reject(connection, block, "response head too large")
+            return nil
+        }
+        guard head.endsStream else { return SharedConnections.BegunResponse(block: block, stream: head.stream, head: writer) }
+        _ = pass(client, block, .empty, isLast: true, head: writer)
         return nil
     }
 
@@ -68,34 +98,34 @@ extension Worker {
         _ connection: UpstreamRef, _ client: HTTP2ClientRef, _ stream: UInt32, _ content: ByteView, _ ends: Bool, head: HeadWriter
     ) {
         guard let block = exchange(connection, client, stream, ends: ends, bytes: content.count) else { return }
-        limitAnswer(block)
+        sharedRequests.limitAnswer(block)
         let own = block.serviceStream
         var rest = content
         if own.pointee.held == nil {
             let count = min(content.count, roomOfClient(block))
             let isLast = ends && count == content.count
             if count > 0 || head.count > 0 || isLast {
-                guard passShared(client, block, content[..<count], isLast: isLast, head: head) else { return }
+                guard pass(client, block, content[..<count], isLast: isLast, head: head) else { return }
             }
             rest = content[count...]
         }
         if ends { own.pointee.hasEnded = true }
-        guard rest.isEmpty || hold(block, rest) else { return resetClient(block) }
+        guard rest.isEmpty || hold(block, rest) else { return course.reset(block) }
         // Nobody says when a client has room again that had some all the time.
-        if own.pointee.held != nil, clientHasRoom(block), clientRoom(block) > 0 { resumeShared(block, connection, client) }
+        if own.pointee.held != nil, course.hasRoom(block), course.room(block) > 0 { resume(block, connection, client) }
     }
 
     /// Trailers have come, and the response is whole.
     func takeTrailers(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ stream: UInt32, _ trailers: ByteView) {
         guard let block = exchange(connection, client, stream, ends: true) else { return }
-        guard trailers.count <= Limits.responseTrailerBytes else { return resetClient(block) }
+        guard trailers.count <= Limits.responseTrailerBytes else { return course.reset(block) }
         let own = block.serviceStream
         guard own.pointee.held != nil else {
-            _ = passShared(client, block, .empty, isLast: true, trailers: trailers)
+            _ = pass(client, block, .empty, isLast: true, trailers: trailers)
             return
         }
         let end = own.pointee.heldEnd
-        guard hold(block, trailers) else { return resetClient(block) }
+        guard hold(block, trailers) else { return course.reset(block) }
         own.pointee.heldTrailers = trailers.count
         own.pointee.heldEnd = own.pointee.heldEnd - trailers.count
         assert(own.pointee.heldEnd <= end)
@@ -103,7 +133,7 @@ extension Worker {
     }
 
     /// Bytes of content that the client takes now; 0 if it has not taken what came before.
-    private func roomOfClient(_ block: ExchangeRef) -> Int { clientHasRoom(block) ? min(clientRoom(block), Limits.receiveBytes) : 0 }
+    private func roomOfClient(_ block: ExchangeRef) -> Int { course.hasRoom(block) ? min(course.room(block), Limits.receiveBytes) : 0 }
 
     /// Keeps bytes until the client takes them: no more than the stream's window, and the trailers. False without room for them.
     private func hold(_ block: ExchangeRef, _ bytes: ByteView) -> Bool {
@@ -127,7 +157,7 @@ extension Worker {
     }
 
     /// The client takes more: what is held for it goes on in the connection's turn.
-    func resumeShared(_ block: ExchangeRef, _ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+    func resume(_ block: ExchangeRef, _ connection: UpstreamRef, _ client: HTTP2ClientRef) {
         guard block.serviceStream.pointee.held != nil else { return }
         if !block.serviceStream.pointee.isResumed {
             block.serviceStream.pointee.isResumed = true
@@ -147,7 +177,7 @@ extension Worker {
             let isLast = own.pointee.hasEnded && count == own.pointee.heldCount
             own.pointee.heldStart += count
             let trailers = ByteView(base: memory + own.pointee.heldEnd, count: isLast ? own.pointee.heldTrailers : 0)
-            guard passShared(client, block, content, isLast: isLast, trailers: trailers) else { return }
+            guard pass(client, block, content, isLast: isLast, trailers: trailers) else { return }
             if own.pointee.heldCount == 0 { upstreams.dropHeld(block) }
         }
     }
@@ -157,14 +187,14 @@ extension Worker {
     /// - Parameters:
     ///   - content: at most `Limits.receiveBytes`.
     ///   - trailers: of the whole response; empty if there are none. Not in the receive area.
-    func passShared(
+    func pass(
         _ client: HTTP2ClientRef, _ block: ExchangeRef, _ content: ByteView, isLast: Bool, trailers: ByteView = .empty, head: HeadWriter? = nil
     ) -> Bool {
         var piece = ResponsePiece(content: content.count, consumed: content.count, state: isLast ? .ended : .more)
         if isLast, !trailers.isEmpty {
             var fields = FieldTable(slots: work.slots, capacity: Limits.responseFields)
             guard case .complete = TrailerSection.parse(trailers, slots: work.slots, capacity: Limits.responseFields, into: &fields) else {
-                resetClient(block)
+                course.reset(block)
                 return false
             }
             if fields.count > 0 {
@@ -178,13 +208,13 @@ extension Worker {
         // Out of the way of others' frames, with room around it.
         work.received.update(from: content.base, count: piece.content)
         let stream = block.pointee.run.upstreamStream
-        guard passContent(block, work.received, piece, head: head ?? work.noHead) else {
-            resetClient(block)
+        guard course.passContent(block, work.received, piece, head: head ?? work.noHead) else {
+            course.reset(block)
             return false
         }
         if !content.isEmpty { _ = upstreams.gather(client, leaving: 0) { client.pointee.session.consumed(stream, content.count, &$0) } }
         guard isLast else { return true }
-        finishShared(block)
+        finish(block)
         return false
     }
 
@@ -196,8 +226,8 @@ extension Worker {
     }
 
     /// The response is whole, and so is what the client was sent of it.
-    func finishShared(_ block: ExchangeRef) {
+    func finish(_ block: ExchangeRef) {
         upstreams.letGo(block)
-        endResponse(block)
+        course.end(block)
     }
 }

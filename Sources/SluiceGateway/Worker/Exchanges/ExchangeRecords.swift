@@ -1,8 +1,41 @@
 import SluiceHTTP
 
-// The end of an exchange as numbers and as a line of the access log.
+/// The end of an exchange as numbers and as a line of the access log. Nothing else counts responses or writes that log.
+struct ExchangeRecords: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let turn: Turn
+        let context: UnsafeMutablePointer<EvaluationContext>
+        let traffic: UnsafeMutablePointer<TrafficCounts>
+        let requestHeads: UpstreamRequestHeads
+        let counters: WorkerCounters
+        /// The worker's, which outlives its owners; nil if no log is kept.
+        let accessLog: Unmanaged<AccessLogBuffer>?
+    }
 
-extension Worker {
+    private let state: UnsafeMutablePointer<State>
+    private var turn: Turn { state.pointee.turn }
+    private var context: UnsafeMutablePointer<EvaluationContext> { state.pointee.context }
+    private var traffic: UnsafeMutablePointer<TrafficCounts> { state.pointee.traffic }
+    private var requestHeads: UpstreamRequestHeads { state.pointee.requestHeads }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts) {
+        state.initialize(to: State(
+            turn: parts.turn, context: parts.context, traffic: parts.traffic, requestHeads: parts.requestHeads, counters: parts.counters,
+            accessLog: parts.accessLog.map { .passUnretained($0) }))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
+    /// Counts an answer of the catalogue.
+    @inline(__always)
+    func refused(_ row: Refusal.Row, _ block: ExchangeRef) {
+        state.pointee.counters.refused(row, domain: block.pointee.exchange.domainRow)
+    }
+
     /// Counts the exchange, once, and logs it if a log is kept.
     func record(_ block: ExchangeRef, aborted: Bool) {
         let run = block.run
@@ -13,14 +46,15 @@ extension Worker {
         let upstream: UInt64? = run.pointee.upstreamStartedAt == 0 ? nil
             : (run.pointee.upstreamHeadAt == 0 ? now : run.pointee.upstreamHeadAt) &- run.pointee.upstreamStartedAt
         let duration = now &- run.pointee.startedAt
-        counters.responded(
-            domain: block.pointee.exchange.domainRow, endpoint: block.pointee.exchange.endpointRow, status: run.pointee.status, nanoseconds: duration, upstreamNanoseconds: upstream)
-        guard let accessLog else { return }
+        state.pointee.counters.responded(
+            domain: block.pointee.exchange.domainRow, endpoint: block.pointee.exchange.endpointRow, status: run.pointee.status, nanoseconds: duration,
+            upstreamNanoseconds: upstream)
+        guard let accessLog = state.pointee.accessLog else { return }
         let id = requestHeads.ids.id(of: block)
-        accessLog.append { writer in
-            writeLine(&writer, block, id: id, duration: duration, upstream: upstream, aborted: aborted)
+        accessLog._withUnsafeGuaranteedRef {
+            $0.append { writer in writeLine(&writer, block, id: id, duration: duration, upstream: upstream, aborted: aborted) }
+            if let due = $0.due { turn.noteDue(due) }
         }
-        if let due = accessLog.due { turn.noteDue(due) }
     }
 
     private func writeLine(
@@ -73,7 +107,6 @@ extension Worker {
         if aborted { writer.write(#","aborted":true"#) }
         writer.write("}\n")
     }
-
 }
 
 extension HeadWriter {

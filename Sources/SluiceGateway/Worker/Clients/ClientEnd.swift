@@ -1,48 +1,84 @@
 import SluiceEvent
+import SluiceHTTP
 import SluiceHTTP2
 
-// What the exchange and the service's side may ask of the client's side: all that they know of a client's connection.
-
-extension Worker {
-    /// Sends bytes of a response. False if the connection is broken; the caller then resets it.
-    @inline(__always)
-    func sendToClient(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        traffic.pointee.downstreamBytesSent &+= UInt64(count)
-        return clients.send(block.pointee.run.client, bytes, count)
+/// One exchange's end at its client: all that the exchange may ask of it besides sending, which is `ResponseWriter`. What the client speaks is told apart
+/// in these two and nowhere else.
+struct ClientEnd: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let turn: Turn
+        let limits: UnsafePointer<WorkerLimits>
+        let http2: HTTP2Clients
+        let requestBodies: RequestBodies
+        let listeners: Listeners
+        let transport: ClientTransport
+        let http1: HTTP1Exchanges
+        let streams: HTTP2Exchanges
+        let course: RequestCourse
     }
+
+    private let state: UnsafeMutablePointer<State>
+    private var turn: Turn { state.pointee.turn }
+    private var limits: WorkerLimits { state.pointee.limits.pointee }
+    private var http2: HTTP2Clients { state.pointee.http2 }
+    private var requestBodies: RequestBodies { state.pointee.requestBodies }
+    private var listeners: Listeners { state.pointee.listeners }
+    private var transport: ClientTransport { state.pointee.transport }
+    private var http1: HTTP1Exchanges { state.pointee.http1 }
+    private var streams: HTTP2Exchanges { state.pointee.streams }
+    private var course: RequestCourse { state.pointee.course }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
+        state.initialize(to: State(
+            turn: parts.turn, limits: parts.limits, http2: parts.http2, requestBodies: parts.requestBodies, listeners: owners.listeners,
+            transport: owners.clientTransport, http1: owners.http1Exchanges, streams: owners.http2Exchanges, course: owners.requestCourse))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
+    /// The proxies that the client's listener trusts.
+    func trusted(_ block: ExchangeRef) -> TrustedProxies { listeners.listener(of: block.pointee.run.client).trusted }
+
+    // MARK: The response
 
     /// Whether the client has taken all that it was sent: only then is more of the response read. `clientHasTakenAll` says when it has.
     @inline(__always)
-    func clientHasRoom(_ block: ExchangeRef) -> Bool {
+    func hasRoom(_ block: ExchangeRef) -> Bool {
         block.pointee.run.isHTTP2 ? http2.room(block) > 0 : block.pointee.run.client.pointee.output.isEmpty
     }
 
     /// The last byte of the response was handed over. The exchange is over, and its block may be gone.
-    func endResponse(_ block: ExchangeRef) {
-        if block.pointee.run.isHTTP2 { return endStreamResponse(block) }
+    func end(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return streams.endResponse(block) }
         let connection = block.pointee.run.client
         if connection.pointee.output.isEmpty {
-            exchangeEnded(connection)
+            http1.end(connection)
         } else {
             connection.pointee.state = .flushing
         }
     }
 
     /// Ends the exchange without the whole of a response, in the one way that says so. Its block is gone.
-    func resetClient(_ block: ExchangeRef) {
-        if block.pointee.run.isHTTP2 { abortStream(block, .internalError) } else { abort(block.pointee.run.client) }
+    func reset(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { streams.abort(block, .internalError) } else { transport.abort(block.pointee.run.client) }
     }
 
     /// Whether nobody waits for a response any more, by what the client's connection has shown so far.
     @inline(__always)
-    func clientHasLeft(_ block: ExchangeRef) -> Bool {
+    func hasLeft(_ block: ExchangeRef) -> Bool {
         block.pointee.run.client.pointee.socket.isPeerClosed && limits.halfCloseAborts
     }
+
+    // MARK: The request's body
 
     /// The request's head was sent on: the rest of its body is read. It may wait in the socket already, or a reset that came with the
     /// head: see `PeerSocket.receive`.
     func askForBody(_ block: ExchangeRef) {
-        if block.pointee.run.isHTTP2 { return noteBodyTaken(block) }
+        if block.pointee.run.isHTTP2 { return streams.noteBodyTaken(block) }
         let connection = block.pointee.run.client
         turn.limit(connection, to: limits.bodyTimeout)
         connection.pointee.socket.mayRead = true
@@ -52,7 +88,7 @@ extension Worker {
     /// The service has taken all of the body that it was sent: more is read.
     func serviceHasTakenAll(_ block: ExchangeRef) {
         let connection = block.pointee.run.client
-        if block.pointee.run.isHTTP2 { noteNews(block) }
+        if block.pointee.run.isHTTP2 { streams.noteNews(block) }
         turn.enqueue(connection)
     }
 
@@ -71,7 +107,7 @@ extension Worker {
     // MARK: Tunnels
 
     /// The 101 was sent: what the client sends from here on is not read as HTTP.
-    func beginClientTunnel(_ block: ExchangeRef) {
+    func beginTunnel(_ block: ExchangeRef) {
         if block.pointee.run.isHTTP2 {
             block.streamRun.pointee.isTunnel = true
             block.streamRun.pointee.totalUntil = Deadline.never
@@ -92,18 +128,18 @@ extension Worker {
     }
 
     /// What the client had sent before the service accepted the tunnel is passed on.
-    func continueClientTunnel(_ block: ExchangeRef) {
-        if block.pointee.run.isHTTP2 { return tunnelFromStream(block) }
+    func continueTunnel(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return streams.tunnel(block) }
         let early = block.pointee.inputCount - block.pointee.inputUsed
         guard early > 0 else { return }
         let input = block.pointee.exchange.bytes + block.pointee.inputUsed
         block.pointee.run.requestBodyBytes += UInt64(early)
-        if !sendThroughTunnel(block, input, early) { resetClient(block) }
+        if !course.sendTunnelled(block, input, early) { reset(block) }
     }
 
     /// The service has ended its direction of a tunnel.
-    func endClientStream(_ block: ExchangeRef) {
-        if block.pointee.run.isHTTP2 { return endTunnelResponse(block) }
+    func endStream(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return streams.endTunnelResponse(block) }
         let connection = block.pointee.run.client
         connection.pointee.socket.endSending()
         if connection.pointee.socket.isAtEnd { endTunnel(block) }
@@ -111,34 +147,8 @@ extension Worker {
 
     /// Both connections end, whatever the reason. What is the whole of a tunnel only its ends can say: it is not called aborted.
     func endTunnel(_ block: ExchangeRef) {
-        if block.pointee.run.isHTTP2 { return dropTunnel(block) }
-        record(block, aborted: false)
-        close(block.pointee.run.client)
-    }
-
-    /// Passes on what the client has sent, as long as the service takes it.
-    func tunnelFromClient(_ connection: ClientRef) {
-        guard let block = connection.pointee.block, block.pointee.run.upstream != nil else { return abort(connection) }
-        var reads = 0
-        while connection.pointee.socket.mayRead, serviceHasRoom(block) {
-            guard reads < Limits.readsPerTurn else { return turn.enqueue(connection) }
-            reads += 1
-            switch connection.pointee.socket.receive(into: work.received, capacity: Limits.receiveBytes) {
-            case .bytes(let count):
-                traffic.pointee.downstreamBytesReceived &+= UInt64(count)
-                // A reset that came with these bytes shows only when it is read for.
-                connection.pointee.socket.mayRead = true
-                noteTunnelled(block)
-                block.pointee.run.requestBodyBytes += UInt64(count)
-                guard sendThroughTunnel(block, work.received, count) else { return endTunnel(block) }
-            case .wouldBlock: return
-            case .ended:
-                connection.pointee.socket.mayRead = false
-                // What the service sent before it ended is still to be delivered.
-                if endServiceStream(block) { endTunnel(block) }
-                return
-            case .failed: return endTunnel(block)
-            }
-        }
+        if block.pointee.run.isHTTP2 { return streams.dropTunnel(block) }
+        course.record(block, aborted: false)
+        transport.close(block.pointee.run.client)
     }
 }

@@ -1,38 +1,140 @@
 import SluiceCounting
+import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
 import SluiceHTTP2
 
-// The turns of connections that exchanges share: sending what was gathered, reading frames, and what each event means for whom.
-//
-// A turn is never within another one, and nothing but a turn ends such a connection. Handling an event may end any exchange, or begin one.
+/// Connections to services that exchanges share (HTTP/2): their turns, in which they send what was gathered, read frames and find whom each event is for.
+///
+/// A turn is never within another one, and nothing but a turn ends such a connection. Handling an event may end any exchange, or begin one.
+struct SharedConnections: BitwiseCopyable {
+    /// All that it knows.
+    struct State {
+        let turn: Turn
+        let traffic: UnsafeMutablePointer<TrafficCounts>
+        let work: WorkArea
+        let upstreams: UpstreamConnections
+        let outputs: UnsafeMutablePointer<BlockPool>
+        let remarks: RemarkLog?
+        let course: ResponseCourse
+        let attempts: UpstreamAttempts
+        let exchanges: UpstreamExchanges
+        let sharedRequests: SharedRequests
+        let sharedResponses: SharedResponses
+    }
 
-extension Worker {
+    private let state: UnsafeMutablePointer<State>
+    private var turn: Turn { state.pointee.turn }
+    private var traffic: UnsafeMutablePointer<TrafficCounts> { state.pointee.traffic }
+    private var work: WorkArea { state.pointee.work }
+    private var upstreams: UpstreamConnections { state.pointee.upstreams }
+    private var outputs: UnsafeMutablePointer<BlockPool> { state.pointee.outputs }
+    private var remarks: RemarkLog? { state.pointee.remarks }
+    private var course: ResponseCourse { state.pointee.course }
+    private var attempts: UpstreamAttempts { state.pointee.attempts }
+    private var exchanges: UpstreamExchanges { state.pointee.exchanges }
+    private var sharedRequests: SharedRequests { state.pointee.sharedRequests }
+    private var sharedResponses: SharedResponses { state.pointee.sharedResponses }
+
+    init() { state = .allocate(capacity: 1) }
+
+    /// Once, when every owner has its place.
+    func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
+        state.initialize(to: State(
+            turn: parts.turn, traffic: parts.traffic, work: parts.work, upstreams: parts.upstreams, outputs: parts.outputs, remarks: parts.remarks,
+            course: owners.responseCourse, attempts: owners.upstreamAttempts, exchanges: owners.upstreamExchanges,
+            sharedRequests: owners.sharedRequests, sharedResponses: owners.sharedResponses))
+    }
+
+    func deallocate() { state.deinitialize(count: 1).deallocate() }
+
     /// A turn of the connection: the loop, the turn's queue or a deadline says that there is something to do.
-    func advanceShared(_ connection: UpstreamRef) {
+    func advance(_ connection: UpstreamRef) {
         guard let client = connection.pointee.http2 else { return upstreams.close(connection) }
-        sendOnShared(connection, client)
+        sendOn(connection, client)
         while let block = client.pointee.resumed.popLast() {
             block.serviceStream.pointee.isResumed = false
-            passHeld(connection, client, block)
+            sharedResponses.passHeld(connection, client, block)
         }
-        readShared(connection, client)
-        if !client.pointee.isBroken { sendOnShared(connection, client) }
+        read(connection, client)
+        if !client.pointee.isBroken { sendOn(connection, client) }
         upstreams.settle(connection, client)
     }
 
-    private func sendOnShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+    private func sendOn(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
         guard !client.pointee.isBroken else { return }
         upstreams.flushGathered(connection, client)
         if client.pointee.unsentStreams > 0, !client.pointee.isBlocked {
-            pumpShared(connection, client)
+            sharedRequests.pump(connection, client)
             upstreams.flushGathered(connection, client)
         }
     }
 
+    // MARK: A connection that stands
+
+    /// Both sides know by now what the connection speaks.
+    func connected(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+        guard let address = connection.pointee.address else { return upstreams.close(connection) }
+        turn.limit(connection, to: 0)
+        guard address.pointee.versions == .http2 || connection.pointee.socket.tls?.isHTTP2 == true else { return fallBack(connection, client, address) }
+        address.pointee.prefersHTTP1 = false
+        connection.pointee.state = .multiplexed
+        guard upstreams.gather(client, leaving: 0, { client.pointee.session.start(&$0) }) != nil else {
+            return lose(connection, client, "no memory")
+        }
+        sendWaiting(connection, client)
+        turn.enqueue(connection)
+    }
+
+    /// Sends the requests of those who wait, as many as the service takes. The others wait for its settings, or go elsewhere if those have come.
+    private func sendWaiting(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+        while let block = client.pointee.waiting.first {
+            if client.pointee.hasRoom {
+                client.pointee.waiting.removeFirst()
+                sharedRequests.send(connection, client, block)
+            } else if !client.pointee.hasSettings, client.pointee.isUsable {
+                for waiting in client.pointee.waiting { sharedRequests.awaitTurn(waiting, connection) }
+                return
+            } else {
+                attemptElsewhere(block)
+            }
+        }
+    }
+
+    /// The service has chosen HTTP/1.1: the first exchange has the connection, the others look for one each.
+    private func fallBack(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ address: UpstreamAddressRef) {
+        address.pointee.prefersHTTP1 = true
+        while client.pointee.waiting.count > 1, let block = client.pointee.waiting.last { attemptElsewhere(block) }
+        let first = client.pointee.waiting.first
+        if let first { upstreams.letGo(first) }
+        upstreams.endSharing(connection, client)
+        // Counted as one that an exchange has, also for its end.
+        guard let first else {
+            address.pointee.outstanding += 1
+            return upstreams.close(connection)
+        }
+        upstreams.attach(connection, first)
+        connection.pointee.state = .active
+        exchanges.sendRequest(connection)
+    }
+
+    /// The exchange goes on to another connection; that counts as no attempt of its own, because nothing was tried.
+    private func attemptElsewhere(_ block: ExchangeRef) {
+        upstreams.letGo(block)
+        block.pointee.run.attempts &-= 1
+        attempts.attempt(block, freshOnly: false)
+    }
+
     // MARK: Reading
 
-    private func readShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
+    /// A response whose head was composed and not sent.
+    struct BegunResponse {
+        let block: ExchangeRef
+        let stream: UInt32
+        let head: HeadWriter
+    }
+
+    private func read(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
         var reads = 0
         while !client.pointee.isBroken {
             if connection.pointee.carryCount > 0, let memory = connection.pointee.carry {
@@ -58,16 +160,16 @@ extension Worker {
                 upstreams.noteHeard(connection, client)
                 let used = takeFrames(connection, client, ByteView(base: area, count: count))
                 guard used == count || client.pointee.isBroken || upstreams.carry(connection, area + used, count - used) else {
-                    return loseShared(connection, client, "no memory")
+                    return lose(connection, client, "no memory")
                 }
                 // A reset that came with these bytes is not reported by itself: whoever waits is to know of it.
                 if client.pointee.session.openStreams > 0 { connection.pointee.socket.mayRead = true }
                 if connection.pointee.carryCount > 0 { return }
             case .wouldBlock:
-                if client.pointee.cannotSend { loseShared(connection, client, "connection reset") }
+                if client.pointee.cannotSend { lose(connection, client, "connection reset") }
                 return
-            case .ended: return loseShared(connection, client, "connection closed before a response")
-            case .failed: return loseShared(connection, client, "connection reset")
+            case .ended: return lose(connection, client, "connection closed before a response")
+            case .failed: return lose(connection, client, "connection reset")
             }
         }
     }
@@ -81,7 +183,7 @@ extension Worker {
             let area = HTTP2HeadArea(base: headArea(client), capacity: Limits.responseHeadBytes)
             let event = upstreams.gather(client, leaving: 0) { client.pointee.session.next(&input, head: area, output: &$0, now: turn.now) }
             guard let event else {
-                loseShared(connection, client, "no memory")
+                lose(connection, client, "no memory")
                 break
             }
             var head = work.noHead
@@ -92,45 +194,38 @@ extension Worker {
                 // Nothing of it has gone, and it is not all: the client can still be told what has become of it.
                 case .reset(let reset) where reset.stream == waiting.stream && waiting.block.pointee.run.responseFraming != .none:
                     waiting.block.pointee.run.upstreamHeadAt = 0
-                default: _ = passShared(client, waiting.block, .empty, isLast: false, head: waiting.head)
+                default: _ = sharedResponses.pass(client, waiting.block, .empty, isLast: false, head: waiting.head)
                 }
             }
             switch event {
             case .needMore:
                 guard keepHead(client) else {
-                    loseShared(connection, client, "no memory")
+                    lose(connection, client, "no memory")
                     break
                 }
                 return input.used
             case .outputFull:
                 guard !upstreams.flushGathered(connection, client) else { continue }
-                if client.pointee.cannotSend { loseShared(connection, client, "connection reset") }
+                if client.pointee.cannotSend { lose(connection, client, "connection reset") }
                 return input.used
-            case .head(let head): begun = takeHead(connection, client, head, area)
+            case .head(let head): begun = sharedResponses.takeHead(connection, client, head, area)
             case .headRefused: break
-            case .data(let stream, let content, let ends): takeContent(connection, client, stream, content, ends, head: head)
-            case .trailers(let head): takeTrailers(connection, client, head.stream, ByteView(base: area.base, count: head.count))
+            case .data(let stream, let content, let ends): sharedResponses.takeContent(connection, client, stream, content, ends, head: head)
+            case .trailers(let head): sharedResponses.takeTrailers(connection, client, head.stream, ByteView(base: area.base, count: head.count))
             case .reset(let reset): takeReset(connection, client, reset)
-            case .windowOpened: if client.pointee.unsentStreams > 0 { pumpShared(connection, client) }
+            case .windowOpened: if client.pointee.unsentStreams > 0 { sharedRequests.pump(connection, client) }
             case .settingsChanged:
                 client.pointee.hasSettings = true
-                if client.pointee.unsentStreams > 0 { pumpShared(connection, client) }
+                if client.pointee.unsentStreams > 0 { sharedRequests.pump(connection, client) }
                 sendWaiting(connection, client)
             case .goAway: upstreams.unlist(connection, client)
             case .pingAcknowledged: break
             case .failed(_, let reason):
                 if let address = connection.pointee.address { remarks?.leave(.init(reason: reason, upstream: address.pointee.ip)) }
-                loseShared(connection, client, "HTTP/2 protocol error")
+                lose(connection, client, "HTTP/2 protocol error")
             }
         }
         return bytes.count
-    }
-
-    /// A response whose head was composed and not sent.
-    struct BegunResponse {
-        let block: ExchangeRef
-        let stream: UInt32
-        let head: HeadWriter
     }
 
     /// Where the head is decoded that comes next: with the rest of it, if some has come.
@@ -170,13 +265,13 @@ extension Worker {
             case .headTooLong, .tooManyFields: "response head too large"
             default: "malformed response"
             }
-            if !reset.isUnprocessed, !hasAllOfResponse(block), let address = connection.pointee.address { noteFailure(address) }
-            breakShared(block, isUnprocessed: reset.isUnprocessed, isOverload: reset.reason == .byPeer, wasStale: false, detail)
+            if !reset.isUnprocessed, !sharedResponses.hasAllOfResponse(block), let address = connection.pointee.address { attempts.noteFailure(address) }
+            breakOff(block, isUnprocessed: reset.isUnprocessed, isOverload: reset.reason == .byPeer, wasStale: false, detail)
         }
     }
 
     /// The connection has ended, or is worth nothing any more: so have its exchanges, but for those whose response has come to its end.
-    func loseShared(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ detail: StaticString) {
+    private func lose(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ detail: StaticString) {
         guard !client.pointee.isBroken else { return }
         // What the protocol says to the service about it.
         upstreams.flushGathered(connection, client)
@@ -186,7 +281,7 @@ extension Worker {
         turn.limit(connection, to: 0)
         while let block = client.pointee.waiting.last {
             upstreams.letGo(block)
-            tryAgain(block, at: connection.pointee.address?.pointee.origin, orFail: .upstreamFailed(detail))
+            attempts.tryAgain(block, at: connection.pointee.address?.pointee.origin, orFail: .upstreamFailed(detail))
         }
         let isSilent = connection.pointee.isReused && !client.pointee.hasHeard
         if isSilent { upstreams.noteClosed(connection) }
@@ -199,11 +294,11 @@ extension Worker {
             case nil, .discarding?: _ = upstreams.gather(client, leaving: 0) { client.pointee.session.release(next.stream, &$0) }
             case .exchange(let block)?:
                 if block.serviceStream.pointee.hasEnded { continue }
-                if !isCounted, !hasAllOfResponse(block), let address = connection.pointee.address {
-                    noteFailure(address)
+                if !isCounted, !sharedResponses.hasAllOfResponse(block), let address = connection.pointee.address {
+                    attempts.noteFailure(address)
                     isCounted = true
                 }
-                breakShared(block, isUnprocessed: false, isOverload: false, wasStale: wasStale, detail)
+                breakOff(block, isUnprocessed: false, isOverload: false, wasStale: wasStale, detail)
             }
         }
         // Its end is in its turn.
@@ -217,32 +312,32 @@ extension Worker {
     ///   - isOverload: and has refused this one only, which it may do with the next as well: the retry is on the budget.
     ///   - wasStale: nothing has come on a connection that was used again, so the service may have closed it before it saw the request; or the service
     ///     has announced the connection's end.
-    private func breakShared(_ block: ExchangeRef, isUnprocessed: Bool, isOverload: Bool, wasStale: Bool, _ detail: StaticString) {
+    private func breakOff(_ block: ExchangeRef, isUnprocessed: Bool, isOverload: Bool, wasStale: Bool, _ detail: StaticString) {
         let run = block.run
-        guard run.pointee.upstreamHeadAt == 0 else { return hasAllOfResponse(block) ? finishShared(block) : resetClient(block) }
+        guard run.pointee.upstreamHeadAt == 0 else { return sharedResponses.hasAllOfResponse(block) ? sharedResponses.finish(block) : course.reset(block) }
         let origin = run.pointee.upstream?.pointee.address?.pointee.origin
         upstreams.letGo(block)
         if isUnprocessed, run.pointee.interimCount == 0 {
             // Several connections may come to their announced end at the same time, and one after the other.
             let more: UInt8 = isOverload ? 0 : Limits.attemptsBehindGoAway
-            tryAgain(block, at: isOverload ? origin : nil, orFail: .upstreamFailed(detail), more: more)
-        } else if wasStale, run.pointee.interimCount == 0, isRepeatable(block), run.pointee.isReplayable {
+            attempts.tryAgain(block, at: isOverload ? origin : nil, orFail: .upstreamFailed(detail), more: more)
+        } else if wasStale, run.pointee.interimCount == 0, attempts.isRepeatable(block), run.pointee.isReplayable {
             // As with a kept connection of HTTP/1.1: see `upstreamBroken`.
             block.pointee.exchange.charge.spend()
-            tryAgain(block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
+            attempts.tryAgain(block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
         } else {
-            fail(block, .upstreamFailed(detail))
+            course.fail(block, .upstreamFailed(detail))
         }
     }
 
     /// A deadline of the connection itself: of its idleness, or of the answer to a PING.
-    func sharedExpired(_ connection: UpstreamRef) {
+    func expired(_ connection: UpstreamRef) {
         guard let client = connection.pointee.http2 else { return upstreams.close(connection) }
         if client.pointee.isIdle {
             connection.pointee.address?.pointee.idleLifetime.noteOpen(after: upstreams.idleTime(connection))
             upstreams.close(connection)
         } else if client.pointee.isPinged {
-            loseShared(connection, client, "connection lost")
+            lose(connection, client, "connection lost")
         }
     }
 }
