@@ -7,6 +7,8 @@ struct ControlLoop {
     /// Most connections at once; of a small table of descriptors an eighth. A flood of connections, or an agent that leaves its own open, must not take the
     /// descriptors that forwarding requests and reloading need.
     static let connectionsMax = 64
+    /// Bytes of responses that wait for their clients, together; a single one may be larger. Beyond them the response that has waited longest is cut.
+    static let waitingBytesMax = 16 << 20
     /// Most connections that are accepted in one turn, so that those which are there have theirs.
     private static let acceptsMax = 16
     /// Milliseconds without accepting when the system has no descriptor to give.
@@ -111,6 +113,22 @@ struct ControlLoop {
         clients[number] = client
         if let question { server.ask(question.route, question.request, for: number) }
         if client.connection.state == .over { close(number) }
+        if client.connection.unsent.count > 0 { boundWaitingBytes() }
+    }
+
+    private mutating func boundWaitingBytes() {
+        var waiting = clients.filter { !$0.value.connection.unsent.isEmpty }
+        var bytes = waiting.values.reduce(0) { $0 + $1.connection.unsent.count }
+        while bytes > Self.waitingBytesMax, waiting.count > 1, let oldest = waiting.min(by: isOlder) {
+            bytes -= oldest.value.connection.unsent.count
+            waiting[oldest.key] = nil
+            close(oldest.key)
+        }
+    }
+
+    /// Whether a connection has waited for its client for longer than another.
+    private func isOlder(_ one: (key: Int, value: Client), _ other: (key: Int, value: Client)) -> Bool {
+        (one.value.connection.since, one.key) < (other.value.connection.since, other.key)
     }
 
     private func flush(_ client: inout Client) {
@@ -159,8 +177,7 @@ struct ControlLoop {
     /// Closes the connection that has waited longest for its client if there are too many. False if all of them wait for this process.
     private mutating func makeRoom() -> Bool {
         guard clients.count >= max(1, min(Self.connectionsMax, Descriptors.limit / 8)) else { return true }
-        let spare = clients.filter { $0.value.connection.isSpare }.min { ($0.value.connection.since, $0.key) < ($1.value.connection.since, $1.key) }
-        guard let spare else { return false }
+        guard let spare = clients.filter({ $0.value.connection.isSpare }).min(by: isOlder) else { return false }
         close(spare.key)
         return true
     }

@@ -73,6 +73,20 @@ struct ControlServerTests {
         #expect(late.receive { $0.hasSuffix("\n\n") }.hasSuffix("late\n\n"))
     }
 
+    @Test("responses that nobody reads do not fill the memory: the one that has waited longest is cut, and the newest comes whole")
+    func waitingBytes() throws {
+        let body = String(repeating: "x", count: ControlLoop.waitingBytesMax + (1 << 20)) + "\n\n"
+        let server = try TestServer([TestServer.health, .init("GET", "/large") { _ in .init(status: 200, body: body) }])
+        let clients = try (0..<3).map { _ in
+            let client = try TestClient(server.port)
+            try client.send("GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            #expect(client.receive { !$0.isEmpty }.hasPrefix("HTTP/1.1 200 OK\r\n"))
+            return client
+        }
+        let counts = clients.map { $0.count() }
+        #expect(counts[0] < body.utf8.count / 2 && counts[1] < body.utf8.count / 2 && counts[2] > body.utf8.count / 2, "\(counts)")
+    }
+
     @Test("requests that come together are answered in order, also where one takes long; then the connection is kept")
     func pipelined() throws {
         let server = try TestServer([TestServer.health, .init("GET", "/late") { _ in .init(status: 200, body: "late\n\n") }])

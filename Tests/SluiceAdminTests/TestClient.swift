@@ -38,6 +38,18 @@ final class TestClient {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Bytes that come until the connection ends.
+    func count() -> Int {
+        var total = 0
+        var piece = [UInt8](repeating: 0, count: 65_536)
+        while Self.wait(descriptor, POLLIN) {
+            let count = recv(descriptor, &piece, piece.count, 0)
+            guard count > 0 else { break }
+            total += count
+        }
+        return total
+    }
+
     func ask(_ path: String) throws -> String {
         try send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
         return receive { $0.hasSuffix("\n\n") }
