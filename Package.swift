@@ -149,7 +149,7 @@ let package = Package(
                 "SluiceAdmin", "SluiceConfiguration", "SluiceEvent", "SluiceGateway", "SluiceHTTP", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
-        .testTarget(name: "EndToEndTests", dependencies: ["SluiceHTTP", "SluiceHTTP2"], swiftSettings: swift),
+        .testTarget(name: "EndToEndTests", dependencies: ["SluiceEvent", "SluiceHTTP", "SluiceHTTP2"], swiftSettings: swift),
         .testTarget(name: "GatewaySimulationTests", dependencies: ["gateway-simulation"], swiftSettings: swift),
         .testTarget(name: "TidyTests", dependencies: [], swiftSettings: swift),
     ]

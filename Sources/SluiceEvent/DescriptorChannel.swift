@@ -177,7 +177,8 @@ package final class DescriptorChannel: @unchecked Sendable {
                 let channel = DescriptorChannel(accepted, timeoutMilliseconds: timeoutMilliseconds)
                 guard let peer = channel.peer, peer.user == geteuid() || peer.user == 0 else { continue }
                 if silent.count == Self.silentMax { silent.removeFirst() }
-                silent.append((channel, now + UInt64(timeoutMilliseconds)))
+                // From now on, not from before the wait for it.
+                silent.append((channel, Clock.monotonicNanoseconds() / 1_000_000 + UInt64(timeoutMilliseconds)))
             }
         }
 
