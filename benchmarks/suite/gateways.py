@@ -137,13 +137,18 @@ def haproxy(setting, place, port, name="HAProxy"):
     return Process(name, [place.binary or "/usr/sbin/haproxy", "-db", "-f", configuration], place.core, None, place.folder).wait_until_listening(port)
 
 
-def h2o(setting, place, port):
+def h2o(setting, place, port, name="H2O"):
+    name = name.replace(" ", "-")
+    binary = place.binary or "/usr/bin/h2o"
+    if setting.service != "http" and version(binary, "-v") < (2, 3, 0):
+        raise Failure("speaks HTTP/2 to services since 2.3 only")
+    to_service = [] if setting.service == "http" else ["        proxy.http2.ratio: 100", "        proxy.http2.force-cleartext: ON"]
     tls = f", ssl: {{certificate-file: {place.folder}/tls.crt, key-file: {place.folder}/tls.key}}" if setting.tls else ""
-    configuration = place.folder / "h2o.conf"
+    configuration = place.folder / f"{name}.conf"
     configuration.write_text("\n".join([
         "num-threads: 1", f"listen: {{host: 127.0.0.1, port: {port}{tls}}}", "http2-max-concurrent-requests-per-connection: 1000", "hosts:", "  default:", "    paths:", "      /:",
-        f"        proxy.reverse.url: http://127.0.0.1:{place.upstream}/", "        proxy.timeout.keepalive: 60000", "user: root"]) + "\n")
-    return Process("H2O", [place.binary or "/usr/bin/h2o", "-c", configuration], place.core, None, place.folder, serves_itself=True).wait_until_listening(port)
+        f"        proxy.reverse.url: http://127.0.0.1:{place.upstream}/", "        proxy.timeout.keepalive: 60000", *to_service, "user: root"]) + "\n")
+    return Process(name, [binary, "-c", configuration], place.core, None, place.folder, serves_itself=True).wait_until_listening(port)
 
 
 def floor(setting, place, port):
@@ -155,7 +160,7 @@ OTHERS = {}    # programs that the caller named: one of the names above and a ve
 
 
 def add_other(kind, binary):
-    """Another version of nginx or HAProxy takes part wherever that one does. Its name."""
+    """Another version of nginx, HAProxy or H2O takes part wherever that one does. Its name."""
     try:
         name = f"{kind} {'.'.join(map(str, version(binary, '-v')))}"
     except OSError as problem:

@@ -245,7 +245,7 @@ def over_http2():
             ("h2c-10x32", "HTTP/2 in cleartext, 10 connections with 32 streams", Setting(http2=True, connections=10, streams=32, h2o=True))):
         yield Scenario(name, title, Request(), setting, tool="h2load", targets=targets)
     # nghttpd is no light upstream; what is compared is the gateways' CPU alone.
-    yield Scenario("h2-upstream", "HTTP/2 on both sides, 10 connections with 32 streams", Request(), Setting(http2=True, tls=True, connections=10, streams=32, service="h2c"),
+    yield Scenario("h2-upstream", "HTTP/2 on both sides, 10 connections with 32 streams", Request(), Setting(http2=True, tls=True, connections=10, streams=32, h2o=True, service="h2c"),
                    tool="h2load", upstream="nghttpd", targets=targets)
     yield Scenario("grpc", "gRPC, unary calls of 127 bytes, 10 connections with 32 streams",
                    Request("POST", fields=6, body=http2.GRPC_MESSAGE, credentials=(("Content-Type", "application/grpc"), ("TE", "trailers"))),
