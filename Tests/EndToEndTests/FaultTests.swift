@@ -20,18 +20,20 @@ struct FaultTests {
         return line.flatMap { Double($0.dropFirst(name.count + 1)) } ?? -1
     }
 
-    @Test("a client that resets within its PROXY header is gone at once, not when its time is up")
-    func resetWithinProxyHeader() throws {
+    @Test("a client that resets within what it begins with is gone at once, not when its time is up", arguments: [
+        ("proxyProtocol: true", "PROXY TCP4 192.0.2.1 "), ("http2: cleartext", "PRI * HTT"),
+    ])
+    func resetWithinBeginning(listener: String, beginning: String) throws {
         let port = try Ports.free()
         let gateway = try Gateway(
             configuration(
-                top: ["listeners: [{address: \"127.0.0.1:\(port)\", proxyProtocol: true}]", "trustedProxies: [127.0.0.0/8]"],
+                top: ["listeners: [{address: \"127.0.0.1:\(port)\", \(listener)}]", "trustedProxies: [127.0.0.0/8]"],
                 [EndpointText("/**", helloMock)]),
             environment: ["SLUICE_HEAD_TIMEOUT_MS": "600000"], admin: true, readyPort: port)
         let admin = try RawClient(port: gateway.adminPort)
         #expect(try eventually { try metric("sluice_connections", over: admin) == 0 })
         let client = try RawClient(port: port)
-        try client.send("PROXY TCP4 192.0.2.1 ")
+        try client.send(beginning)
         #expect(try eventually { try metric("sluice_connections", over: admin) == 1 })
         client.socket.reset()
         #expect(try eventually { try metric("sluice_connections", over: admin) == 0 })

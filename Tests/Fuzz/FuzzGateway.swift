@@ -116,6 +116,8 @@ final class FuzzGateway {
         settings.circuitAfterFailures = 0
         settings.retryBudgetMin = 1000
         settings.rateLimitFields = .off
+        // What reaches the service is all that the client sent.
+        settings.unusualFields = .pass
         settings.tunnelIdleTimeoutMs = 60_000
         return settings
     }

@@ -33,6 +33,16 @@ struct MessageReading {
                 return [field.name, field.value]
             }
         }
+
+        /// Without the fields that a service may take for one that the gateway knows, such as `Content_Length`.
+        func withoutLookalikes() -> Message {
+            var other = self
+            other.fields.removeAll { field in
+                let usual = field.name.map { (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) ? $0 : 0x2D }
+                return usual != field.name && withCopy(usual) { _, view in KnownField(name: view) } != .other
+            }
+            return other
+        }
     }
 
     /// Also a last one whose body is not whole.

@@ -122,7 +122,8 @@ struct ClientHandshakes: BitwiseCopyable {
                 http1.readRequest(connection)
             // The next bytes are reported.
             case nil:
-                guard !connection.pointee.socket.isPeerClosed else { return transport.close(connection) }
+                guard !connection.pointee.socket.isPeerClosed, Socket.pendingError(connection.pointee.socket.descriptor) == 0
+                else { return transport.close(connection) }
                 connection.pointee.socket.mayRead = false
                 // From its first byte on, however many pieces it comes in.
                 turn.set(connection.deadline, at: min(connection.deadline.pointee.at, turn.now + limits.headTimeout))
