@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Has other makers' clients ask through a gateway, and other makers' servers answer: curl, nghttp, h2load, httpx, grpcio; nginx, Apache, hypercorn, nghttpd, grpcio.
+"""Has other makers' clients ask through a gateway, and other makers' servers answer: curl, nghttp, h2load, httpx, grpcio, grpclib, Chromium, Firefox; nginx,
+Apache, hypercorn, nghttpd, grpcio, grpclib.
 
     interop.py --server sluice [--binary .build/debug/sluice]    or another gateway: --server haproxy, nginx
 
@@ -11,8 +12,6 @@ import argparse
 import asyncio
 import hashlib
 import re
-import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 try:
     from judges import cases, servers, wire
+    from judges.checks import Checks, expect, program, run
     from judges.framed_origin import FramedOrigin
     from judges.origin import Origin
 except ImportError as problem:
@@ -34,28 +34,21 @@ try:
 except ImportError:
     httpx = None
 try:
-    import grpc
+    import hypercorn
+    from judges import browser
+except ImportError:
+    hypercorn = None
+try:
     from judges import grpc_service
+    import grpc
 except ImportError:
     grpc = None
+try:
+    from judges import grpclib_peer
+except ImportError:
+    grpclib_peer = None
 
 MIB = 1 << 20
-
-
-class Failed(Exception):
-    pass
-
-
-def expect(is_so, what):
-    if not is_so:
-        raise Failed(what)
-
-
-def run(command, seconds=60, **more):
-    """What a program prints; that it fails is a failure."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, timeout=seconds, **more)
-    expect(done.returncode == 0, f"{command[0]} ended with {done.returncode}: {done.stderr.decode(errors='replace').strip()[-200:]}")
-    return done.stdout
 
 
 def respond(request):
@@ -71,29 +64,6 @@ def respond(request):
         body = f"{request.method} {len(request.body)} {hashlib.sha256(request.body).hexdigest()} {dict(request.trailers)}".encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nX-Cookie: {';'.join(request.values('cookie'))}\r\n\r\n".encode()
     return head if request.method == "HEAD" else head + body
-
-
-class Checks:
-    def __init__(self, options):
-        self.options, self.passed, self.failed, self.left_out = options, 0, 0, 0
-
-    def check(self, name, action, needs=()):
-        if self.options.case not in name:
-            return
-        missing = [one for one in needs if shutil.which(one) is None and not Path("/usr/sbin", one).exists()]
-        if missing:
-            self.left_out += 1
-            print(f"left out  {name}: no {', '.join(missing)}", flush=True)
-            return
-        begun = time.monotonic()
-        try:
-            action()
-        except (Failed, subprocess.SubprocessError, OSError, ValueError, *([httpx.HTTPError] if httpx else []), *([grpc.RpcError] if grpc else [])) as problem:
-            self.failed += 1
-            print(f"FAILED    {name}: {type(problem).__name__ + ': ' if not isinstance(problem, Failed) else ''}{' '.join(str(problem).split())[:300]}", flush=True)
-            return
-        self.passed += 1
-        print(f"passed    {name} ({time.monotonic() - begun:.1f} s)", flush=True)
 
 
 # ---------------------------------------------------------------- clients of other makers
@@ -183,7 +153,7 @@ def with_clients(checks, where, base, folder):
     checks.check(f"{where}: h2load, 1 MiB down with windows of 4 KiB", h2load("-c2", "-m5", "-w12", "-W14", f"{base}/bytes{MIB}", count=20), ["h2load"])
 
     if httpx is None:
-        return print(f"left out  {where}: httpx", flush=True)
+        return checks.leave_out(f"{where}: httpx", "not installed")
     over = {"verify": False, "http2": True, "http1": False, "timeout": 30}
 
     def httpx_get():
@@ -291,27 +261,42 @@ def with_grpc(checks, where, channel, service):
 
 
 def ask_grpc(checks, options, folder):
-    if grpc is None:
-        return print("left out  gRPC: grpcio is not installed", flush=True)
-    service = grpc_service.Service()
-    place = folder / "grpc"
-    place.mkdir()
-    gateway = servers.start(options.server, place, service.port, binary=options.binary, upstream="h2c")
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{gateway.clear}", options=grpc_service.OPTIONS) as channel:
-            with_grpc(checks, "gRPC in cleartext", channel, service)
-        trust = grpc.ssl_channel_credentials((place / "tls.crt").read_bytes())
-        with grpc.secure_channel(f"localhost:{gateway.tls}", trust, options=grpc_service.OPTIONS) as channel:
-            with_grpc(checks, "gRPC over TLS", channel, service)
+    """Both makers' clients before both makers' services."""
+    for maker, peer in (("grpcio", grpc and grpc_service), ("grpclib", grpclib_peer)):
+        if peer is None:
+            checks.leave_out(f"gRPC of {maker}", "not installed")
+            continue
+        service, place = peer.Service(), folder / f"grpc-{maker}"
+        place.mkdir()
+        gateway = servers.start(options.server, place, service.port, binary=options.binary, upstream="h2c")
+        try:
+            ask_grpc_service(checks, maker, service, gateway, place / "tls.crt")
+        finally:
             service.stop()
+            gateway.stop()
 
-            def unavailable():
-                code, details = grpc_service.failure(lambda: grpc_service.calls(channel)["Unary"](b"hello", timeout=10))
-                expect(code == grpc.StatusCode.UNAVAILABLE, f"{code} {details!r}")
-            checks.check("gRPC over TLS: grpcio, a service that is gone", unavailable)
-    finally:
+
+def ask_grpc_service(checks, maker, service, gateway, certificate):
+    name = f"service of {maker}"
+    if grpclib_peer:
+        for how, port, trust in (("in cleartext", gateway.clear, None), ("over TLS", gateway.tls, certificate)):
+            for what, action in grpclib_peer.client_checks(port, trust, service):
+                checks.check(f"gRPC {how}, {name}: grpclib, {what}", action)
+    if grpc is None:
         service.stop()
-        gateway.stop()
+        return checks.check(f"gRPC over TLS, {name}: grpclib, a service that is gone", lambda: grpclib_peer.gone(gateway.tls, certificate))
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.clear}", options=grpc_service.OPTIONS) as channel:
+        with_grpc(checks, f"gRPC in cleartext, {name}", channel, service)
+    with grpc.secure_channel(f"localhost:{gateway.tls}", grpc.ssl_channel_credentials(certificate.read_bytes()), options=grpc_service.OPTIONS) as channel:
+        with_grpc(checks, f"gRPC over TLS, {name}", channel, service)
+        service.stop()
+
+        def unavailable():
+            code, details = grpc_service.failure(lambda: grpc_service.calls(channel)["Unary"](b"hello", timeout=10))
+            expect(code == grpc.StatusCode.UNAVAILABLE, f"{code} {details!r}")
+        checks.check(f"gRPC over TLS, {name}: grpcio, a service that is gone", unavailable)
+    if grpclib_peer:
+        checks.check(f"gRPC over TLS, {name}: grpclib, a service that is gone", lambda: grpclib_peer.gone(gateway.tls, certificate))
 
 
 class Silent(FramedOrigin):
@@ -433,9 +418,9 @@ def with_service(checks, name, how, base):
 
 
 def ask_services(checks, options, folder):
-    for name, start, program in (("nghttpd", nghttpd_service, "nghttpd"), ("nginx", nginx_service, "nginx"), ("Apache", apache_service, "apache2"), ("hypercorn", hypercorn_service, None)):
-        if program and shutil.which(program) is None and not Path("/usr/sbin", program).exists() or program is None and httpx is None:
-            print(f"left out  services: {name} is not installed", flush=True)
+    for name, start, needed in (("nghttpd", nghttpd_service, "nghttpd"), ("nginx", nginx_service, "nginx"), ("Apache", apache_service, "apache2"), ("hypercorn", hypercorn_service, None)):
+        if needed and program(needed) is None or needed is None and httpx is None:
+            checks.leave_out(f"services: {name}", "not installed")
             continue
         # Only of Sluice is it known here how it is told to choose by ALPN.
         for how in ("h2c", "TLS") if options.server == "sluice" else ("h2c",):
@@ -459,12 +444,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", default="sluice", help=f"the gateway: {', '.join(servers.STARTERS)} (sluice)")
     parser.add_argument("--binary", help="another binary than the usual one")
-    parser.add_argument("--parts", default="clients,grpc,services", help="which parts (clients,grpc,services)")
+    parser.add_argument("--parts", default="clients,grpc,services,browsers", help="which parts (clients,grpc,services,browsers)")
     parser.add_argument("--case", default="", help="checks whose name has this part")
     options = parser.parse_args()
     parts = options.parts.split(",")
     process.raise_file_limit()
-    checks, folder = Checks(options), process.scratch()
+    failures = [*([httpx.HTTPError] if httpx else []), *([grpc.RpcError] if grpc else [])]
+    checks, folder = Checks(options.case, failures), process.scratch()
     if "clients" in parts:
         origin, place = Origin(respond), folder / "clients"
         place.mkdir()
@@ -480,6 +466,10 @@ def main():
         ask_deadline(checks, options, folder)
     if "services" in parts:
         ask_services(checks, options, folder)
+    if "browsers" in parts and hypercorn is None:
+        checks.leave_out("browsers", "hypercorn, which serves their page, is not installed")
+    elif "browsers" in parts:
+        browser.ask(checks, options, folder)
     print(f"{checks.passed} passed, {checks.failed} failed, {checks.left_out} left out")
     return 1 if checks.failed else 0
 
