@@ -1,4 +1,5 @@
 import SluiceEvent
+import SluiceHTTP
 import Testing
 
 @testable import SluiceClient
@@ -77,6 +78,18 @@ struct HTTPClientTests {
         #expect(try HTTPClient(.init(milliseconds: 600_000)).send(.init("GET"), to: target).status == 204)
         service.close()
         #expect(throws: StreamFailure("no connection: Connection refused")) { try HTTPClient(.init(milliseconds: 600_000)).send(.init("GET"), to: target) }
+    }
+
+    @Test("a name's addresses are tried in turn, and a caller's own look-up is asked")
+    func addresses() throws {
+        let service = try TestService(["HTTP/1.1 204 No Content\r\n\r\n"])
+        defer { service.close() }
+        let target = try #require(HTTPTarget("http://idp.test:\(service.port)/"))
+        // Nobody listens at the first.
+        let name = NameLookUp("idp.test", port: service.port) { host, port in
+            .success(host == "idp.test" ? [2, 1].map { SocketAddress(IPAddress(v4: 127, 0, 0, $0), port: port) } : [])
+        }
+        #expect(try HTTPClient(.init(milliseconds: 600_000)).send(.init("GET"), to: target, name: name).status == 204)
     }
 
     private static let targets: [(text: String, parts: String?)] = [
