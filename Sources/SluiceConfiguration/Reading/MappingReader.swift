@@ -65,7 +65,7 @@ package final class MappingReader: Placed {
     package func finish() {
         for (entry, isAsked) in zip(entries, isAsked) where !isAsked {
             let nearest = Spelling.nearest(to: entry.key, in: known)
-            let hint = nearest.map { " (did you mean \($0)?)" } ?? KnownKeys.place(of: entry.key).map { ", which belongs \($0)" } ?? ""
+            let hint = nearest.map { " (did you mean \($0)?)" } ?? problems.placeOfKey(entry.key).map { ", which belongs \($0)" } ?? ""
             problems.add(
                 at: entry.name, found: "\(Problem.unknownKey) \(Quoting.quoted(entry.key))\(hint)",
                 allowed: known.isEmpty ? "no keys" : Quoting.alternatives(known))

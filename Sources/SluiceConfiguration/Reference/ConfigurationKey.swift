@@ -1,6 +1,6 @@
 /// One key that an operator may write in a configuration: what the reference and the JSON Schema say about it.
 ///
-/// All keys stand in one table, `ConfigurationKey.all`. The readers do not ask it: tests compare the two, in both directions.
+/// The readers do not ask what is said here: tests compare the two, in both directions.
 package struct ConfigurationKey: Sendable {
     /// What may stand under a key.
     package indirect enum Form: Sendable {
@@ -46,7 +46,7 @@ package struct ConfigurationKey: Sendable {
     /// What the key means, in one or two sentences.
     package let meaning: String
 
-    init(_ name: String, _ form: Form, _ presence: Presence, _ meaning: String) {
+    package init(_ name: String, _ form: Form, _ presence: Presence, _ meaning: String) {
         self.name = name
         self.form = form
         self.presence = presence
@@ -68,8 +68,8 @@ extension ConfigurationKey {
         package let meaning: String
     }
 
-    /// Every mapping with fixed keys, each before those that it holds.
-    package static let levels: [Level] = levels(of: .mapping(all), at: "", meaning: "")
+    /// Every mapping with fixed keys in a configuration with these keys, each before those that it holds.
+    package static func levels(of keys: [ConfigurationKey]) -> [Level] { levels(of: .mapping(keys), at: "", meaning: "") }
 
     private static func levels(of form: Form, at path: String, meaning: String) -> [Level] {
         switch form {

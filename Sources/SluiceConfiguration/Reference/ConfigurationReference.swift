@@ -1,8 +1,8 @@
 /// `sluice reference yaml`: every key of a configuration, in Markdown, one table for each mapping.
 package enum ConfigurationReference {
-    package static var text: String {
+    package static func text(_ levels: [ConfigurationKey.Level]) -> String {
         var page = ReferencePage()
-        for level in ConfigurationKey.levels {
+        for level in levels {
             page.heading(level.path.isEmpty ? "The whole file" : "`\(level.path)`")
             if !level.meaning.isEmpty { page.paragraph(level.meaning) }
             page.table(["key", "type", "default", "meaning"], level.keys.map { key in

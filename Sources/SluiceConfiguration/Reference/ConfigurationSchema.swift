@@ -3,10 +3,11 @@
 /// It allows everything that a reader takes. It refuses what can be seen without reading a value: unknown and missing keys, wrong types,
 /// numbers out of range, unknown words, keys that exclude each other.
 package enum ConfigurationSchema {
-    package static var text: String { ConfigurationWriter.json(node) }
+    /// - Parameter keys: those at the top of a configuration.
+    package static func text(_ keys: [ConfigurationKey]) -> String { ConfigurationWriter.json(node(keys)) }
 
-    static var node: ConfigurationNode {
-        let whole = object(ConfigurationKey.all, [])
+    package static func node(_ keys: [ConfigurationKey]) -> ConfigurationNode {
+        let whole = object(keys, [])
         return mapping([
             ("$schema", text("https://json-schema.org/draft/2020-12/schema")),
             ("title", text("Sluice configuration")),

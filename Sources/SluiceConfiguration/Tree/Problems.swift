@@ -11,6 +11,9 @@ package final class Problems {
     /// What `{env: NAME}` and `{file: PATH}` refer to.
     package let references: References
 
+    /// Where a key belongs that stands at the wrong place, for example "into a domain"; nil for a key that is unknown everywhere.
+    package var placeOfKey: (String) -> String? = { _ in nil }
+
     private var found: [Problem] = []
 
     /// - Parameters:

@@ -9,24 +9,17 @@ enum ConfigurationNotes {
     static func add(_ configuration: GatewayConfiguration, to problems: Problems) {
         for domain in configuration.domains {
             noteWithoutEndpoints(domain, problems)
-            noteQuotaOfStrangers(domain, problems)
+            notePolicies(domain, problems)
             noteWeakerEndpoints(domain, problems)
             noteNamesReadAlike(domain, problems)
         }
         noteShadowedKeys(configuration.domains, problems)
     }
 
-    private static func noteQuotaOfStrangers(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
-        func isOpen(_ quota: UsageQuota.Configuration?) -> Bool {
-            quota.map { $0.charge == .before && $0.conditions.contains { $0.limit > 0 } } ?? false
+    private static func notePolicies(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
+        for policy in PolicyTable.all {
+            if let note = policy.note(domain: domain.policies, endpoints: domain.endpoints.map(\.policies)) { problems.note(at: domain.key, note) }
         }
-        guard domain.policies.hmac != nil || domain.policies.jwt != nil,
-            isOpen(domain.policies.usageQuota) || domain.endpoints.contains(where: { isOpen($0.policies.usageQuota) })
-        else { return }
-        problems.note(
-            at: domain.key,
-            "`usageQuota` is charged before credentials are checked, so that strangers can use it up; "
-                + "`usageQuota: {limits: [...], charge: after}` charges only callers with credentials")
     }
 
     private static func noteWithoutEndpoints(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
@@ -39,15 +32,15 @@ enum ConfigurationNotes {
     /// Two fields that the gateway sends and that a service may read as one: which of the two values it takes is anybody's guess.
     private static func noteNamesReadAlike(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
         let asserted = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Request-Id"]
-        let claims = domain.policies.jwt?.forwards.map(\.header) ?? []
         for endpoint in domain.endpoints {
-            guard let set = endpoint.policies.headers?.request.set, !set.isEmpty else { continue }
-            var known = Dictionary((asserted + claims).map { (UnusualNames.usual($0), $0) }) { first, _ in first }
-            for field in set {
-                let name = field.name.value
+            let fields = endpoint.policies.fields(in: domain.policies)
+            guard !fields.set.isEmpty else { continue }
+            var known = Dictionary((asserted + fields.claims.map(\.header)).map { (UnusualNames.usual($0), $0) }) { first, _ in first }
+            for field in fields.set {
+                let name = field.value
                 guard let other = known.updateValue(name, forKey: UnusualNames.usual(name)), other.asciiLowercased != name.asciiLowercased else { continue }
                 problems.note(
-                    at: field.name,
+                    at: field,
                     "\(Quoting.quoted(name)) is sent together with \(Quoting.quoted(other)), and services that make variables of field names (CGI, WSGI, PHP) read the two as one")
             }
         }
@@ -83,7 +76,7 @@ enum ConfigurationNotes {
         }
         let guarded = endpoints.filter { !guards(of: $0.endpoint).isEmpty }
         guard !guarded.isEmpty else { return }
-        for (endpoint, pattern) in endpoints where endpoint.policies.mock == nil {
+        for (endpoint, pattern) in endpoints where !endpoint.policies.isWritten(where: \.standsForService) {
             let own = guards(of: endpoint)
             for general in guarded where general.pattern.isCovering(pattern) && !pattern.isCovering(general.pattern) {
                 let missing = guards(of: general.endpoint).filter { !own.contains($0) }
@@ -98,12 +91,7 @@ enum ConfigurationNotes {
     }
 
     /// Policies that keep requests out.
-    private static func guards(of endpoint: GatewayConfiguration.EndpointConfiguration) -> [String] {
-        var guards: [String] = []
-        if endpoint.policies.preCall != nil { guards.append(PreCall.key) }
-        if endpoint.policies.usageQuota != nil { guards.append(UsageQuota.key) }
-        return guards
-    }
+    private static func guards(of endpoint: GatewayConfiguration.EndpointConfiguration) -> [String] { endpoint.policies.keys(where: \.keepsOut) }
 
     private static func haveMethodInCommon(
         _ left: GatewayConfiguration.EndpointConfiguration, _ right: GatewayConfiguration.EndpointConfiguration

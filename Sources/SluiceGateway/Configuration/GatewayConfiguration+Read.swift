@@ -4,6 +4,7 @@ import SluiceHTTP
 extension GatewayConfiguration {
     /// Reads a configuration tree, a Swagger document included. Every problem of the file is reported, whatever the others are.
     package static func read(_ tree: ConfigurationNode, problems: Problems) -> GatewayConfiguration {
+        problems.placeOfKey = KnownKeys.place
         var configuration = GatewayConfiguration()
         if let version = tree["openapi"], tree["domains"] == nil {
             problems.add(at: version, found: "an OpenAPI 3 document", allowed: "a configuration, or a Swagger 2.0 document")
@@ -107,7 +108,7 @@ extension GatewayConfiguration {
         return projects.allEntries().compactMap { name, node in
             if node.isNull { return Project(name: name, ceiling: nil) }
             guard let entry = MappingReader(node, projects.problems) else { return nil }
-            let ceiling = entry.integer("ceiling", in: ProjectCeiling.range, unit: "requests per second")
+            let ceiling = entry.integer(ProjectCeiling.key, in: ProjectCeiling.range, unit: "requests per second")
             entry.finish()
             return Project(name: name, ceiling: ceiling)
         }
@@ -134,9 +135,9 @@ extension GatewayConfiguration {
         let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
         let ambiguous = reader.enumeration("ambiguousPaths", ["keep", "reject"])
-        let policies = readDomainPolicies(reader)
+        let policies = readPolicies(reader, at: .domain)
         let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
-        for preCall in endpoints.compactMap(\.policies.preCall) { PreCall.check(preCall, claims: policies.jwt?.forwards ?? [], reader.problems) }
+        for endpoint in endpoints { endpoint.policies.check(in: policies, problems: reader.problems) }
         // What a Swagger document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")
         reader.finish()
@@ -144,7 +145,7 @@ extension GatewayConfiguration {
             reader.problems.add(at: upstream, found: "an empty list", allowed: "at least one URL, or no `upstream`")
         }
         if upstreams.isEmpty, !reader.has("upstream") {
-            let needs = endpoints.first { !$0.hasMock }
+            let needs = endpoints.first { !$0.policies.isWritten(where: \.standsForService) }
             if let needs {
                 reader.problems.add(
                     at: needs.path, found: "an endpoint without a mock in a domain without an upstream",
@@ -193,42 +194,19 @@ extension GatewayConfiguration {
         return (Origin.Trust(authorityFile: authority?.value, verifies: verifies), authority)
     }
 
-    private static func readDomainPolicies(_ domain: MappingReader) -> DomainPolicies {
-        var policies = DomainPolicies()
-        guard let reader = domain.mapping("policies") else { return policies }
-        policies.ipACL = read(IPACL.self, reader)
-        policies.usageQuota = read(UsageQuota.self, reader)
-        policies.maintenance = read(Maintenance.self, reader)
-        policies.cors = read(CORS.self, reader)
-        policies.hmac = read(HMAC.self, reader)
-        policies.jwt = read(JWT.self, reader)
-        if let node = reader.node(JWT.key), reader.has(HMAC.key) {
-            reader.problems.add(at: node, found: "both `jwt` and `hmac`", allowed: "one of the two in a domain")
-        }
-        reader.finish()
-        return policies
+    private static func readPolicies(_ reader: MappingReader, at level: PolicyDeclaration.Level) -> PolicySettings {
+        guard let policies = reader.mapping("policies") else { return PolicySettings() }
+        let settings = PolicySettings(policies, at: level)
+        policies.finish()
+        return settings
     }
 
     private static func readEndpoint(_ reader: MappingReader) -> EndpointConfiguration {
         let path = reader.requiredString("path", allowed: "a path pattern, for example /v1.0/members/{memberId}")
         let methods = reader.strings("methods", allowSingle: true)
-        var policies = EndpointPolicies()
-        var hasMock = false
-        if let list = reader.mapping("policies") {
-            hasMock = list.has(Mock.key)
-            policies.usageQuota = read(UsageQuota.self, list)
-            policies.preCall = read(PreCall.self, list)
-            policies.rewrite = read(Rewrite.self, list)
-            policies.headers = read(HeaderChanges.self, list)
-            policies.mock = read(Mock.self, list)
-            list.finish()
-        }
+        let policies = readPolicies(reader, at: .endpoint)
         reader.ignore("swagger")
         reader.finish()
-        return EndpointConfiguration(path: path ?? reader.located(""), hasPath: path != nil, methods: methods, policies: policies, hasMock: hasMock)
-    }
-
-    private static func read<Kind: ConfigurablePolicy>(_ policy: Kind.Type, _ reader: MappingReader) -> Kind.Configuration? {
-        reader.node(policy.key).flatMap { policy.read($0, problems: reader.problems) }
+        return EndpointConfiguration(path: path ?? reader.located(""), hasPath: path != nil, methods: methods, policies: policies)
     }
 }

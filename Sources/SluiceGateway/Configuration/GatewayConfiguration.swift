@@ -53,17 +53,8 @@ package struct GatewayConfiguration: Sendable {
         var timeoutMilliseconds: Int64?
         var keepsEncodedSlashes: Bool
         var keepsAmbiguousPaths: Bool
-        var policies: DomainPolicies
+        var policies: PolicySettings
         var endpoints: [EndpointConfiguration]
-    }
-
-    struct DomainPolicies: Sendable {
-        var ipACL: IPACL.Configuration?
-        var usageQuota: UsageQuota.Configuration?
-        var maintenance: Maintenance.Configuration?
-        var cors: CORS.Configuration?
-        var hmac: HMAC.Configuration?
-        var jwt: JWT.Configuration?
     }
 
     struct EndpointConfiguration: Sendable {
@@ -71,16 +62,6 @@ package struct GatewayConfiguration: Sendable {
         /// False: it was left out, which is a problem that was reported; `path` is empty then.
         var hasPath = true
         var methods: Located<[Located<String>]>?
-        var policies: EndpointPolicies
-        /// Whether a mock is written, good or not.
-        var hasMock = false
-    }
-
-    struct EndpointPolicies: Sendable {
-        var usageQuota: UsageQuota.Configuration?
-        var preCall: PreCall.Configuration?
-        var rewrite: Rewrite.Configuration?
-        var headers: HeaderChanges.Configuration?
-        var mock: Mock.Configuration?
+        var policies: PolicySettings
     }
 }

@@ -8,6 +8,12 @@ struct ConfiguredResponse: Equatable, Sendable {
     /// Empty where the status allows no body; at most `Limits.storedBodyBytes`.
     var body: String
 
+    /// What may stand beside the status.
+    static let keys: [ConfigurationKey] = [
+        .init("headers", .named("NAME", .text("value of a header")), .otherwise("none"), "Headers of the response."),
+        .init("body", .text("text of at most 1 MiB"), .otherwise("empty"), "The body. A status of 204, 205 or 304 has none."),
+    ]
+
     /// Reads the three keys; `finish` is left to the caller. Without a default the status is required.
     /// Nil if any of them is unusable: each fault has been reported.
     static func read(from reader: MappingReader, defaultStatus: UInt16?) -> ConfiguredResponse? {

@@ -127,3 +127,8 @@ extension Exchange {
         return storage + storageUsed
     }
 }
+
+extension Exchange {
+    /// A path and its query as text. Allocates.
+    static func target(_ path: ByteView, _ query: ByteView?) -> String { path.string + (query.map { "?\($0.string)" } ?? "") }
+}

@@ -138,20 +138,12 @@ extension Refusal.Row {
         }
     }
 
-    /// The policy, or the part of the gateway, that refuses with this row.
-    var policy: StaticString {
+    /// The part of the gateway that refuses with a row that belongs to no policy: see `PolicyDeclaration.refusals`.
+    var part: StaticString {
         switch self {
-        case .ceilingExceeded: "ceiling"
-        case .quotaExceeded: "usageQuota"
-        case .hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid: "hmac"
-        case .jwtAuthorizationEmpty, .jwtExpired, .jwtInvalid: "jwt"
-        case .preCallFailed: "preCall"
-        case .rewritePatternInvalid, .rewriteReplacementInvalid: "rewrite"
         case .notFound: "routing"
-        case .addressNotAllowed: "ipAcl"
-        case .invalidTarget, .badRequest, .requestTimeout, .headTooLarge: "http"
-        case .bodyTooLarge: "bodyLimit"
         case .upstreamFailed, .upstreamUnavailable, .upstreamTimeout: "upstream"
+        default: "http"
         }
     }
 }

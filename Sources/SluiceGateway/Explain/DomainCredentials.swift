@@ -40,7 +40,7 @@ package struct DomainCredentials {
     package func hmacLines(
         method: String, target: String, timestamp: String? = nil, fields: [(name: String, value: String)] = [], isNamed: Bool = false
     ) throws(Fault) -> [String] {
-        guard let configuration = domain.policies.hmac else {
+        guard let configuration = domain.policies[HMAC.self] else {
             throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no HMAC policy")
         }
         if let timestamp, Array(timestamp.utf8).withByteView({ GatewayTimestamp.parse($0) }) == nil {
@@ -75,7 +75,7 @@ package struct DomainCredentials {
     package func token(
         claims: [(name: String, value: String)] = [], lifetimeSeconds: Int = 300, privateKey: [UInt8]? = nil, keyID: String? = nil
     ) throws(Fault) -> String {
-        guard let configuration = domain.policies.jwt else {
+        guard let configuration = domain.policies[JWT.self] else {
             throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no JWT policy")
         }
         if configuration.algorithm == .rs256, privateKey == nil {

@@ -23,8 +23,8 @@ extension Explainer {
         explanation.messageTitle = "response"
         explanation.message = headLines { worker.parts.responseHeads.write(&$0, block, response) }
         addBody(response.pointee.body.string, to: &explanation, block)
-        explanation.verdict = "\(response.pointee.status) \(step.name)"
-        if case .maintenance = step { explanation.passes = false } else { explanation.passes = true }
+        explanation.verdict = "\(response.pointee.status) \(step.policy.key)"
+        explanation.passes = !step.policy.declaration.keepsOut
     }
 
     private func addBody(_ body: String, to explanation: inout Explanation, _ block: ExchangeRef) {
@@ -57,7 +57,7 @@ extension Explainer {
         let exchange = block.pointee.exchange
         let origin = origins.first { $0.number == target.pointee.origin }
         let place = origin.map { "\($0.url.scheme)://\($0.url.authority)" } ?? ""
-        let path = Self.target(exchange.upstreamPath, exchange.upstreamQuery)
+        let path = Exchange.target(exchange.upstreamPath, exchange.upstreamQuery)
         explanation.verdict = "proxy \(exchange.method.string) \(place)\(target.pointee.basePath.string)\(path)"
         explanation.passes = true
     }

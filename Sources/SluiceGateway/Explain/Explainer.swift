@@ -109,7 +109,7 @@ package final class Explainer {
 
     /// Gets the key set that the domain's JWT policy needs. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS.
     private func fetchKeySet(of exchange: Exchange, _ explanation: inout Explanation) {
-        guard let domain = configured(exchange), case .keySet(let wanted)? = domain.policies.jwt?.key,
+        guard let domain = configured(exchange), case .keySet(let wanted)? = domain.policies[JWT.self]?.key,
             let source = registries.keySets.sources.first(where: { $0.location == wanted.value }),
             source.begin(now: Clock.monotonicNanoseconds())
         else { return }
@@ -130,7 +130,7 @@ package final class Explainer {
             let step = steps[block.pointee.exchange.step]
             block.pointee.exchange.step += 1
             let verdict = step.evaluate(&block.pointee.exchange)
-            explanation.steps.append(.init(policy: "\(step.name)", verdict: describe(verdict, of: step, block.pointee.exchange)))
+            explanation.steps.append(.init(policy: step.policy.key, verdict: describe(verdict, of: step, block.pointee.exchange)))
             switch verdict {
             case .proceed: continue
             case .suspend:
@@ -155,7 +155,7 @@ package final class Explainer {
         _ explanation: inout Explanation, _ steps: ArenaSlice<Step>, _ block: ExchangeRef
     ) {
         for index in block.pointee.exchange.step..<steps.count {
-            explanation.steps.append(.init(policy: "\(steps[index].name)", verdict: "not reached"))
+            explanation.steps.append(.init(policy: steps[index].policy.key, verdict: "not reached"))
         }
     }
 
@@ -172,16 +172,8 @@ package final class Explainer {
             let origin = origins.first { $0.number == call.pointee.origin }
             let place = origin.map { "\($0.url.scheme)://\($0.url.authority)" } ?? ""
             return "suspend: would call \(line.first ?? "") \(place)\(line.dropFirst().first ?? ""); the walk goes on as if it answered \(call.pointee.allow[0])"
-        case .proceed:
-            guard case .rewrite = step else { return "proceed" }
-            let before = Self.target(exchange.path, exchange.query)
-            let after = Self.target(exchange.upstreamPath, exchange.upstreamQuery)
-            return before == after ? "proceed: the path stays as it is" : "proceed: \(before) becomes \(after)"
+        case .proceed: return step.policy.describePassing(exchange)
         }
-    }
-
-    static func target(_ path: ByteView, _ query: ByteView?) -> String {
-        path.string + (query.map { "?\($0.string)" } ?? "")
     }
 
     /// Lines of a head, without their ends and the empty one.

@@ -1,4 +1,5 @@
 import SluiceCounting
+import SluiceHTTP
 import SluiceHTTP2
 
 /// All counters at one moment, and their text for Prometheus.
@@ -36,7 +37,7 @@ package struct MetricsReport: Sendable {
             for (index, count) in counts.enumerated() where count > 0 {
                 let refusal = Refusal.Row.allCases[index]
                 page.add(count, [
-                    "domain": domain, "policy": "\(refusal.policy)", "refusal": "\(refusal.label)",
+                    "domain": domain, "policy": refusal.policy.string, "refusal": "\(refusal.label)",
                 ])
             }
         }

@@ -68,7 +68,7 @@ struct FieldSelection {
     func drops(_ slot: FieldSlot, in bytes: ByteView) -> Bool {
         guard slot.known.isNameless else { return false }
         let name = bytes[slot.name]
-        if isPreCall, PreCall.isAboutResource(name) { return true }
+        if isPreCall, ServiceCall.isAboutResource(name) { return true }
         if let fields {
             if (isPreCall ? fields.pointee.claims : fields.pointee.own).contains(name) { return true }
             if fields.pointee.reliesOnUnusual, isReadAsRelied(name, fields) { return true }

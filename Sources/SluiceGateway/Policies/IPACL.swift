@@ -11,6 +11,14 @@ import SluiceHTTP
 enum IPACL: Policy {
     static let key = "ipAcl"
 
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .domain, meaning: "Permits or denies requests by the client's address.")],
+        form: .mapping([
+            .init("permit", .boolean, .required, "`true`: only the listed addresses pass. `false`: all other addresses pass."),
+            .init("addresses", .list(.text("IP address or CIDR block")), .required, "The addresses. With an empty list and `permit: true`, nobody passes."),
+        ]),
+        refusals: [.addressNotAllowed], keepsOut: true)
+
     struct Configuration: Equatable, Sendable {
         /// True: only `addresses` pass. False: all others pass. No default: it would hide a mistake.
         var permit: Bool
@@ -23,7 +31,7 @@ enum IPACL: Policy {
         var first, last: IPAddress
     }
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         /// Sorted and disjoint: `compile` establishes it, `contains` relies on it.
         let blocks: ArenaSlice<Block>
         let permit: Bool

@@ -8,6 +8,14 @@ import SluiceHTTP
 enum Maintenance: Policy {
     static let key = "maintenance"
 
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .domain, meaning: "Answers every request with a notice.")],
+        form: .mapping([
+            .init("enabled", .boolean, .required, "Whether the notice is in force."),
+            .init("status", .integer(200...599, unit: nil), .byDefault("503"), "The status of the notice."),
+        ] + ConfiguredResponse.keys),
+        goesByClock: true, keepsOut: true)
+
     struct Configuration: Equatable, Sendable {
         /// False: the domain serves as if the policy were absent. No default: a notice that is written must say whether it holds.
         var enabled: Bool
@@ -18,12 +26,12 @@ enum Maintenance: Policy {
         var body = ""
     }
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         let response: UnsafePointer<StoredResponse>
 
         func evaluate(_ exchange: inout Exchange) -> Verdict { .respond(response) }
 
-        /// The notice of a domain with this CORS policy: what the chain holds.
+        /// The notice of a domain with this CORS policy.
         func amended(cors: CORS.Compiled?, into arena: Arena) -> Compiled {
             Compiled(response: arena.store(response.pointee.amended(by: nil, cors: cors, into: arena)))
         }
@@ -46,5 +54,10 @@ enum Maintenance: Policy {
         let response = StoredResponse.render(
             status: configuration.status, headers: configuration.headers, body: configuration.body, into: snapshot.arena)
         return Compiled(response: snapshot.arena.store(response))
+    }
+
+    /// The notice as the domain's CORS policy has it.
+    static func compile(_ configuration: Configuration, at site: PolicySite) -> Compiled? {
+        compile(configuration, into: site.snapshot)?.amended(cors: CORS.compiled(at: site)?.pointee, into: site.snapshot.arena)
     }
 }

@@ -9,6 +9,11 @@ import SluiceHTTP
 enum Mock: Policy {
     static let key = "mock"
 
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .endpoint, meaning: "Answers in place of the upstream.")],
+        form: .mapping([.init("status", .integer(200...599, unit: nil), .required, "The status of the response.")] + ConfiguredResponse.keys),
+        goesByClock: true, standsForService: true)
+
     struct Configuration: Equatable, Sendable {
         /// 200 to 599.
         var status: UInt16
@@ -17,12 +22,12 @@ enum Mock: Policy {
         var body = ""
     }
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         let response: UnsafePointer<StoredResponse>
 
         func evaluate(_ exchange: inout Exchange) -> Verdict { .respond(response) }
 
-        /// The mock of an endpoint with these response changes in a domain with this CORS policy: what the chain holds.
+        /// The mock of an endpoint with these response changes in a domain with this CORS policy.
         func amended(by changes: HeaderChanges.Compiled?, cors: CORS.Compiled?, into arena: Arena) -> Compiled {
             Compiled(response: arena.store(response.pointee.amended(by: changes?.response, cors: cors, into: arena)))
         }
@@ -41,5 +46,11 @@ enum Mock: Policy {
         let response = StoredResponse.render(
             status: configuration.status, headers: configuration.headers, body: configuration.body, into: snapshot.arena)
         return Compiled(response: snapshot.arena.store(response))
+    }
+
+    /// The mock as the endpoint's header changes and the domain's CORS policy have it.
+    static func compile(_ configuration: Configuration, at site: PolicySite) -> Compiled? {
+        compile(configuration, into: site.snapshot)?.amended(
+            by: HeaderChanges.compiled(at: site)?.pointee, cors: CORS.compiled(at: site)?.pointee, into: site.snapshot.arena)
     }
 }

@@ -1,3 +1,4 @@
+import SluiceConfiguration
 import SluiceCounting
 import SluiceHTTP
 
@@ -5,11 +6,18 @@ import SluiceHTTP
 ///
 /// Every request that resolved to a domain counts, whatever becomes of it later. Refuses with `.ceilingExceeded`
 /// (429). Suspends where a fleet shares the ceiling and this node's share may still grow. The counting itself is `CeilingMeter`.
-enum ProjectCeiling {
+enum ProjectCeiling: BuiltInPolicy {
+    static let key = "ceiling"
+
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .project, meaning: "The most requests that pass in any interval of one second, over all domains of the project.")],
+        form: .integer(range, unit: "requests per second"), presence: .otherwise("`SLUICE_PROJECT_CEILING`"),
+        refusals: [.ceilingExceeded], waitsFor: [.allowance], remembers: "the admissions of the last second", keepsOut: true)
+
     /// Range of `ceiling` in the configuration: requests per second.
     static let range: ClosedRange<Int64> = 1...10_000_000
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         let words: CeilingMeter.Words
         /// The project's number: its place in the worker's leases.
         let number: Int
@@ -42,12 +50,47 @@ enum ProjectCeiling {
         }
     }
 
-    static func compile(
-        _ count: CountRegistry.CountedCeiling, project: String, limit: UInt64, into snapshot: SnapshotBuilder
-    ) -> Compiled {
-        let name = RateLimitFields.name(project)
-        return Compiled(
-            words: count.words, number: count.number, pocket: count.pocket, name: snapshot.arena.bytes(name),
-            policy: snapshot.arena.bytes("\(name);q=\(limit);w=1"))
+    /// Every chain of a domain has the same, which its project's other domains charge too.
+    static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>? {
+        if let domain = site.domain { return compiled(at: domain) }
+        return site.once(key) {
+            let arena = site.snapshot.arena
+            let project = site.project
+            let count = site.counts.ceiling(project: project.name, limit: project.limit)
+            let name = RateLimitFields.name(project.name)
+            return arena.store(Compiled(
+                words: count.words, number: count.number, pocket: count.pocket, name: arena.bytes(name),
+                policy: arena.bytes("\(name);q=\(project.limit);w=1")))
+        }
+    }
+}
+
+// MARK: - What callers are told
+
+extension ProjectCeiling.Compiled {
+    @inline(__always)
+    var limitPolicy: ByteView? { policy }
+
+    func writeLimit(_ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool) {
+        // The policy begins with the name.
+        writer.write(name)
+        writer.write(";r=")
+        writer.write(decimal: remaining(context))
+        guard let wait = isRefusing ? secondsToWait(context) : 1 else { return }
+        writer.write(";t=")
+        writer.write(decimal: wait)
+    }
+
+    /// What of the ceiling is not used in the second that ends now, as far as this node may use it.
+    private func remaining(_ context: borrowing EvaluationContext) -> UInt64 {
+        let limit = CeilingMeter.limit(of: words, now: context.monotonicNanoseconds)
+        return limit - min(limit, CeilingMeter.usage(of: words, now: context.monotonicNanoseconds))
+    }
+
+    /// Seconds until a request passes; nil if that cannot be said.
+    func secondsToWait(_ context: borrowing EvaluationContext) -> UInt64? {
+        if let wait = CeilingMeter.wait(words, now: context.monotonicNanoseconds) { return max(1, (wait + 999_999_999) / 1_000_000_000) }
+        // Other nodes use what this one has no share of: what they spend returns after a second, and shares move within another.
+        return KeeperState.isAway(context.keeper) ? nil : 2
     }
 }

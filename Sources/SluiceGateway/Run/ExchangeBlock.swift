@@ -121,6 +121,8 @@ struct ExchangeRun {
     var responseBodyBytes: UInt64 = 0
     /// Whether a final response's head is on its way to the client: from here on an error can only close.
     var isHeadSent = false
+    /// The configured response whose body goes out piece by piece, if one does.
+    var stored: UnsafePointer<StoredResponse>?
     /// Whether the connection can serve another request after this response.
     var keepsAlive = true
     /// Whether the response at hand is the answer of a pre-call API.

@@ -50,7 +50,7 @@ struct CompiledEndpoint {
     let counter: Int
     /// The whole chain: the domain's steps, then its own.
     let steps: ArenaSlice<Step>
-    /// Whether one of them does: see `Step.goesByClock`.
+    /// Whether one of them does: see `PolicyDeclaration.goesByClock`.
     let goesByClock: Bool
     let headers: UnsafePointer<HeaderChanges.Compiled>?
     let forwardedClaims: ArenaSlice<ByteView>
@@ -62,7 +62,7 @@ extension CompiledEndpoint {
     /// Its rewrite, if it has one. Looked for, because only rare requests ask.
     var rewrite: UnsafePointer<Rewrite.Compiled>? {
         for index in 0..<steps.count {
-            if case .rewrite(let rewrite) = steps[index] { return rewrite }
+            if let rewrite = steps[index].compiled(of: Rewrite.self) { return rewrite }
         }
         return nil
     }

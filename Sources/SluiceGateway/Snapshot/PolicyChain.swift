@@ -13,7 +13,7 @@ enum PolicyChain {
     static func signedNames(of exchange: borrowing Exchange) -> NameSet {
         let steps = steps(of: exchange)
         for index in 0..<steps.count {
-            if case .hmac = steps[index] { return exchange.signedNames() }
+            if steps[index].compiled(of: HMAC.self) != nil { return exchange.signedNames() }
         }
         return NameSet(in: .empty)
     }
@@ -21,6 +21,12 @@ enum PolicyChain {
     /// The step that was evaluated last: the one that suspended or refused the exchange.
     static func latestStep(of exchange: borrowing Exchange) -> Step {
         steps(of: exchange)[exchange.step - 1]
+    }
+
+    /// Charges an exchange to the present that leaves later than it was charged for. False if it may not leave.
+    static func moveCharge(_ exchange: inout Exchange) -> Bool {
+        // Every chain begins with the ceiling.
+        steps(of: exchange)[0].compiled(of: ProjectCeiling.self)?.pointee.moveCharge(&exchange) ?? true
     }
 
     /// Runs from `exchange.step` to the first step that does not say `proceed`; `exchange.step` is then the one after it.

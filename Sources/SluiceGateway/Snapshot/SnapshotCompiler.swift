@@ -43,7 +43,8 @@ struct SnapshotCompiler {
         counts = registries.counts.makeHold()
         builder = SnapshotBuilder(
             problems: problems, origins: registries.origins, replays: registries.replays,
-            keySets: registries.keySets, preCalls: registries.preCalls, headBytesMax: settings.maxHeadBytes)
+            keySets: registries.keySets, preCalls: registries.preCalls, headBytesMax: settings.maxHeadBytes,
+            bodyBytesMax: UInt64(settings.maxBodyBytes))
     }
 
     /// The snapshot; nil if the configuration cannot be served. All problems are reported either way.
@@ -85,21 +86,10 @@ struct SnapshotCompiler {
         builder.domainKey = domain.key.value
         let project = domain.project?.value ?? "default"
         let limit = ceilings[project] ?? UInt64(settings.projectCeiling)
-        let ceiling = counts.ceiling(project: project, limit: limit)
-        let cors = domain.policies.cors.flatMap { CORS.compile($0, into: builder) }
-        let corsPlace = cors.map { arena.store($0) }
-        let parts = DomainParts(
-            ceiling: ProjectCeiling.compile(ceiling, project: project, limit: limit, into: builder),
-            ipACL: domain.policies.ipACL.flatMap { IPACL.compile($0, into: builder) }.map { arena.store($0) },
-            cors: corsPlace,
-            maintenance: domain.policies.maintenance.flatMap { Maintenance.compile($0, into: builder) }
-                .map { $0.amended(cors: cors, into: arena).response },
-            quota: UsageQuota.compile(
-                domain.policies.usageQuota, owner: domain.key.value, counts: counts, into: builder),
-            quotaCharge: domain.policies.usageQuota?.charge ?? .before,
-            hmac: domain.policies.hmac.flatMap { HMAC.compile($0, into: builder) }.map { arena.store($0) },
-            jwt: domain.policies.jwt.flatMap { JWT.compile($0, into: builder) }.map { arena.store($0) })
-        let endpoints = domain.endpoints.map { compile($0, of: domain, parts) }
+        let site = PolicySite(
+            domain: domain.key.value, domain.policies, project: .init(name: project, limit: limit), counts: counts, into: builder)
+        let ownSteps = arena.store(PolicyTable.rows.steps(at: site))
+        let endpoints = domain.endpoints.map { compile($0, in: site) }
         let table = EndpointTable.compile(
             domain.endpoints.map { EndpointSource(pattern: $0.hasPath ? $0.path : nil, methods: $0.methods) }, registry: methods, into: arena,
             problems: problems)
@@ -109,41 +99,8 @@ struct SnapshotCompiler {
             counter: metricRows.domain(domain.key.value),
             unmatchedCounter: metricRows.endpoint(.init(domain: domain.key.value, endpoint: "")),
             unsafeMarks: domain.keepsEncodedSlashes ? .hiddenDots : .encodedSlash, keepsAmbiguousPaths: domain.keepsAmbiguousPaths, endpoints: table, compiledEndpoints: arena.store(endpoints),
-            ownSteps: arena.store(parts.steps(endpointQuota: ArenaSlice(), charge: .before, into: arena)),
-            unsafeTargetSteps: arena.store([.ceiling(parts.ceiling), .unsafeTarget]), cors: corsPlace, upstream: upstream)
-    }
-
-    /// What a domain's policies contribute to every chain of it.
-    private struct DomainParts {
-        let ceiling: ProjectCeiling.Compiled
-        let ipACL: UnsafePointer<IPACL.Compiled>?
-        let cors: UnsafePointer<CORS.Compiled>?
-        let maintenance: UnsafePointer<StoredResponse>?
-        let quota: ArenaSlice<UsageQuota.Compiled.Condition>
-        let quotaCharge: UsageQuota.Configuration.Charge
-        let hmac: UnsafePointer<HMAC.Compiled>?
-        let jwt: UnsafePointer<JWT.Compiled>?
-
-        /// Steps 1 to 6 of the chain.
-        func steps(
-            endpointQuota: ArenaSlice<UsageQuota.Compiled.Condition>, charge: UsageQuota.Configuration.Charge, into arena: Arena
-        ) -> [Step] {
-            func quotaStep(_ time: UsageQuota.Configuration.Charge) -> [Step] {
-                let domain = quotaCharge == time ? quota : ArenaSlice()
-                let endpoint = charge == time ? endpointQuota : ArenaSlice()
-                guard domain.count + endpoint.count > 0 else { return [] }
-                return [.usageQuota(arena.store(UsageQuota.Compiled(domain: domain, endpoint: endpoint, into: arena)))]
-            }
-            var steps: [Step] = [.ceiling(ceiling)]
-            if let ipACL { steps.append(.ipACL(ipACL)) }
-            if let cors { steps.append(.cors(cors)) }
-            if let maintenance { steps.append(.maintenance(maintenance)) }
-            steps += quotaStep(.before)
-            if let hmac { steps.append(.hmac(hmac)) }
-            if let jwt { steps.append(.jwt(jwt)) }
-            steps += quotaStep(.after)
-            return steps
-        }
+            ownSteps: ownSteps,
+            unsafeTargetSteps: arena.store(UnsafeTarget.steps(at: site)), cors: CORS.compiled(at: site), upstream: upstream)
     }
 
     private func compileUpstream(_ domain: GatewayConfiguration.DomainConfiguration) -> UnsafePointer<CompiledUpstream>? {
@@ -161,47 +118,21 @@ struct SnapshotCompiler {
 
     // MARK: Endpoints
 
-    private func compile(
-        _ endpoint: GatewayConfiguration.EndpointConfiguration, of owner: GatewayConfiguration.DomainConfiguration, _ parts: DomainParts
-    ) -> CompiledEndpoint {
+    private func compile(_ endpoint: GatewayConfiguration.EndpointConfiguration, in domain: PolicySite) -> CompiledEndpoint {
         let arena = builder.arena
-        let domain = owner.key.value
         let methods = endpoint.methods?.value.map(\.value).joined(separator: ",") ?? "*"
         let name = "\(methods) \(endpoint.path.value)"
-        let quota = UsageQuota.compile(
-            endpoint.policies.usageQuota, owner: "\(domain) \(name)", counts: counts, into: builder)
-        let headers = endpoint.policies.headers.flatMap {
-            HeaderChanges.compile($0.leavingOut(cors: parts.cors != nil, date: endpoint.policies.mock != nil), into: builder)
-        }
-        var steps = parts.steps(endpointQuota: quota, charge: endpoint.policies.usageQuota?.charge ?? .before, into: arena)
-        steps.append(.bodyLimit(UInt64(settings.maxBodyBytes)))
-        if let preCall = endpoint.policies.preCall.flatMap({ PreCall.compile($0, into: builder) }) {
-            steps.append(.preCall(arena.store(preCall)))
-        }
-        if let rewrite = endpoint.policies.rewrite.flatMap({ Rewrite.compile($0, into: builder) }) {
-            steps.append(.rewrite(arena.store(rewrite)))
-        }
-        if let mock = endpoint.policies.mock.flatMap({ Mock.compile($0, into: builder) }) {
-            steps.append(.mock(mock.amended(by: headers, cors: parts.cors?.pointee, into: arena).response))
-        }
+        let site = PolicySite(endpoint: name, endpoint.policies, in: domain)
+        let steps = PolicyTable.rows.steps(at: site)
+        let fields = endpoint.policies.fields(in: domain.settings)
+        let changes = HeaderChanges.compiled(at: site)
         return CompiledEndpoint(
             pattern: arena.bytes(endpoint.path.value),
-            counter: metricRows.endpoint(.init(domain: domain, endpoint: name)),
-            steps: arena.store(steps), goesByClock: steps.contains(where: \.goesByClock), headers: headers.map { arena.store($0) },
-            forwardedClaims: parts.jwt?.pointee.forwardedHeaders ?? ArenaSlice(), fields: fields(of: endpoint, owner, headers, arena))
-    }
-
-    /// The names that the endpoint's policies, and its domain's, make special in requests.
-    private func fields(
-        of endpoint: GatewayConfiguration.EndpointConfiguration, _ domain: GatewayConfiguration.DomainConfiguration,
-        _ changes: HeaderChanges.Compiled?, _ arena: Arena
-    ) -> UnsafePointer<EndpointFields>? {
-        let request = endpoint.policies.headers?.request
-        let cacheKey = endpoint.policies.preCall?.cacheKey ?? []
-        return EndpointFields(
-            changes: changes?.request,
-            changed: (request?.set.map(\.name.value) ?? []) + (request?.remove.map(\.value) ?? []),
-            claims: domain.policies.jwt?.forwards.map(\.header) ?? [],
-            relied: (domain.policies.hmac?.requiredHeaders ?? []) + cacheKey, into: arena).map { arena.store($0) }
+            counter: metricRows.endpoint(.init(domain: domain.name, endpoint: name)),
+            steps: arena.store(steps), goesByClock: steps.contains { $0.policy.declaration.goesByClock }, headers: changes,
+            forwardedClaims: arena.store(fields.claims.map { arena.bytes($0.header) }),
+            fields: EndpointFields(
+                changes: changes?.pointee.request, changed: fields.set.map(\.value) + fields.removed, claims: fields.claims.map(\.header),
+                relied: fields.relied, into: arena).map { arena.store($0) })
     }
 }

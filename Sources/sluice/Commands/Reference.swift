@@ -16,11 +16,11 @@ struct Reference: ParsableCommand {
 
         var text: String {
             switch self {
-            case .yaml: ConfigurationReference.text
+            case .yaml: ConfigurationReference.text(ConfigurationKey.levels)
             case .settings: SettingsReference.text
             case .metrics: MetricReference.text
             case .errors: RefusalReference.text
-            case .schema: ConfigurationSchema.text
+            case .schema: ConfigurationSchema.text(ConfigurationKey.all)
             }
         }
 

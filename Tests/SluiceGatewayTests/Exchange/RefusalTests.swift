@@ -103,7 +103,7 @@ struct RefusalTests {
         #expect(entry.code == agreed.code)
         #expect("\(entry.message)" == agreed.message)
         #expect("\(agreed.row.label)" == agreed.label)
-        #expect("\(agreed.row.policy)" == agreed.policy)
+        #expect(agreed.row.policy.string == agreed.policy)
     }
 
     @Test("the catalogue here names every row once")

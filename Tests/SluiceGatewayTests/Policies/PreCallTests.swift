@@ -207,7 +207,7 @@ struct PreCallTests {
         ("Ranges", false), ("Rang", false), ("Accept-Ranges", false), ("Iff-Match", false), ("Information", false), ("If", false), ("R", false),
     ])
     func aboutResource(name: String, isAboutResource: Bool) {
-        #expect(name.withByteView(PreCall.isAboutResource) == isAboutResource)
+        #expect(name.withByteView(ServiceCall.isAboutResource) == isAboutResource)
     }
 
     @Test("a method that may be repeated is one that is idempotent", arguments: [

@@ -13,6 +13,19 @@ import SluiceHTTP
 enum CORS: Policy {
     static let key = "cors"
 
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .domain, meaning: "Lets browsers of other origins use the domain.")],
+        form: .mapping([
+            .init("origins", .list(.text("origin, or `*`"), orOne: true, countMin: 1), .required,
+                "Origins that may use the domain, such as `https://app.example.com`. `*`, alone, allows every origin."),
+            .init("methods", .list(.text("method, or `*`"), orOne: true), .byDefault("[GET, HEAD, POST]"), "Methods that are allowed."),
+            .init("headers", .list(.text("name of a header, or `*`"), orOne: true), .byDefault("[]"),
+                "Request headers that are allowed. `*` stands for all headers except `Authorization`."),
+            .init("expose", .list(.text("name of a header, or `*`"), orOne: true), .byDefault("[]"), "Response headers that scripts may read."),
+            .init("credentials", .boolean, .byDefault("false"), "Whether browsers may send cookies and other credentials. Excludes `*` in all lists."),
+            .init("maxAge", .integer(0...86_400, unit: "seconds"), .otherwise("the browser decides"), "How long a browser may keep the answer to a preflight."),
+        ]))
+
     struct Configuration: Equatable, Sendable {
         /// `["*"]`, or serialised origins (RFC 6454, 6.2), `null` among them only if it is written. At least one.
         var origins: [String]
@@ -64,7 +77,7 @@ extension CORS {
         let responseFields: ByteView
     }
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         /// Headers that a preflight may ask for; one that asks for more is not granted.
         static let requestedHeadersMax = 128
 

@@ -1,3 +1,4 @@
+import SluiceConfiguration
 import SluiceCrypto
 import SluiceHTTP
 
@@ -18,7 +19,13 @@ import SluiceHTTP
 enum HMAC: Policy {
     static let key = "hmac"
 
-    struct Compiled: BitwiseCopyable {
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .domain, meaning: "Checks that requests are signed with a shared secret.")],
+        form: .mapping(keys),
+        refusals: [.hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid],
+        remembers: "signatures, with `replayProtection`", goesByClock: true, checksCaller: true, keepsOut: true)
+
+    struct Compiled: CompiledPolicy {
         private static var codeBytesMax: Int { DigestAlgorithm.byteCountMax + 1 }
 
         /// Of the worker's `HMACKeys`.
@@ -31,7 +38,14 @@ enum HMAC: Policy {
         let seed: UInt64
         let replay: ReplayTable.Handle?
 
+        /// What a signature has covered goes on: see `Exchange.relyOnSigned`.
         func evaluate(_ exchange: inout Exchange) -> Verdict {
+            let verdict = verdict(&exchange)
+            if case .proceed = verdict { exchange.relyOnSigned() }
+            return verdict
+        }
+
+        private func verdict(_ exchange: inout Exchange) -> Verdict {
             let authorization = FieldLines(.authorization, in: exchange)
             let form = authorization.value.isEmpty ? nil : HMACAuthorization.form(of: authorization.value)
             let timestamp = timestampLines(form, in: exchange)

@@ -34,6 +34,20 @@ extension HMAC {
         var replayCapacity = 1 << 20
     }
 
+    static let keys: [ConfigurationKey] = [
+        .init("secret", .secret("secret"), .required, "The secret that gateway and clients share."),
+        .init("clockSkew", .integer(0...86_400, unit: "seconds"), .byDefault("300"),
+            "How far a timestamp may differ from the gateway's clock. 0: the time is not checked."),
+        .init("algorithms", .list(.word(["HmacSHA256", "HmacSHA1"]), countMin: 1), .byDefault("[HmacSHA256]"), "Algorithms that are accepted."),
+        .init("requiredHeaders", .list(.text("name of a header")), .byDefault("[]"),
+            "Headers that every request must have and sign. Then only the named form of a signature is accepted."),
+        .init("replayProtection", .boolean, .byDefault("false"), "Whether each signature is accepted only once."),
+        .init("replayCapacity", .integer(64...(1 << 24), unit: "signatures"), .byDefault("1048576"),
+            "How many signatures are remembered. The default is enough for about 1,900 requests per second with a `clockSkew` of 300."),
+    ]
+
+    static func fields(_ configuration: Configuration) -> PolicyFields { PolicyFields(relied: configuration.requiredHeaders) }
+
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
         guard let reader = MappingReader(node, problems) else { return nil }
         let problemsBefore = problems.count

@@ -9,6 +9,19 @@ import SluiceHTTP
 enum HeaderChanges: Policy {
     static let key = "headers"
 
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .endpoint, meaning: "Sets and removes headers.")],
+        form: .mapping([
+            .init("request", .mapping(keys), .optional, "Changes to what the upstream gets."),
+            .init("response", .mapping(keys), .optional, "Changes to what the client gets."),
+        ]),
+        isStep: false)
+
+    private static let keys: [ConfigurationKey] = [
+        .init("set", .named("NAME", .text("value of a header")), .otherwise("none"), "Headers to set. Each replaces all headers of its name."),
+        .init("remove", .list(.text("name of a header")), .byDefault("[]"), "Headers to remove."),
+    ]
+
     struct Configuration: Equatable, Sendable {
         struct Direction: Equatable, Sendable {
             /// In the order of the file; no name twice.
@@ -31,11 +44,13 @@ enum HeaderChanges: Policy {
         }
     }
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         /// To what is sent to the upstream (not to a pre-call API).
         let request: FieldChanges
         /// To what the upstream or a mock answers.
         let response: FieldChanges
+
+        func evaluate(_ exchange: inout Exchange) -> Verdict { .proceed }
     }
 
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
@@ -54,6 +69,15 @@ enum HeaderChanges: Policy {
         for name in remove { ConfiguredField.check(name, for: place, reader.problems) }
         reader.finish()
         return Configuration.Direction(set: set, remove: remove)
+    }
+
+    static func fields(_ configuration: Configuration) -> PolicyFields {
+        PolicyFields(set: configuration.request.set.map(\.name), removed: configuration.request.remove.map(\.value))
+    }
+
+    static func compile(_ configuration: Configuration, at site: PolicySite) -> Compiled? {
+        let isMock = site.settings.isWritten(where: \.standsForService)
+        return compile(configuration.leavingOut(cors: CORS.compiled(at: site) != nil, date: isMock), into: site.snapshot)
     }
 
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {

@@ -6,7 +6,7 @@ import SluiceHTTP
 extension JWT {
     /// A key set in a file is read here, and a fault of it is a problem; one behind a URI is fetched later, by the refresher.
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
-        guard let makeKeys = keys(configuration.key, snapshot) else { return nil }
+        guard let makeKeys = workerKeys(configuration.key, snapshot) else { return nil }
         let arena = snapshot.arena
         func views(_ texts: [String]) -> ArenaSlice<ByteView> { arena.store(texts.map { arena.bytes($0) }) }
         return Compiled(
@@ -32,7 +32,7 @@ extension JWT {
     }
 
     /// What makes each worker's keys; nil, and a problem, where the key cannot be used.
-    private static func keys(_ key: Key, _ snapshot: SnapshotBuilder) -> (@Sendable () -> any WorkerResource)? {
+    private static func workerKeys(_ key: Key, _ snapshot: SnapshotBuilder) -> (@Sendable () -> any WorkerResource)? {
         let entries = snapshot.keySets.settings.cacheEntries
         switch key {
         case .secret(let secret):

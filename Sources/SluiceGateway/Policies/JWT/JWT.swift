@@ -14,6 +14,12 @@ import Synchronization
 enum JWT: Policy {
     static let key = "jwt"
 
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .domain, meaning: "Checks that requests have a valid token.")],
+        form: .mapping(keys, rules: [.exactlyOne(["secret", "publicKey", "jwks"])]), excludes: [HMAC.key],
+        refusals: [.jwtAuthorizationEmpty, .jwtExpired, .jwtInvalid], waitsFor: [.keySet], remembers: "verified tokens", goesByClock: true,
+        checksCaller: true, keepsOut: true)
+
     /// Process settings of the policy, as a gateway has them.
     struct Settings: Sendable {
         /// Verified tokens that each worker remembers for each policy; 0: none. At most 1,048,576.
@@ -33,7 +39,7 @@ enum JWT: Policy {
     /// Keys that a token without `kid` is tried against.
     static let anonymousTriesMax = 10
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         /// Of the worker's `JWTKeys`.
         let slot: Int
         /// Of the worker's `TokenMemory`.

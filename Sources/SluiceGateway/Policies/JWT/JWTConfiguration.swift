@@ -62,6 +62,35 @@ extension JWT {
     /// Claims that one policy passes on: what an exchange has places for.
     static let forwardsMax = 8
 
+    static let keys: [ConfigurationKey] = [
+        .init("algorithm", .word(["HS256", "RS256"]), .otherwise("the key decides"), "The algorithm. It must fit the key."),
+        .init("secret", .secret("secret"), .optional, "The shared secret, for HS256. Use at least 32 bytes."),
+        .init("publicKey", .secret("PEM"), .optional, "The public key, for RS256."),
+        .init("jwks", .text("path of a file, or an `http` or `https` URL"), .optional, "The key set, for RS256."),
+        .init("jwksCa", .text("path of a file"), .otherwise("the system's authorities"),
+            "PEM file with the authorities of the key set's server. Only with an `https` URL."),
+        .init("issuer", .text("text"), .otherwise("not checked"), "The value that `iss` must have."),
+        .init("audience", .list(.text("text"), orOne: true, countMin: 1), .otherwise("not checked"), "`aud` must contain one of these."),
+        .init("clockSkew", .integer(0...86_400, unit: "seconds"), .byDefault("0"), "Tolerance for `exp` and `nbf`."),
+        .init("expiry", .word(["required", "optional"]), .byDefault("required"), "Whether a token must have `exp`."),
+        .init("claims", .list(.mapping(claimKeys, rules: [.exactlyOne(["equals", "oneOf", "present"])])), .byDefault("[]"),
+            "Conditions that the token's claims must meet, all of them."),
+        .init("forward", .named("CLAIM", .text("name of a header")), .otherwise("none"),
+            "Claims that the upstream gets, each in a header. At most 8. A client's own header of that name is removed."),
+    ]
+
+    private static let claimKeys: [ConfigurationKey] = [
+        .init("name", .text("name of a claim"), .required, "The claim."),
+        .init("equals", .scalar, .optional, "The claim must have this value. If the claim is a list, one element must have it."),
+        .init("oneOf", .list(.scalar, countMin: 1), .optional, "The claim must have one of these values. Text is also read word by word."),
+        .init("present", .boolean, .optional, "With `true`, the claim must exist and not be `null`. `false` is not allowed."),
+        .init("words", .boolean, .byDefault("true"), "Whether `oneOf` reads text word by word. Only beside `oneOf`."),
+    ]
+
+    static func fields(_ configuration: Configuration) -> PolicyFields {
+        PolicyFields(claims: configuration.forwards.map { .init(name: $0.claim, header: $0.header) })
+    }
+
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
         guard let reader = MappingReader(node, problems) else { return nil }
         let problemsBefore = problems.count

@@ -2,6 +2,18 @@ import SluiceConfiguration
 import SluiceHTTP
 
 extension PreCall {
+    static let keys: [ConfigurationKey] = [
+        .init("url", .text("URL"), .required, "The `http`, `https` or `h2c` URL of the service that is asked."),
+        .init("method", .word(methods), .byDefault("GET"), "The method of the question."),
+        .init("allow", .list(.integer(200...599, unit: nil), countMin: 1), .byDefault("[200]"),
+            "Statuses that let the request pass. With any other status, the client gets the answer as its response."),
+        .init("timeoutMs", .integer(1...600_000, unit: "milliseconds"), .byDefault("1000"), "Longest time for the whole question, connecting included."),
+        .init("cacheSeconds", .integer(0...86_400, unit: "seconds"), .byDefault("0"),
+            "How long an answer that let a request pass is remembered. 0: not at all."),
+        .init("cacheKey", .list(.text("name of a header"), countMin: 1), .otherwise("all headers that are sent"),
+            "Headers that tell questions apart. Requests that agree in them share a remembered answer."),
+    ]
+
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
         let before = problems.count
         guard let reader = MappingReader(node, problems) else { return nil }
@@ -48,14 +60,15 @@ extension PreCall {
         return statuses.sorted()
     }
 
-    /// Nor can one that bears a claim: a client's own is left out, and the claim is for the endpoint's service. A yes for one caller would
-    /// let in every other.
-    static func check(_ configuration: Configuration, claims: [JWT.Forward], _ problems: Problems) {
+    static func fields(_ configuration: Configuration) -> PolicyFields { PolicyFields(relied: configuration.cacheKey ?? []) }
+
+    /// What tells questions apart cannot be a field that bears a claim: a client's own is left out, and the claim is for the endpoint's service. A
+    /// yes for one caller would let in every other.
+    static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
         for name in configuration.cacheKeyNames {
-            let forward = claims.first { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }
-            guard let forward else { continue }
+            guard let claim = fields.claims.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }) else { continue }
             problems.add(
-                at: name, found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(forward.claim)) and is not sent to pre-call APIs",
+                at: name, found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)) and is not sent to pre-call APIs",
                 allowed: "the name of a field that is sent to it, such as Authorization")
         }
     }
@@ -67,7 +80,7 @@ extension PreCall {
         }
         for name in cacheKey.value {
             let known = name.value.withByteView { KnownField(name: $0) }
-            if !FieldSyntax.isToken(name.value) || !HopByHopFields.isForwarded(known) || name.value.withByteView(isAboutResource) {
+            if !FieldSyntax.isToken(name.value) || !HopByHopFields.isForwarded(known) || name.value.withByteView(ServiceCall.isAboutResource) {
                 problems.add(at: name, found: Quoting.quoted(name.value), allowed: "the name of a field that is forwarded")
             }
         }

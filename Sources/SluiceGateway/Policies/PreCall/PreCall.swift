@@ -9,6 +9,11 @@ import SluiceHTTP
 enum PreCall: Policy {
     static let key = "preCall"
 
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .endpoint, meaning: "Asks another service whether the request may pass.")],
+        form: .mapping(keys), refusals: [.preCallFailed], waitsFor: [.service], remembers: "answers that let a request pass, with `cacheSeconds`",
+        keepsOut: true)
+
     /// Without CONNECT and TRACE, which are not for services, and HEAD, whose answer lacks the body that the client's needs.
     static let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -31,7 +36,7 @@ enum PreCall: Policy {
         var cacheKeyNames: [Located<String>] = []
     }
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         let call: UnsafePointer<ServiceCall>
 
         func evaluate(_ exchange: inout Exchange) -> Verdict {
@@ -74,13 +79,6 @@ enum PreCall: Policy {
             nanoseconds: UInt64(configuration.cacheSeconds) * 1_000_000_000,
             hashKey: hashKey, question: hash.finish(), fields: fields,
             includesClient: includesClient)
-    }
-
-    /// Whether a field is about the resource that the client wants, and not about the client: a range of it, or a condition on what it is
-    /// (RFC 9110, 13.1 and 14.2). The pre-call API's own resource is another one: it would answer 206, 304 or 412.
-    static func isAboutResource(_ name: ByteView) -> Bool {
-        guard name.count >= 4, name[0] | 0x20 == UInt8(ascii: "i") || name[0] | 0x20 == UInt8(ascii: "r") else { return false }
-        return name[..<3].equalsIgnoringCase(ByteView("if-" as StaticString)) || name.equalsIgnoringCase(ByteView("range" as StaticString))
     }
 
     private static func saysWhereFrom(_ name: String) -> Bool {

@@ -49,6 +49,15 @@ struct ServiceCall: BitwiseCopyable {
     }
 }
 
+extension ServiceCall {
+    /// Whether a field is about the resource that the client wants, and not about the client: a range of it, or a condition on what it is
+    /// (RFC 9110, 13.1 and 14.2). The pre-call API's own resource is another one: it would answer 206, 304 or 412.
+    static func isAboutResource(_ name: ByteView) -> Bool {
+        guard name.count >= 4, name[0] | 0x20 == UInt8(ascii: "i") || name[0] | 0x20 == UInt8(ascii: "r") else { return false }
+        return name[..<3].equalsIgnoringCase(ByteView("if-" as StaticString)) || name.equalsIgnoringCase(ByteView("range" as StaticString))
+    }
+}
+
 // MARK: - What tells questions apart
 
 extension ServiceCall.Memory {

@@ -16,6 +16,21 @@ import SluicePattern
 enum Rewrite: Policy {
     static let key = "rewrite"
 
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .endpoint, meaning: "Changes the path that the upstream gets.")],
+        form: .mapping([
+            .init("pattern", .text("regular expression, or a template"), .required, "What the whole path must match. Other paths are not changed."),
+            .init("to", .text("replacement"), .required,
+                "The new path, and after `?` a query. `%1` to `%9` are the pattern's groups. A template has `{name}` instead."),
+        ]),
+        refusals: [.rewritePatternInvalid, .rewriteReplacementInvalid])
+
+    static func describePassing(_ exchange: borrowing Exchange) -> String {
+        let before = Exchange.target(exchange.path, exchange.query)
+        let after = Exchange.target(exchange.upstreamPath, exchange.upstreamQuery)
+        return before == after ? "proceed: the path stays as it is" : "proceed: \(before) becomes \(after)"
+    }
+
     struct Configuration: Equatable, Sendable {
         /// A regular expression (pcre2pattern(3)) or a template.
         var pattern: Located<String>
@@ -23,7 +38,7 @@ enum Rewrite: Policy {
         var replacement: Located<String>
     }
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         enum Matcher: BitwiseCopyable {
             case expression(Regex.Handle)
             case template(RewriteTemplate.Compiled)

@@ -82,6 +82,7 @@ struct ExchangeAnswers: BitwiseCopyable {
         guard !isHead(block) else { return deliver(block, writer, headCount: headCount) }
         guard response.pointee.body.count <= responses.storedBytesMax(block) else {
             block.pointee.run.responseRemaining = UInt64(response.pointee.body.count)
+            block.pointee.run.stored = response
             block.pointee.run.isHeadSent = true
             guard writer.isComplete, responses.sendHead(block, writer) else { return clientEnd.reset(block) }
             return continueStoredBody(block)
@@ -126,12 +127,8 @@ struct ExchangeAnswers: BitwiseCopyable {
         clientEnd.end(block)
     }
 
-    /// The body of the configured response that ended the chain; empty where none did.
+    /// The body of the configured response that goes out piece by piece; empty where none does.
     private func storedBody(of block: ExchangeRef) -> ByteView {
-        guard block.pointee.run.refusal == nil, block.pointee.exchange.step > 0 else { return .empty }
-        switch PolicyChain.latestStep(of: block.pointee.exchange) {
-        case .mock(let response), .maintenance(let response): return response.pointee.body
-        default: return .empty
-        }
+        block.pointee.run.stored?.pointee.body ?? .empty
     }
 }

@@ -152,8 +152,7 @@ struct UpstreamAttempts: BitwiseCopyable {
     @inline(never)
     private func moveCharge(_ block: ExchangeRef) -> Bool {
         turn.readClock()
-        guard case .ceiling(let ceiling) = PolicyChain.steps(of: block.pointee.exchange)[0] else { return true }
-        return ceiling.moveCharge(&block.pointee.exchange)
+        return PolicyChain.moveCharge(&block.pointee.exchange)
     }
 
     // MARK: Times

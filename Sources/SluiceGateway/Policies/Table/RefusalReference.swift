@@ -1,4 +1,5 @@
 import SluiceConfiguration
+import SluiceHTTP
 
 /// `sluice reference errors`: every error that the gateway answers itself, in Markdown.
 package enum RefusalReference {
@@ -6,7 +7,7 @@ package enum RefusalReference {
         var page = ReferencePage()
         page.table(["status", "resultCode", "resultMessage", "policy", "refusal", "when"], Refusal.Row.allCases.map { row in
             let entry = row.entry
-            return ["\(entry.status)", "\(entry.code)", "`\(entry.message)`", "`\(row.policy)`", "`\(row.label)`", row.meaning]
+            return ["\(entry.status)", "\(entry.code)", "`\(entry.message)`", "`\(row.policy.string)`", "`\(row.label)`", row.meaning]
         })
         return page.text
     }

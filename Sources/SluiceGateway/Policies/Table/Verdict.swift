@@ -18,4 +18,11 @@ enum Wait: BitwiseCopyable {
     case keySet(Int)
     /// The keeper's next round, in which more allowance may be reserved. The step is evaluated again.
     case allowance
+
+    /// What a policy declares that it may wait for.
+    enum Kind: String, Sendable {
+        case service = "a service's answer"
+        case keySet = "a key set"
+        case allowance = "allowance"
+    }
 }

@@ -1,3 +1,5 @@
+import SluiceConfiguration
+
 /// Where the keys of a configuration belong, for who has put one at the wrong level.
 enum KnownKeys {
     /// For example "under the `policies` of a domain"; nil for a key that belongs to none of these levels.

@@ -18,8 +18,29 @@ import SluiceHTTP
 /// Conditions are charged one after the other, and given back when a later one rejects. In between another worker may
 /// find the last unit of the first gone; but it would be rejected by the later one all the same, unless that one's window
 /// turns in this very moment.
-enum UsageQuota: ConfigurablePolicy {
+enum UsageQuota: Policy {
     static let key = "usageQuota"
+
+    static let declaration = PolicyDeclaration(
+        places: [
+            .init(level: .domain, meaning: "Limits the requests per time window, over all requests of the domain."),
+            .init(level: .endpoint, meaning: "Limits the requests per time window, over all requests of the endpoint."),
+        ],
+        form: .either([
+            .list(.mapping(limitKeys)),
+            .mapping([
+                .init("limits", .list(.mapping(limitKeys)), .required, "The quotas, as in the form without `charge`."),
+                .init("charge", .word(["before", "after"]), .byDefault("before"),
+                    "Whether requests are charged before or after authentication. What is charged before, strangers can use up."),
+            ]),
+        ]),
+        refusals: [.quotaExceeded], waitsFor: [.allowance], remembers: "the use of each window, also over a restart", goesByClock: true, keepsOut: true)
+
+    private static let limitKeys: [ConfigurationKey] = [
+        .init("limit", .integer(0...Int64(QuotaPurse.limitMax), unit: nil), .required, "The most requests in one window. 0 refuses every request."),
+        .init("perSeconds", .integer(perSecondsRange, unit: nil), .required,
+            "Length of the window in seconds. Windows are aligned to the Unix epoch. Each length may stand once."),
+    ]
 
     struct Configuration: Sendable {
         var conditions: [Condition]
@@ -77,7 +98,7 @@ enum UsageQuota: ConfigurablePolicy {
         return Configuration(conditions: conditions)
     }
 
-    struct Compiled: BitwiseCopyable {
+    struct Compiled: CompiledPolicy {
         struct Condition: BitwiseCopyable {
             let purse: QuotaPurse.Words
             /// The condition's number, for the keeper.
@@ -186,14 +207,46 @@ enum UsageQuota: ConfigurablePolicy {
         }
     }
 
-    /// The compiled list of one owner: a domain, or an endpoint of it.
-    static func compile(
-        _ configuration: Configuration?, owner: String, counts: CountRegistry.Hold, into snapshot: SnapshotBuilder
-    ) -> ArenaSlice<Compiled.Condition> {
-        snapshot.arena.store((configuration?.conditions ?? []).map { condition in
-            let quota = counts.quota(.init(owner: owner, perSeconds: condition.perSeconds), limit: condition.limit)
-            return Compiled.Condition(
-                purse: quota.words, number: quota.number, limit: condition.limit, perSeconds: condition.perSeconds)
-        })
+    /// Of a list alone there is no compiled form: `compiled(at:)` puts the domain's and the endpoint's together.
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? { nil }
+
+    static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>? { compiled(at: site, charged: .before) }
+
+    /// The lists of domain and endpoint that are charged at this time.
+    static func compiled(at site: PolicySite, charged time: Configuration.Charge) -> UnsafePointer<Compiled>? {
+        let domain = list(at: site.domain ?? site, charged: time)
+        let endpoint = site.domain == nil ? ArenaSlice() : list(at: site, charged: time)
+        guard domain.count + endpoint.count > 0 else { return nil }
+        let arena = site.snapshot.arena
+        return arena.store(Compiled(domain: domain, endpoint: endpoint, into: arena))
     }
+
+    private static func list(at site: PolicySite, charged time: Configuration.Charge) -> ArenaSlice<Compiled.Condition> {
+        guard let configuration = site.settings[Self.self], configuration.charge == time else { return ArenaSlice() }
+        return site.once(key) {
+            site.snapshot.arena.store(configuration.conditions.map { condition in
+                let quota = site.counts.quota(.init(owner: site.name, perSeconds: condition.perSeconds), limit: condition.limit)
+                return Compiled.Condition(purse: quota.words, number: quota.number, limit: condition.limit, perSeconds: condition.perSeconds)
+            })
+        }
+    }
+
+    static func note(domain: PolicySettings, endpoints: [PolicySettings]) -> String? {
+        func isOpen(_ settings: PolicySettings) -> Bool {
+            settings[Self.self].map { $0.charge == .before && $0.conditions.contains { $0.limit > 0 } } ?? false
+        }
+        guard !domain.keys(where: \.checksCaller).isEmpty, isOpen(domain) || endpoints.contains(where: isOpen) else { return nil }
+        return "`usageQuota` is charged before credentials are checked, so that strangers can use it up; "
+            + "`usageQuota: {limits: [...], charge: after}` charges only callers with credentials"
+    }
+}
+
+/// The lists of `UsageQuota` that are charged after authentication: another place in the order, with the same name.
+enum LateUsageQuota: BuiltInPolicy {
+    static let key = UsageQuota.key
+    static let declaration = PolicyDeclaration(goesByClock: true)
+
+    typealias Compiled = UsageQuota.Compiled
+
+    static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>? { UsageQuota.compiled(at: site, charged: .after) }
 }

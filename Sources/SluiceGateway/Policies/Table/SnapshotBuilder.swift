@@ -10,6 +10,8 @@ final class SnapshotBuilder {
     let preCalls: PreCallMemory
     /// Bytes of the longest head of a request, and so of the longest token.
     let headBytesMax: Int
+    /// Bytes of the longest body of a request.
+    let bodyBytesMax: UInt64
     let replays: ReplayRegistry
     let keySets: KeySetRegistry
     let origins: OriginRegistry.Hold
@@ -23,7 +25,7 @@ final class SnapshotBuilder {
 
     init(
         problems: Problems, origins: OriginRegistry = OriginRegistry(), replays: ReplayRegistry = ReplayRegistry(),
-        keySets: KeySetRegistry = KeySetRegistry(), preCalls: PreCallMemory? = nil, headBytesMax: Int = 32_768
+        keySets: KeySetRegistry = KeySetRegistry(), preCalls: PreCallMemory? = nil, headBytesMax: Int = 32_768, bodyBytesMax: UInt64 = 10 << 20
     ) {
         self.problems = problems
         self.origins = origins.makeHold()
@@ -32,6 +34,7 @@ final class SnapshotBuilder {
         self.preCalls = preCalls ?? PreCallMemory(bytesMax: 8 << 20)
         arena.own(self.preCalls)
         self.headBytesMax = headBytesMax
+        self.bodyBytesMax = bodyBytesMax
     }
 
     /// Reserves a slot for a resource that every worker makes for itself when it takes the snapshot over (a keyed

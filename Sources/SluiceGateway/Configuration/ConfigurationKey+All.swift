@@ -1,0 +1,72 @@
+package import SluiceConfiguration
+
+extension ConfigurationKey {
+    /// Every mapping with fixed keys, each before those that it holds.
+    package static let levels = levels(of: all)
+
+    /// Every key at the top of a configuration, and under each the keys that it may hold. The order is that of the reference.
+    package static let all: [ConfigurationKey] = [
+        .init("listeners", .list(.mapping(listener)), .otherwise("one listener at `SLUICE_LISTEN`"), "Addresses on which Sluice listens."),
+        .init("trustedProxies", .list(block), .otherwise("none"),
+            "Proxies in front of Sluice. Sluice believes their `X-Forwarded-*` fields and PROXY headers."),
+        .init("projects", .named("NAME", .either([.mapping(PolicyTable.keys(at: .project)), .nothing])), .otherwise("none"), "Groups of domains that share one ceiling."),
+        .init("domains", .list(.mapping(domain)), .required, "The APIs that Sluice serves."),
+        .init("include", .list(.text("file name, or a pattern with `*`, `?` or `[...]`"), orOne: true), .otherwise("none"),
+            "Further files whose `domains` are added. Relative names are relative to this file."),
+    ]
+
+    private static let block = Form.text("IP address or CIDR block")
+    private static let host = Form.text("host name, `*.NAME` or `*`")
+    private static let url = Form.text("URL")
+    private static let path = Form.text("path of a file")
+    private static let milliseconds = Form.integer(1...600_000, unit: "milliseconds")
+
+    private static let listener: [ConfigurationKey] = [
+        .init("address", .text("`ADDRESS:PORT`, `[IPv6 ADDRESS]:PORT` or `:PORT`"), .required, "The address and the port."),
+        .init("tls", .list(.mapping(certificate), orOne: true, countMin: 1), .otherwise("plain HTTP"),
+            "Certificates. The client's SNI chooses one; a client without SNI gets the first."),
+        .init("proxyProtocol", .boolean, .byDefault("false"),
+            "Whether each connection begins with a PROXY header, version 1 or 2. A connection without one is closed."),
+        .init("http2", .either([.boolean, .word(["cleartext"])]), .otherwise("`true` with `tls`, else `false`"),
+            "Whether clients may speak HTTP/2. With TLS they choose it by ALPN. Without TLS, `cleartext` serves clients that begin with its preface."),
+        .init("maxConnections", .integer(1...10_000_000, unit: "connections"), .otherwise("no limit"),
+            "Most connections at once, over all workers. Further connections wait in the kernel's queue."),
+        .init("trustedProxies", .list(block), .otherwise("none"), "Further trusted proxies, for this listener only."),
+    ]
+
+    private static let certificate: [ConfigurationKey] = [
+        .init("certificate", path, .required, "PEM file with the certificate and its chain."),
+        .init("key", .secret("private key as PEM"), .required, "The private key, usually `{file: PATH}`."),
+    ]
+
+    private static let domain: [ConfigurationKey] = [
+        .init("key", .text("path segment"), .required, "The first segment of the paths that reach this domain: `/KEY/...`."),
+        .init("hosts", .list(host, orOne: true), .otherwise("none"), "Hosts that reach this domain with their whole path."),
+        .init("project", .text("name of a project"), .otherwise("the project `default`"), "The project whose ceiling applies."),
+        .init("upstream", .list(url, orOne: true, countMin: 1), .otherwise("none; every endpoint needs `mock`"),
+            "The service behind Sluice: one `http`, `https` or `h2c` URL, or one for each of its addresses. `h2c` is HTTP/2 without TLS."),
+        .init("upstreamTimeoutMs", milliseconds, .otherwise("`SLUICE_UPSTREAM_TIMEOUT_MS`"),
+            "Longest wait for the upstream's response to begin or to continue."),
+        .init("upstreamTls", .mapping(upstreamTls), .optional, "How the certificates of `https` upstreams are checked."),
+        .init("http2", .boolean, .byDefault("false"), "Whether HTTP/2 is offered to `https` upstreams. Not allowed with `http` URLs."),
+        .init("encodedSlashes", .word(["keep", "reject"]), .byDefault("reject"),
+            "What happens to a path with `%2F`. `reject`: it gets 400. `keep`: `%2F` is a character of its segment."),
+        .init("ambiguousPaths", .word(["keep", "reject"]), .byDefault("reject"),
+            "What happens to a path that an upstream may read as another endpoint's. `reject`: it gets 400. `keep`: it passes."),
+        .init("policies", .mapping(PolicyTable.keys(at: .domain), rules: PolicyTable.rules(at: .domain)), .optional, "Policies for all requests of the domain."),
+        .init("endpoints", .list(.mapping(endpoint)), .otherwise("none; every request gets 404"), "What the domain serves."),
+        .init("swagger", .anything, .optional, "Parts of an imported Swagger document. They have no effect; `sluice export` restores them."),
+    ]
+
+    private static let upstreamTls: [ConfigurationKey] = [
+        .init("ca", path, .otherwise("the system's authorities"), "PEM file with the authorities that are trusted. A reload reads it again."),
+        .init("verify", .boolean, .byDefault("true"), "Whether certificates are checked. `false` accepts every certificate: use it only for tests."),
+    ]
+
+    private static let endpoint: [ConfigurationKey] = [
+        .init("path", .text("path pattern"), .required, "The paths that the endpoint serves, without the domain's key."),
+        .init("methods", .list(.text("method"), orOne: true), .otherwise("all except OPTIONS and TRACE"), "The methods that the endpoint serves."),
+        .init("policies", .mapping(PolicyTable.keys(at: .endpoint), rules: PolicyTable.rules(at: .endpoint)), .optional, "Policies for requests of this endpoint, in addition to the domain's."),
+        .init("swagger", .anything, .optional, "Parts of an imported Swagger document. They have no effect; `sluice export` restores them."),
+    ]
+}

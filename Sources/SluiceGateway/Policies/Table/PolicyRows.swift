@@ -1,0 +1,110 @@
+import SluiceConfiguration
+import SluiceHTTP
+
+/// A list of policies whose types the compiler knows: each question that a request asks of a step is one jump, with the policy's own code
+/// inlined behind it, and nothing is looked up, retained or called through a table of witnesses.
+///
+/// A row's number is its place in the order.
+protocol PolicyRows {
+    static var count: UInt8 { get }
+    static var all: [any Policy.Type] { get }
+    /// The number of a policy's row; 255 for one that has none.
+    static func number<Kind: Policy>(of policy: Kind.Type) -> UInt8
+
+    // What a request asks of one step.
+    static func evaluate(_ step: Step, _ exchange: inout Exchange) -> Verdict
+    static func limitPolicy(_ step: Step) -> ByteView?
+    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool)
+    static func secondsToWait(_ step: Step, _ context: borrowing EvaluationContext) -> UInt64?
+
+    // What is asked once for each configuration.
+    static func read(_ reader: MappingReader, at level: PolicyDeclaration.Level, into settings: inout PolicySettings)
+    static func steps(at site: PolicySite) -> [Step]
+}
+
+/// The list without a row.
+enum NoPolicyRows: PolicyRows {
+    @inline(__always)
+    static var count: UInt8 { 0 }
+    static var all: [any Policy.Type] { [] }
+
+    @inline(__always)
+    static func number<Kind: Policy>(of policy: Kind.Type) -> UInt8 { 255 }
+
+    @inline(__always)
+    static func evaluate(_ step: Step, _ exchange: inout Exchange) -> Verdict { .proceed }
+
+    @inline(__always)
+    static func limitPolicy(_ step: Step) -> ByteView? { nil }
+
+    @inline(__always)
+    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool) {}
+
+    @inline(__always)
+    static func secondsToWait(_ step: Step, _ context: borrowing EvaluationContext) -> UInt64? { nil }
+
+    static func read(_ reader: MappingReader, at level: PolicyDeclaration.Level, into settings: inout PolicySettings) {}
+    static func steps(at site: PolicySite) -> [Step] { [] }
+}
+
+/// Some rows, and one behind them.
+enum PolicyRowsThen<Before: PolicyRows, Last: Policy>: PolicyRows {
+    @inline(__always)
+    static var count: UInt8 { Before.count &+ 1 }
+    static var all: [any Policy.Type] { Before.all + [Last.self] }
+
+    @inline(__always)
+    static func number<Kind: Policy>(of policy: Kind.Type) -> UInt8 { policy == Last.self ? Before.count : Before.number(of: policy) }
+
+    @inline(__always)
+    static func evaluate(_ step: Step, _ exchange: inout Exchange) -> Verdict {
+        isOwn(step) ? compiled(step).pointee.evaluate(&exchange) : Before.evaluate(step, &exchange)
+    }
+
+    @inline(__always)
+    static func limitPolicy(_ step: Step) -> ByteView? { isOwn(step) ? compiled(step).pointee.limitPolicy : Before.limitPolicy(step) }
+
+    @inline(__always)
+    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool) {
+        if isOwn(step) {
+            compiled(step).pointee.writeLimit(&writer, context, isRefusing: isRefusing)
+        } else {
+            Before.writeLimit(step, &writer, context, isRefusing: isRefusing)
+        }
+    }
+
+    @inline(__always)
+    static func secondsToWait(_ step: Step, _ context: borrowing EvaluationContext) -> UInt64? {
+        isOwn(step) ? compiled(step).pointee.secondsToWait(context) : Before.secondsToWait(step, context)
+    }
+
+    static func read(_ reader: MappingReader, at level: PolicyDeclaration.Level, into settings: inout PolicySettings) {
+        Before.read(reader, at: level, into: &settings)
+        guard Last.declaration.places.contains(where: { $0.level == level }) else { return }
+        settings.read(Last.self, reader)
+    }
+
+    static func steps(at site: PolicySite) -> [Step] {
+        let before = Before.steps(at: site)
+        guard Last.declaration.isStep, let compiled = Last.compiled(at: site) else { return before }
+        return before + [Step(number: Before.count, compiled: UnsafeRawPointer(compiled))]
+    }
+
+    @inline(__always)
+    private static func isOwn(_ step: Step) -> Bool { step.number == Before.count }
+
+    @inline(__always)
+    private static func compiled(_ step: Step) -> UnsafePointer<Last.Compiled> { step.compiled.assumingMemoryBound(to: Last.Compiled.self) }
+}
+
+/// Makes `PolicyRows` of policies that are written one below the other.
+@resultBuilder
+enum PolicyOrder {
+    @inline(__always)
+    static func buildPartialBlock<First: Policy>(first: First.Type) -> PolicyRowsThen<NoPolicyRows, First>.Type { PolicyRowsThen<NoPolicyRows, First>.self }
+
+    @inline(__always)
+    static func buildPartialBlock<Before: PolicyRows, Next: Policy>(
+        accumulated: Before.Type, next: Next.Type
+    ) -> PolicyRowsThen<Before, Next>.Type { PolicyRowsThen<Before, Next>.self }
+}

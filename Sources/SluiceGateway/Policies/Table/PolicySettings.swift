@@ -1,0 +1,94 @@
+import SluiceConfiguration
+
+/// The policies that an operator has written for one domain or one endpoint, read and typed.
+struct PolicySettings: Sendable {
+    /// Keys that are written, with or without fault.
+    private var written: [String] = []
+    private var configurations: [(key: String, configuration: any Sendable)] = []
+
+    init() {}
+
+    /// What is under `policies` in the mapping of a domain or an endpoint.
+    init(_ reader: MappingReader, at level: PolicyDeclaration.Level) {
+        PolicyTable.rows.read(reader, at: level, into: &self)
+        for policy in PolicyTable.policies(at: level) {
+            for other in policy.declaration.excludes where isWritten(other) && isWritten(policy.key) {
+                guard let node = reader.node(policy.key) else { continue }
+                reader.problems.add(at: node, found: "both `\(policy.key)` and `\(other)`", allowed: "one of the two in \(level == .domain ? "a" : "an") \(level)")
+            }
+        }
+    }
+
+    /// Nil if the policy is not written, or cannot be used.
+    subscript<Kind: Policy>(_ policy: Kind.Type) -> Kind.Configuration? {
+        configurations.first { $0.key == policy.key }?.configuration as? Kind.Configuration
+    }
+
+    mutating func read<Kind: Policy>(_ policy: Kind.Type, _ reader: MappingReader) {
+        guard let node = reader.node(policy.key) else { return }
+        written.append(policy.key)
+        guard let configuration = policy.read(node, problems: reader.problems) else { return }
+        configurations.append((policy.key, configuration))
+    }
+
+    /// Whether a policy is written for which this holds, with or without fault.
+    func isWritten(where condition: (PolicyDeclaration) -> Bool) -> Bool {
+        PolicyTable.all.contains { isWritten($0.key) && condition($0.declaration) }
+    }
+
+    /// The keys of those that can be used and for which this holds, in the order of the chain.
+    func keys(where condition: (PolicyDeclaration) -> Bool) -> [String] {
+        PolicyTable.all.filter { policy in condition(policy.declaration) && configurations.contains { $0.key == policy.key } }.map { $0.key }
+    }
+
+    private func isWritten(_ key: String) -> Bool { written.contains(key) }
+
+    // MARK: Fields
+
+    /// What the policies of an endpoint do with fields of requests: these, and those of its domain in whose place none of these stands.
+    func fields(in domain: PolicySettings = PolicySettings()) -> PolicyFields {
+        var fields = PolicyFields()
+        for policy in PolicyTable.all { add(policy, domain, &fields) }
+        return fields
+    }
+
+    private func add<Kind: Policy>(_ policy: Kind.Type, _ domain: PolicySettings, _ fields: inout PolicyFields) {
+        guard let configuration = self[policy] ?? domain[policy] else { return }
+        fields.add(policy.fields(configuration))
+    }
+
+    /// Reports what does not go together in an endpoint with these policies in a domain with those.
+    func check(in domain: PolicySettings, problems: Problems) {
+        let fields = fields(in: domain)
+        for policy in PolicyTable.all { check(policy, fields, problems) }
+    }
+
+    private func check<Kind: Policy>(_ policy: Kind.Type, _ fields: PolicyFields, _ problems: Problems) {
+        guard let configuration = self[policy] else { return }
+        policy.check(configuration, beside: fields, problems: problems)
+    }
+}
+
+/// What a policy does with fields of requests.
+struct PolicyFields: Sendable {
+    /// A claim that goes to the service in a header; a client's own of that name does not.
+    struct Claim: Sendable {
+        var name: String
+        var header: String
+    }
+
+    /// Headers that bear what the gateway knows of the caller, in the order of `Exchange.forwardedClaims`.
+    var claims: [Claim] = []
+    /// Fields that are set for the service, and those that are removed.
+    var set: [Located<String>] = []
+    var removed: [String] = []
+    /// Fields that are checked or remembered, so that they must get to the service as they came.
+    var relied: [String] = []
+
+    mutating func add(_ other: PolicyFields) {
+        claims += other.claims
+        set += other.set
+        removed += other.removed
+        relied += other.relied
+    }
+}
