@@ -41,6 +41,33 @@ struct EndpointPolicyTests {
         #expect(try gateway.get("/api/mock").text == "hello")
     }
 
+    @Test("validate: what is missing is named, before a pre-call API is asked; a header that is required gets to the upstream although Connection names it")
+    func validate() throws {
+        let upstream = try ScriptedUpstream()
+        let gateway = try Gateway(
+            configuration(
+                upstream: upstream.url,
+                [
+                    EndpointText(
+                        "/**",
+                        "validate: {query: {required: [from, to]}, headers: {required: [X-Tenant]}}, preCall: {url: \"http://127.0.0.1:1/\"}"),
+                    EndpointText("/open", "validate: {query: {required: [from]}, headers: {required: [X-Tenant]}}"),
+                ]))
+        for (target, fields, detail) in [
+            ("/api/x?to=1", ["X-Tenant: a"], "query parameter from missing"), ("/api/x?from=1", ["X-Tenant: a"], "query parameter to missing"),
+            ("/api/x?from&to", ["X-Other: a"], "header X-Tenant missing"), ("/api/x", [], "query parameter from missing"),
+        ] {
+            let response = try gateway.get(target, fields)
+            expect(response, is: .validation)
+            #expect(response.text.contains("Bad Request (\(detail))"), "\(response.text)")
+        }
+        expect(try gateway.get("/api/x?from=1&to=2", ["X-Tenant: a"]), is: .preCall)
+        #expect(upstream.requests.isEmpty)
+        #expect(try gateway.get("/api/open?fr%6Fm", ["Connection: X-Tenant, X-Other", "x-tenant: a", "X-Other: b"]).status == 200)
+        let request = try upstream.onlyRequest()
+        #expect(request.values("X-Tenant") == ["a"] && request["X-Other"] == nil)
+    }
+
     @Test("request and response fields are set, replacing every line of that name, and removed")
     func headerChanges() throws {
         let upstream = try ScriptedUpstream { try $0.reply(200, ["Server: origin", "X-Two: a", "X-Two: b", "X-Kept: k"], body: "x") }

@@ -2,7 +2,7 @@ import SluiceHTTP
 
 /// An error that the gateway itself answers: one row of the catalogue, and for some rows a fixed phrase that says more.
 ///
-/// The phrase is always a literal of the gateway's: never an address, a secret or anything that a caller sent.
+/// The phrase is a literal of the gateway's, or made of names in the configuration: never an address, a secret or anything that a caller sent.
 struct Refusal: BitwiseCopyable, Sendable, Equatable {
     /// The rows of the catalogue. All statuses, codes and messages that the gateway can answer stand in this file.
     enum Row: UInt8, CaseIterable, BitwiseCopyable, Sendable {
@@ -14,6 +14,7 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
         case rewritePatternInvalid, rewriteReplacementInvalid
         case notFound
         case addressNotAllowed
+        case validationFailed
         case invalidTarget
         case badRequest
         case requestTimeout
@@ -33,10 +34,16 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
         self.detail = ByteView(detail)
     }
 
+    /// - Parameter detail: lasts as long as the snapshot; visible ASCII and blanks without quotation marks, backslashes and percent signs.
+    init(_ row: Row, detail: ByteView) {
+        self.row = row
+        self.detail = detail
+    }
+
     /// What of the detail the caller is told.
     var toldDetail: ByteView {
         switch row {
-        case .badRequest, .upstreamFailed, .upstreamUnavailable, .upstreamTimeout: detail
+        case .badRequest, .validationFailed, .upstreamFailed, .upstreamUnavailable, .upstreamTimeout: detail
         default: .empty
         }
     }
@@ -83,6 +90,7 @@ extension Refusal.Row {
         case .rewriteReplacementInvalid: (500, 20006, "20006 Rewrite URI's syntax is invalid")
         case .notFound: (404, 4_041_007, "URL Not Found")
         case .addressNotAllowed: (403, 4_031_007, "Request IP not allowed")
+        case .validationFailed: (400, 4_000_007, "Bad Request ({detail})")
         case .invalidTarget: (400, 4_000_003, "Invalid URI.")
         case .badRequest: (400, 4_000_007, "Bad Request ({detail})")
         case .requestTimeout: (408, 4_080_000, "Request Timeout")
@@ -127,6 +135,7 @@ extension Refusal.Row {
         case .rewriteReplacementInvalid: "rewrite_replacement_invalid"
         case .notFound: "not_found"
         case .addressNotAllowed: "address_not_allowed"
+        case .validationFailed: "validation_failed"
         case .invalidTarget: "invalid_target"
         case .badRequest: "bad_request"
         case .requestTimeout: "request_timeout"

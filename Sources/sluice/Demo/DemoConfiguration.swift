@@ -47,6 +47,10 @@ enum DemoConfiguration {
                 methods: [GET]
                 policies:
                   preCall: {method: GET, url: "http://127.0.0.1:9000/authorise", timeoutMs: 1000}
+              - path: /report
+                methods: [GET]
+                policies:
+                  validate: {query: {required: [from]}}
               - path: /metered
                 methods: [GET]
                 policies:

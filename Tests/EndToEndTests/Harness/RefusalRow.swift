@@ -38,6 +38,7 @@ struct RefusalRow: Sendable, CustomTestStringConvertible {
     static let address = RefusalRow(403, 4_031_007, "Request IP not allowed")
     static let target = RefusalRow(400, 4_000_003, "Invalid URI.")
     static let badRequest = RefusalRow(400, 4_000_007, "Bad Request ({detail})")
+    static let validation = RefusalRow(400, 4_000_007, "Bad Request ({detail})")
     static let timeout = RefusalRow(408, 4_080_000, "Request Timeout")
     static let bodyTooLarge = RefusalRow(413, 4_131_000, "Request size is larger than permissible limit.")
     static let headTooLarge = RefusalRow(431, 4_310_000, "Request Header Fields Too Large")

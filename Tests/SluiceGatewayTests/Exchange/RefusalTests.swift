@@ -77,6 +77,9 @@ struct RefusalTests {
             .badRequest, 400, 4_000_007, "Bad Request ({detail})",
             "bad_request", "http"),
         Entry(
+            .validationFailed, 400, 4_000_007, "Bad Request ({detail})",
+            "validation_failed", "validate"),
+        Entry(
             .requestTimeout, 408, 4_080_000, "Request Timeout",
             "request_timeout", "http"),
         Entry(

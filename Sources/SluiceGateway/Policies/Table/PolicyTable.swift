@@ -26,6 +26,8 @@ enum PolicyTable {
         LateUsageQuota.self
         // After authentication, which tells a stranger nothing about limits, and before anything is spent on the body.
         BodyLimit.self
+        // Before a service is asked about a request that lacks what it must have.
+        Validate.self
         // After authentication: a service is asked only about callers that are known.
         PreCall.self
         // Behind everything that decides: the upstream sees the path as it is then.

@@ -1,0 +1,192 @@
+import SluiceConfiguration
+import SluiceHTTP
+
+/// Refuses requests that lack query parameters or headers which an endpoint's service cannot do without.
+///
+/// What counts is that a parameter or a header is there; it may be empty. Names of parameters compare byte for byte, after percent-decoding,
+/// names of headers without regard to case. A header that is not sent on does not count, and one that is required is sent on although
+/// Connection nominates it. Several parameters or headers may be missing: the first of the configuration is named.
+///
+/// Refuses with `.validationFailed` (400). Never suspends. One pass over the query and one over the fields, for at most 16 names each.
+enum Validate: Policy {
+    static let key = "validate"
+
+    static let declaration = PolicyDeclaration(
+        places: [.init(level: .endpoint, meaning: "Refuses requests that lack parameters or headers.")],
+        form: .mapping([
+            .init("query", .mapping([
+                .init("required", .list(.text("name of a query parameter"), countMin: 1), .required,
+                    "Parameters that every request must have, at most 16. Capitals and small letters differ."),
+            ]), .optional, "What the query must have."),
+            .init("headers", .mapping([
+                .init("required", .list(.text("name of a header"), countMin: 1), .required,
+                    "Headers that every request must have, at most 16. Each must be one that the upstream gets."),
+            ]), .optional, "What the headers must be."),
+        ]),
+        refusals: [.validationFailed])
+
+    /// Names in each list, and bytes of each name.
+    static let namesMax = 16
+    static let nameBytesMax = 128
+
+    struct Configuration: Sendable {
+        /// At most `namesMax` each; none twice.
+        var parameters: [String] = []
+        var headers: [Located<String>] = []
+    }
+
+    static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
+        let before = problems.count
+        guard let reader = MappingReader(node, problems) else { return nil }
+        var configuration = Configuration()
+        if let query = reader.mapping("query") {
+            configuration.parameters = names(query, allowed: "letters, digits and any of -._~[]$:", isKnown: isParameter) { $0 }.map(\.value)
+        }
+        if let headers = reader.mapping("headers") {
+            configuration.headers = names(headers, allowed: "the name of a header that is sent on", isKnown: isHeader) { $0.asciiLowercased }
+        }
+        reader.finish()
+        return problems.count == before ? configuration : nil
+    }
+
+    /// The names in `required`; whatever is wrong with them is reported.
+    private static func names(
+        _ reader: MappingReader, allowed: String, isKnown: (String) -> Bool, compared: (String) -> String
+    ) -> [Located<String>] {
+        let list = reader.requiredStrings("required")
+        reader.finish()
+        guard let list else { return [] }
+        let problems = reader.problems
+        if list.value.isEmpty { problems.add(at: list, found: "an empty list", allowed: "at least one name") }
+        if list.value.count > namesMax { problems.add(at: list, found: "\(list.value.count) names", allowed: "at most \(namesMax)") }
+        var known: Set<String> = []
+        for name in list.value {
+            if name.value.utf8.count > nameBytesMax {
+                problems.add(at: name, found: "a name of \(name.value.utf8.count) bytes", allowed: "at most \(nameBytesMax)")
+            } else if !isKnown(name.value) {
+                problems.add(at: name, found: Quoting.quoted(name.value), allowed: allowed)
+            } else if !known.insert(compared(name.value)).inserted {
+                problems.add(at: name, found: "\(Quoting.quoted(name.value)) a second time", allowed: "each name once")
+            }
+        }
+        return list.value
+    }
+
+    /// The name is shown in errors, whose texts have no quotation marks and nothing to be escaped.
+    private static func isParameter(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            default: "-._~[]$:".utf8.contains(byte)
+            }
+        }
+    }
+
+    private static func isHeader(_ name: String) -> Bool {
+        guard FieldSyntax.isToken(name), !name.utf8.contains(UInt8(ascii: "%")) else { return false }
+        let known = name.withByteView { KnownField(name: $0) }
+        return HopByHopFields.isForwarded(known)
+    }
+
+    static func fields(_ configuration: Configuration) -> PolicyFields { PolicyFields(relied: configuration.headers.map(\.value.asciiLowercased)) }
+
+    /// Nor can it be one that bears a claim: the client's own is left out.
+    static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
+        for name in configuration.headers {
+            guard let claim = fields.claims.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }) else { continue }
+            problems.add(
+                at: name, found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",
+                allowed: "the name of another header")
+        }
+    }
+
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
+        guard !configuration.parameters.isEmpty || !configuration.headers.isEmpty else { return nil }
+        let arena = snapshot.arena
+        let headers = configuration.headers.map(\.value)
+        return Compiled(
+            parameters: arena.store(configuration.parameters.map { .init(name: arena.bytes($0), missing: arena.bytes("query parameter \($0) missing")) }),
+            headers: arena.store(headers.map { .init(name: arena.bytes($0.asciiLowercased), missing: arena.bytes("header \($0) missing")) }),
+            headerNames: FieldNames(headers, into: arena))
+    }
+
+    struct Compiled: CompiledPolicy {
+        struct Requirement: BitwiseCopyable {
+            /// Of a header in lower case.
+            let name: ByteView
+            /// What is said where it is missing.
+            let missing: ByteView
+        }
+
+        /// At most `namesMax` each.
+        let parameters: ArenaSlice<Requirement>
+        let headers: ArenaSlice<Requirement>
+        /// The same, to find them among others.
+        let headerNames: FieldNames
+
+        func evaluate(_ exchange: inout Exchange) -> Verdict {
+            if !headers.isEmpty { exchange.rely(on: headerNames) }
+            guard let missing = missingParameter(exchange.query) ?? missingHeader(exchange) else { return .proceed }
+            return .refuse(Refusal(.validationFailed, detail: missing))
+        }
+
+        private func missingParameter(_ query: ByteView?) -> ByteView? {
+            guard !parameters.isEmpty else { return nil }
+            let query = query ?? .empty
+            var found: UInt32 = 0
+            var start = 0
+            while start < query.count {
+                var end = start
+                while end < query.count, query[end] != UInt8(ascii: "&") { end += 1 }
+                note(query[start..<end], &found)
+                start = end + 1
+            }
+            return first(of: parameters, missingIn: found)
+        }
+
+        /// Notes which of the parameters this one is: its name goes to the first equals sign.
+        private func note(_ pair: ByteView, _ found: inout UInt32) {
+            for index in 0..<parameters.count where found & 1 << UInt32(index) == 0 {
+                if isNamed(pair, parameters[index].name) {
+                    found |= 1 << UInt32(index)
+                    return
+                }
+            }
+        }
+
+        /// Whether the name before the first equals sign is this one, once it is decoded.
+        private func isNamed(_ pair: ByteView, _ name: ByteView) -> Bool {
+            var place = 0
+            for index in 0..<name.count {
+                guard place < pair.count else { return false }
+                var byte = pair[place]
+                place += 1
+                if byte == UInt8(ascii: "%"), place + 1 < pair.count, pair[place].hexValue < 16, pair[place + 1].hexValue < 16 {
+                    byte = pair[place].hexValue << 4 | pair[place + 1].hexValue
+                    place += 2
+                }
+                if byte != name[index] { return false }
+            }
+            return place == pair.count || pair[place] == UInt8(ascii: "=")
+        }
+
+        private func missingHeader(_ exchange: borrowing Exchange) -> ByteView? {
+            guard !headers.isEmpty else { return nil }
+            let bytes = exchange.headBytes
+            let fields = exchange.head.fields
+            let withheld = FieldSelection.withheld(peerIsTrusted: exchange.peerIsTrusted, exchange.context)
+            var found: UInt32 = 0
+            for number in 0..<fields.count {
+                let line = fields[number]
+                guard withheld & line.known.bit == 0, headerNames.contains(bytes[line.name]) else { continue }
+                for index in 0..<headers.count where bytes[line.name].equalsIgnoringCase(headers[index].name) { found |= 1 << UInt32(index) }
+            }
+            return first(of: headers, missingIn: found)
+        }
+
+        private func first(of requirements: ArenaSlice<Requirement>, missingIn found: UInt32) -> ByteView? {
+            for index in 0..<requirements.count where found & 1 << UInt32(index) == 0 { return requirements[index].missing }
+            return nil
+        }
+    }
+}
