@@ -73,7 +73,7 @@ final class Judge {
             let effects = [responseAt, firstSeen].filter { $0 > 0 }
             let one = Case(
                 request: request, client: client, response: response, readAt: max(readAt, earlierAt), effectAt: effects.min() ?? vk_now(), seen: observed, isWhole: isWhole,
-                isExcused: !isWhole || client.hasReset && client.end != .reset)
+                isExcused: !isWhole || client.hasReset && client.end != .reset || isResetForNotReading(client, readAt))
             judge(one)
             if request.hasBadBody { isOver = "a body that was none" }
             if let response {
@@ -86,6 +86,11 @@ final class Judge {
                 isOver = "a request without a response"
             }
         }
+    }
+
+    /// Who takes nothing of a response for longer than the gateway waits loses the connection, and what was under way on it to the client.
+    private func isResetForNotReading(_ client: Client, _ readAt: UInt64) -> Bool {
+        client.end == .reset && client.slowness.contains { min($0.to, vk_now()) - $0.from >= 1_000_000_000 && $0.to >= readAt }
     }
 
     /// Before a head was whole only what is said to slow and malformed ones may be said.
