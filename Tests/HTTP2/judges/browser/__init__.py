@@ -75,6 +75,7 @@ class Visit:
         self.name, self.folder, self.options = name, folder, options
         self.is_sluice = options.server == "sluice"
         self.before = self.after = self.status = None
+        self.again = []    # what the page had to ask for twice
 
     def run(self):
         """What the page has reported: of each check the name, what is wrong, and seconds."""
@@ -139,8 +140,12 @@ def ask(checks, options, folder):
         for what, problem, seconds in found:
             if problem == "left out":
                 checks.leave_out(f"{about}, {what}", "the browser cannot")
-            else:
-                checks.check(f"{about}, {what}", lambda: expect(not problem, problem), seconds=seconds)
+                continue
+            word, *targets = problem.split() or [""]
+            if word == "again":
+                visit.again, problem = targets, ""
+                print(f"          {about}, {what}: asked again for {' '.join(targets)}", flush=True)
+            checks.check(f"{about}, {what}", lambda: expect(not problem, problem), seconds=seconds)
         if found and options.server == "sluice":
             check_log(checks, name, visit)
 
@@ -153,7 +158,12 @@ def check_log(checks, name, visit):
         expect(not others and len(sockets) == 22, f"{len(exchanges)} exchanges, {len(sockets)} of WebSocket, also by {others}")
         expect(all(one["status"] == 101 for one in sockets), f"statuses of WebSocket: {({one['status'] for one in sockets})}")
 
+    def again():
+        served = [one["path"] for one in visit.exchanges() if one["path"] in visit.again]
+        expect(len(visit.again) <= 9 and sorted(served) == sorted(visit.again), f"asked again for {visit.again}, served {served}")
+
     def end():
         expect(visit.status == 0, f"its status is {visit.status}")
     checks.check(f"browsers: {name}, every exchange and WebSocket over HTTP/2 in the log", protocols)
+    checks.check(f"browsers: {name}, what was asked again had not been sent before", again)
     checks.check(f"browsers: {name}, the process that was replaced has ended", end)

@@ -32,7 +32,9 @@ async def app(scope, receive, send):
         body += event.get("body", b"")
         if not event.get("more_body"):
             break
-    path, query = scope["path"], scope["query_string"].decode()
+    # What is asked for stands in the query, or behind the name.
+    path, _, rest = scope["path"][1:].partition("/")
+    path, query = f"/{path}", scope["query_string"].decode() or rest
     if path == "/events":
         return await tell(send, int(query))
     content, kind, more = b"", b"text/plain", []
