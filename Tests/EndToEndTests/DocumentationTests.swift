@@ -52,7 +52,7 @@ struct DocumentationTests {
         switch first {
         case "ipAcl", "cors", "maintenance", "usageQuota", "hmac", "jwt":
             return under("domains:\n  - key: example\n    upstream: http://127.0.0.1:9\n    endpoints: [{path: /**}]\n    policies:\n", 6)
-        case "preCall", "rewrite", "headers", "mock":
+        case "validate", "preCall", "rewrite", "headers", "mock":
             return under("domains:\n  - key: example\n    upstream: http://127.0.0.1:9\n    endpoints:\n      - path: /**\n        policies:\n", 10)
         default:
             return block.contains("domains:") ? block : block + "domains: [{key: example, endpoints: [{path: /, policies: {mock: {status: 200}}}]}]\n"
