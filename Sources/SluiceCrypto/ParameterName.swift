@@ -6,6 +6,9 @@ enum ParameterName {
     static let digest: StaticString = "digest"
     static let modulus: StaticString = "n"
     static let exponent: StaticString = "e"
+    static let group: StaticString = "group"
+    static let publicKey: StaticString = "pub"
+    static let isSpeltOut: StaticString = "decoded-from-explicit"
 }
 
 extension StaticString {

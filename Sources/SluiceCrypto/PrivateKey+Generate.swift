@@ -1,16 +1,16 @@
 internal import COpenSSL
 
-extension RSAPrivateKey {
-    /// A new key of 2,048 bits with the exponent 65,537. Takes some tenths of a second.
-    package static func generate() throws(CryptoError) -> RSAPrivateKey {
+extension PrivateKey {
+    /// A new RSA key of 2,048 bits with the exponent 65,537. Takes some tenths of a second.
+    package static func generate() throws(CryptoError) -> PrivateKey {
         ErrorQueue.clear()
         guard let context = EVP_PKEY_CTX_new_from_name(nil, "RSA", nil) else { throw .fromQueue("no memory") }
         defer { EVP_PKEY_CTX_free(context) }
         var key: OpaquePointer?
-        guard EVP_PKEY_keygen_init(context) == 1, EVP_PKEY_CTX_set_rsa_keygen_bits(context, Int32(RSAPublicKey.bitsMin)) == 1,
+        guard EVP_PKEY_keygen_init(context) == 1, EVP_PKEY_CTX_set_rsa_keygen_bits(context, Int32(PublicKey.bitsMin)) == 1,
             EVP_PKEY_generate(context, &key) == 1, let key
         else { throw .fromQueue("an RSA key cannot be created") }
-        return RSAPrivateKey(owning: key)
+        return try PrivateKey(owning: key)
     }
 
     /// The key as unencrypted `PRIVATE KEY` PEM text.

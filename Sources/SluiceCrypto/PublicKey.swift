@@ -1,20 +1,38 @@
 internal import COpenSSL
 package import SluiceHTTP
 
-/// An RSA public key that signatures of tokens are checked with.
+/// A public key that signatures of tokens are checked with.
 ///
-/// 2,048 bits (RFC 7518, 3.3) to 8,192: a longer key would let whoever chooses it slow every verification
-/// down. The exponent is odd, at least 3 and at most 64 bits long.
+/// RSA: 2,048 bits (RFC 7518, 3.3) to 8,192, since a longer key would let whoever chooses it slow every verification
+/// down; the exponent is odd, at least 3 and at most 64 bits long. Elliptic curves: P-256, P-384, P-521 by name, and Ed25519.
 ///
 /// Immutable; any thread. Sendable, because nothing sets a member of the key once it is made, and OpenSSL counts who holds it atomically.
-package final class RSAPublicKey: @unchecked Sendable {
-    /// Bits of the shortest and of the longest modulus that is taken.
+package final class PublicKey: @unchecked Sendable {
+    /// What the key is.
+    package enum Kind: Sendable, BitwiseCopyable {
+        case rsa, p256, p384, p521, ed25519
+
+        /// Bytes of each of an ECDSA signature's two numbers; nil for other kinds.
+        package var scalarBytes: Int? {
+            switch self {
+            case .p256: 32
+            case .p384: 48
+            case .p521: 66
+            case .rsa, .ed25519: nil
+            }
+        }
+    }
+
+    /// Bits of the shortest and of the longest RSA modulus that is taken.
     package static let bitsMin = 2048
     package static let bitsMax = 8192
+    /// Bytes of the longest signature: RSA's.
+    package static let signatureBytesMax = bitsMax / 8
 
-    /// An `EVP_PKEY` of type RSA.
+    /// An `EVP_PKEY`.
     let key: OpaquePointer
-    /// Length of the modulus.
+    package let kind: Kind
+    /// Length of the modulus, or of the curve's numbers.
     package let bits: Int
 
     /// From the first `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE` in PEM text. A certificate lends its key
@@ -40,16 +58,77 @@ package final class RSAPublicKey: @unchecked Sendable {
         try self.init(taking: Self.assemble(modulus: n, exponent: e))
     }
 
+    /// From the members `x` and `y` of a JSON Web Key (RFC 7518, 6.2.1), decoded: as many bytes each as the curve's numbers have. A point that is
+    /// not on the curve is no key.
+    ///
+    /// - Parameter curve: one of the three that have a `scalarBytes`.
+    package convenience init(curve: Kind, x: ByteView, y: ByteView) throws(CryptoError) {
+        guard let name = curve.groupName, let bytes = curve.scalarBytes, x.count == bytes, y.count == bytes else {
+            throw CryptoError("the coordinates are not as long as the curve asks for")
+        }
+        // Uncompressed (SEC 1, 2.3.3).
+        let point = [0x04] + Array(x.buffer) + Array(y.buffer)
+        let key = try point.withView { point throws(CryptoError) in
+            try Self.assemble("EC") { builder in
+                OSSL_PARAM_BLD_push_utf8_string(builder, ParameterName.group.cString, name.cString, 0) == 1
+                    && OSSL_PARAM_BLD_push_octet_string(builder, ParameterName.publicKey.cString, point.base, point.count) == 1
+            }
+        }
+        try self.init(taking: key)
+    }
+
+    /// From the member `x` of a JSON Web Key of type `OKP` with the curve Ed25519 (RFC 8037, 2), decoded: 32 bytes.
+    package convenience init(ed25519 x: ByteView) throws(CryptoError) {
+        ErrorQueue.clear()
+        guard x.count == 32, let key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, x.base, x.count) else {
+            throw .fromQueue("Ed25519 key")
+        }
+        try self.init(taking: key)
+    }
+
     /// Takes over the reference to `key`, also when it throws.
     private init(taking key: OpaquePointer) throws(CryptoError) {
-        do {
-            try Self.check(key)
+        do throws(CryptoError) {
+            kind = try Self.kind(of: key)
+            if kind == .rsa { try Self.check(key) }
+            if kind.scalarBytes != nil { try Self.checkPoint(key) }
         } catch {
             EVP_PKEY_free(key)
             throw error
         }
         self.key = key
         bits = Int(EVP_PKEY_get_bits(key))
+    }
+
+    /// What the key is, whichever half of it is there.
+    static func kind(of key: OpaquePointer) throws(CryptoError) -> Kind {
+        switch EVP_PKEY_get_base_id(key) {
+        case EVP_PKEY_RSA: return .rsa
+        case EVP_PKEY_ED25519: return .ed25519
+        case EVP_PKEY_EC:
+            var name = [CChar](repeating: 0, count: 64)
+            var count = 0
+            var isSpeltOut: Int32 = 0
+            // A curve that is spelt out by its numbers (RFC 5480, 2.1.1 forbids it) may differ from the one that it looks like.
+            guard EVP_PKEY_get_int_param(key, ParameterName.isSpeltOut.cString, &isSpeltOut) != 1 || isSpeltOut == 0,
+                EVP_PKEY_get_group_name(key, &name, name.count, &count) == 1
+            else {
+                ErrorQueue.clear()
+                throw CryptoError("the key is on a curve without a name")
+            }
+            let group = String(decoding: name.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+            for kind in [Kind.p256, .p384, .p521] where kind.groupName.map({ "\($0)" }) == group { return kind }
+            throw CryptoError("the key is on the curve \(group); P-256, P-384 and P-521 are supported")
+        default:
+            // RSASSA-PSS keys have a type of their own, and RS256 must not be used with them (RFC 4055, 1.2).
+            throw CryptoError("the key is neither an RSA key nor on a supported curve")
+        }
+    }
+
+    private static func checkPoint(_ key: OpaquePointer) throws(CryptoError) {
+        let context = EVP_PKEY_CTX_new_from_pkey(nil, key, nil)
+        defer { EVP_PKEY_CTX_free(context) }
+        guard EVP_PKEY_public_check(context) == 1 else { throw .fromQueue("the key is not a point of its curve") }
     }
 
     deinit { EVP_PKEY_free(key) }
@@ -87,8 +166,6 @@ package final class RSAPublicKey: @unchecked Sendable {
     }
 
     private static func check(_ key: OpaquePointer) throws(CryptoError) {
-        // RSASSA-PSS keys have another type, and RS256 must not be used with them (RFC 4055, 1.2).
-        guard EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA else { throw CryptoError("the key is not an RSA key") }
         let (n, e) = try numbers(of: key)
         defer {
             BN_free(n)
@@ -124,23 +201,39 @@ package final class RSAPublicKey: @unchecked Sendable {
     }
 
     private static func assemble(modulus: OpaquePointer, exponent: OpaquePointer) throws(CryptoError) -> OpaquePointer {
+        try assemble("RSA") { builder in
+            OSSL_PARAM_BLD_push_BN(builder, ParameterName.modulus.cString, modulus) == 1
+                && OSSL_PARAM_BLD_push_BN(builder, ParameterName.exponent.cString, exponent) == 1
+        }
+    }
+
+    /// A public key of the parameters that `push` adds to a builder.
+    private static func assemble(_ type: String, _ push: (OpaquePointer?) -> Bool) throws(CryptoError) -> OpaquePointer {
+        ErrorQueue.clear()
         let builder = OSSL_PARAM_BLD_new()
         defer { OSSL_PARAM_BLD_free(builder) }
-        guard OSSL_PARAM_BLD_push_BN(builder, ParameterName.modulus.cString, modulus) == 1,
-            OSSL_PARAM_BLD_push_BN(builder, ParameterName.exponent.cString, exponent) == 1,
-            let parameters = OSSL_PARAM_BLD_to_param(builder)
-        else {
-            throw .fromQueue("the RSA key cannot be put together")
-        }
+        guard push(builder), let parameters = OSSL_PARAM_BLD_to_param(builder) else { throw .fromQueue("the \(type) key cannot be put together") }
         defer { OSSL_PARAM_free(parameters) }
-        let context = EVP_PKEY_CTX_new_from_name(nil, "RSA", nil)
+        let context = EVP_PKEY_CTX_new_from_name(nil, type, nil)
         defer { EVP_PKEY_CTX_free(context) }
         var key: OpaquePointer?
         guard EVP_PKEY_fromdata_init(context) == 1,
             EVP_PKEY_fromdata(context, &key, sluice_EVP_PKEY_PUBLIC_KEY, parameters) == 1, let key
         else {
-            throw .fromQueue("the RSA key cannot be put together")
+            throw .fromQueue("the \(type) key cannot be put together")
         }
         return key
+    }
+}
+
+extension PublicKey.Kind {
+    /// The curve, as OpenSSL names it; nil for what has none by name.
+    var groupName: StaticString? {
+        switch self {
+        case .p256: "prime256v1"
+        case .p384: "secp384r1"
+        case .p521: "secp521r1"
+        case .rsa, .ed25519: nil
+        }
     }
 }

@@ -64,7 +64,7 @@ package final class RSAVerifier {
         let context: OpaquePointer
         let montgomery: OpaquePointer
         let modulus: OpaquePointer
-        /// Odd, from 3: `RSAPublicKey` sees to it.
+        /// Odd, from 3: `PublicKey` sees to it.
         let exponent: UInt64
         let modulusBytes: Int
         let signature: OpaquePointer
@@ -98,7 +98,8 @@ package final class RSAVerifier {
     package let handle: Handle
     private let digest: Digest
 
-    package init(_ key: RSAPublicKey) throws(CryptoError) {
+    /// - Parameter key: of the kind RSA.
+    package init(_ key: PublicKey) throws(CryptoError) {
         let digest = try Digest(.sha256)
         let (modulus, exponent) = try key.numbers()
         defer { BN_free(exponent) }

@@ -25,7 +25,7 @@ struct RSATests {
         return unhex(line.dropFirst("Modulus=".count).prefix(512))
     }
 
-    static func verify(_ key: RSAPublicKey, _ message: [UInt8], _ signature: [UInt8]) throws -> Bool {
+    static func verify(_ key: PublicKey, _ message: [UInt8], _ signature: [UInt8]) throws -> Bool {
         let verifier = try RSAVerifier(key)
         return with(message) { message in with(signature) { verifier.handle.verify(message, signature: $0) } }
     }
@@ -36,7 +36,7 @@ struct RSATests {
         let signature = try openssl.bytes("signature")
         try openssl.write([0xEF, 0xBB, 0xBF] + openssl.bytes("public.pem"), to: "marked.pem")
         for file in ["public.pem", "rsapublic.pem", "certificate.pem", "marked.pem"] {
-            let key = try with(openssl.bytes(file)) { try RSAPublicKey(pem: $0) }
+            let key = try with(openssl.bytes(file)) { try PublicKey(pem: $0) }
             #expect(key.bits == 2048)
             let verifier = try RSAVerifier(key)
             // One verifier throughout: a refusal must leave it fit for use.
@@ -63,7 +63,7 @@ struct RSATests {
     @Test("signatures of another kind under the same key are refused: SHA-1, SHA-512, PSS")
     func otherSchemes() throws {
         let openssl = try Self.made()
-        let key = try with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) }
+        let key = try with(openssl.bytes("public.pem")) { try PublicKey(pem: $0) }
         try openssl.run("dgst -sha1 -sign rsa.pem -out sha1 message")
         try openssl.run("dgst -sha512 -sign rsa.pem -out sha512 message")
         try openssl.run("dgst -sha256 -sigopt rsa_padding_mode:pss -sign rsa.pem -out pss message")
@@ -87,7 +87,7 @@ struct RSATests {
         let openssl = try OpenSSLCommand()
         try openssl.run("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:\(exponent) -out rsa.pem")
         try openssl.run("rsa -in rsa.pem -pubout -out public.pem")
-        let verifier = try RSAVerifier(with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) })
+        let verifier = try RSAVerifier(with(openssl.bytes("public.pem")) { try PublicKey(pem: $0) })
         var hash = [UInt8](repeating: 0, count: 32)
         let digest = try Digest(.sha256)
         #expect(with(Self.message) { digest.handle.hash($0, into: &hash) })
@@ -120,7 +120,7 @@ struct RSATests {
     func range() throws {
         let openssl = try Self.made()
         let modulus = try Self.modulus(openssl)
-        let key = try with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) }
+        let key = try with(openssl.bytes("public.pem")) { try PublicKey(pem: $0) }
         #expect(try !Self.verify(key, Self.message, modulus))
         #expect(try !Self.verify(key, Self.message, [UInt8](repeating: 0xFF, count: 256)))
         #expect(try !Self.verify(key, Self.message, [UInt8](repeating: 0, count: 256)))
@@ -143,7 +143,7 @@ struct RSATests {
         let openssl = try OpenSSLCommand()
         try openssl.run("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:\(bits) -pkeyopt rsa_keygen_pubexp:\(exponent) -out rsa.pem")
         try openssl.run("rsa -in rsa.pem -pubout -out public.pem")
-        let key = try with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) }
+        let key = try with(openssl.bytes("public.pem")) { try PublicKey(pem: $0) }
         for text in ["", "a", String(repeating: "b", count: 1000)] {
             try openssl.write(Array(text.utf8), to: "message")
             try openssl.run("dgst -sha256 -sign rsa.pem -out signature message")
@@ -155,7 +155,7 @@ struct RSATests {
     @Test("a digest at hand is as good as its message; a digest of another length is refused")
     func digest() throws {
         let openssl = try Self.made()
-        let verifier = try RSAVerifier(with(openssl.bytes("public.pem")) { try RSAPublicKey(pem: $0) })
+        let verifier = try RSAVerifier(with(openssl.bytes("public.pem")) { try PublicKey(pem: $0) })
         var hash = [UInt8](repeating: 0, count: 32)
         let digest = try Digest(.sha256)
         #expect(with(Self.message) { digest.handle.hash($0, into: &hash) })
@@ -171,7 +171,7 @@ struct RSATests {
         let openssl = try Self.made()
         try openssl.run("pkcs8 -topk8 -nocrypt -in rsa.pem -out pkcs8.pem")
         for file in ["rsa.pem", "pkcs8.pem"] {
-            let key = try with(openssl.bytes(file)) { try RSAPrivateKey(pem: $0) }
+            let key = try with(openssl.bytes(file)) { try PrivateKey(pem: $0) }
             let signature = try with(Self.message) { try key.sign($0) }
             #expect(signature.count == 256)
             // PKCS #1 v1.5 is deterministic.
@@ -188,11 +188,11 @@ struct RSATests {
         #expect(modulus.count == 256)
         let signature = try openssl.bytes("signature")
         for (n, e) in [(modulus, [1, 0, 1]), ([0] + modulus, [0, 1, 0, 1] as [UInt8])] {
-            let key = try with(n) { n in try with(e) { try RSAPublicKey(modulus: n, exponent: $0) } }
+            let key = try with(n) { n in try with(e) { try PublicKey(modulus: n, exponent: $0) } }
             #expect(key.bits == 2048)
             #expect(try Self.verify(key, Self.message, signature))
         }
-        let other = try with(modulus) { n in try with([3]) { try RSAPublicKey(modulus: n, exponent: $0) } }
+        let other = try with(modulus) { n in try with([3]) { try PublicKey(modulus: n, exponent: $0) } }
         #expect(try !Self.verify(other, Self.message, signature))
     }
 
@@ -201,7 +201,7 @@ struct RSATests {
         modulus[0] >>= UInt8(modulus.count * 8 - bits)
         modulus[modulus.count - 1] = last
         return try with(modulus) { n in
-            try with(exponent) { try RSAPublicKey(modulus: n, exponent: $0).bits }
+            try with(exponent) { try PublicKey(modulus: n, exponent: $0).bits }
         }
     }
 
@@ -231,34 +231,34 @@ struct RSATests {
         #expect(throws: CryptoError("the RSA modulus is even")) { try Self.numbers(bits: 2048, exponent: [3], last: 2) }
         #expect(throws: CryptoError.self) { try Self.numbers(bits: 16, exponent: [3]) }
         #expect(throws: CryptoError("the RSA modulus or exponent is too long")) {
-            try with([UInt8](repeating: 0, count: 1026)) { try RSAPublicKey(modulus: $0, exponent: ByteView("\u{3}")) }
+            try with([UInt8](repeating: 0, count: 1026)) { try PublicKey(modulus: $0, exponent: ByteView("\u{3}")) }
         }
     }
 
-    @Test("what is no RSA public key is refused, and the error says what it is instead")
+    @Test("what is no public key for signatures is refused, and the error says what it is instead")
     func otherKinds() throws {
         let openssl = try Self.made()
         func message(_ file: String) throws -> String {
             do {
-                _ = try with(openssl.bytes(file)) { try RSAPublicKey(pem: $0) }
+                _ = try with(openssl.bytes(file)) { try PublicKey(pem: $0) }
                 return "accepted"
             } catch let error as CryptoError { return error.message }
         }
         #expect(try message("rsa.pem").hasPrefix("found PEM of kind RSA PRIVATE KEY;"))
-        try openssl.run("ecparam -name prime256v1 -genkey -noout -out ec.pem")
+        try openssl.run("ecparam -name secp256k1 -genkey -noout -out ec.pem")
         try openssl.run("ec -in ec.pem -pubout -out ecpublic.pem")
-        #expect(try message("ecpublic.pem") == "the key is not an RSA key")
+        #expect(try message("ecpublic.pem") == "the key is on the curve secp256k1; P-256, P-384 and P-521 are supported")
         try openssl.run("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out pss.pem")
         try openssl.run("pkey -in pss.pem -pubout -out psspublic.pem")
-        #expect(try message("psspublic.pem") == "the key is not an RSA key")
+        #expect(try message("psspublic.pem") == "the key is neither an RSA key nor on a supported curve")
         try openssl.run("genrsa -out short.pem 1024")
         try openssl.run("rsa -in short.pem -pubout -out shortpublic.pem")
         #expect(try message("shortpublic.pem") == "the RSA key has 1024 bits; at least 2048 are needed")
         #expect(throws: CryptoError("the RSA key has 1024 bits; at least 2048 are needed")) {
-            try with(openssl.bytes("short.pem")) { try RSAPrivateKey(pem: $0) }
+            try with(openssl.bytes("short.pem")) { try PrivateKey(pem: $0) }
         }
-        #expect(throws: CryptoError("the key is not an RSA key")) {
-            try with(openssl.bytes("ec.pem")) { try RSAPrivateKey(pem: $0) }
+        #expect(throws: CryptoError("the key is on the curve secp256k1; P-256, P-384 and P-521 are supported")) {
+            try with(openssl.bytes("ec.pem")) { try PrivateKey(pem: $0) }
         }
         try openssl.write(Array("no key at all".utf8), to: "text")
         #expect(try message("text").hasPrefix("no public key in PEM form"))
@@ -271,7 +271,7 @@ struct RSATests {
         let openssl = try Self.made()
         try openssl.run("rsa -in rsa.pem -aes256 -passout pass:abcd -out locked.pem")
         #expect(throws: CryptoError("the private key is encrypted")) {
-            try with(openssl.bytes("locked.pem")) { try RSAPrivateKey(pem: $0) }
+            try with(openssl.bytes("locked.pem")) { try PrivateKey(pem: $0) }
         }
     }
 }

@@ -26,7 +26,8 @@ extension Plugin {
             guard let key = jwt["publicKey"], let text = key.text, Self.isPublicKey(text) else { return nil }
             return key
         }
-        guard let secret = jwt["secret"], secret.text.map(Self.isPublicKey) != true else { return nil }
+        // The document knows one algorithm for secrets.
+        guard jwt["algorithms"] == nil, jwt["algorithm"]?.text.map({ $0 == "HS256" }) ?? true, let secret = jwt["secret"], secret.text.map(Self.isPublicKey) != true else { return nil }
         return secret
     }
 }

@@ -70,7 +70,7 @@ package struct DomainCredentials {
     /// - Parameters:
     ///   - claims: names and values; they add to what the policy asks for, or replace it.
     ///   - lifetimeSeconds: until `exp`, where no claim says otherwise.
-    ///   - privateKey: PEM text; for RS256.
+    ///   - privateKey: PEM text; for policies with public keys.
     ///   - keyID: the header's `kid`; nil for that of the matching key in a set that is a file.
     package func token(
         claims: [(name: String, value: String)] = [], lifetimeSeconds: Int = 300, privateKey: [UInt8]? = nil, keyID: String? = nil
@@ -78,11 +78,13 @@ package struct DomainCredentials {
         guard let configuration = domain.policies[JWT.self] else {
             throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no JWT policy")
         }
-        if configuration.algorithm == .rs256, privateKey == nil {
-            throw Fault("the policy accepts RS256: give the private key with --private-key", isOfArguments: true)
+        var hasSecret = false
+        if case .secret = configuration.key { hasSecret = true }
+        if !hasSecret, privateKey == nil {
+            throw Fault("the policy has public keys: give the private key with --private-key", isOfArguments: true)
         }
-        if configuration.algorithm == .hs256, privateKey != nil {
-            throw Fault("the policy accepts HS256, which has no private key", isOfArguments: true)
+        if hasSecret, privateKey != nil {
+            throw Fault("the policy has a secret, and no private key belongs to it", isOfArguments: true)
         }
         let matchingID = try privateKey.flatMap { pem throws(Fault) in try Self.keyID(of: pem, in: configuration.key) }
         let now = Int64(Clock.wallNanoseconds() / 1_000_000_000)
@@ -99,7 +101,7 @@ package struct DomainCredentials {
     /// does not have is a fault: no token of it would be accepted.
     private static func keyID(of pem: [UInt8], in key: JWT.Key) throws(Fault) -> String? {
         do throws(CryptoError) {
-            let privateKey = try pem.withByteView { text throws(CryptoError) in try RSAPrivateKey(pem: text) }
+            let privateKey = try pem.withByteView { text throws(CryptoError) in try PrivateKey(pem: text) }
             guard let match = PublicKeys(key)?.counterpart(of: privateKey) else { return nil }
             if match.isKnown { return match.id }
         } catch {

@@ -23,7 +23,7 @@ struct Token: ParsableCommand {
         "A claim; may be repeated. A value that is JSON (a number, true, a list) is used as JSON, any other value as text.", valueName: "NAME=VALUE"))
     var claim: [String] = []
 
-    @Option(help: ArgumentHelp("The PEM file of the private key. Required for RS256, and only for RS256.", valueName: "PEM"))
+    @Option(help: ArgumentHelp("The PEM file of the private key. Required if the policy has public keys, and only then.", valueName: "PEM"))
     var privateKey: String?
 
     @Option(help: ArgumentHelp("The `kid` in the token's header. Not needed if the policy's key set is a file.", valueName: "KID"))

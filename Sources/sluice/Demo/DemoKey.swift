@@ -9,7 +9,7 @@ struct DemoKey {
     let keySet: String
 
     init() throws(CryptoError) {
-        let key = try RSAPrivateKey.generate()
+        let key = try PrivateKey.generate()
         privateKey = try key.pem()
         let numbers = try key.publicNumbers()
         keySet = """

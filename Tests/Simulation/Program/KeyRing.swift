@@ -15,11 +15,11 @@ final class KeyRing {
 
     static let ids = ["ka", "kb", "kc"]
     /// Read once.
-    nonisolated(unsafe) private static let made: [String: (key: RSAPrivateKey, modulus: String, exponent: String)] = {
-        var made: [String: (key: RSAPrivateKey, modulus: String, exponent: String)] = [:]
+    nonisolated(unsafe) private static let made: [String: (key: PrivateKey, modulus: String, exponent: String)] = {
+        var made: [String: (key: PrivateKey, modulus: String, exponent: String)] = [:]
         for id in ids {
             let pem = Array((PublicSecrets.keys[id] ?? "").utf8)
-            let key = pem.withUnsafeBufferPointer { memory in memory.baseAddress.flatMap { try? RSAPrivateKey(pem: ByteView(base: $0, count: memory.count)) } }
+            let key = pem.withUnsafeBufferPointer { memory in memory.baseAddress.flatMap { try? PrivateKey(pem: ByteView(base: $0, count: memory.count)) } }
             guard let key, let numbers = try? key.publicNumbers() else { continue }
             made[id] = (key, SHA256.base64(numbers.modulus, isURL: true), SHA256.base64(numbers.exponent, isURL: true))
         }

@@ -15,7 +15,7 @@ struct JWTConfigurationTests {
     @Test("only the key is needed; the rest has the documented defaults")
     func defaults() throws {
         let configuration = try #require(try read("secret: s"))
-        #expect(configuration.algorithm == .hs256)
+        #expect(configuration.algorithms() == [.hs256])
         #expect(configuration.issuer == nil)
         #expect(configuration.audience.isEmpty)
         #expect(configuration.clockSkew == 0)
@@ -30,7 +30,7 @@ struct JWTConfigurationTests {
             try read(
                 "{algorithm: RS256, jwks: \"https://idp.example.com/jwks.json\", jwksCa: ca.pem, issuer: idp, audience: [orders], clockSkew: 30, "
                     + "expiry: optional, claims: [{name: scope, oneOf: [read, 1, true, 0.5]}, {name: x, present: true}], forward: {sub: X-User}}"))
-        #expect(configuration.algorithm == .rs256)
+        #expect(configuration.algorithms() == [.rs256])
         guard case .keySet(let location) = configuration.key else {
             Issue.record("no key set")
             return
@@ -53,7 +53,9 @@ struct JWTConfigurationTests {
         arguments: [
             ("{}", ""), ("{secret: s, jwks: a.json}", ""), ("{secret: s, publicKey: p}", ""), ("{algorithm: RS256, secret: s}", "algorithm"),
             ("{algorithm: HS256, jwks: a.json}", "algorithm"), ("{algorithm: HS256, publicKey: p}", "algorithm"),
-            ("{algorithm: none, secret: s}", "algorithm"), ("{algorithm: HS512, secret: s}", "algorithm"),
+            ("{algorithm: none, secret: s}", "algorithm"), ("{algorithm: ES256K, secret: s}", "algorithm"),
+            ("{algorithms: [], secret: s}", "algorithms"), ("{algorithms: [HS256, RS256], secret: s}", "algorithms"),
+            ("{algorithms: [ES256, HS512], jwks: a.json}", "algorithms"), ("{algorithm: HS256, algorithms: [HS256], secret: s}", "algorithm"),
             ("{secret: s, clockSkew: -1}", "clockSkew"), ("{secret: s, clockSkew: 86401}", "clockSkew"), ("{secret: s, audience: []}", "audience"),
             ("{secret: s, expiry: no}", "expiry"), ("{secret: s, iss: idp}", "iss"), ("{jwks: \"ftp://a/b\"}", "jwks"),
             ("{jwks: a.json, jwksCa: ca.pem}", "jwksCa"), ("{secret: s, jwksCa: ca.pem}", ""),

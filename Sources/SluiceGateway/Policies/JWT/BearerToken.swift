@@ -45,13 +45,15 @@ struct TokenHeader: BitwiseCopyable {
 
     /// Names the key; nil if there is none. Points into the scanned text.
     let keyID: JSONString?
+    let algorithm: JWT.Algorithm
 
-    /// - Returns: nil where the header names another algorithm, or asks for what is not supported: any
+    /// - Returns: nil where the header names an algorithm that is not accepted, or asks for what is not supported: any
     ///   `crit` (4.1.11: an extension that is not understood must be refused) and an unencoded payload (RFC 7797).
-    init?(_ object: JSONObject, algorithm: StaticString) {
-        guard let named = object.value(of: ByteView("alg"))?.string, named.equals(ByteView(algorithm)),
+    init?(_ object: JSONObject, algorithms: JWT.Algorithms) {
+        guard let named = object.value(of: ByteView("alg"))?.string, let algorithm = algorithms.named(named),
             object.value(of: ByteView("crit")) == nil
         else { return nil }
+        self.algorithm = algorithm
         if let encoded = object.value(of: ByteView("b64")), encoded.kind != .true { return nil }
         if let keyID = object.value(of: ByteView("kid")) {
             guard let keyID = keyID.string else { return nil }

@@ -6,11 +6,11 @@ import SluiceHTTP
 extension JWT {
     /// A key set in a file is read here, and a fault of it is a problem; one behind a URI is fetched later, by the refresher.
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
-        guard let makeKeys = workerKeys(configuration.key, snapshot) else { return nil }
+        guard let (makeKeys, algorithms) = workerKeys(configuration, snapshot) else { return nil }
         let arena = snapshot.arena
         func views(_ texts: [String]) -> ArenaSlice<ByteView> { arena.store(texts.map { arena.bytes($0) }) }
         return Compiled(
-            slot: snapshot.workerResource(makeKeys), memorySlot: snapshot.tokenMemorySlot, algorithm: configuration.algorithm, clockSkew: configuration.clockSkew,
+            slot: snapshot.workerResource(makeKeys), memorySlot: snapshot.tokenMemorySlot, algorithms: Algorithms(algorithms), clockSkew: configuration.clockSkew,
             expiryIsRequired: configuration.expiryIsRequired, issuers: views(configuration.issuer.map { [$0] } ?? []),
             audiences: views(configuration.audience),
             conditions: arena.store(configuration.conditions.map { condition($0, arena) }),
@@ -31,29 +31,38 @@ extension JWT {
             name: arena.bytes(condition.name), values: arena.store(values), matchesWords: condition.readsWords || condition.name == "scope")
     }
 
-    /// What makes each worker's keys; nil, and a problem, where the key cannot be used.
-    private static func workerKeys(_ key: Key, _ snapshot: SnapshotBuilder) -> (@Sendable () -> any WorkerResource)? {
+    /// What makes each worker's keys, and the algorithms that they are used with; nil, and a problem, where the key cannot be used.
+    private static func workerKeys(
+        _ configuration: Configuration, _ snapshot: SnapshotBuilder
+    ) -> (make: @Sendable () -> any WorkerResource, algorithms: [Algorithm])? {
         let entries = snapshot.keySets.settings.cacheEntries
-        switch key {
+        switch configuration.key {
         case .secret(let secret):
             let bytes = secret.value
             if let reason = HMACKeys.fault(secret: bytes, algorithms: [.sha256]) {
                 snapshot.problems.add(at: secret, found: reason, allowed: allowedSecret)
                 return nil
             }
-            return { JWTKeys(.secret(bytes), cacheEntries: entries) }
+            return ({ JWTKeys(.secret(bytes), cacheEntries: entries) }, configuration.algorithms())
         case .publicKey(let text):
             do throws(CryptoError) {
-                let key = try text.value.bytes.withByteView { pem throws(CryptoError) in try RSAPublicKey(pem: pem) }
-                return { JWTKeys(.publicKey(key), cacheEntries: entries) }
+                let key = try text.value.bytes.withByteView { pem throws(CryptoError) in try PublicKey(pem: pem) }
+                let algorithms = configuration.algorithms(for: key.kind)
+                if let named = configuration.namedAlgorithms, let other = algorithms.first(where: { $0.signature?.fits(key.kind) != true }) {
+                    snapshot.problems.add(
+                        at: named, found: "\(other.rawValue) with a key for \(key.kind.algorithm.rawValue)", allowed: "algorithms that the key can be used with")
+                    return nil
+                }
+                return ({ JWTKeys(.publicKey(key), cacheEntries: entries) }, algorithms)
             } catch {
                 snapshot.problems.add(at: text, found: error.message, allowed: allowedPublicKey)
                 return nil
             }
         case .keySet(let location):
-            guard let source = source(of: location, snapshot) else { return nil }
+            let algorithms = configuration.algorithms()
+            guard let source = source(of: location, algorithms, snapshot) else { return nil }
             snapshot.arena.own(source)
-            return { JWTKeys(.source(source), cacheEntries: entries) }
+            return ({ JWTKeys(.source(source), cacheEntries: entries) }, algorithms)
         }
     }
 
@@ -65,7 +74,7 @@ extension JWT {
             problems.add(at: secret, found: reason, allowed: allowedSecret)
         case .publicKey(let text):
             do throws(CryptoError) {
-                _ = try text.value.bytes.withByteView { pem throws(CryptoError) in try RSAPublicKey(pem: pem) }
+                _ = try text.value.bytes.withByteView { pem throws(CryptoError) in try PublicKey(pem: pem) }
             } catch {
                 problems.add(at: text, found: error.message, allowed: allowedPublicKey)
             }
@@ -79,12 +88,14 @@ extension JWT {
         Result { () throws(KeySet.Fault) in try KeySet(KeySetFetch.read(path)) }
     }
 
-    private static let allowedSecret = "a secret that HS256 can use"
-    private static let allowedPublicKey = "the PEM text of an RSA public key, or {file: PATH}"
+    private static let allowedSecret = "a secret that can be used"
+    private static let allowedPublicKey = "the PEM text of a public key (RSA, P-256, P-384, P-521 or Ed25519), or {file: PATH}"
     private static let allowedKeySet = "a file with a JSON Web Key Set"
 
     /// Where the keys come from. A file is read once in each compilation, whatever an earlier one has read of it.
-    private static func source(of location: Located<KeySetLocation>, _ snapshot: SnapshotBuilder) -> KeySetSource? {
+    private static func source(
+        of location: Located<KeySetLocation>, _ algorithms: [Algorithm], _ snapshot: SnapshotBuilder
+    ) -> KeySetSource? {
         guard case .file(let path) = location.value.kind else {
             if let file = location.value.authorityFile {
                 do throws(CryptoError) {
@@ -96,15 +107,13 @@ extension JWT {
             }
             return snapshot.keySets.source(for: location.value)
         }
-        if let source = snapshot.keySetFiles[location.value] { return source }
+        if let source = snapshot.keySetFiles[location.value] {
+            if let current = source.current { noteUse(of: current.keys, algorithms, location, snapshot) }
+            return source
+        }
         switch keySet(inFile: path) {
         case .success(let keys):
-            if keys.keys.isEmpty {
-                // Whoever takes the last key away wants no token to pass; whoever has the wrong file finds out by `check`.
-                snapshot.problems.add(
-                    at: location, found: "a key set without a key that RS256 can use, so that no token passes", allowed: allowedKeySet,
-                    scope: .notice)
-            }
+            noteUse(of: keys, algorithms, location, snapshot)
             let due = Clock.monotonicNanoseconds() + snapshot.keySets.settings.refreshNanoseconds
             let source = snapshot.keySets.source(ofFile: location.value, holding: keys, due: due)
             snapshot.keySetFiles[location.value] = source
@@ -113,5 +122,13 @@ extension JWT {
             snapshot.problems.add(at: location, found: fault.description, allowed: allowedKeySet)
             return nil
         }
+    }
+
+    /// Whoever takes the last key away wants no token to pass; whoever has the wrong file finds out by `check`.
+    private static func noteUse(of keys: KeySet, _ algorithms: [Algorithm], _ location: Located<KeySetLocation>, _ snapshot: SnapshotBuilder) {
+        guard !keys.keys.contains(where: { key in algorithms.contains { $0.signature.map(key.fits) ?? false } }) else { return }
+        snapshot.problems.add(
+            at: location, found: "a key set without a key that \(Quoting.alternatives(algorithms.map(\.rawValue))) can use, so that no token passes",
+            allowed: allowedKeySet, scope: .notice)
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Admits a request that bears a signed token (RFC 7519) whose claims are right.
 ///
-/// `Authorization: Bearer <token>`, or the bare token. The algorithm is the configuration's; a token that names another is
+/// `Authorization: Bearer <token>`, or the bare token. The algorithms are the configuration's; a token that names another is
 /// refused. A token may be as long as SLUICE_MAX_HEAD_BYTES lets its request be: its time is linear in its length. The signature
 /// is verified before any claim is read, then `exp`, `nbf`, `iss`, `aud` and further conditions.
 ///
@@ -44,7 +44,7 @@ enum JWT: Policy {
         let slot: Int
         /// Of the worker's `TokenMemory`.
         let memorySlot: Int
-        let algorithm: Algorithm
+        let algorithms: Algorithms
         /// Seconds of leeway for both times.
         let clockSkew: Int64
         let expiryIsRequired: Bool
@@ -90,7 +90,7 @@ enum JWT: Policy {
             let header: TokenHeader
             switch ClaimScanner.scan(headerText, memory: memory.scanner, valuesMax: TokenHeader.valuesMax) {
             case .object(let object):
-                guard let read = TokenHeader(object, algorithm: algorithm.name) else { return .refuse(Refusal(.jwtInvalid)) }
+                guard let read = TokenHeader(object, algorithms: algorithms) else { return .refuse(Refusal(.jwtInvalid)) }
                 header = read
             case .malformed: return .refuse(Refusal(.jwtInvalid))
             case .tooManyValues: return .refuse(Refusal(.jwtInvalid, detail: "too many values in the token's header"))
@@ -163,45 +163,58 @@ enum JWT: Policy {
                 let count = Base64URL.decode(parts.signature, into: keys.signature)
             else { return .wrong }
             let signature = ByteView(base: keys.signature, count: count)
-            switch algorithm {
-            case .hs256:
-                return Self.isCode(signature, of: parts.signingInput, keys.mac) ? .right : .wrong
-            case .rs256 where keys.latestGeneration == nil:
-                return keys.verifiers.first?.verifier.verify(parts.signingInput, signature: signature) == true ? .right : .wrong
-            case .rs256:
-                return Self.check(signature, of: parts.signingInput, keyID: header.keyID, keys.verifiers)
+            guard let algorithm = header.algorithm.signature else {
+                return Self.isCode(signature, of: parts.signingInput, header.algorithm, keys) ? .right : .wrong
             }
+            if keys.latestGeneration == nil {
+                return keys.verifiers.first?.verifier.verify(parts.signingInput, signature: signature, algorithm) == true ? .right : .wrong
+            }
+            return Self.check(signature, of: parts.signingInput, algorithm, keyID: header.keyID, keys.verifiers)
         }
 
-        private static func isCode(_ signature: ByteView, of input: ByteView, _ mac: KeyedHMAC.Handle?) -> Bool {
-            guard let mac else { return false }
-            return withUnsafeTemporaryAllocation(byteCount: DigestAlgorithm.byteCountMax, alignment: 8) { code in
-                let bytes = code.baseAddress.unsafelyUnwrapped
-                mac.begin()
-                mac.update(input)
-                let count = mac.finish(into: bytes)
+        private static func isCode(_ signature: ByteView, of input: ByteView, _ algorithm: Algorithm, _ keys: JWTKeys.State) -> Bool {
+            return withUnsafeTemporaryAllocation(byteCount: MessageCode.byteCountMax, alignment: 8) { code in
+                let bytes = code.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
+                let count: Int
+                switch algorithm {
+                case .hs384, .hs512:
+                    let function = algorithm == .hs384 ? MessageCode.Function.sha384 : .sha512
+                    guard MessageCode.write(function, key: keys.secret, of: input, into: bytes) else { return false }
+                    count = function.byteCount
+                default:
+                    guard let mac = keys.mac else { return false }
+                    mac.begin()
+                    mac.update(input)
+                    count = mac.finish(into: bytes)
+                }
                 guard count > 0 else { return false }
-                return constantTimeEquals(
-                    ByteView(base: bytes.assumingMemoryBound(to: UInt8.self), count: count), signature)
+                return constantTimeEquals(ByteView(base: bytes, count: count), signature)
             }
         }
 
         private static func check(
-            _ signature: ByteView, of input: ByteView, keyID: JSONString?, _ verifiers: UnsafeBufferPointer<JWTKeys.Verifier>
+            _ signature: ByteView, of input: ByteView, _ algorithm: SignatureAlgorithm, keyID: JSONString?,
+            _ verifiers: UnsafeBufferPointer<JWTKeys.Verifier>
         ) -> Signature {
             if verifiers.isEmpty { return .unknownKey }
             if let keyID {
+                var isKnown = false
                 for key in verifiers {
-                    if let id = key.id, keyID.equals(id) {
-                        return key.verifier.verify(input, signature: signature) ? .right : .wrong
-                    }
+                    guard let id = key.id, keyID.equals(id) else { continue }
+                    isKnown = true
+                    // Keys of different kinds may have one name (RFC 7517, 4.5).
+                    guard key.fits(algorithm) else { continue }
+                    return key.verifier.verify(input, signature: signature, algorithm) ? .right : .wrong
                 }
-                return .unknownKey
+                return isKnown ? .wrong : .unknownKey
             }
-            for index in 0..<min(verifiers.count, JWT.anonymousTriesMax) {
-                if verifiers[index].verifier.verify(input, signature: signature) { return .right }
+            var tries = 0
+            for key in verifiers where key.fits(algorithm) {
+                if key.verifier.verify(input, signature: signature, algorithm) { return .right }
+                tries += 1
+                if tries == JWT.anonymousTriesMax { break }
             }
-            return .wrong
+            return tries == 0 ? .unknownKey : .wrong
         }
 
         /// Waits for a fetch if one can be had and this exchange has not waited yet.
@@ -229,16 +242,6 @@ enum JWT: Policy {
             exchange.forwardedClaims = values
             exchange.forwardedClaimCount = claims.valueCount
             return .proceed
-        }
-    }
-}
-
-extension JWT.Algorithm {
-    /// As the `alg` of a header.
-    var name: StaticString {
-        switch self {
-        case .hs256: "HS256"
-        case .rs256: "RS256"
         }
     }
 }

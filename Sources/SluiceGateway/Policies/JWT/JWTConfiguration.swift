@@ -1,21 +1,16 @@
 import SluiceClient
 import SluiceConfiguration
+import SluiceCrypto
 import SluiceHTTP
 
 extension JWT {
-    /// The algorithms, by the names of RFC 7518, 3.1.
-    enum Algorithm: String, CaseIterable, Sendable, BitwiseCopyable {
-        case hs256 = "HS256"
-        case rs256 = "RS256"
-    }
-
     /// What signatures are checked with.
     enum Key: Sendable {
-        /// HS256. RFC 7518, 3.2 wants at least 32 bytes; shorter secrets are taken, because those that callers share already are short.
+        /// For HS256, HS384 and HS512. RFC 7518, 3.2 wants at least 32 bytes; shorter secrets are taken, because those that callers share already are short.
         case secret(Located<Secret>)
-        /// RS256. PEM text.
+        /// For all other algorithms. PEM text.
         case publicKey(Located<TextOrFile>)
-        /// RS256.
+        /// The same.
         case keySet(Located<KeySetLocation>)
     }
 
@@ -54,8 +49,16 @@ extension JWT {
         /// At most `forwardsMax`.
         var forwards: [Forward] = []
 
-        var algorithm: Algorithm {
-            if case .secret = key { .hs256 } else { .rs256 }
+        /// Those that the policy names; nil for the one that its key is used for.
+        var namedAlgorithms: Located<[Algorithm]>?
+
+        /// The algorithms that are accepted.
+        ///
+        /// - Parameter kind: of the one public key; nil for a secret and for a set, whose keys may be anything.
+        func algorithms(for kind: PublicKey.Kind? = nil) -> [Algorithm] {
+            if let namedAlgorithms { return namedAlgorithms.value }
+            if case .secret = key { return [.hs256] }
+            return [Algorithm(kind?.algorithm ?? .rs256)]
         }
     }
 
@@ -63,10 +66,13 @@ extension JWT {
     static let forwardsMax = 8
 
     static let keys: [ConfigurationKey] = [
-        .init("algorithm", .word(["HS256", "RS256"]), .otherwise("the key decides"), "The algorithm. It must fit the key."),
-        .init("secret", .secret("secret"), .optional, "The shared secret, for HS256. Use at least 32 bytes."),
-        .init("publicKey", .secret("PEM"), .optional, "The public key, for RS256."),
-        .init("jwks", .text("path of a file, or an `http` or `https` URL"), .optional, "The key set, for RS256."),
+        .init("algorithm", .word(Algorithm.allCases.map(\.rawValue)), .otherwise("the key decides"), "The algorithm. It must fit the key."),
+        .init("algorithms", .list(.word(Algorithm.allCases.map(\.rawValue)), countMin: 1), .otherwise("the key decides"),
+            "Several algorithms, each of which is accepted. Not beside `algorithm`."),
+        .init("secret", .secret("secret"), .optional, "The shared secret, for HS256, HS384 and HS512. Use at least 32 bytes."),
+        .init("publicKey", .secret("PEM"), .optional, "The public key (RSA, P-256, P-384, P-521 or Ed25519), for all other algorithms."),
+        .init("jwks", .text("path of a file, or an `http` or `https` URL"), .optional,
+            "The key set. Without `algorithm` and `algorithms`, only RS256 is accepted."),
         .init("jwksCa", .text("path of a file"), .otherwise("the system's authorities"),
             "PEM file with the authorities of the key set's server. Only with an `https` URL."),
         .init("issuer", .text("text"), .otherwise("not checked"), "The value that `iss` must have."),
@@ -94,7 +100,8 @@ extension JWT {
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
         guard let reader = MappingReader(node, problems) else { return nil }
         let problemsBefore = problems.count
-        let key = readKey(reader, problems)
+        let algorithms = readAlgorithms(reader, problems)
+        let key = readKey(reader, algorithms, problems)
         let issuer = reader.string("issuer")
         let audience = reader.strings("audience", allowSingle: true)
         let clockSkew = reader.integer("clockSkew", in: 0...86_400, unit: "seconds")
@@ -115,26 +122,36 @@ extension JWT {
         return Configuration(
             key: key, issuer: issuer?.value, audience: audience?.value.map(\.value) ?? [], clockSkew: clockSkew?.value ?? 0,
             expiryIsRequired: expiry?.value != "optional", conditions: conditions,
-            forwards: forwards.map { Forward(claim: $0.name.value, header: $0.value.value) })
+            forwards: forwards.map { Forward(claim: $0.name.value, header: $0.value.value) }, namedAlgorithms: algorithms)
     }
 
-    /// The one key, of the kind that the algorithm needs. Without `algorithm` the key tells it.
-    private static func readKey(_ reader: MappingReader, _ problems: Problems) -> Key? {
-        let algorithm = reader.enumeration("algorithm", of: Algorithm.self)
+    /// `algorithm: NAME`, or `algorithms: [NAME, ...]`; nil where the policy names none.
+    private static func readAlgorithms(_ reader: MappingReader, _ problems: Problems) -> Located<[Algorithm]>? {
+        let single = reader.enumeration("algorithm", of: Algorithm.self)
+        let list = reader.enumerations("algorithms", Algorithm.allCases.map(\.rawValue))
+        if let single, list != nil {
+            problems.add(at: single, found: "algorithm and algorithms", allowed: "one of algorithm and algorithms")
+        }
+        if let list, list.value.isEmpty { problems.add(at: list, found: "an empty list", allowed: "at least one algorithm, or no `algorithms`") }
+        return single.map { $0.map { [$0] } } ?? list.map { list in list.map { $0.compactMap { Algorithm(rawValue: $0.value) } } }
+    }
+
+    /// The one key, of a kind that the algorithms can use.
+    private static func readKey(_ reader: MappingReader, _ algorithms: Located<[Algorithm]>?, _ problems: Problems) -> Key? {
         let names = ["secret", "publicKey", "jwks"].filter { reader.has($0) }
         let hasFile = reader.has("jwksCa")
         guard let name = names.first, names.count == 1 else {
             problems.add(
                 at: reader, found: names.isEmpty ? "no key" : Quoting.alternatives(names).replacing(" or ", with: " and "),
-                allowed: "one of secret (HS256), publicKey and jwks (RS256)")
+                allowed: "one of secret, publicKey and jwks")
             return nil
         }
         var isWanted = true
-        if let algorithm, (algorithm.value == .hs256) != (name == "secret") {
+        if let algorithms, let other = algorithms.value.first(where: { ($0.signature == nil) != (name == "secret") }) {
             isWanted = false
             problems.add(
-                at: algorithm, found: "\(algorithm.value.rawValue) with \(name)",
-                allowed: "HS256 with secret, RS256 with publicKey or jwks")
+                at: algorithms, found: "\(other.rawValue) with \(name)",
+                allowed: "HS256, HS384 and HS512 with secret, all others with publicKey or jwks")
         }
         if hasFile, name != "jwks" {
             problems.add(at: reader, found: "jwksCa without jwks", allowed: "jwksCa only beside a jwks with an https URL")

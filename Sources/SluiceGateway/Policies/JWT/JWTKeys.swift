@@ -8,7 +8,7 @@ final class JWTKeys: WorkerResource {
     /// Where the keys come from.
     enum Origin {
         case secret(Secret)
-        case publicKey(RSAPublicKey)
+        case publicKey(PublicKey)
         case source(KeySetSource)
     }
 
@@ -16,14 +16,20 @@ final class JWTKeys: WorkerResource {
     struct Verifier: BitwiseCopyable {
         /// `kid`; nil if the key has none.
         let id: ByteView?
-        let verifier: RSAVerifier.Handle
+        /// The one algorithm that the key is for; nil for any that it fits.
+        let algorithm: SignatureAlgorithm?
+        let verifier: SignatureVerifier.Handle
+
+        func fits(_ other: SignatureAlgorithm) -> Bool { other.fits(verifier.kind) && (algorithm == nil || algorithm == other) }
     }
 
     /// What `evaluate` works with. Lives as long as the worker keeps the snapshot.
     struct State {
         /// For HS256; nil where OpenSSL gave none, and then no token passes.
         var mac: KeyedHMAC.Handle?
-        /// For RS256, in the order of the set; the one public key has no `kid` and is asked whatever the token names.
+        /// For HS384 and HS512.
+        var secret: ByteView
+        /// For all others, in the order of the set; the one public key has no `kid` and is asked whatever the token names.
         var verifiers: UnsafeBufferPointer<Verifier>
         /// Of the key set in use; 0: none yet.
         var generation: UInt64
@@ -35,14 +41,15 @@ final class JWTKeys: WorkerResource {
         let owner: Unmanaged<JWTKeys>
     }
 
-    /// Bytes of an RS256 signature under the longest key.
-    static let signatureBytesMax = RSAPublicKey.bitsMax / 8
+    static let signatureBytesMax = PublicKey.signatureBytesMax
 
     private let state: UnsafeMutablePointer<State>
     private let origin: Origin
     private let cache: VerifiedTokenCache
     private var mac: KeyedHMAC?
-    private var owned: [RSAVerifier] = []
+    private var owned: [SignatureVerifier] = []
+    /// The secret's bytes.
+    private var secretBytes: UnsafeMutablePointer<UInt8>?
     private var names: UnsafeMutablePointer<UInt8>?
     private var table: UnsafeMutablePointer<Verifier>?
 
@@ -57,15 +64,19 @@ final class JWTKeys: WorkerResource {
         if case .source(let source) = origin { latest = source.generation }
         state.initialize(
             to: State(
-                mac: nil, verifiers: UnsafeBufferPointer(start: nil, count: 0), generation: 0, latestGeneration: latest,
+                mac: nil, secret: .empty, verifiers: UnsafeBufferPointer(start: nil, count: 0), generation: 0, latestGeneration: latest,
                 signature: .allocate(capacity: Self.signatureBytesMax + 3), cache: cache.handle,
                 owner: Unmanaged.passUnretained(self)))
         switch origin {
         case .secret(let secret):
             mac = secret.bytes.withByteView { try? KeyedHMAC(.sha256, key: $0) }
             state.pointee.mac = mac?.handle
+            let place = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, secret.bytes.count))
+            place.update(from: secret.bytes, count: secret.bytes.count)
+            state.pointee.secret = ByteView(base: place, count: secret.bytes.count)
+            secretBytes = place
         case .publicKey(let key):
-            use([(nil, key)])
+            use([(nil, nil, key)])
         case .source:
             takeLatest()
         }
@@ -75,6 +86,7 @@ final class JWTKeys: WorkerResource {
         state.pointee.signature.deallocate()
         state.deinitialize(count: 1)
         state.deallocate()
+        secretBytes?.deallocate()
         names?.deallocate()
         table?.deallocate()
     }
@@ -82,30 +94,30 @@ final class JWTKeys: WorkerResource {
     /// Makes verifiers for the source's latest set. Takes the source's lock and allocates: only when the set has changed.
     func takeLatest() {
         guard case .source(let source) = origin, let current = source.current else { return }
-        use(current.keys.keys.map { ($0.id, $0.key) })
+        use(current.keys.keys.map { ($0.id, $0.algorithm, $0.key) })
         state.pointee.generation = current.generation
     }
 
-    private func use(_ keys: [(id: [UInt8]?, key: RSAPublicKey)]) {
-        let verifiers = keys.compactMap { key in (try? RSAVerifier(key.key)).map { (key.id, $0) } }
+    private func use(_ keys: [(id: [UInt8]?, algorithm: SignatureAlgorithm?, key: PublicKey)]) {
+        let verifiers = keys.compactMap { key in (try? SignatureVerifier(key.key)).map { (key.id, key.algorithm, $0) } }
         let newNames = UnsafeMutablePointer<UInt8>.allocate(capacity: verifiers.reduce(1) { $0 + ($1.0?.count ?? 0) })
         let newTable = UnsafeMutablePointer<Verifier>.allocate(capacity: max(1, verifiers.count))
         var end = newNames
-        for (index, (id, verifier)) in verifiers.enumerated() {
+        for (index, (id, algorithm, verifier)) in verifiers.enumerated() {
             var view: ByteView?
             if let id {
                 end.update(from: id, count: id.count)
                 view = ByteView(base: end, count: id.count)
                 end += id.count
             }
-            (newTable + index).initialize(to: Verifier(id: view, verifier: verifier.handle))
+            (newTable + index).initialize(to: Verifier(id: view, algorithm: algorithm, verifier: verifier.handle))
         }
         state.pointee.verifiers = UnsafeBufferPointer(start: newTable, count: verifiers.count)
         names?.deallocate()
         table?.deallocate()
         names = newNames
         table = newTable
-        owned = verifiers.map { $0.1 }
+        owned = verifiers.map { $0.2 }
     }
 
     /// Asks the source for a fetch on behalf of this worker; false where no fetch can help.

@@ -1,10 +1,10 @@
 import SluiceCrypto
 import SluiceHTTP
 
-/// The keys of one JSON Web Key Set (RFC 7517) that RS256 signatures can be checked with. Immutable; any thread.
+/// The keys of one JSON Web Key Set (RFC 7517) that signatures can be checked with. Immutable; any thread.
 ///
-/// Taken are keys of type RSA, for signatures (`use` absent or `sig`, `key_ops` absent or with `verify`), for RS256 (`alg`
-/// absent or `RS256`), of 2,048 bits or more. All others are passed over (RFC 7517, 5), and of two keys with one `kid`
+/// Taken are keys of the kinds of `PublicKey`, for signatures (`use` absent or `sig`, `key_ops` absent or with `verify`), for an algorithm of
+/// `SignatureAlgorithm` (`alg` absent or one that the key fits). All others are passed over (RFC 7517, 5), and of two keys of one kind with one `kid`
 /// the first counts. A set in which none is left is a set like any other: whoever publishes it says that no key is good any more.
 final class KeySet: Sendable {
     /// Keys that are taken from one set; further ones are passed over.
@@ -13,14 +13,18 @@ final class KeySet: Sendable {
     struct Key: Sendable {
         /// `kid`, as bytes; nil if the key has none.
         let id: [UInt8]?
-        let key: RSAPublicKey
+        /// The one algorithm that the key is for; nil for any that it fits.
+        let algorithm: SignatureAlgorithm?
+        let key: PublicKey
+
+        func fits(_ other: SignatureAlgorithm) -> Bool { other.fits(key.kind) && (algorithm == nil || algorithm == other) }
     }
 
     struct Fault: Error, Equatable, CustomStringConvertible {
         let description: String
     }
 
-    /// Empty where the set holds none that RS256 can use.
+    /// Empty where the set holds none that can be used.
     let keys: [Key]
     /// What the set was read from, to see whether a new reading says anything new.
     let text: [UInt8]
@@ -47,7 +51,7 @@ final class KeySet: Sendable {
                 let object = ClaimScanner.scan(element.raw, memory: memory),
                 let key = key(object)
             else { continue }
-            if key.id != nil, keys.contains(where: { $0.id == key.id }) { continue }
+            if key.id != nil, keys.contains(where: { $0.id == key.id && $0.key.kind == key.key.kind }) { continue }
             keys.append(key)
         }
         return keys
@@ -56,17 +60,39 @@ final class KeySet: Sendable {
     private static func key(_ object: JSONObject) -> Key? {
         func text(_ name: StaticString) -> [UInt8]? { object.value(of: ByteView(name))?.string.map(bytes) }
         func isAbsent(_ name: StaticString) -> Bool { object.value(of: ByteView(name)) == nil }
-        guard text("kty") == Array("RSA".utf8), isAbsent("use") || text("use") == Array("sig".utf8),
-            isAbsent("alg") || text("alg") == Array("RS256".utf8), allowsVerifying(object.value(of: ByteView("key_ops"))),
-            let modulus = text("n").flatMap(decoded), let exponent = text("e").flatMap(decoded)
-        else { return nil }
+        guard isAbsent("use") || text("use") == Array("sig".utf8), allowsVerifying(object.value(of: ByteView("key_ops"))) else { return nil }
+        var algorithm: SignatureAlgorithm?
+        if !isAbsent("alg") {
+            algorithm = text("alg").flatMap { SignatureAlgorithm(rawValue: String(decoding: $0, as: UTF8.self)) }
+            guard algorithm != nil else { return nil }
+        }
         // A `kid` that is not a string cannot be named by any token.
         let id = isAbsent("kid") ? nil : text("kid")
         if !isAbsent("kid"), id == nil { return nil }
-        let key = modulus.withByteView { modulus in
-            exponent.withByteView { exponent in try? RSAPublicKey(modulus: modulus, exponent: exponent) }
+        guard let key = publicKey({ text($0).flatMap(decoded) }, kind: text("kty"), curve: text("crv")) else { return nil }
+        if let algorithm, !algorithm.fits(key.kind) { return nil }
+        return Key(id: id, algorithm: algorithm, key: key)
+    }
+
+    /// - Parameter number: the decoded bytes of a member.
+    private static func publicKey(_ number: (StaticString) -> [UInt8]?, kind: [UInt8]?, curve: [UInt8]?) -> PublicKey? {
+        func key(_ first: StaticString, _ second: StaticString, _ make: (ByteView, ByteView) throws(CryptoError) -> PublicKey) -> PublicKey? {
+            guard let first = number(first), let second = number(second) else { return nil }
+            return first.withByteView { first in second.withByteView { try? make(first, $0) } }
         }
-        return key.map { Key(id: id, key: $0) }
+        switch kind.map({ String(decoding: $0, as: UTF8.self) }) {
+        case "RSA":
+            return key("n", "e") { n, e throws(CryptoError) in try PublicKey(modulus: n, exponent: e) }
+        case "EC":
+            let kinds: [String: PublicKey.Kind] = ["P-256": .p256, "P-384": .p384, "P-521": .p521]
+            guard let kind = curve.flatMap({ kinds[String(decoding: $0, as: UTF8.self)] }) else { return nil }
+            return key("x", "y") { x, y throws(CryptoError) in try PublicKey(curve: kind, x: x, y: y) }
+        case "OKP":
+            guard curve == Array("Ed25519".utf8), let x = number("x") else { return nil }
+            return x.withByteView { try? PublicKey(ed25519: $0) }
+        default:
+            return nil
+        }
     }
 
     private static func allowsVerifying(_ operations: JSONValue?) -> Bool {

@@ -20,7 +20,7 @@ extension JWT {
         ///   - claims: names and values; they replace what the policy asks for. A value that is JSON other than bare text (a number,
         ///     `true`, a quoted string, an array, an object) is taken as such, any other as text.
         ///   - now: seconds since the Unix epoch.
-        ///   - privateKey: PEM text; for RS256 only, and required there.
+        ///   - privateKey: PEM text; for policies with public keys only, and required there.
         ///   - keyID: `kid` of the header; without it the token is tried against the first keys of a set.
         func token(
             claims: [(name: String, value: String)] = [], now: Int64, privateKey: [UInt8]? = nil, keyID: String? = nil
@@ -33,10 +33,12 @@ extension JWT {
             for (name, json) in askedFor(now: now) { set(name, json) }
             for claim in claims { set(claim.name, Self.isJSON(claim.value) ? claim.value : Self.quoted(claim.value)) }
             let payload = "{" + members.map { "\(Self.quoted($0.name)):\($0.json)" }.joined(separator: ",") + "}"
+            let key = try readKey(privateKey)
+            let algorithm = try algorithm(for: key)
             let kid = keyID.map { ",\"kid\":\(Self.quoted($0))" } ?? ""
-            let header = "{\"alg\":\"\(configuration.algorithm.rawValue)\",\"typ\":\"JWT\"\(kid)}"
+            let header = "{\"alg\":\"\(algorithm.rawValue)\",\"typ\":\"JWT\"\(kid)}"
             let input = Self.encoded(Array(header.utf8)) + "." + Self.encoded(Array(payload.utf8))
-            return input + "." + Self.encoded(try signature(of: Array(input.utf8), privateKey))
+            return input + "." + Self.encoded(try signature(of: Array(input.utf8), key, algorithm))
         }
 
         private func askedFor(now: Int64) -> [(String, String)] {
@@ -59,17 +61,51 @@ extension JWT {
             return members
         }
 
-        private func signature(of input: [UInt8], _ privateKey: [UInt8]?) throws(Fault) -> [UInt8] {
+        private func readKey(_ pem: [UInt8]?) throws(Fault) -> PrivateKey? {
+            if case .secret = configuration.key { return nil }
             do throws(CryptoError) {
-                if case .secret(let secret) = configuration.key {
-                    return try HMACKeys.code(.sha256, secret.value, of: input)
-                }
-                guard let privateKey else { throw CryptoError("RS256 needs a private key") }
-                let key = try privateKey.withByteView { pem throws(CryptoError) in try RSAPrivateKey(pem: pem) }
-                return try input.withByteView { message throws(CryptoError) in try key.sign(message) }
+                guard let pem else { throw CryptoError("\(Quoting.alternatives(configuration.algorithms().map(\.rawValue))) needs a private key") }
+                return try pem.withByteView { pem throws(CryptoError) in try PrivateKey(pem: pem) }
             } catch {
                 throw Fault(description: error.message)
             }
+        }
+
+        /// The first that the policy accepts and the key can be used with.
+        private func algorithm(for key: PrivateKey?) throws(Fault) -> Algorithm {
+            var kind: PublicKey.Kind?
+            if case .publicKey = configuration.key { kind = key?.kind }
+            let accepted = configuration.algorithms(for: kind)
+            guard let key else { return accepted.first ?? .hs256 }
+            guard let algorithm = accepted.first(where: { $0.signature?.fits(key.kind) == true }) else {
+                throw Fault(description: "the policy accepts \(Quoting.alternatives(accepted.map(\.rawValue))), which the private key cannot be used with")
+            }
+            return algorithm
+        }
+
+        private func signature(of input: [UInt8], _ key: PrivateKey?, _ algorithm: Algorithm) throws(Fault) -> [UInt8] {
+            do throws(CryptoError) {
+                if let key { return try input.withByteView { message throws(CryptoError) in try key.sign(message, algorithm.signature) } }
+                guard case .secret(let secret) = configuration.key else { return [] }
+                switch algorithm {
+                case .hs384: return try Self.code(.sha384, secret.value, of: input)
+                case .hs512: return try Self.code(.sha512, secret.value, of: input)
+                default: return try HMACKeys.code(.sha256, secret.value, of: input)
+                }
+            } catch {
+                throw Fault(description: error.message)
+            }
+        }
+
+        private static func code(_ function: MessageCode.Function, _ secret: Secret, of input: [UInt8]) throws(CryptoError) -> [UInt8] {
+            var code = [UInt8](repeating: 0, count: MessageCode.byteCountMax)
+            let isWritten = secret.bytes.withByteView { key in
+                input.withByteView { input in
+                    code.withUnsafeMutableBufferPointer { MessageCode.write(function, key: key, of: input, into: $0.baseAddress.unsafelyUnwrapped) }
+                }
+            }
+            guard isWritten else { throw CryptoError("the code cannot be made") }
+            return Array(code.prefix(function.byteCount))
         }
 
         // MARK: - Text
