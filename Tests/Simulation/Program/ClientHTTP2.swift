@@ -279,7 +279,7 @@ final class ClientHTTP2 {
         message.interim = stream.interim
         message.framing = message.value("content-length").flatMap { Int($0) }.map { .length($0) } ?? .untilEnd
         stream.response = message
-        stream.hadNothing = stream.atHand == 0
+        stream.hadNothing = stream.atHand == 0 && !stream.hasEnded
         if head.endsStream { finish(stream) }
     }
 

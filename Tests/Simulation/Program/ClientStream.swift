@@ -28,7 +28,7 @@ final class ClientStream {
     var response: Message?
     var interim: [Message] = []
     var isWhole = false
-    /// When its head came, the client itself had no more of its body.
+    /// When its head came, the client itself had no more of its body, and had not ended it.
     var hadNothing = false
     /// What the gateway said when it ended the stream by a reset, or that it never looked at it.
     var resetCode: UInt32?

@@ -48,6 +48,8 @@ final class Seen {
     /// What the service has done of the script.
     var sentBytes = 0
     var answeredAt: UInt64?
+    /// When it began to say its response: the gateway still held the connection.
+    var saidAt: UInt64?
     var brokeAt: UInt64?
 
     init(service: Int, connection: Int, message: Message, headAt: UInt64, firstByteAt: UInt64, isReused: Bool) {

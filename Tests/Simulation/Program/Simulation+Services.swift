@@ -59,6 +59,7 @@ extension Simulation {
         }
         log("service \(one.service) says to \(one.id ?? 0): \(String(decoding: bytes.prefix(300), as: UTF8.self).debugDescription)")
         one.sentBytes = bytes.count
+        one.saidAt = vk_now()
         say(connection, one, bytes[...], script)
     }
 

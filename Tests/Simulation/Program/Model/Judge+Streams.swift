@@ -41,6 +41,7 @@ extension Judge {
             run.log("request \(request.id): stream \(stream.number), \(end), \(stream.framed) sent, \(stream.credited) credited, \(stream.body.count) left, \(stream.atHand) at hand\(isExcused ? ", excused" : "")")
             if !stream.isOver, !isExcused { differences.append("request \(request.id) on stream \(stream.number) of client \(client.number): its response neither ends nor is cut") }
             if stream.isWhole, let code = stream.resetCode, code != 0 { differences.append("the end of request \(request.id) is asked for with \(code) behind its response") }
+            checkCancelled(stream, client, observed)
             judge(Case(
                 request: request, client: client, response: stream.response, readAt: readAt, effectAt: effects.min() ?? vk_now(), seen: observed,
                 isWhole: stream.hasEnded, isExcused: isExcused || request.hasBadBody && stream.resetCode == 1,
@@ -56,6 +57,16 @@ extension Judge {
         return client.slowness.contains { min($0.to, vk_now()) - $0.from >= 1_000_000_000 && $0.to >= stream.openedAt } || http2.glitches > 800
     }
 
+    /// What the client wants no more is not waited for: a service that has not answered yet loses the connection.
+    private func checkCancelled(_ stream: ClientStream, _ client: Client, _ observed: [Seen]) {
+        guard stream.isCancelled, let cancelledAt = stream.overAt else { return }
+        let late = cancelledAt + 20_000_000 + 8 * run.conditions.lag.most
+        for one in observed where one.service < World.firstPreCallService {
+            guard let saidAt = one.saidAt, saidAt > late, !client.wasSlow(cancelledAt, saidAt) else { continue }
+            differences.append("service \(one.service) is waited for at \(Ledger.shown(saidAt)), and its client has reset stream \(stream.number) at \(Ledger.shown(cancelledAt))")
+        }
+    }
+
     /// REFUSED_STREAM is for what is more than is served at once.
     private func checkRefused(_ stream: ClientStream, _ client: Client, _ http2: ClientHTTP2) {
         guard stream.resetCode == 7, http2.goAways.allSatisfy({ $0.last >= stream.number }) else { return }
@@ -67,7 +78,9 @@ extension Judge {
     func checkCut(_ response: Message, _ from: Seen, _ one: Case) throws(Difference) {
         guard let stream = one.stream, !response.isComplete, !one.isExcused, let script = from.script else { return }
         guard stream.isCut else { return }
+        // A body may turn out to be too large behind a response that has begun.
         let isBroken = [.breaksBody, .breaksHead, .breaksFirst, .lies, .silent].contains(script.ending) || one.request.hasBadBody
+            || one.request.body.count > run.conditions.maxBody
         // Whoever waits for long may lose patience with a service.
         let took = (stream.overAt ?? 0) - one.readAt
         // CANCEL is for clients that take nothing: not for one that has read and credited all it got.
