@@ -232,6 +232,8 @@ enum JWT: Policy {
 
         /// Copies the values, because the cache may overwrite them while the exchange goes on.
         private func forward(_ claims: VerifiedClaims, _ exchange: inout Exchange) -> Verdict {
+            // Most policies forward none, and room for eight is much to copy.
+            guard claims.valueCount > 0 else { return .proceed }
             var values = claims.values
             for index in 0..<claims.valueCount {
                 let value = claims.values[index]
