@@ -5,18 +5,19 @@ import SluiceGateway
 /// `sluice reference`: what can be configured, read off and answered, from the tables in the program.
 struct Reference: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the reference of configuration keys, settings, metrics and errors, or the JSON Schema.",
+        abstract: "Print the reference of configuration keys, policies, settings, metrics and errors, or the JSON Schema.",
         discussion: """
             Prints Markdown, and JSON for `schema`. Without a subject, it prints all parts in Markdown.
             """)
 
     /// The parts, as an operator names them.
     enum Subject: String, CaseIterable, ExpressibleByArgument {
-        case yaml, settings, metrics, errors, schema
+        case yaml, policies, settings, metrics, errors, schema
 
         var text: String {
             switch self {
             case .yaml: ConfigurationReference.text(ConfigurationKey.levels)
+            case .policies: PolicyReference.text
             case .settings: SettingsReference.text
             case .metrics: MetricReference.text
             case .errors: RefusalReference.text
@@ -28,6 +29,7 @@ struct Reference: ParsableCommand {
         var title: String? {
             switch self {
             case .yaml: "Configuration keys"
+            case .policies: "Policies"
             case .settings: "Process settings"
             case .metrics: "Metrics"
             case .errors: "Errors"
