@@ -79,7 +79,7 @@ enum ConfigurationNotes {
         for (endpoint, pattern) in endpoints where !endpoint.policies.isWritten(where: \.standsForService) {
             let own = guards(of: endpoint)
             for general in guarded where general.pattern.isCovering(pattern) && !pattern.isCovering(general.pattern) {
-                let missing = guards(of: general.endpoint).filter { !own.contains($0) }
+                let missing = guards(of: general.endpoint).filter { !own.contains($0) && !isAnswered($0, by: endpoint) }
                 guard !missing.isEmpty, haveMethodInCommon(endpoint, general.endpoint) else { continue }
                 problems.note(
                     at: endpoint.path,
@@ -92,6 +92,11 @@ enum ConfigurationNotes {
 
     /// Policies that keep requests out.
     private static func guards(of endpoint: GatewayConfiguration.EndpointConfiguration) -> [String] { endpoint.policies.keys(where: \.keepsOut) }
+
+    /// Whether an endpoint says by another policy what this one is there for: how it is checked who calls.
+    private static func isAnswered(_ key: String, by endpoint: GatewayConfiguration.EndpointConfiguration) -> Bool {
+        endpoint.policies.checksCaller && PolicyTable.all.contains { $0.key == key && $0.declaration.checksCaller }
+    }
 
     private static func haveMethodInCommon(
         _ left: GatewayConfiguration.EndpointConfiguration, _ right: GatewayConfiguration.EndpointConfiguration

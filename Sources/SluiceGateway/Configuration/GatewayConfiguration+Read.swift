@@ -135,8 +135,9 @@ extension GatewayConfiguration {
         let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
         let ambiguous = reader.enumeration("ambiguousPaths", ["keep", "reject"])
-        let policies = readPolicies(reader, at: .domain)
+        var policies = readPolicies(reader, at: .domain)
         let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
+        policies.withholdClaims(ofEndpoints: endpoints.map(\.policies))
         for endpoint in endpoints { endpoint.policies.check(in: policies, problems: reader.problems) }
         // What a Swagger document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")

@@ -63,5 +63,8 @@ package struct GatewayConfiguration: Sendable {
         var hasPath = true
         var methods: Located<[Located<String>]>?
         var policies: PolicySettings
+
+        /// Its methods and its path, for example `GET,POST /a` or `* /a`: what counters and commands call it.
+        var name: String { "\(methods?.value.map(\.value).joined(separator: ",") ?? "*") \(path.value)" }
     }
 }

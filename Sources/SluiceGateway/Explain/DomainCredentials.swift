@@ -18,17 +18,42 @@ package struct DomainCredentials {
     }
 
     private let domain: GatewayConfiguration.DomainConfiguration
+    /// Nil for the domain itself.
+    private let endpoint: GatewayConfiguration.EndpointConfiguration?
 
-    /// - Parameter domain: the domain's key.
-    package init(_ configuration: GatewayConfiguration, domain key: String) throws(Fault) {
+    /// - Parameters:
+    ///   - domain: the domain's key.
+    ///   - endpoint: the path of one of its endpoints, as configured, or methods and path, as in metrics; nil for the domain itself.
+    package init(_ configuration: GatewayConfiguration, domain key: String, endpoint name: String? = nil) throws(Fault) {
         guard let domain = configuration.domains.first(where: { $0.key.value == key }) else {
             let keys = Quoting.alternatives(configuration.domains.map(\.key.value))
             throw Fault("there is no domain with the key \(Quoting.quoted(key)); allowed: \(keys)")
         }
         self.domain = domain
+        endpoint = try name.map { name throws(Fault) in try Self.endpoint(named: name, of: domain) }
     }
 
-    /// The header lines that authenticate one request under the domain's HMAC policy, without line ends.
+    private static func endpoint(
+        named name: String, of domain: GatewayConfiguration.DomainConfiguration
+    ) throws(Fault) -> GatewayConfiguration.EndpointConfiguration {
+        let found = domain.endpoints.filter { [$0.path.value, $0.name].contains(name) }
+        if found.count == 1 { return found[0] }
+        let names = Quoting.alternatives((found.isEmpty ? domain.endpoints : found).map(\.name))
+        let fault = found.isEmpty ? "there is no endpoint" : "there are several endpoints"
+        throw Fault("\(fault) \(Quoting.quoted(name)) in the domain \(Quoting.quoted(domain.key.value)); allowed: \(names)", isOfArguments: true)
+    }
+
+    /// The configuration of a policy that checks who calls.
+    private func policy<Kind: Policy>(_ policy: Kind.Type, _ name: String) throws(Fault) -> Kind.Configuration {
+        let owner = endpoint.map { "endpoint \(Quoting.quoted($0.name))" } ?? "domain \(Quoting.quoted(domain.key.value))"
+        let found = if let endpoint { endpoint.policies.inForce(policy, in: domain.policies) } else { domain.policies[policy] }
+        if let found { return found }
+        let others = domain.endpoints.filter { $0.policies.inForce(policy, in: domain.policies) != nil }.map(\.name)
+        let hint = others.isEmpty ? "" : "; --endpoint names one that has: \(Quoting.alternatives(others))"
+        throw Fault("the \(owner) has no \(name) policy\(hint)")
+    }
+
+    /// The header lines that authenticate one request under the HMAC policy, without line ends.
     ///
     /// In the named form the fields that are signed are among them, so that what is signed is what is sent.
     /// - Parameters:
@@ -40,9 +65,7 @@ package struct DomainCredentials {
     package func hmacLines(
         method: String, target: String, timestamp: String? = nil, fields: [(name: String, value: String)] = [], isNamed: Bool = false
     ) throws(Fault) -> [String] {
-        guard let configuration = domain.policies[HMAC.self] else {
-            throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no HMAC policy")
-        }
+        let configuration = try policy(HMAC.self, "HMAC")
         if let timestamp, Array(timestamp.utf8).withByteView({ GatewayTimestamp.parse($0) }) == nil {
             throw Fault("\(Quoting.quoted(timestamp)) is not a timestamp; allowed is, for example, 2026-01-31T09:00:00Z", isOfArguments: true)
         }
@@ -65,7 +88,7 @@ package struct DomainCredentials {
         }
     }
 
-    /// A token that the domain's JWT policy accepts.
+    /// A token that the JWT policy accepts.
     ///
     /// - Parameters:
     ///   - claims: names and values; they add to what the policy asks for, or replace it.
@@ -75,9 +98,7 @@ package struct DomainCredentials {
     package func token(
         claims: [(name: String, value: String)] = [], lifetimeSeconds: Int = 300, privateKey: [UInt8]? = nil, keyID: String? = nil
     ) throws(Fault) -> String {
-        guard let configuration = domain.policies[JWT.self] else {
-            throw Fault("the domain \(Quoting.quoted(domain.key.value)) has no JWT policy")
-        }
+        let configuration = try policy(JWT.self, "JWT")
         var hasSecret = false
         if case .secret = configuration.key { hasSecret = true }
         if !hasSecret, privateKey == nil {

@@ -98,7 +98,7 @@ extension Explainer {
 
     // MARK: The endpoint
 
-    private func chosen(_ exchange: Exchange, _ domain: UnsafePointer<CompiledDomain>) -> Int? {
+    func chosen(_ exchange: Exchange, _ domain: UnsafePointer<CompiledDomain>) -> Int? {
         guard let endpoint = exchange.endpoint else { return nil }
         let endpoints = domain.pointee.compiledEndpoints
         return (0..<endpoints.count).first { endpoints.pointer(at: $0) == endpoint }
@@ -139,9 +139,7 @@ extension Explainer {
         }
     }
 
-    private func name(_ endpoint: GatewayConfiguration.EndpointConfiguration) -> String {
-        "\(endpoint.methods?.value.map(\.value).joined(separator: ",") ?? "*") \(endpoint.path.value)"
-    }
+    private func name(_ endpoint: GatewayConfiguration.EndpointConfiguration) -> String { endpoint.name }
 
     /// The segment that decided, in words.
     private func reason(

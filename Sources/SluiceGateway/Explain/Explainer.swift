@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// It is a worker that never runs its loop: it has the snapshot, the clock and the resources of one, and evaluates the very
 /// steps that `sluice run` evaluates. What it cannot know are the counts of a running gateway: ceilings and quotas begin at zero.
-/// The one thing that it asks others for is a key set, once, where the domain's JWT policy names one.
+/// The one thing that it asks others for is a key set, once, where the JWT policy in force names one.
 package final class Explainer {
     /// The request cannot be walked: the system has no memory or descriptors.
     package struct SetupError: Error {
@@ -107,9 +107,9 @@ package final class Explainer {
         }
     }
 
-    /// Gets the key set that the domain's JWT policy needs. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS.
+    /// Gets the key set that the JWT policy in force needs. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS.
     private func fetchKeySet(of exchange: Exchange, _ explanation: inout Explanation) {
-        guard let domain = configured(exchange), case .keySet(let wanted)? = domain.policies[JWT.self]?.key,
+        guard case .keySet(let wanted)? = tokenPolicy(exchange)?.key,
             let source = registries.keySets.sources.first(where: { $0.location == wanted.value }),
             source.begin(now: Clock.monotonicNanoseconds())
         else { return }
@@ -179,6 +179,13 @@ package final class Explainer {
     /// Lines of a head, without their ends and the empty one.
     static func lines(of head: ByteView) -> [String] {
         head.string.split(separator: "\r\n").map(String.init)
+    }
+
+    /// The JWT policy in force: that of the endpoint, or of the domain.
+    private func tokenPolicy(_ exchange: Exchange) -> JWT.Configuration? {
+        guard let domain = configured(exchange) else { return nil }
+        guard let place = exchange.domain, let index = chosen(exchange, place), index < domain.endpoints.count else { return domain.policies[JWT.self] }
+        return domain.endpoints[index].policies.inForce(JWT.self, in: domain.policies)
     }
 
     /// What the configuration says of the exchange's domain.

@@ -93,7 +93,7 @@ enum Validate: Policy {
     /// Nor can it be one that bears a claim: the client's own is left out.
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
         for name in configuration.headers {
-            guard let claim = fields.claims.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }) else { continue }
+            guard let claim = fields.kept.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }) else { continue }
             problems.add(
                 at: name, found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",
                 allowed: "the name of another header")

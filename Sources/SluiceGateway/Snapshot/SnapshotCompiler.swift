@@ -120,8 +120,7 @@ struct SnapshotCompiler {
 
     private func compile(_ endpoint: GatewayConfiguration.EndpointConfiguration, in domain: PolicySite) -> CompiledEndpoint {
         let arena = builder.arena
-        let methods = endpoint.methods?.value.map(\.value).joined(separator: ",") ?? "*"
-        let name = "\(methods) \(endpoint.path.value)"
+        let name = endpoint.name
         let site = PolicySite(endpoint: name, endpoint.policies, in: domain)
         let steps = PolicyTable.rows.steps(at: site)
         let fields = endpoint.policies.fields(in: domain.settings)
@@ -132,7 +131,7 @@ struct SnapshotCompiler {
             steps: arena.store(steps), goesByClock: steps.contains { $0.policy.declaration.goesByClock }, headers: changes,
             forwardedClaims: arena.store(fields.claims.map { arena.bytes($0.header) }),
             fields: EndpointFields(
-                changes: changes?.pointee.request, changed: fields.set.map(\.value) + fields.removed, claims: fields.claims.map(\.header),
+                changes: changes?.pointee.request, changed: fields.set.map(\.value) + fields.removed, claims: fields.kept.map(\.header),
                 relied: fields.relied, into: arena).map { arena.store($0) })
     }
 }

@@ -21,6 +21,11 @@ struct Sign: ParsableCommand {
     @Option(help: ArgumentHelp("The domain's key.", valueName: "KEY"))
     var domain: String
 
+    @Option(help: ArgumentHelp(
+        "An endpoint of the domain that has credentials of its own: its path as configured, or its methods and its path, as in \"GET,POST /a\".",
+        valueName: "ENDPOINT"))
+    var endpoint: String?
+
     @Argument(help: "The method, as it will be sent.")
     var method: String
 
@@ -37,7 +42,7 @@ struct Sign: ParsableCommand {
 
     func run() throws {
         let fields = try headers.fields()
-        let credentials = try DomainCredentials.load(source.file, domain: domain)
+        let credentials = try DomainCredentials.load(source.file, domain: domain, endpoint: endpoint)
         let lines: [String]
         do throws(DomainCredentials.Fault) {
             lines = try credentials.hmacLines(
@@ -50,15 +55,16 @@ struct Sign: ParsableCommand {
 }
 
 extension DomainCredentials {
-    /// The credentials of a domain of the file. Exits with every problem if the file cannot be used.
-    static func load(_ file: String, domain: String) throws -> DomainCredentials {
+    /// The credentials of a domain of the file, or of one of its endpoints. Exits with every problem if the file cannot be used.
+    static func load(_ file: String, domain: String, endpoint: String?) throws -> DomainCredentials {
         let problems = Problems(file: file)
         let tree = ConfigurationNode.load(problems: problems)
         let configuration = tree.map { GatewayConfiguration.read($0, problems: problems) }
         guard let configuration, !problems.refuseConfiguration else { throw Report.problems(problems.all.map(\.description)) }
         do throws(Fault) {
-            return try DomainCredentials(configuration, domain: domain)
+            return try DomainCredentials(configuration, domain: domain, endpoint: endpoint)
         } catch {
+            if error.isOfArguments { throw error.report }
             throw Report.problems(["\(file): \(error.message)"])
         }
     }

@@ -20,6 +20,11 @@ struct Token: ParsableCommand {
     var domain: String
 
     @Option(help: ArgumentHelp(
+        "An endpoint of the domain that has credentials of its own: its path as configured, or its methods and its path, as in \"GET,POST /a\".",
+        valueName: "ENDPOINT"))
+    var endpoint: String?
+
+    @Option(help: ArgumentHelp(
         "A claim; may be repeated. A value that is JSON (a number, true, a list) is used as JSON, any other value as text.", valueName: "NAME=VALUE"))
     var claim: [String] = []
 
@@ -44,7 +49,7 @@ struct Token: ParsableCommand {
             return (name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
         }
         let key = try privateKey.map(Self.read)
-        let credentials = try DomainCredentials.load(source.file, domain: domain)
+        let credentials = try DomainCredentials.load(source.file, domain: domain, endpoint: endpoint)
         let token: String
         do throws(DomainCredentials.Fault) {
             token = try credentials.token(claims: claims, lifetimeSeconds: lifetime, privateKey: key, keyID: keyID)

@@ -20,7 +20,10 @@ enum HMAC: Policy {
     static let key = "hmac"
 
     static let declaration = PolicyDeclaration(
-        places: [.init(level: .domain, meaning: "Checks that requests are signed with a shared secret.")],
+        places: [
+            .init(level: .domain, meaning: "Checks that requests are signed with a shared secret."),
+            .init(level: .endpoint, meaning: "Checks that requests are signed with a shared secret, in place of the domain's `hmac` or `jwt`."),
+        ],
         form: .mapping(keys),
         refusals: [.hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid],
         remembers: "signatures, with `replayProtection`", goesByClock: true, checksCaller: true, keepsOut: true)

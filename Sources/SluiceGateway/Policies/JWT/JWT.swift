@@ -15,7 +15,10 @@ enum JWT: Policy {
     static let key = "jwt"
 
     static let declaration = PolicyDeclaration(
-        places: [.init(level: .domain, meaning: "Checks that requests have a valid token.")],
+        places: [
+            .init(level: .domain, meaning: "Checks that requests have a valid token."),
+            .init(level: .endpoint, meaning: "Checks that requests have a valid token, in place of the domain's `hmac` or `jwt`."),
+        ],
         form: .mapping(keys, rules: [.exactlyOne(["secret", "publicKey", "jwks"])]), excludes: [HMAC.key],
         refusals: [.jwtAuthorizationEmpty, .jwtExpired, .jwtInvalid], waitsFor: [.keySet], remembers: "verified tokens", goesByClock: true,
         checksCaller: true, keepsOut: true)

@@ -29,7 +29,8 @@ protocol Policy: SendableMetatype {
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled?
     /// The same for a policy to which it matters what else there is.
     static func compile(_ configuration: Configuration, at site: PolicySite) -> Compiled?
-    /// What stands in the chain of this domain or endpoint; nil for nothing. An endpoint's own policy stands in place of its domain's.
+    /// What stands in the chain of this domain or endpoint; nil for nothing. An endpoint's own policy stands in place of its domain's, and
+    /// its own credentials in place of all of its domain's.
     static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>?
 
     /// What `explain` says of a request that the policy let pass.
@@ -58,7 +59,10 @@ extension Policy {
     static func compile(_ configuration: Configuration, at site: PolicySite) -> Compiled? { compile(configuration, into: site.snapshot) }
 
     static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>? {
-        guard let configuration = site.settings[Self.self] else { return site.domain.flatMap { compiled(at: $0) } }
+        guard let configuration = site.settings[Self.self] else {
+            guard let domain = site.domain, !site.settings.replaces(Self.self) else { return nil }
+            return compiled(at: domain)
+        }
         return site.once(key) { compile(configuration, at: site).map { site.snapshot.arena.store($0) } }
     }
 

@@ -33,7 +33,7 @@ struct PolicyDeclaration: Sendable {
     /// Whether what it says, or the answer that it gives in the service's stead, is bound to the moment at which it is asked: windows, times
     /// of credentials. The ceiling is not, where the request goes on to a service: the clock is read again as it leaves.
     var goesByClock = false
-    /// Whether it checks who calls.
+    /// Whether it says how it is checked who calls. One of these in an endpoint stands in place of all that its domain has.
     var checksCaller = false
     /// Whether it is there to keep requests from the service. What it answers means that a request did not pass.
     var keepsOut = false

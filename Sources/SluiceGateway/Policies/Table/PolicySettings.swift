@@ -5,6 +5,8 @@ struct PolicySettings: Sendable {
     /// Keys that are written, with or without fault.
     private var written: [String] = []
     private var configurations: [(key: String, configuration: any Sendable)] = []
+    /// Of a domain: claims that a policy of its own or of one of its endpoints passes on. Its services take their headers at their word.
+    private var claims: [PolicyFields.Claim] = []
 
     init() {}
 
@@ -43,17 +45,34 @@ struct PolicySettings: Sendable {
 
     private func isWritten(_ key: String) -> Bool { written.contains(key) }
 
+    /// Whether an endpoint with these policies says itself how it is checked who calls.
+    var checksCaller: Bool { isWritten(where: \.checksCaller) }
+
+    /// Whether what an endpoint with these policies says stands in place of this policy of its domain, although it is another one.
+    func replaces<Kind: Policy>(_ policy: Kind.Type) -> Bool { policy.declaration.checksCaller && checksCaller }
+
+    /// What holds in an endpoint with these policies: its own, or that of its domain.
+    func inForce<Kind: Policy>(_ policy: Kind.Type, in domain: PolicySettings) -> Kind.Configuration? {
+        self[policy] ?? (replaces(policy) ? nil : domain[policy])
+    }
+
     // MARK: Fields
 
     /// What the policies of an endpoint do with fields of requests: these, and those of its domain in whose place none of these stands.
     func fields(in domain: PolicySettings = PolicySettings()) -> PolicyFields {
         var fields = PolicyFields()
         for policy in PolicyTable.all { add(policy, domain, &fields) }
+        fields.withheld = domain.claims.filter { claim in !fields.claims.contains { $0.header.asciiLowercased == claim.header.asciiLowercased } }
         return fields
     }
 
+    /// Has the headers that bear a claim anywhere in a domain with these policies withheld in all of it.
+    mutating func withholdClaims(ofEndpoints endpoints: [PolicySettings]) {
+        claims = ([fields()] + endpoints.map { $0.fields() }).flatMap(\.claims)
+    }
+
     private func add<Kind: Policy>(_ policy: Kind.Type, _ domain: PolicySettings, _ fields: inout PolicyFields) {
-        guard let configuration = self[policy] ?? domain[policy] else { return }
+        guard let configuration = inForce(policy, in: domain) else { return }
         fields.add(policy.fields(configuration))
     }
 
@@ -79,11 +98,16 @@ struct PolicyFields: Sendable {
 
     /// Headers that bear what the gateway knows of the caller, in the order of `Exchange.forwardedClaims`.
     var claims: [Claim] = []
+    /// Those that bear a claim elsewhere in the domain: here a client's own does not go to the service either.
+    var withheld: [Claim] = []
     /// Fields that are set for the service, and those that are removed.
     var set: [Located<String>] = []
     var removed: [String] = []
     /// Fields that are checked or remembered, so that they must get to the service as they came.
     var relied: [String] = []
+
+    /// What a client cannot send to the service.
+    var kept: [Claim] { claims + withheld }
 
     mutating func add(_ other: PolicyFields) {
         claims += other.claims

@@ -22,6 +22,8 @@ enum PolicyTable {
         // Before anything that costs the operator's services work, and before it is told what exists.
         HMAC.self
         JWT.self
+        // No step: it stands in place of the two above.
+        Authentication.self
         // The lists that are charged after authentication.
         LateUsageQuota.self
         // After authentication, which tells a stranger nothing about limits, and before anything is spent on the body.

@@ -235,7 +235,12 @@ enum UsageQuota: Policy {
         func isOpen(_ settings: PolicySettings) -> Bool {
             settings[Self.self].map { $0.charge == .before && $0.conditions.contains { $0.limit > 0 } } ?? false
         }
-        guard !domain.keys(where: \.checksCaller).isEmpty, isOpen(domain) || endpoints.contains(where: isOpen) else { return nil }
+        /// Whether credentials are asked for at all: `keepsOut` leaves out what opens an endpoint.
+        func asks(_ settings: PolicySettings) -> Bool { !settings.keys { $0.checksCaller && $0.keepsOut }.isEmpty }
+        let asksInDomain = asks(domain)
+        let usesUp = isOpen(domain) && (asksInDomain || endpoints.contains(where: asks))
+            || endpoints.contains { isOpen($0) && (asks($0) || asksInDomain && !$0.checksCaller) }
+        guard usesUp else { return nil }
         return "`usageQuota` is charged before credentials are checked, so that strangers can use it up; "
             + "`usageQuota: {limits: [...], charge: after}` charges only callers with credentials"
     }
