@@ -56,7 +56,7 @@ extension HTTP2Clients {
         switch block.pointee.run.responseFraming {
         case .length: return block.pointee.run.responseRemaining > UInt64(Limits.contentWaiting)
         // One of ours, or one whose end is not known.
-        case .none: return block.pointee.run.upstreamHeadAt == 0 && block.pointee.run.responseRemaining > UInt64(Limits.contentWaiting)
+        case .none: return block.pointee.run.response == .own && block.pointee.run.responseRemaining > UInt64(Limits.contentWaiting)
         case .chunked, .untilClose: return false
         }
     }

@@ -21,7 +21,6 @@ extension ExchangeRun {
     @inline(__always)
     mutating func takeResponse(_ head: ResponseHead, clientKnowsChunks: Bool) {
         status = head.status
-        upstreamKeepsAlive = upstreamKeepsAlive && head.keepAlive
         responseFraming = head.framing
         switch head.framing {
         case .none: responseIsChunked = false

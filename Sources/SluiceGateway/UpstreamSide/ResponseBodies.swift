@@ -22,14 +22,14 @@ struct ResponseBodies: BitwiseCopyable {
         case .chunked:
             var content = 0
             var consumed = 0
-            if !block.pointee.run.responseIsReadingTrailers {
+            if block.pointee.run.responseBody == .receiving {
                 let outcome = block.pointee.run.responseDecoder.decode(start, count: count)
                 content = outcome.content
                 consumed = outcome.consumed
                 switch outcome.state {
                 case .more: return ResponsePiece(content: content, consumed: consumed, state: .more)
                 case .malformed: return ResponsePiece(content: content, consumed: consumed, state: .malformed)
-                case .trailers: block.pointee.run.responseIsReadingTrailers = true
+                case .trailers: block.pointee.run.responseBody = .receivingTrailers
                 }
             }
             return takeTrailers(upstream, block, start, count, content: content, consumed: consumed)

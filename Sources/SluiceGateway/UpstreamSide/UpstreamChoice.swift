@@ -20,7 +20,7 @@ struct UpstreamChoice: BitwiseCopyable {
     /// The usable address with the fewest exchanges under way; equals take turns. Also settles which URL of the list is
     /// meant, because each may have a path of its own.
     func choose(_ block: ExchangeRef, at now: UInt64) -> Outcome {
-        if block.pointee.run.isPreCall, let call = block.pointee.run.call {
+        if let call = block.pointee.run.call {
             block.pointee.run.target = nil
             let origin = origins.pointee[call.pointee.origin]
             if origin.pointee.count == 1 { return only(origin.pointee.addresses[0], now) }

@@ -12,6 +12,8 @@ struct UpstreamConnection {
     var isQueued = false
     /// Whether it has served a response before: only then can the peer have closed it without a fault.
     var isReused = false
+    /// Whether the service will take another request on it: false from the first sign that it will not.
+    var keepsAlive = true
     /// Whether its response waits for the client, who has not taken what came before; `resumeService` lets it go on.
     var isHeldBack = false
     /// When it was last given to the pool: milliseconds of the monotonic clock, the lower half, so that it has room here. None stays idle

@@ -46,7 +46,7 @@ extension UpstreamConnections {
     /// nothing may follow: with a hole in it, it would look whole.
     func stopSending(_ connection: UpstreamRef) {
         connection.pointee.output.clear(to: &outputs.pointee)
-        connection.pointee.exchange?.pointee.run.upstreamKeepsAlive = false
+        connection.pointee.keepsAlive = false
         connection.pointee.socket.endSending()
         connection.pointee.socket.mayRead = true
     }

@@ -46,7 +46,7 @@ struct ForwardQueueTests {
         }
         connection.pointee.state = .exchanging
         #expect(waiting.block != nil)
-        connection.pointee.block?.run.pointee.isHeadSent = true
+        connection.pointee.block?.run.pointee.beginOwn()
         #expect(waiting.block == nil)
         connection.pointee.block = nil
         #expect(waiting.block == nil)

@@ -69,25 +69,27 @@ struct SuspensionTests {
         let (connection, block) = try bench.begin()
         let run = block.run
         #expect(Suspension(block).block == nil, "nothing waits yet")
-        run.pointee.isSuspended = true
-        run.pointee.suspensions += 1
+        run.pointee.suspend(for: .allowance)
         let first = Suspension(block)
         #expect(first.block == block)
-        run.pointee.isSuspended = false
+        var hasGoneOn = run.pointee.goOn()
+        #expect(hasGoneOn)
         #expect(first.block == nil, "it has gone on")
-        run.pointee.isSuspended = true
-        run.pointee.suspensions += 1
+        hasGoneOn = run.pointee.goOn()
+        #expect(!hasGoneOn, "it goes on once")
+        run.pointee.suspend(for: .allowance)
         #expect(first.block == nil, "it waits for something else")
         let second = Suspension(block)
         #expect(second.block == block)
-        run.pointee.isHeadSent = true
-        #expect(second.block == nil, "it has been answered")
-        run.pointee.isHeadSent = false
         connection.pointee.requests += 1
         #expect(second.block == nil, "the next request is under way")
         connection.pointee.requests -= 1
         connection.pointee.generation += 1
         #expect(second.block == nil, "the place serves another connection")
+        connection.pointee.generation -= 1
+        #expect(second.block == block)
+        run.pointee.beginOwn()
+        #expect(second.block == nil, "it has been answered")
     }
 
     @Test("whoever waits for a key set waits a second longer than a fetch may take, whatever becomes of the fetch")

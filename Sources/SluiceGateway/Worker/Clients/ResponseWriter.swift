@@ -83,7 +83,7 @@ struct ResponseWriter: BitwiseCopyable {
             if piece.state == .ended, !piece.hasTrailers { end = append(ChunkedEncoder.lastChunk, at: end) }
         }
         if head.count > 0 {
-            block.pointee.run.isHeadSent = true
+            block.pointee.run.notePassing()
             first -= head.count
             first.update(from: head.start, count: head.count)
         }
@@ -108,7 +108,7 @@ struct ResponseWriter: BitwiseCopyable {
         let hasTrailers = trailers.count > 2
         let isLast = piece.state == .ended && !hasTrailers
         if head.count > 0 {
-            block.pointee.run.isHeadSent = true
+            block.pointee.run.notePassing()
             let ends = isLast && piece.content == 0
             guard http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: ends) else { return false }
             streams.noteResponseBegun(block)

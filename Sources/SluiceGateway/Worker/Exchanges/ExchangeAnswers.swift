@@ -83,7 +83,7 @@ struct ExchangeAnswers: BitwiseCopyable {
         guard response.pointee.body.count <= responses.storedBytesMax(block) else {
             block.pointee.run.responseRemaining = UInt64(response.pointee.body.count)
             block.pointee.run.stored = response
-            block.pointee.run.isHeadSent = true
+            block.pointee.run.beginOwn()
             guard writer.isComplete, responses.sendHead(block, writer) else { return clientEnd.reset(block) }
             return continueStoredBody(block)
         }
@@ -97,7 +97,7 @@ struct ExchangeAnswers: BitwiseCopyable {
     /// Sends a whole response that was composed. Its body has room there: `Limits.composedBodyBytes` bounds it.
     @inline(__always)
     private func deliver(_ block: ExchangeRef, _ writer: HeadWriter, headCount: Int) {
-        block.pointee.run.isHeadSent = true
+        block.pointee.run.beginOwn()
         guard writer.isComplete, responses.sendWhole(block, writer, headCount: headCount) else { return clientEnd.reset(block) }
         clientEnd.end(block)
     }

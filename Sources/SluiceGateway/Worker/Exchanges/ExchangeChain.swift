@@ -53,10 +53,8 @@ struct ExchangeChain: BitwiseCopyable {
 
     /// Lets a suspended exchange go on. Nothing happens if it does not wait: nothing goes on twice.
     func goOn(_ block: ExchangeRef, at resumption: Resumption) {
-        guard block.pointee.run.isSuspended else { return assertionFailure("an exchange went on that was not waiting") }
-        block.pointee.run.isSuspended = false
+        guard block.pointee.run.goOn() else { return assertionFailure("an exchange went on that was not waiting") }
         turn.freshenClock()
-        block.pointee.run.isPreCall = false
         if resumption == .sameStep { block.pointee.exchange.step -= 1 }
         run(block)
     }
@@ -78,12 +76,9 @@ struct ExchangeChain: BitwiseCopyable {
     private func suspend(_ block: ExchangeRef, _ wait: Wait) {
         // The client's end may have come with its request.
         if clientEnd.hasLeft(block) { return clientEnd.reset(block) }
-        block.pointee.run.isSuspended = true
-        block.pointee.run.suspensions &+= 1
+        block.pointee.run.suspend(for: wait)
         switch wait {
-        case .service(let call):
-            block.pointee.run.call = call
-            waiters.awaitPreCall(call, block)
+        case .service(let call): waiters.awaitPreCall(call, block)
         case .keySet(let source): waiters.awaitKeySet(source, block)
         case .allowance: waiters.awaitAllowance(block)
         }
@@ -109,9 +104,7 @@ struct ExchangeChain: BitwiseCopyable {
     private func forward(_ block: ExchangeRef) {
         // Its end may have come with the request.
         if clientEnd.hasLeft(block) { return clientEnd.reset(block) }
-        block.pointee.run.isPreCall = false
-        block.pointee.run.attempts = 0
-        block.pointee.run.upstreamStartedAt = context.pointee.monotonicNanoseconds
+        block.pointee.run.forward(at: context.pointee.monotonicNanoseconds)
         guard block.pointee.exchange.domain?.pointee.upstream != nil else {
             return answers.answer(block, .upstreamUnavailable("no upstream configured"))
         }

@@ -39,8 +39,7 @@ struct ExchangeRecords: BitwiseCopyable {
     /// Counts the exchange, once, and logs it if a log is kept.
     func record(_ block: ExchangeRef, aborted: Bool) {
         let run = block.run
-        guard !run.pointee.isRecorded else { return }
-        run.pointee.isRecorded = true
+        guard run.pointee.end() else { return }
         let now = context.pointee.monotonicNanoseconds
         if aborted { traffic.pointee.aborted &+= 1 }
         let upstream: UInt64? = run.pointee.upstreamStartedAt == 0 ? nil

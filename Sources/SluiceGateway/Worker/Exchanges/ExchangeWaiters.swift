@@ -138,7 +138,6 @@ struct ExchangeWaiters: BitwiseCopyable {
     private func share(
         _ call: UnsafePointer<ServiceCall>, _ memory: ServiceCall.Memory, _ block: ExchangeRef, until deadline: UInt64
     ) -> PreCallFlights.Number? {
-        block.pointee.run.isPreCall = true
         let key = memory.key(of: block.pointee.exchange)
         for _ in 0..<Limits.preCallClaims {
             let claim = memory.flights.claim(key, worker: number)
@@ -162,9 +161,7 @@ struct ExchangeWaiters: BitwiseCopyable {
 
     /// Sends the question.
     private func ask(_ call: UnsafePointer<ServiceCall>, _ block: ExchangeRef) {
-        block.pointee.run.isPreCall = true
-        block.pointee.run.attempts = 0
-        block.pointee.run.preCallUntil = turn.now + call.pointee.timeoutMilliseconds
+        block.pointee.run.ask(call, until: turn.now + call.pointee.timeoutMilliseconds)
         upstreamEnd.begin(block)
     }
 

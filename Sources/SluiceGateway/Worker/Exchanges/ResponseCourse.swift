@@ -90,7 +90,7 @@ struct ResponseCourse: BitwiseCopyable {
             return nil
         }
         let run = block.run
-        run.pointee.upstreamHeadAt = context.pointee.monotonicNanoseconds
+        run.pointee.noteHead(at: context.pointee.monotonicNanoseconds)
         run.pointee.takeResponse(head, clientKnowsChunks: block.pointee.exchange.head.minorVersion == 1)
         // A body that a pre-call's answer makes useless costs nothing if it has come already. Not a chunked one: its trailers would be
         // read into the slots of this response's fields.
@@ -104,7 +104,6 @@ struct ResponseCourse: BitwiseCopyable {
         if run.pointee.isPreCall, block.pointee.exchange.head.method == .head {
             // The service was not asked with HEAD, but the client's answer ends with its head.
             run.pointee.responseFraming = .none
-            run.pointee.upstreamKeepsAlive = false
         }
         return writer
     }
@@ -156,9 +155,7 @@ struct ResponseCourse: BitwiseCopyable {
             answers.fail(block, .upstreamFailed("response head too large"))
             return false
         }
-        block.pointee.run.status = 101
-        block.pointee.run.upstreamHeadAt = context.pointee.monotonicNanoseconds
-        block.pointee.run.isHeadSent = true
+        block.pointee.run.noteTunnel(at: context.pointee.monotonicNanoseconds)
         let rest = bytes[head.length...]
         block.pointee.run.responseBodyBytes += UInt64(rest.count)
         guard responses.sendHead(block, writer), rest.isEmpty || responses.sendTunnelled(block, rest.base, rest.count) else {

@@ -121,7 +121,7 @@ struct SharedConnections: BitwiseCopyable {
     /// The exchange goes on to another connection; that counts as no attempt of its own, because nothing was tried.
     private func attemptElsewhere(_ block: ExchangeRef) {
         upstreams.letGo(block)
-        block.pointee.run.attempts &-= 1
+        block.pointee.run.takeBackAttempt()
         attempts.attempt(block, freshOnly: false)
     }
 
@@ -193,7 +193,7 @@ struct SharedConnections: BitwiseCopyable {
                 case .data(waiting.stream, _, _): head = waiting.head
                 // Nothing of it has gone, and it is not all: the client can still be told what has become of it.
                 case .reset(let reset) where reset.stream == waiting.stream && waiting.block.pointee.run.responseFraming != .none:
-                    waiting.block.pointee.run.upstreamHeadAt = 0
+                    waiting.block.pointee.run.takeBackHead()
                 default: _ = sharedResponses.pass(client, waiting.block, .empty, isLast: false, head: waiting.head)
                 }
             }
@@ -314,7 +314,7 @@ struct SharedConnections: BitwiseCopyable {
     ///     has announced the connection's end.
     private func breakOff(_ block: ExchangeRef, isUnprocessed: Bool, isOverload: Bool, wasStale: Bool, _ detail: StaticString) {
         let run = block.run
-        guard run.pointee.upstreamHeadAt == 0 else { return sharedResponses.hasAllOfResponse(block) ? sharedResponses.finish(block) : course.reset(block) }
+        guard !run.pointee.hasServiceHead else { return sharedResponses.hasAllOfResponse(block) ? sharedResponses.finish(block) : course.reset(block) }
         let origin = run.pointee.upstream?.pointee.address?.pointee.origin
         upstreams.letGo(block)
         if isUnprocessed, run.pointee.interimCount == 0 {

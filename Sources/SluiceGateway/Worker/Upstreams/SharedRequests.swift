@@ -92,7 +92,7 @@ struct SharedRequests: BitwiseCopyable {
         guard sending == .sent else { return course.fail(block, .upstreamUnavailable("no room for the request on its connection")) }
         client.pointee.session.setTag(StreamTag.exchange(block).tag, of: stream)
         run.pointee.upstreamStream = stream
-        run.pointee.isRequestSent = true
+        run.pointee.noteAsked()
         traffic.pointee.upstreamStreams &+= 1
         upstreams.noteGathered(connection, client)
         limitAnswer(block)

@@ -222,7 +222,7 @@ struct SharedResponses: BitwiseCopyable {
 
     /// Whether the client has all of a response that its service has not ended: there is no content in one to HEAD, nor with some statuses.
     func hasAllOfResponse(_ block: ExchangeRef) -> Bool {
-        block.pointee.run.isHeadSent && block.pointee.run.upstreamHeadAt != 0 && block.pointee.run.responseFraming == .none
+        block.pointee.run.response == .passing && block.pointee.run.responseFraming == .none
     }
 
     /// The response is whole, and so is what the client was sent of it.

@@ -41,10 +41,7 @@ struct UpstreamAttempts: BitwiseCopyable {
 
     /// Tries once: a pooled connection to the address with the least outstanding exchanges, else a new one.
     func attempt(_ block: ExchangeRef, freshOnly: Bool) {
-        block.pointee.run.attempts &+= 1
-        block.pointee.run.isRequestSent = false
-        block.pointee.run.upstreamKeepsAlive = true
-        block.pointee.run.interimCount = 0
+        block.pointee.run.beginAttempt()
         let address: UpstreamAddressRef
         switch choice.choose(block, at: turn.now) {
         case .address(let chosen): address = chosen
@@ -96,7 +93,7 @@ struct UpstreamAttempts: BitwiseCopyable {
         let attemptsMax = limits.retriesMax == 0 ? 0 : Int(limits.retriesMax) + Int(more)
         guard block.pointee.run.attempts <= attemptsMax, block.pointee.run.isReplayable,
             !block.pointee.run.isHeadSent,
-            !block.pointee.run.isPreCall || block.pointee.run.preCallUntil > turn.now
+            block.pointee.run.askedUntil > turn.now
         else { return course.fail(block, refusal) }
         if let origin, !origins.pointee[origin].pointee.retryBudget.takeRetry(
             at: turn.now / 1000, percent: limits.retryPercent, minimum: limits.retriesPerSecondMin)
@@ -121,8 +118,7 @@ struct UpstreamAttempts: BitwiseCopyable {
     /// Whether seeing the request twice would do no harm: by the method of the pre-call, or of the client's request.
     @inline(__always)
     func isRepeatable(_ block: ExchangeRef) -> Bool {
-        guard block.pointee.run.isPreCall else { return block.pointee.exchange.head.method.isIdempotent }
-        guard let call = block.pointee.run.call else { return false }
+        guard let call = block.pointee.run.call else { return block.pointee.exchange.head.method.isIdempotent }
         return call.pointee.isIdempotent
     }
 
@@ -159,9 +155,9 @@ struct UpstreamAttempts: BitwiseCopyable {
 
     /// Milliseconds in which the service has to begin, and to go on, answering. Never 0, which would be no limit.
     func answerTimeout(_ block: ExchangeRef) -> UInt64 {
-        if block.pointee.run.isPreCall, let call = block.pointee.run.call {
+        if let call = block.pointee.run.call {
             // Only what is passed on as the client's answer may take its time, piece by piece.
-            return block.pointee.run.upstreamHeadAt == 0 ? preCallTime(block) : call.pointee.timeoutMilliseconds
+            return !block.pointee.run.hasServiceHead ? preCallTime(block) : call.pointee.timeoutMilliseconds
         }
         return block.pointee.exchange.domain?.pointee.upstream?.pointee.timeoutMilliseconds ?? limits.connectTimeout
     }
@@ -169,7 +165,7 @@ struct UpstreamAttempts: BitwiseCopyable {
     /// What is left of a pre-call's time, in milliseconds: one for everything from the decision to ask to the end of the answer's head,
     /// however many attempts and pieces that takes.
     private func preCallTime(_ block: ExchangeRef) -> UInt64 {
-        let until = block.pointee.run.preCallUntil
+        let until = block.pointee.run.askedUntil
         return until > turn.now ? until - turn.now : 1
     }
 

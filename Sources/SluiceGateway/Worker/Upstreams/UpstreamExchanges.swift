@@ -80,7 +80,7 @@ struct UpstreamExchanges: BitwiseCopyable {
         guard writer.isComplete else { return course.fail(block, .headTooLarge) }
         // The last thing before the send, which takes a system call and no more: the bound of ceilings holds for what leaves.
         guard attempts.mayLeave(block) else { return course.fail(block, .ceilingExceeded) }
-        block.pointee.run.isRequestSent = true
+        block.pointee.run.noteAsked()
         guard upstreams.send(upstream, writer.start, writer.count) else { return broken(upstream) }
         requestSent(upstream)
         if !block.pointee.run.isPreCall, block.pointee.run.isReceivingRequest || block.pointee.run.isHTTP2 { course.askForBody(block) }
@@ -141,13 +141,13 @@ struct UpstreamExchanges: BitwiseCopyable {
         guard bytes.count < Limits.responseTrailerBytes, !bytes[carried...].contains(UInt8(ascii: "\n")),
             !bytes[(carried - 1)...].contains(UInt8(ascii: "\r"))
         else { return false }
-        if block.pointee.run.upstreamHeadAt != 0 { turn.limit(upstream, to: attempts.answerTimeout(block)) }
+        if block.pointee.run.hasServiceHead { turn.limit(upstream, to: attempts.answerTimeout(block)) }
         return upstreams.carry(upstream, work.received, bytes.count)
     }
 
     /// Takes `count` bytes at the receive area. True if the exchange wants more.
     private func consume(_ upstream: UpstreamRef, _ block: ExchangeRef, _ count: Int) -> Bool {
-        if block.pointee.run.upstreamHeadAt != 0 {
+        if block.pointee.run.hasServiceHead {
             // Progress: the next piece has its own time.
             turn.limit(upstream, to: attempts.answerTimeout(block))
             return passBody(upstream, block, work.received, count, head: work.noHead)
@@ -221,6 +221,8 @@ struct UpstreamExchanges: BitwiseCopyable {
         }
         guard let writer = course.compose(block, head, bytes) else { return false }
         guard writer.isComplete else { return reject(upstream, block, "response head too large") }
+        // A pre-call API was not asked with HEAD, but the answer to a client that was ends with its head: the content is left unread.
+        if !head.keepAlive || block.pointee.run.isPreCall && block.pointee.exchange.head.method == .head { upstream.pointee.keepsAlive = false }
         return passBody(
             upstream, block, work.received + (bytes.base - UnsafePointer(work.received)) + head.length,
             bytes.count - head.length, head: writer)
@@ -250,7 +252,7 @@ struct UpstreamExchanges: BitwiseCopyable {
         _ upstream: UpstreamRef, _ block: ExchangeRef, hasLeftover: Bool
     ) {
         // More bytes than the response has belong to nobody: the connection cannot be trusted again.
-        let isReusable = block.pointee.run.upstreamKeepsAlive && !hasLeftover
+        let isReusable = upstream.pointee.keepsAlive && !hasLeftover
             && block.pointee.run.requestBody == .complete
         upstreams.release(upstream, isReusable: isReusable)
         course.end(block)
@@ -258,7 +260,7 @@ struct UpstreamExchanges: BitwiseCopyable {
 
     /// The upstream has ended its stream.
     private func cut(_ upstream: UpstreamRef, _ block: ExchangeRef) {
-        guard block.pointee.run.upstreamHeadAt != 0 else {
+        guard block.pointee.run.hasServiceHead else {
             return broken(
                 upstream, upstream.pointee.carryCount > 0 ? "incomplete response" : "connection closed before a response")
         }
@@ -273,7 +275,7 @@ struct UpstreamExchanges: BitwiseCopyable {
 
     /// The connection broke.
     private func lost(_ upstream: UpstreamRef, _ block: ExchangeRef) {
-        guard block.pointee.run.upstreamHeadAt != 0 else {
+        guard block.pointee.run.hasServiceHead else {
             return broken(upstream, "connection reset")
         }
         if let address = upstream.pointee.address { attempts.noteFailure(address) }
@@ -284,7 +286,7 @@ struct UpstreamExchanges: BitwiseCopyable {
     /// closed before it saw the request, and only if seeing it twice would do no harm (RFC 9110, 9.2.2).
     private func broken(_ upstream: UpstreamRef, _ detail: StaticString = "connection closed before a response") {
         guard let block = upstream.pointee.exchange else { return upstreams.close(upstream) }
-        let hasAnswered = block.pointee.run.upstreamHeadAt != 0 || block.pointee.run.interimCount > 0
+        let hasAnswered = block.pointee.run.hasServiceHead || block.pointee.run.interimCount > 0
             || upstream.pointee.carryCount > 0
         let wasStale = upstream.pointee.isReused && !hasAnswered
         let isSafe = attempts.isRepeatable(block)
