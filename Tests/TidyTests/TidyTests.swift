@@ -50,11 +50,17 @@ struct TidyTests {
         }
     }
 
-    @Test("the folders of the gateway are floors: each uses what stands below it, and nothing else")
-    func floors() throws {
+    @Test("the folders of the gateway are floors: each uses what stands below it, and nothing else; clients' side and services' side do not know each other")
+    func floors() throws { try run("floors") }
+
+    @Test("no type of the data plane is large without a reason")
+    func largeTypes() throws { try run("sizes") }
+
+    /// Runs a script of the tree that looks at its sources, and fails with what it prints.
+    private func run(_ name: String) throws {
         let script = Process()
         script.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        script.arguments = ["python3", SourceTree.root.appendingPathComponent("scripts/floors").path]
+        script.arguments = ["python3", SourceTree.root.appendingPathComponent("scripts/\(name)").path]
         let output = Pipe()
         script.standardOutput = output
         try script.run()

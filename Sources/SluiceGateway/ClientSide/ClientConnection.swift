@@ -5,6 +5,8 @@ import SluiceHTTP
 ///
 /// While it is idle it holds nothing but this: the exchange block comes with the first byte of a request and goes with
 /// the last byte of the response.
+///
+/// Large because it is one place in a slab: event, deadline and socket stand in it, so that nothing is allocated for a connection.
 struct ClientConnection {
     var event = SocketEvent()
     /// Tells a queue entry that was made for an earlier connection in this place.

@@ -2,7 +2,7 @@ import SluiceEvent
 import SluiceHTTP
 import SluiceHTTP2
 
-/// Reads the frames of clients that speak HTTP/2 into events of their exchanges (RFC 9113). What is sent to them: `HTTP2Clients+Sending`.
+/// Reads the frames of clients that speak HTTP/2 into events of their exchanges (RFC 9113). What is sent to them: `ClientFrames`.
 ///
 /// An exchange is found by its stream's tag in the session; a stream without a tag is nobody's any more. A handle: copies of it are the same. On the
 /// worker's thread only.
@@ -94,9 +94,9 @@ struct HTTP2Clients: BitwiseCopyable {
         connection.pointee.http2 = http2
         connection.pointee.state = .multiplexing
         traffic.pointee.http2Connections &+= 1
-        guard var output = lend(connection) else { return false }
+        guard var output = sending.lend(connection) else { return false }
         http2.pointee.session.start(&output)
-        take(back: output, connection)
+        sending.take(back: output, connection)
         return true
     }
 
@@ -134,10 +134,10 @@ struct HTTP2Clients: BitwiseCopyable {
         let http2 = connection.http2
         guard connection.pointee.output.count < Limits.framesWaiting else { return .full }
         guard let next = http2.pointee.next ?? takeBlock(http2) else { return .noMemory }
-        guard var output = lend(connection) else { return .noMemory }
+        guard var output = sending.lend(connection) else { return .noMemory }
         let area = HTTP2HeadArea(base: blocks.input(of: next), capacity: blocks.layout.streamInputCapacity)
         let event = http2.pointee.session.next(&frames, head: area, output: &output, now: turn.now)
-        take(back: output, connection)
+        sending.take(back: output, connection)
         switch event {
         case .data(let stream, let bytes, let ends): return takeContent(connection, stream, bytes, ends: ends)
         case .head(let head): return takeHead(connection, head, in: next)
@@ -211,7 +211,7 @@ struct HTTP2Clients: BitwiseCopyable {
         let heads = connection.http2.pointee.headBytes + head.count
         guard heads <= state.pointee.headsBytesMax else {
             traffic.pointee.http2Reset(.headsTooLong)
-            refuse(head.stream, connection)
+            endings.refuse(head.stream, connection)
             return .nothing
         }
         beginExchange(connection, head.stream, in: block)
@@ -289,9 +289,9 @@ struct HTTP2Clients: BitwiseCopyable {
 
     /// Bytes of a request's body that are held no longer: the client may send as many again.
     func consumed(_ connection: ClientRef, _ stream: UInt32, _ bytes: Int) {
-        guard bytes > 0, var output = lend(connection) else { return }
+        guard bytes > 0, var output = sending.lend(connection) else { return }
         connection.http2.pointee.session.consumed(stream, bytes, &output)
-        take(back: output, connection)
+        sending.take(back: output, connection)
     }
 
     /// What has left the block's input is credited.

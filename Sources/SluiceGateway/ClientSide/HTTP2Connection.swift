@@ -1,6 +1,8 @@
 import SluiceHTTP2
 
 /// What a client's connection has besides when it speaks HTTP/2: taken when that is known, given back with the connection.
+///
+/// Large because each wait of the connection has a time of its own.
 struct HTTP2Connection {
     /// How far the orderly end of a connection has come (RFC 9113, 6.8).
     enum Ending: UInt8 {

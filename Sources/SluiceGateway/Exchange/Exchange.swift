@@ -5,6 +5,8 @@ import SluiceHTTP
 ///
 /// Lives at the head of an exchange block (`ExchangeBlock`), so it holds no reference and copies nothing: all views
 /// point into the block or into the snapshot. It exists from the first byte of a request to the last of its response.
+///
+/// Large because it is all that policies share: whatever one of them writes for another, or for the heads, stands here and nowhere else.
 struct Exchange: BitwiseCopyable {
     /// What the evaluating thread owns: clock, counters, scratch.
     let context: UnsafeMutablePointer<EvaluationContext>

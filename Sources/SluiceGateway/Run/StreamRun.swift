@@ -3,6 +3,8 @@ import SluiceHTTP
 /// What an exchange over HTTP/2 has besides, because its connection serves others at the same time: a clock of its own, and what waits for its window.
 ///
 /// Stands behind the header of the exchange's block, and means something only where `ExchangeRun.isHTTP2`.
+///
+/// Large because it has for one stream what one of HTTP/1.1 has for its connection: times, the body, what waits for the client, and how fast that takes it.
 struct StreamRun {
     var deadline: Deadline
 

@@ -5,6 +5,8 @@ import SluiceEvent
 ///
 /// A turn of the loop begins with one reading of the clock, and most of what is done in it goes by that. What must not go by the time at which
 /// something else was done reads the clock anew. A handle: copies of it are the same turn. On the worker's thread only.
+///
+/// Large because clock, deadlines and queue go by one reading of the time and end together, and each kind of connection has its shorthand.
 struct Turn: BitwiseCopyable {
     fileprivate struct State {
         var clock: WorkerClock

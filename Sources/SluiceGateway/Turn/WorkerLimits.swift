@@ -4,6 +4,8 @@ import SluiceHTTP
 import SluiceHTTP2
 
 /// The process settings that a worker reads while it serves: plain numbers, in the units of its code.
+///
+/// Large because it has one property for each setting.
 struct WorkerLimits: BitwiseCopyable, Sendable {
     let headBytesMax: Int
     let fieldsMax: Int

@@ -5,6 +5,8 @@ import SluiceHTTP2
 ///
 /// Nothing that an exchange asks of it ends the connection or another exchange: that happens in the connection's own turns only, which are never within
 /// another one. So whoever handles one of its events may let go of any exchange, send new requests and even join it again.
+///
+/// Large because the connection is judged by many single observations: whether it has settled, is idle, was heard, is suspected, was asked.
 struct HTTP2Client {
     var session: HTTP2Session
     /// Exchanges that have joined before the connection stands, or before the service has said how many it takes, in their order.

@@ -2,6 +2,8 @@ import SluiceEvent
 import SluiceHTTP
 
 /// A connection to one address of a service: a flat struct in its worker's slab.
+///
+/// Large because it is one place in a slab: event, deadline, socket and neighbours stand in it, so that nothing is allocated for a connection.
 struct UpstreamConnection {
     var event = SocketEvent()
     /// Tells a queue entry that was made for an earlier connection in this place.

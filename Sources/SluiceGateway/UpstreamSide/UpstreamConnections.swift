@@ -129,8 +129,8 @@ struct UpstreamConnections: BitwiseCopyable {
             connection.pointee.isReused = false
             connection.pointee.address = address
             if shares {
-                share(connection, address)
-                join(connection, block)
+                sharing.share(connection, address)
+                sharing.join(connection, block)
             } else {
                 attach(connection, block)
             }
@@ -139,7 +139,7 @@ struct UpstreamConnections: BitwiseCopyable {
             traffic.pointee.upstreamOpened &+= 1
             let isArmed = connection.event.arm(state.pointee.loop, descriptor: descriptor, owner: connection, callback: state.pointee.callback)
             guard isArmed else {
-                if shares { letGo(block) } else { detach(connection) }
+                if shares { sharing.letGo(block) } else { detach(connection) }
                 close(connection)
                 return .outOfMemory
             }
@@ -184,11 +184,11 @@ struct UpstreamConnections: BitwiseCopyable {
         if let address = connection.pointee.address {
             if let client = connection.pointee.http2 {
                 // Its exchanges are counted one by one.
-                endInOrder(connection, client)
-                endSharing(connection, client)
+                sharing.endInOrder(connection, client)
+                sharing.endSharing(connection, client)
             } else if connection.pointee.state == .idle {
                 connection.pointee.socket.tls?.closeNotify()
-                unlinkIdle(connection, address)
+                idle.unlinkIdle(connection, address)
             } else {
                 address.pointee.outstanding -= 1
             }

@@ -136,7 +136,7 @@ struct WorkerParts {
     /// - Parameter isQuiet: whether nothing holds the place of a connection that may be gone.
     func trim(isQuiet: Bool) -> Bool {
         var hasFreed = blocks.pointee.trim()
-        upstreams.trimShared()
+        upstreams.sharing.trimShared()
         if outputs.pointee.trim() { hasFreed = true }
         if isQuiet, turn.isEmpty, turn.hasSentAll, forwards.isEmpty {
             if clients.trim() { hasFreed = true }

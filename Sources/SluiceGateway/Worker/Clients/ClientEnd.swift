@@ -48,7 +48,7 @@ struct ClientEnd: BitwiseCopyable {
     /// Whether the client has taken all that it was sent: only then is more of the response read. `clientHasTakenAll` says when it has.
     @inline(__always)
     func hasRoom(_ block: ExchangeRef) -> Bool {
-        block.pointee.run.isHTTP2 ? http2.room(block) > 0 : block.pointee.run.client.pointee.output.isEmpty
+        block.pointee.run.isHTTP2 ? http2.sending.room(block) > 0 : block.pointee.run.client.pointee.output.isEmpty
     }
 
     /// The last byte of the response was handed over. The exchange is over, and its block may be gone.
@@ -124,7 +124,7 @@ struct ClientEnd: BitwiseCopyable {
     func noteTunnelled(_ block: ExchangeRef) {
         guard block.pointee.run.isHTTP2 else { return turn.limit(block.pointee.run.client, to: limits.tunnelTimeout) }
         block.streamRun.pointee.bodyUntil = turn.now + limits.tunnelTimeout
-        http2.setDeadline(block)
+        http2.sending.setDeadline(block)
     }
 
     /// What the client had sent before the service accepted the tunnel is passed on.

@@ -46,7 +46,7 @@ struct HTTP2Connections: BitwiseCopyable {
         // The preface may have come with the handshake's last message.
         connection.pointee.socket.mayRead = true
         connection.http2.pointee.headUntil = turn.now + limits.headTimeout
-        http2.setDeadline(connection)
+        http2.sending.setDeadline(connection)
         if clients.isDraining { announceEnd(connection) }
         goOn(connection)
     }
@@ -94,8 +94,8 @@ struct HTTP2Connections: BitwiseCopyable {
                 forwardWaitingBodies(connection)
                 return true
             case .full:
-                if http2.flush(connection) {
-                    http2.noteSent(connection)
+                if http2.sending.flush(connection) {
+                    http2.sending.noteSent(connection)
                     continue
                 }
                 // Read on when the client has taken what waits for it.
@@ -154,14 +154,14 @@ struct HTTP2Connections: BitwiseCopyable {
         let isReading = connection.http2.pointee.session.isInBlock || !connection.http2.pointee.session.hasBegun
         guard isReading != (connection.http2.pointee.headUntil != Deadline.never) else { return }
         connection.http2.pointee.headUntil = isReading ? turn.now + limits.headTimeout : Deadline.never
-        http2.setDeadline(connection)
+        http2.sending.setDeadline(connection)
     }
 
     /// A head has ended: one that begins behind it has a time of its own.
     private func noteHeadEnd(_ connection: ClientRef) {
         guard connection.http2.pointee.headUntil != Deadline.never else { return }
         connection.http2.pointee.headUntil = Deadline.never
-        http2.setDeadline(connection)
+        http2.sending.setDeadline(connection)
     }
 
     /// No request is under way: the connection has its time for the next one.
@@ -169,7 +169,7 @@ struct HTTP2Connections: BitwiseCopyable {
         guard connection.http2.pointee.session.hasBegun, connection.http2.pointee.idleUntil == Deadline.never else { return }
         connection.http2.pointee.idleUntil = turn.now + clients.idleTimeout
         connection.http2.pointee.trimUntil = turn.now + Limits.http2TrimMilliseconds
-        http2.setDeadline(connection)
+        http2.sending.setDeadline(connection)
     }
 
     // MARK: What waits for its turn
@@ -214,13 +214,13 @@ struct HTTP2Connections: BitwiseCopyable {
 
     /// Sends what waits for the client, as far as its socket takes it; with the last byte everything goes on that has waited for it.
     func sendFrames(_ connection: ClientRef) {
-        guard http2.flush(connection) else { return }
+        guard http2.sending.flush(connection) else { return }
         let wasBlocked = connection.http2.pointee.isBlocked
         connection.http2.pointee.isBlocked = false
-        http2.noteSent(connection)
+        http2.sending.noteSent(connection)
         guard wasBlocked else { return }
         connection.http2.pointee.blockedUntil = Deadline.never
-        http2.setDeadline(connection)
+        http2.sending.setDeadline(connection)
         if connection.http2.pointee.waiting > 0 { continueResponses(connection) }
         turn.enqueue(connection)
     }
@@ -243,7 +243,7 @@ struct HTTP2Connections: BitwiseCopyable {
             state.pointee.trimUntil = Deadline.never
             state.pointee.session.trim()
         }
-        http2.setDeadline(connection)
+        http2.sending.setDeadline(connection)
     }
 
     // MARK: Ending
@@ -256,23 +256,23 @@ struct HTTP2Connections: BitwiseCopyable {
     /// Asks the client to send no more requests on this connection, and serves those that come meanwhile.
     func announceEnd(_ connection: ClientRef) {
         guard connection.http2.pointee.ending == .none else { return }
-        http2.announceEnd(connection)
+        http2.endings.announceEnd(connection)
         connection.http2.pointee.announcedUntil = turn.now + Limits.announcementMilliseconds
-        http2.setDeadline(connection)
+        http2.sending.setDeadline(connection)
     }
 
     private func endAfterLast(_ connection: ClientRef) {
-        http2.endAfterLast(connection)
+        http2.endings.endAfterLast(connection)
         connection.http2.pointee.announcedUntil = Deadline.never
-        http2.setDeadline(connection)
+        http2.sending.setDeadline(connection)
         if connection.http2.pointee.session.openStreams == 0 { turn.enqueue(connection) }
     }
 
     /// The connection is over: what was written is sent, and nothing more is read.
     private func finish(_ connection: ClientRef) {
-        http2.endAfterLast(connection)
+        http2.endings.endAfterLast(connection)
         abandonStreams(connection)
-        if http2.flush(connection) { return transport.closeInOrder(connection) }
+        if http2.sending.flush(connection) { return transport.closeInOrder(connection) }
         guard !connection.http2.pointee.isBroken else { return transport.close(connection) }
         connection.pointee.state = .flushing
     }

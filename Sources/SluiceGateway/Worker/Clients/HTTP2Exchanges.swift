@@ -59,7 +59,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
         }
         if block.pointee.exchange.isGRPCCall, let milliseconds = block.pointee.exchange.grpcTimeout {
             block.streamRun.pointee.callUntil = turn.now + milliseconds
-            http2.setDeadline(block)
+            http2.sending.setDeadline(block)
         }
         course.begin(block)
     }
@@ -69,7 +69,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
         connection.pointee.requests &+= 1
         block.pointee.run.startedAt = context.pointee.monotonicNanoseconds
         if limits.totalTimeout > 0 { block.streamRun.pointee.totalUntil = turn.now + limits.totalTimeout }
-        http2.setDeadline(block)
+        http2.sending.setDeadline(block)
         // The deadline that was set for an idle connection is looked at when it comes.
         connection.http2.pointee.idleUntil = Deadline.never
         connection.http2.pointee.trimUntil = Deadline.never
@@ -96,7 +96,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
         } else {
             return course.fail(block, .requestTimeout)
         }
-        http2.setDeadline(block)
+        http2.sending.setDeadline(block)
     }
 
     /// Sends on what has come of a request's body, if the service takes it.
@@ -141,7 +141,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
         // The loop reports the end of a stream again and again.
         guard !block.streamRun.pointee.hasEnded else { return }
         block.streamRun.pointee.hasEnded = true
-        guard http2.sendContent(block, work.received, 0, ends: true) else { return clientEnd.endTunnel(block) }
+        guard http2.sending.sendContent(block, work.received, 0, ends: true) else { return clientEnd.endTunnel(block) }
         if block.streamRun.pointee.hasToldEnd { endResponse(block) }
     }
 
@@ -163,9 +163,9 @@ struct HTTP2Exchanges: BitwiseCopyable {
     /// The client takes more of the response.
     func continueResponse(_ block: ExchangeRef, isForced: Bool = false) {
         guard block.streamRun.pointee.isWaiting else { return }
-        http2.endWait(block)
-        guard http2.continueContent(block, isForced: isForced) else { return clientEnd.reset(block) }
-        guard block.streamRun.pointee.content.isEmpty else { return http2.wait(block) }
+        http2.sending.endWait(block)
+        guard http2.sending.continueContent(block, isForced: isForced) else { return clientEnd.reset(block) }
+        guard block.streamRun.pointee.content.isEmpty else { return http2.sending.wait(block) }
         if block.streamRun.pointee.isHandedOver { endResponse(block) } else { course.clientHasTakenAll(block) }
     }
 
@@ -173,7 +173,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
     func noteResponseBegun(_ block: ExchangeRef) {
         guard block.streamRun.pointee.bodyUntil != Deadline.never else { return }
         block.streamRun.pointee.bodyUntil = turn.now + limits.tunnelTimeout
-        http2.setDeadline(block)
+        http2.sending.setDeadline(block)
     }
 
     // MARK: Deadlines
@@ -191,7 +191,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
         if stream.pointee.narrowUntil <= turn.now {
             stream.pointee.narrowUntil = Deadline.never
             // Whatever else is due comes with the next tick: the exchange may have ended.
-            http2.setDeadline(block)
+            http2.sending.setDeadline(block)
             return continueResponse(block, isForced: true)
         }
         if stream.pointee.callUntil <= turn.now {
@@ -214,7 +214,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
             stream.pointee.bodyUntil = isWaitedFor ? turn.now + limits.bodyTimeout : Deadline.never
             block.pointee.run.bodySpanAt = 0
         }
-        http2.setDeadline(block)
+        http2.sending.setDeadline(block)
     }
 
     // MARK: Ending
@@ -236,7 +236,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
         let connection = block.pointee.run.client
         course.dropService(block)
         course.leave(block)
-        http2.release(block, code)
+        http2.endings.release(block, code)
         exchangeBlocks.giveBack(block)
         guard connection.http2.pointee.session.openStreams == 0, connection.pointee.state == .multiplexing else { return }
         if connections.isAtItsEnd(connection) { turn.enqueue(connection) } else { connections.noteIdle(connection) }

@@ -37,21 +37,21 @@ struct ResponseWriter: BitwiseCopyable {
     func sendWhole(_ block: ExchangeRef, _ response: HeadWriter, headCount: Int) -> Bool {
         guard block.pointee.run.isHTTP2 else { return send(block, response.start, response.count) }
         let content = response.count - headCount
-        guard http2.sendHead(block, ByteView(base: response.start, count: headCount), ends: content == 0) else { return false }
-        return content == 0 || http2.sendContent(block, response.start + headCount, content, ends: true)
+        guard http2.sending.sendHead(block, ByteView(base: response.start, count: headCount), ends: content == 0) else { return false }
+        return content == 0 || http2.sending.sendContent(block, response.start + headCount, content, ends: true)
     }
 
     /// Sends a head whose content follows by `sendStored` or `sendTunnelled`. False if the client's side is broken.
     @inline(__always)
     func sendHead(_ block: ExchangeRef, _ head: HeadWriter) -> Bool {
         block.pointee.run.isHTTP2
-            ? http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: false) : send(block, head.start, head.count)
+            ? http2.sending.sendHead(block, ByteView(base: head.start, count: head.count), ends: false) : send(block, head.start, head.count)
     }
 
     /// Sends content of a configured response. False if the client's side is broken.
     func sendStored(_ block: ExchangeRef, _ content: ByteView, isLast: Bool) -> Bool {
         block.pointee.run.isHTTP2
-            ? http2.sendContent(block, content.base, content.count, ends: isLast) : send(block, content.base, content.count)
+            ? http2.sending.sendContent(block, content.base, content.count, ends: isLast) : send(block, content.base, content.count)
     }
 
     /// Bytes of a configured response's content that are sent behind its head at once; of a longer one only so much as the client takes.
@@ -60,7 +60,7 @@ struct ResponseWriter: BitwiseCopyable {
 
     /// Sends bytes of a tunnel. False if the client's side is broken.
     func sendTunnelled(_ block: ExchangeRef, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        block.pointee.run.isHTTP2 ? http2.sendContent(block, bytes, count, ends: false) : send(block, bytes, count)
+        block.pointee.run.isHTTP2 ? http2.sending.sendContent(block, bytes, count, ends: false) : send(block, bytes, count)
     }
 
     /// Passes a service's content on, behind the head if one was composed and not sent. False if the client's side is broken; the caller
@@ -110,14 +110,14 @@ struct ResponseWriter: BitwiseCopyable {
         if head.count > 0 {
             block.pointee.run.notePassing()
             let ends = isLast && piece.content == 0
-            guard http2.sendHead(block, ByteView(base: head.start, count: head.count), ends: ends) else { return false }
+            guard http2.sending.sendHead(block, ByteView(base: head.start, count: head.count), ends: ends) else { return false }
             streams.noteResponseBegun(block)
             if ends { return true }
         }
         if piece.content > 0 || isLast {
-            guard http2.sendContent(block, start, piece.content, ends: isLast) else { return false }
+            guard http2.sending.sendContent(block, start, piece.content, ends: isLast) else { return false }
         }
-        return !hasTrailers || http2.sendTrailers(block, ByteView(base: trailers.start, count: trailers.count))
+        return !hasTrailers || http2.sending.sendTrailers(block, ByteView(base: trailers.start, count: trailers.count))
     }
 
     private func append(_ bytes: ByteView, at end: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
@@ -142,7 +142,7 @@ struct ResponseWriter: BitwiseCopyable {
 
     /// The content has ended, as the end of the service's connection says. False if the client's side is broken.
     func endContent(_ block: ExchangeRef) -> Bool {
-        if block.pointee.run.isHTTP2 { return http2.sendContent(block, work.received, 0, ends: true) }
+        if block.pointee.run.isHTTP2 { return http2.sending.sendContent(block, work.received, 0, ends: true) }
         guard block.pointee.run.responseIsChunked else { return true }
         let last = ChunkedEncoder.lastChunk
         return send(block, last.base, last.count)
@@ -151,7 +151,7 @@ struct ResponseWriter: BitwiseCopyable {
     /// Bytes of a response, its service's framing included, that the client's side takes at the moment; 0 if the service has to wait until
     /// `clientHasTakenAll`.
     @inline(__always)
-    func room(_ block: ExchangeRef) -> Int { block.pointee.run.isHTTP2 ? http2.room(block) : Limits.receiveBytes }
+    func room(_ block: ExchangeRef) -> Int { block.pointee.run.isHTTP2 ? http2.sending.room(block) : Limits.receiveBytes }
 
     /// Sends bytes of a response. False if the connection is broken; the caller then resets it.
     @inline(__always)

@@ -58,12 +58,12 @@ struct DiscardedResponses: BitwiseCopyable {
         guard upstream.pointee.discard.total <= Limits.preCallBodyBytes else { return upstreams.close(upstream) }
         switch upstream.pointee.discard.framing {
         case .none:
-            upstreams.release(upstream, isReusable: count == 0)
+            upstreams.idle.release(upstream, isReusable: count == 0)
         case .length:
             let remaining = upstream.pointee.discard.remaining
             guard UInt64(count) <= remaining else { return upstreams.close(upstream) }
             upstream.pointee.discard.remaining = remaining - UInt64(count)
-            if upstream.pointee.discard.remaining == 0 { upstreams.release(upstream, isReusable: true) }
+            if upstream.pointee.discard.remaining == 0 { upstreams.idle.release(upstream, isReusable: true) }
         case .chunked:
             let outcome = upstream.pointee.discard.decoder.decode(start, count: count)
             switch outcome.state {
@@ -72,7 +72,7 @@ struct DiscardedResponses: BitwiseCopyable {
             case .trailers:
                 // Only an empty trailer section that is there already keeps the connection.
                 let rest = ByteView(base: start + outcome.consumed, count: count - outcome.consumed)
-                upstreams.release(upstream, isReusable: rest == "\r\n")
+                upstreams.idle.release(upstream, isReusable: rest == "\r\n")
             }
         case .untilClose: upstreams.close(upstream)
         }

@@ -58,15 +58,15 @@ struct SharedConnections: BitwiseCopyable {
         }
         read(connection, client)
         if !client.pointee.isBroken { sendOn(connection, client) }
-        upstreams.settle(connection, client)
+        upstreams.sharing.settle(connection, client)
     }
 
     private func sendOn(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
         guard !client.pointee.isBroken else { return }
-        upstreams.flushGathered(connection, client)
+        upstreams.frames.flushGathered(connection, client)
         if client.pointee.unsentStreams > 0, !client.pointee.isBlocked {
             sharedRequests.pump(connection, client)
-            upstreams.flushGathered(connection, client)
+            upstreams.frames.flushGathered(connection, client)
         }
     }
 
@@ -79,7 +79,7 @@ struct SharedConnections: BitwiseCopyable {
         guard address.pointee.versions == .http2 || connection.pointee.socket.tls?.isHTTP2 == true else { return fallBack(connection, client, address) }
         address.pointee.prefersHTTP1 = false
         connection.pointee.state = .multiplexed
-        guard upstreams.gather(client, leaving: 0, { client.pointee.session.start(&$0) }) != nil else {
+        guard upstreams.frames.gather(client, leaving: 0, { client.pointee.session.start(&$0) }) != nil else {
             return lose(connection, client, "no memory")
         }
         sendWaiting(connection, client)
@@ -106,8 +106,8 @@ struct SharedConnections: BitwiseCopyable {
         address.pointee.prefersHTTP1 = true
         while client.pointee.waiting.count > 1, let block = client.pointee.waiting.last { attemptElsewhere(block) }
         let first = client.pointee.waiting.first
-        if let first { upstreams.letGo(first) }
-        upstreams.endSharing(connection, client)
+        if let first { upstreams.sharing.letGo(first) }
+        upstreams.sharing.endSharing(connection, client)
         // Counted as one that an exchange has, also for its end.
         guard let first else {
             address.pointee.outstanding += 1
@@ -120,7 +120,7 @@ struct SharedConnections: BitwiseCopyable {
 
     /// The exchange goes on to another connection; that counts as no attempt of its own, because nothing was tried.
     private func attemptElsewhere(_ block: ExchangeRef) {
-        upstreams.letGo(block)
+        upstreams.sharing.letGo(block)
         block.pointee.run.takeBackAttempt()
         attempts.attempt(block, freshOnly: false)
     }
@@ -157,7 +157,7 @@ struct SharedConnections: BitwiseCopyable {
             switch connection.pointee.socket.receive(into: area, capacity: Limits.receiveBytes) {
             case .bytes(let count):
                 traffic.pointee.upstreamBytesReceived &+= UInt64(count)
-                upstreams.noteHeard(connection, client)
+                upstreams.sharing.noteHeard(connection, client)
                 let used = takeFrames(connection, client, ByteView(base: area, count: count))
                 guard used == count || client.pointee.isBroken || upstreams.carry(connection, area + used, count - used) else {
                     return lose(connection, client, "no memory")
@@ -181,7 +181,7 @@ struct SharedConnections: BitwiseCopyable {
         var begun: BegunResponse?
         while !client.pointee.isBroken {
             let area = HTTP2HeadArea(base: headArea(client), capacity: Limits.responseHeadBytes)
-            let event = upstreams.gather(client, leaving: 0) { client.pointee.session.next(&input, head: area, output: &$0, now: turn.now) }
+            let event = upstreams.frames.gather(client, leaving: 0) { client.pointee.session.next(&input, head: area, output: &$0, now: turn.now) }
             guard let event else {
                 lose(connection, client, "no memory")
                 break
@@ -205,7 +205,7 @@ struct SharedConnections: BitwiseCopyable {
                 }
                 return input.used
             case .outputFull:
-                guard !upstreams.flushGathered(connection, client) else { continue }
+                guard !upstreams.frames.flushGathered(connection, client) else { continue }
                 if client.pointee.cannotSend { lose(connection, client, "connection reset") }
                 return input.used
             case .head(let head): begun = sharedResponses.takeHead(connection, client, head, area)
@@ -218,7 +218,7 @@ struct SharedConnections: BitwiseCopyable {
                 client.pointee.hasSettings = true
                 if client.pointee.unsentStreams > 0 { sharedRequests.pump(connection, client) }
                 sendWaiting(connection, client)
-            case .goAway: upstreams.unlist(connection, client)
+            case .goAway: upstreams.sharing.unlist(connection, client)
             case .pingAcknowledged: break
             case .failed(_, let reason):
                 if let address = connection.pointee.address { remarks?.leave(.init(reason: reason, upstream: address.pointee.ip)) }
@@ -255,7 +255,7 @@ struct SharedConnections: BitwiseCopyable {
         traffic.pointee.upstreamResets &+= 1
         switch StreamTag(client.pointee.session.tag(of: reset.stream)) {
         case nil: break
-        case .discarding?: upstreams.endDiscarded(connection, client, reset.stream)
+        case .discarding?: upstreams.sharing.endDiscarded(connection, client, reset.stream)
         case .exchange(let block)?:
             // A response that is whole is worth as much without its stream.
             guard !block.serviceStream.pointee.hasEnded else { return }
@@ -274,24 +274,24 @@ struct SharedConnections: BitwiseCopyable {
     private func lose(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ detail: StaticString) {
         guard !client.pointee.isBroken else { return }
         // What the protocol says to the service about it.
-        upstreams.flushGathered(connection, client)
+        upstreams.frames.flushGathered(connection, client)
         client.pointee.isBroken = true
-        upstreams.unlist(connection, client)
-        upstreams.dropGathered(client)
+        upstreams.sharing.unlist(connection, client)
+        upstreams.frames.dropGathered(client)
         turn.limit(connection, to: 0)
         while let block = client.pointee.waiting.last {
-            upstreams.letGo(block)
+            upstreams.sharing.letGo(block)
             attempts.tryAgain(block, at: connection.pointee.address?.pointee.origin, orFail: .upstreamFailed(detail))
         }
         let isSilent = connection.pointee.isReused && !client.pointee.hasHeard
-        if isSilent { upstreams.noteClosed(connection) }
+        if isSilent { upstreams.idle.noteClosed(connection) }
         // Who has announced the end is in order, though it has not answered all that it said it would.
         let wasStale = isSilent || client.pointee.session.hasGoAway
         var isCounted = wasStale
         var place = 0
         while let next = client.pointee.session.nextStream(&place) {
             switch StreamTag(next.tag) {
-            case nil, .discarding?: _ = upstreams.gather(client, leaving: 0) { client.pointee.session.release(next.stream, &$0) }
+            case nil, .discarding?: _ = upstreams.frames.gather(client, leaving: 0) { client.pointee.session.release(next.stream, &$0) }
             case .exchange(let block)?:
                 if block.serviceStream.pointee.hasEnded { continue }
                 if !isCounted, !sharedResponses.hasAllOfResponse(block), let address = connection.pointee.address {
@@ -316,7 +316,7 @@ struct SharedConnections: BitwiseCopyable {
         let run = block.run
         guard !run.pointee.hasServiceHead else { return sharedResponses.hasAllOfResponse(block) ? sharedResponses.finish(block) : course.reset(block) }
         let origin = run.pointee.upstream?.pointee.address?.pointee.origin
-        upstreams.letGo(block)
+        upstreams.sharing.letGo(block)
         if isUnprocessed, run.pointee.interimCount == 0 {
             // Several connections may come to their announced end at the same time, and one after the other.
             let more: UInt8 = isOverload ? 0 : Limits.attemptsBehindGoAway
@@ -334,7 +334,7 @@ struct SharedConnections: BitwiseCopyable {
     func expired(_ connection: UpstreamRef) {
         guard let client = connection.pointee.http2 else { return upstreams.close(connection) }
         if client.pointee.isIdle {
-            connection.pointee.address?.pointee.idleLifetime.noteOpen(after: upstreams.idleTime(connection))
+            connection.pointee.address?.pointee.idleLifetime.noteOpen(after: upstreams.idle.idleTime(connection))
             upstreams.close(connection)
         } else if client.pointee.isPinged {
             lose(connection, client, "connection lost")

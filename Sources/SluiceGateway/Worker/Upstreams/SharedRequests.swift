@@ -51,8 +51,8 @@ struct SharedRequests: BitwiseCopyable {
             course.fail(block, .upstreamFailed("no upgrade over HTTP/2"))
             return true
         }
-        guard let connection = upstreams.findShared(address, freshOnly: freshOnly), let client = connection.pointee.http2 else { return false }
-        if upstreams.join(connection, block) { send(connection, client, block) } else { awaitTurn(block, connection) }
+        guard let connection = upstreams.sharing.findShared(address, freshOnly: freshOnly), let client = connection.pointee.http2 else { return false }
+        if upstreams.sharing.join(connection, block) { send(connection, client, block) } else { awaitTurn(block, connection) }
         return true
     }
 
@@ -84,7 +84,7 @@ struct SharedRequests: BitwiseCopyable {
         let endsStream = body.isLast && body.content.isEmpty && body.trailerFields == nil
         let isHead = !run.pointee.isPreCall && block.pointee.exchange.head.method == .head
         var stream: UInt32 = 0
-        let sending = upstreams.gather(client, leaving: Limits.controlBytes) {
+        let sending = upstreams.frames.gather(client, leaving: Limits.controlBytes) {
             client.pointee.session.sendRequest(
                 ByteView(base: writer.start, count: writer.count), endsStream: endsStream, isHTTPS: connection.pointee.socket.tls != nil,
                 isHead: isHead, stream: &stream, &$0)
@@ -94,7 +94,7 @@ struct SharedRequests: BitwiseCopyable {
         run.pointee.upstreamStream = stream
         run.pointee.noteAsked()
         traffic.pointee.upstreamStreams &+= 1
-        upstreams.noteGathered(connection, client)
+        upstreams.frames.noteGathered(connection, client)
         limitAnswer(block)
         if !endsStream, !sendPiece(connection, client, block, body) { return course.fail(block, .upstreamUnavailable("no memory for the request's body")) }
         if !run.pointee.isPreCall, run.pointee.isReceivingRequest { course.askForBody(block) }
@@ -149,24 +149,24 @@ struct SharedRequests: BitwiseCopyable {
         }
         var taken = 0
         if own.pointee.unsent == nil {
-            taken = upstreams.gatherContent(connection, client, stream, piece.content, endsStream: piece.isLast && trailers.isEmpty)
+            taken = upstreams.frames.gatherContent(connection, client, stream, piece.content, endsStream: piece.isLast && trailers.isEmpty)
         }
-        defer { upstreams.noteGathered(connection, client) }
-        if taken < piece.content.count, !upstreams.keepUnsent(block, client, piece.content[taken...]) { return false }
+        defer { upstreams.frames.noteGathered(connection, client) }
+        if taken < piece.content.count, !upstreams.frames.keepUnsent(block, client, piece.content[taken...]) { return false }
         guard piece.isLast else { return true }
         if own.pointee.unsent != nil {
             own.pointee.endsRequest = true
             guard !trailers.isEmpty else { return true }
             let end = own.pointee.unsentEnd
-            guard upstreams.keepUnsent(block, client, trailers) else { return false }
+            guard upstreams.frames.keepUnsent(block, client, trailers) else { return false }
             own.pointee.unsentEnd = end
             own.pointee.unsentTrailers = trailers.count
             return true
         }
         if !trailers.isEmpty {
-            return upstreams.gather(client, leaving: 0) { client.pointee.session.sendTrailers(stream, trailers, &$0) } == .sent
+            return upstreams.frames.gather(client, leaving: 0) { client.pointee.session.sendTrailers(stream, trailers, &$0) } == .sent
         }
-        return !piece.content.isEmpty || upstreams.gatherEnd(client, stream)
+        return !piece.content.isEmpty || upstreams.frames.gatherEnd(client, stream)
     }
 
     /// Sends what was kept of bodies, each stream a piece at a time, as far as the windows and the socket allow.
@@ -177,7 +177,7 @@ struct SharedRequests: BitwiseCopyable {
             var place = 0
             while let next = client.pointee.session.nextStream(&place) {
                 guard case .exchange(let block)? = StreamTag(next.tag), block.serviceStream.pointee.unsent != nil else { continue }
-                switch upstreams.pump(connection, client, block) {
+                switch upstreams.frames.pump(connection, client, block) {
                 case .nothing: continue
                 case .some: break
                 case .all: if block.pointee.run.isReceivingRequest, !block.pointee.run.isPreCall { course.serviceHasTakenAll(block) }
@@ -208,7 +208,7 @@ struct SharedRequests: BitwiseCopyable {
         if client.pointee.heardAt + attempts.answerTimeout(block) / 2 <= turn.now {
             // Perhaps nobody is there at all. Without other exchanges the connection ends, as one of HTTP/1.1 does.
             client.pointee.isSuspected = true
-            upstreams.ping(connection, client)
+            upstreams.sharing.ping(connection, client)
         }
         course.fail(block, .upstreamTimeout("no response in time"))
     }

@@ -60,7 +60,7 @@ struct SharedResponses: BitwiseCopyable {
         response.reason = HeadRange(start: 0, count: 0)
         if block.pointee.run.isPreCall {
             if course.takeAnswer(block, response.status) {
-                if head.endsStream { upstreams.letGo(block) } else { upstreams.letGoDiscarding(block) }
+                if head.endsStream { upstreams.sharing.letGo(block) } else { upstreams.sharing.letGoDiscarding(block) }
                 course.goOn(block)
                 return nil
             }
@@ -82,9 +82,9 @@ struct SharedResponses: BitwiseCopyable {
         case .discarding(let before, let since)?:
             let all = before + bytes
             client.pointee.session.setTag(StreamTag.discarding(bytes: all, since: since).tag, of: stream)
-            if bytes > 0 { _ = upstreams.gather(client, leaving: 0) { client.pointee.session.consumed(stream, bytes, &$0) } }
-            if ends || all > Int(Limits.preCallBodyBytes) { upstreams.endDiscarded(connection, client, stream) }
-        case nil: if bytes > 0 { _ = upstreams.gather(client, leaving: 0) { client.pointee.session.consumed(stream, bytes, &$0) } }
+            if bytes > 0 { _ = upstreams.frames.gather(client, leaving: 0) { client.pointee.session.consumed(stream, bytes, &$0) } }
+            if ends || all > Int(Limits.preCallBodyBytes) { upstreams.sharing.endDiscarded(connection, client, stream) }
+        case nil: if bytes > 0 { _ = upstreams.frames.gather(client, leaving: 0) { client.pointee.session.consumed(stream, bytes, &$0) } }
         }
         return nil
     }
@@ -178,7 +178,7 @@ struct SharedResponses: BitwiseCopyable {
             own.pointee.heldStart += count
             let trailers = ByteView(base: memory + own.pointee.heldEnd, count: isLast ? own.pointee.heldTrailers : 0)
             guard pass(client, block, content, isLast: isLast, trailers: trailers) else { return }
-            if own.pointee.heldCount == 0 { upstreams.dropHeld(block) }
+            if own.pointee.heldCount == 0 { upstreams.sharing.dropHeld(block) }
         }
     }
 
@@ -212,7 +212,7 @@ struct SharedResponses: BitwiseCopyable {
             course.reset(block)
             return false
         }
-        if !content.isEmpty { _ = upstreams.gather(client, leaving: 0) { client.pointee.session.consumed(stream, content.count, &$0) } }
+        if !content.isEmpty { _ = upstreams.frames.gather(client, leaving: 0) { client.pointee.session.consumed(stream, content.count, &$0) } }
         guard isLast else { return true }
         finish(block)
         return false
@@ -227,7 +227,7 @@ struct SharedResponses: BitwiseCopyable {
 
     /// The response is whole, and so is what the client was sent of it.
     func finish(_ block: ExchangeRef) {
-        upstreams.letGo(block)
+        upstreams.sharing.letGo(block)
         course.end(block)
     }
 }

@@ -54,20 +54,20 @@ struct UpstreamAttempts: BitwiseCopyable {
             origins.pointee[address.pointee.origin].pointee.retryBudget.noteRequest(at: turn.now / 1000)
         }
         if address.pointee.versions != .http1, sharedRequests.joins(block, address, freshOnly: freshOnly) { return }
-        if !freshOnly, let idle = upstreams.takeIdle(address, mayRepeat: mayRepeat(block)) {
+        if !freshOnly, let idle = upstreams.idle.takeIdle(address, mayRepeat: mayRepeat(block)) {
             upstreams.attach(idle, block)
             return exchanges.sendRequest(idle)
         }
         // An idle one that this request cannot have makes room for its own.
         guard limits.connectionsPerAddressMax == 0 || address.pointee.connections < limits.connectionsPerAddressMax
-            || upstreams.closeOneIdle(address)
+            || upstreams.idle.closeOneIdle(address)
         else {
             return course.fail(block, .upstreamUnavailable("too many upstream connections"))
         }
         let shares = address.pointee.versions != .http1 && !sharedRequests.needsOwnConnection(block)
         let time = shares ? limits.connectTimeout : connectTimeout(block)
         var failure = upstreams.connect(address, for: block, within: time, shares: shares)
-        if let error = failure, error.isExhaustion, upstreams.closeSomeIdle() {
+        if let error = failure, error.isExhaustion, upstreams.idle.closeSomeIdle() {
             failure = upstreams.connect(address, for: block, within: time, shares: shares)
         }
         guard let error = failure else {

@@ -113,9 +113,9 @@ struct UpstreamEnd: BitwiseCopyable {
     /// not tell its end from a fault.
     func drop(_ block: ExchangeRef) {
         guard let upstream = block.pointee.run.upstream else { return }
-        if block.pointee.run.isOnSharedConnection { return upstreams.letGo(block) }
+        if block.pointee.run.isOnSharedConnection { return upstreams.sharing.letGo(block) }
         if upstream.pointee.state == .active, upstream.pointee.isReused, !block.pointee.run.isRequestSent {
-            upstreams.putBack(upstream)
+            upstreams.idle.putBack(upstream)
         } else {
             upstreams.close(upstream)
         }
@@ -124,5 +124,5 @@ struct UpstreamEnd: BitwiseCopyable {
     // MARK: Descriptors
 
     /// Closes connections that nobody uses, a few.
-    func spareDescriptors() { _ = upstreams.closeSomeIdle() }
+    func spareDescriptors() { _ = upstreams.idle.closeSomeIdle() }
 }

@@ -254,7 +254,7 @@ struct UpstreamExchanges: BitwiseCopyable {
         // More bytes than the response has belong to nobody: the connection cannot be trusted again.
         let isReusable = upstream.pointee.keepsAlive && !hasLeftover
             && block.pointee.run.requestBody == .complete
-        upstreams.release(upstream, isReusable: isReusable)
+        upstreams.idle.release(upstream, isReusable: isReusable)
         course.end(block)
     }
 
@@ -269,7 +269,7 @@ struct UpstreamExchanges: BitwiseCopyable {
             return course.reset(block)
         }
         guard course.endContent(block) else { return course.reset(block) }
-        upstreams.release(upstream, isReusable: false)
+        upstreams.idle.release(upstream, isReusable: false)
         course.end(block)
     }
 
@@ -290,7 +290,7 @@ struct UpstreamExchanges: BitwiseCopyable {
             || upstream.pointee.carryCount > 0
         let wasStale = upstream.pointee.isReused && !hasAnswered
         let isSafe = attempts.isRepeatable(block)
-        if wasStale { upstreams.noteClosed(upstream) }
+        if wasStale { upstreams.idle.noteClosed(upstream) }
         if !wasStale, let address = upstream.pointee.address { attempts.noteFailure(address) }
         upstreams.detach(upstream)
         upstreams.close(upstream)

@@ -77,7 +77,7 @@ struct UpstreamTransport: BitwiseCopyable {
         case .connecting: _ = isForNobody(connection)
         case .handshaking: if !isForNobody(connection) { continueHandshake(connection) }
         case .active: exchanges.receive(connection)
-        case .idle: if connection.pointee.socket.mayRead { upstreams.closeIdle(connection) }
+        case .idle: if connection.pointee.socket.mayRead { upstreams.idle.closeIdle(connection) }
         case .discarding: discards.receive(connection)
         case .tunnelling: tunnels.tunnel(connection)
         case .multiplexed: sharedConnections.advance(connection)
@@ -158,9 +158,9 @@ struct UpstreamTransport: BitwiseCopyable {
         if let client = upstream.pointee.http2 {
             // None of them has it any more when the next is tried: it may go to the same address.
             client.pointee.isBroken = true
-            upstreams.unlist(upstream, client)
+            upstreams.sharing.unlist(upstream, client)
             while let block = client.pointee.waiting.last {
-                upstreams.letGo(block)
+                upstreams.sharing.letGo(block)
                 attempts.tryAgain(block, at: origin, orFail: refusal)
             }
             return upstreams.close(upstream)
@@ -188,7 +188,7 @@ struct UpstreamTransport: BitwiseCopyable {
         switch connection.pointee.state {
         case .free: break
         case .idle:
-            connection.pointee.address?.pointee.idleLifetime.noteOpen(after: upstreams.idleTime(connection))
+            connection.pointee.address?.pointee.idleLifetime.noteOpen(after: upstreams.idle.idleTime(connection))
             upstreams.close(connection)
         case .discarding: upstreams.close(connection)
         case .connecting, .handshaking: connectExpired(connection)

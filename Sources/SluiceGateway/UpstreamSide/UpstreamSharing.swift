@@ -3,13 +3,19 @@ import SluiceEvent
 import SluiceHTTP
 import SluiceHTTP2
 
-// Connections that several exchanges share: who may join one, and what is left when one goes.
+/// The connections of one worker that several exchanges share: who may join one, and what is left when one goes. A view of `UpstreamConnections`.
+struct UpstreamSharing: BitwiseCopyable {
+    let connections: UpstreamConnections
 
-extension UpstreamConnections {
+    @inline(__always)
+    private var turn: Turn { connections.turn }
+    @inline(__always)
+    private var outputs: UnsafeMutablePointer<BlockPool> { connections.outputs }
+
     /// Makes a new connection one that exchanges may share, once it stands and speaks HTTP/2.
     func share(_ connection: UpstreamRef, _ address: UpstreamAddressRef) {
         let client = HTTP2ClientRef.allocate(capacity: 1)
-        client.initialize(to: HTTP2Client(limits: http2Limits))
+        client.initialize(to: HTTP2Client(limits: connections.http2Limits))
         client.pointee.isListed = true
         connection.pointee.http2 = client
         // At the end: the first ones are filled first, so that the others become idle and go.
@@ -45,7 +51,7 @@ extension UpstreamConnections {
         }
         unlist(connection, client)
         if client.pointee.isIdle { connection.pointee.address?.pointee.idleCount -= 1 }
-        dropGathered(client)
+        connections.frames.dropGathered(client)
         if let head = client.pointee.head { outputs.pointee.give(back: head) }
         client.pointee.session.deallocate()
         client.deinitialize(count: 1).deallocate()
@@ -103,15 +109,15 @@ extension UpstreamConnections {
         connection.pointee.address?.pointee.idleCount -= 1
         turn.limit(connection, to: 0)
         // Its end may not have come through, if something on the way has forgotten it.
-        if idleTime(connection) >= Limits.pingAfterIdleMilliseconds { ping(connection, client) }
+        if connections.idle.idleTime(connection) >= Limits.pingAfterIdleMilliseconds { ping(connection, client) }
     }
 
     /// Asks whether the service is there. Nothing if it was asked already.
     func ping(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
         guard connection.pointee.state == .multiplexed, !client.pointee.isPinged, !client.pointee.isBroken else { return }
-        guard gather(client, leaving: 0, { client.pointee.session.ping(1, &$0) }) == .sent else { return }
+        guard connections.frames.gather(client, leaving: 0, { client.pointee.session.ping(1, &$0) }) == .sent else { return }
         client.pointee.isPinged = true
-        turn.limit(connection, to: pingTimeout)
+        turn.limit(connection, to: connections.pingTimeout)
         turn.enqueue(connection)
     }
 
@@ -132,7 +138,7 @@ extension UpstreamConnections {
     func letGo(_ block: ExchangeRef) {
         leave(block) { client, stream in
             client.pointee.session.setTag(0, of: stream)
-            let isReleased = gather(client, leaving: 0) { client.pointee.session.release(stream, &$0) }
+            let isReleased = connections.frames.gather(client, leaving: 0) { client.pointee.session.release(stream, &$0) }
             // Without memory for 13 bytes the service cannot be told.
             if isReleased != true { client.pointee.cannotSend = true }
         }
@@ -143,7 +149,7 @@ extension UpstreamConnections {
         leave(block) { client, stream in
             client.pointee.session.setTag(StreamTag.discarding(bytes: 0, since: UInt32(truncatingIfNeeded: turn.now)).tag, of: stream)
             let held = client.pointee.session.unconsumed(stream)
-            if held > 0 { _ = gather(client, leaving: 0) { client.pointee.session.consumed(stream, held, &$0) } }
+            if held > 0 { _ = connections.frames.gather(client, leaving: 0) { client.pointee.session.consumed(stream, held, &$0) } }
         }
     }
 
@@ -190,29 +196,29 @@ extension UpstreamConnections {
         guard connection.pointee.state == .multiplexed, client.pointee.session.openStreams == 0, client.pointee.waiting.isEmpty,
             let address = connection.pointee.address
         else { return }
-        let isGood = client.pointee.hasRoom && !connection.pointee.socket.isPeerClosed && keepsIdle && !address.pointee.isRetired
-        guard isGood, client.pointee.isIdle || address.pointee.idleCount < idlePerAddressMax else { return close(connection) }
+        let isGood = client.pointee.hasRoom && !connection.pointee.socket.isPeerClosed && connections.keepsIdle && !address.pointee.isRetired
+        guard isGood, client.pointee.isIdle || address.pointee.idleCount < connections.idlePerAddressMax else { return connections.close(connection) }
         guard !client.pointee.isIdle else { return }
         client.pointee.isIdle = true
         client.pointee.isPinged = false
         connection.pointee.idleSince = UInt32(truncatingIfNeeded: turn.now)
         address.pointee.idleCount += 1
-        turn.limit(connection, to: idleTimeout)
+        turn.limit(connection, to: connections.idleTimeout)
     }
 
     /// Says goodbye on a connection that nobody uses (RFC 9113, 6.8), as far as the socket takes it at once.
     func endInOrder(_ connection: UpstreamRef, _ client: HTTP2ClientRef) {
         guard connection.pointee.state == .multiplexed, !client.pointee.isBroken, !client.pointee.cannotSend else { return }
-        _ = gather(client, leaving: 0) { client.pointee.session.endAfterLast(&$0) }
-        _ = flushGathered(connection, client)
+        _ = connections.frames.gather(client, leaving: 0) { client.pointee.session.endAfterLast(&$0) }
+        _ = connections.frames.flushGathered(connection, client)
         connection.pointee.socket.tls?.closeNotify()
     }
 
     /// Looks after shared connections now and then: gives back memory that idle ones do not need, and ends streams whose response nobody waits for
     /// if they take too long.
     func trimShared() {
-        forEachShared { connection, client in
-            if client.pointee.isIdle, idleTime(connection) >= Limits.trimMilliseconds { return client.pointee.session.trim() }
+        connections.forEachShared { connection, client in
+            if client.pointee.isIdle, connections.idle.idleTime(connection) >= Limits.trimMilliseconds { return client.pointee.session.trim() }
             var place = 0
             while let next = client.pointee.session.nextStream(&place) {
                 guard case .discarding(_, let since)? = StreamTag(next.tag),
@@ -225,7 +231,12 @@ extension UpstreamConnections {
 
     /// Ends a stream that no exchange has.
     func endDiscarded(_ connection: UpstreamRef, _ client: HTTP2ClientRef, _ stream: UInt32) {
-        if gather(client, leaving: 0, { client.pointee.session.release(stream, &$0) }) != true { client.pointee.cannotSend = true }
+        if connections.frames.gather(client, leaving: 0, { client.pointee.session.release(stream, &$0) }) != true { client.pointee.cannotSend = true }
         turn.enqueue(connection)
     }
+}
+
+extension UpstreamConnections {
+    @inline(__always)
+    var sharing: UpstreamSharing { UpstreamSharing(connections: self) }
 }

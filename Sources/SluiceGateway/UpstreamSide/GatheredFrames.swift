@@ -2,9 +2,16 @@ import SluiceEvent
 import SluiceHTTP
 import SluiceHTTP2
 
-// Frames to a service. What is written in one turn is gathered and leaves with one system call at its end, or when there is enough for one.
+/// Frames to services that speak HTTP/2. What is written in one turn is gathered and leaves with one system call at its end, or when there is enough for one.
+/// A view of `UpstreamConnections`.
+struct GatheredFrames: BitwiseCopyable {
+    let connections: UpstreamConnections
 
-extension UpstreamConnections {
+    @inline(__always)
+    private var turn: Turn { connections.turn }
+    @inline(__always)
+    private var outputs: UnsafeMutablePointer<BlockPool> { connections.outputs }
+
     /// Has `write` append to what is gathered. Nil without memory.
     ///
     /// - Parameter reserve: bytes of the memory that it may not use, so that there is always room for what must not fail.
@@ -61,7 +68,7 @@ extension UpstreamConnections {
         if client.pointee.session.owesAnswers {
             _ = gather(client, leaving: 0) { client.pointee.session.outputSent(&$0) }
         } else {
-            var nothing = HTTP2Output(base: http2HeadArea, capacity: 0)
+            var nothing = HTTP2Output(base: connections.http2HeadArea, capacity: 0)
             client.pointee.session.outputSent(&nothing)
         }
         return true
@@ -141,7 +148,7 @@ extension UpstreamConnections {
         let stream = block.pointee.run.upstreamStream
         guard client.pointee.session.maySend(stream) else {
             // The service wants no more of it.
-            dropUnsent(block, client)
+            connections.sharing.dropUnsent(block, client)
             return .all
         }
         let count = min(own.pointee.unsentCount, Limits.gatheredBytes)
@@ -156,7 +163,12 @@ extension UpstreamConnections {
                 return taken > 0 ? .some : .nothing
             }
         }
-        dropUnsent(block, client)
+        connections.sharing.dropUnsent(block, client)
         return .all
     }
+}
+
+extension UpstreamConnections {
+    @inline(__always)
+    var frames: GatheredFrames { GatheredFrames(connections: self) }
 }

@@ -1,8 +1,14 @@
 import SluiceEvent
 
-// Connections that no exchange has: kept, taken, closed.
+/// The connections of one worker to services that no exchange has: kept, taken, closed. A view of `UpstreamConnections`, which has the places.
+struct IdleUpstreams: BitwiseCopyable {
+    let connections: UpstreamConnections
 
-extension UpstreamConnections {
+    @inline(__always)
+    private var turn: Turn { connections.turn }
+    @inline(__always)
+    private var origins: UnsafeMutablePointer<OriginTable> { connections.origins }
+
     /// An open connection that nobody uses; the one used last. One that has something to say, which is its end or a response that nobody
     /// asked for, is none: what it said would be taken for the response to come. Nor is one that may be about to end, for a request that
     /// must not be sent twice.
@@ -40,20 +46,20 @@ extension UpstreamConnections {
 
     /// The exchange is over: keeps the connection for the next one, or closes it.
     func release(_ connection: UpstreamRef, isReusable: Bool) {
-        guard let address = connection.pointee.address else { return close(connection) }
-        detach(connection)
+        guard let address = connection.pointee.address else { return connections.close(connection) }
+        connections.detach(connection)
         guard isReusable, !connection.pointee.socket.isPeerClosed, connection.pointee.output.isEmpty, !address.pointee.isRetired,
-            keepsIdle, address.pointee.idleCount < idlePerAddressMax
-        else { return close(connection) }
+            connections.keepsIdle, address.pointee.idleCount < connections.idlePerAddressMax
+        else { return connections.close(connection) }
         address.pointee.outstanding -= 1
-        dropCarry(connection)
+        connections.dropCarry(connection)
         connection.pointee.state = .idle
         connection.pointee.idleSince = UInt32(truncatingIfNeeded: turn.now)
         connection.pointee.nextIdle = address.pointee.firstIdle
         address.pointee.firstIdle?.pointee.previousIdle = connection
         address.pointee.firstIdle = connection
         address.pointee.idleCount += 1
-        turn.limit(connection, to: idleTimeout)
+        turn.limit(connection, to: connections.idleTimeout)
         // Unasked-for bytes, or the end of the stream, show when the loop gets to them.
         if connection.pointee.socket.mayRead { turn.enqueue(connection) }
     }
@@ -64,7 +70,7 @@ extension UpstreamConnections {
         release(connection, isReusable: true)
         guard connection.pointee.state == .idle else { return }
         connection.pointee.idleSince = since
-        turn.limit(connection, to: idleTimeout - min(idleTimeout - 1, idleTime(connection)))
+        turn.limit(connection, to: connections.idleTimeout - min(connections.idleTimeout - 1, idleTime(connection)))
     }
 
     /// Anything that an idle connection has to say means that it is no good: its end, or a response that nobody asked for.
@@ -74,12 +80,12 @@ extension UpstreamConnections {
             var byte: UInt8 = 0
             switch connection.pointee.socket.receive(into: &byte, capacity: 1) {
             case .wouldBlock: return
-            case .bytes: return close(connection)
+            case .bytes: return connections.close(connection)
             case .ended, .failed: break
             }
         }
         noteClosed(connection)
-        close(connection)
+        connections.close(connection)
     }
 
     /// Milliseconds since the connection was given to the pool.
@@ -96,7 +102,7 @@ extension UpstreamConnections {
     /// Closes a connection that nobody uses, if there is one.
     func closeOneIdle(_ address: UpstreamAddressRef) -> Bool {
         guard let connection = address.pointee.firstIdle else { return false }
-        close(connection)
+        connections.close(connection)
         return true
     }
 
@@ -114,4 +120,9 @@ extension UpstreamConnections {
         }
         return closed > 0
     }
+}
+
+extension UpstreamConnections {
+    @inline(__always)
+    var idle: IdleUpstreams { IdleUpstreams(connections: self) }
 }

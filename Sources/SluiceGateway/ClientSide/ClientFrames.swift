@@ -2,10 +2,22 @@ import SluiceEvent
 import SluiceHTTP
 import SluiceHTTP2
 
-// What is sent to clients that speak HTTP/2: frames are gathered in the connection's output and sent together at the end of the turn. Content
-// that the client's windows or its socket do not let through waits in its exchange.
+/// What is sent to clients that speak HTTP/2: frames are gathered in the connection's output and sent together at the end of the turn. Content
+/// that the client's windows or its socket do not let through waits in its exchange. A view of `HTTP2Clients`.
+struct ClientFrames: BitwiseCopyable {
+    let connections: HTTP2Clients
 
-extension HTTP2Clients {
+    @inline(__always)
+    private var clients: ClientConnections { connections.clients }
+    @inline(__always)
+    private var outputs: UnsafeMutablePointer<BlockPool> { connections.outputs }
+    @inline(__always)
+    private var turn: Turn { connections.turn }
+    @inline(__always)
+    private var traffic: UnsafeMutablePointer<TrafficCounts> { connections.traffic }
+    @inline(__always)
+    private var writeTimeout: UInt64 { connections.writeTimeout }
+
     // MARK: Room
 
     /// The memory behind what waits in the connection's output, for the session to write into; nil without memory.
@@ -203,63 +215,6 @@ extension HTTP2Clients {
         return isSent
     }
 
-    // MARK: Ending
-
-    /// The exchange is over: its stream ends, if it has not, and nothing refers to the exchange any more.
-    ///
-    /// - Parameter code: what the client is told if the stream has not ended.
-    func release(_ block: ExchangeRef, _ code: HTTP2ErrorCode) {
-        let connection = block.pointee.run.client
-        let stream = block.pointee.run.stream
-        endWait(block)
-        turn.remove(block.streamDeadline)
-        block.streamRun.pointee.content.clear(to: &outputs.pointee)
-        block.streamRun.pointee.trailers.clear(to: &outputs.pointee)
-        connection.http2.pointee.headBytes -= block.streamRun.pointee.headBytes
-        connection.http2.pointee.session.setTag(0, of: stream)
-        end(stream, code, connection)
-    }
-
-    /// Ends a stream that nothing was done for: its client may send the request again (RFC 9113, 8.7).
-    func refuse(_ stream: UInt32, _ connection: ClientRef) { end(stream, .refusedStream, connection) }
-
-    /// Resets the stream if it has not ended, and releases it: later, if there is no room for that now.
-    private func end(_ stream: UInt32, _ code: HTTP2ErrorCode, _ connection: ClientRef) {
-        guard var output = lend(connection) else { return connection.http2.pointee.owesReleases = true }
-        connection.http2.pointee.session.reset(stream, code, &output)
-        if !connection.http2.pointee.session.release(stream, &output) { connection.http2.pointee.owesReleases = true }
-        take(back: output, connection)
-    }
-
-    /// Releases the streams for which there was no room before.
-    private func releaseOwed(_ connection: ClientRef) {
-        connection.http2.pointee.owesReleases = false
-        var place = 0
-        while let next = connection.http2.pointee.session.nextStream(&place) {
-            guard next.tag == 0 else { continue }
-            guard var output = lend(connection) else { return connection.http2.pointee.owesReleases = true }
-            if !connection.http2.pointee.session.release(next.stream, &output) { connection.http2.pointee.owesReleases = true }
-            take(back: output, connection)
-        }
-    }
-
-    /// Tells the client that the connection ends soon, and asks for a sign that it knows (RFC 9113, 6.8).
-    func announceEnd(_ connection: ClientRef) {
-        guard connection.http2.pointee.ending == .none, var output = lend(connection) else { return }
-        connection.http2.pointee.ending = .announced
-        _ = connection.http2.pointee.session.announceEnd(&output)
-        _ = connection.http2.pointee.session.ping(0, &output)
-        take(back: output, connection)
-    }
-
-    /// No request that comes from here on is served.
-    func endAfterLast(_ connection: ClientRef) {
-        guard connection.http2.pointee.ending != .last, var output = lend(connection) else { return }
-        connection.http2.pointee.ending = .last
-        _ = connection.http2.pointee.session.endAfterLast(&output)
-        take(back: output, connection)
-    }
-
     // MARK: The socket
 
     /// Sends what was gathered, as far as the socket takes it. True if all of it has gone.
@@ -310,10 +265,15 @@ extension HTTP2Clients {
         connection.http2.pointee.session.outputSent(&output)
         take(back: output, connection)
         if connection.http2.pointee.owesReleases {
-            releaseOwed(connection)
+            connections.endings.releaseOwed(connection)
             // Perhaps the last one.
             turn.enqueue(connection)
         }
         connection.pointee.output.settle(to: &outputs.pointee)
     }
+}
+
+extension HTTP2Clients {
+    @inline(__always)
+    var sending: ClientFrames { ClientFrames(connections: self) }
 }
