@@ -254,6 +254,28 @@ struct HTTP2EndingTests {
         #expect(failures.withLock { $0 }.isEmpty)
     }
 
+    @Test("a tunnel that its service has ended is over after seconds, though the client does not end its direction")
+    func endedTunnel() throws {
+        let upstream = try ScriptedUpstream { call in
+            try call.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nlast words")
+            call.close()
+        }
+        let (gateway, port) = try Gateway.http2 { configuration(upstream: upstream.url, top: $0) }
+        let client = try FrameClient(port: port)
+        let stream = client.takeStream()
+        var head = FrameClient.head("CONNECT", "/api/x", ["sec-websocket-version: 13", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="])
+        head.insert((":protocol", "websocket"), at: 1)
+        try client.socket.send(FrameClient.frames(head, stream: stream, ends: false).flatMap(\.bytes))
+        try client.wait { client[stream].hasEnded }
+        #expect(client[stream].status == 200, "\(client[stream].fields) \(String(decoding: client[stream].body, as: UTF8.self))")
+        #expect(client[stream].body == Array("last words".utf8))
+        #expect(client[stream].resetCode == nil, "it has some time to end its own direction")
+        try client.wait { client[stream].resetCode != nil }
+        #expect(client[stream].resetCode == 0)
+        #expect(try client.exchange("GET", "/none").status == 404, "the connection goes on")
+        #expect(gateway.process.exitCode() == nil)
+    }
+
     @Test("a take-over: the old process serves what is under way and tells its clients to go, the new one serves their next connections")
     func takeOver() throws {
         let gate = Flag()

@@ -123,7 +123,9 @@ struct ClientEnd: BitwiseCopyable {
     /// Bytes have passed: the tunnel is in use.
     func noteTunnelled(_ block: ExchangeRef) {
         guard block.pointee.run.isHTTP2 else { return turn.limit(block.pointee.run.client, to: limits.tunnelTimeout) }
-        block.streamRun.pointee.bodyUntil = turn.now + limits.tunnelTimeout
+        // Not every client ends its direction when the service has ended the other one, and a stream that stays half open takes the place of a request.
+        let limit = block.streamRun.pointee.hasEnded ? min(Limits.lingerMilliseconds, limits.tunnelTimeout) : limits.tunnelTimeout
+        block.streamRun.pointee.bodyUntil = turn.now + limit
         http2.sending.setDeadline(block)
     }
 

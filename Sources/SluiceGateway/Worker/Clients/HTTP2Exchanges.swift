@@ -142,7 +142,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
         guard !block.streamRun.pointee.hasEnded else { return }
         block.streamRun.pointee.hasEnded = true
         guard http2.sending.sendContent(block, work.received, 0, ends: true) else { return clientEnd.endTunnel(block) }
-        if block.streamRun.pointee.hasToldEnd { endResponse(block) }
+        if block.streamRun.pointee.hasToldEnd { endResponse(block) } else { clientEnd.noteTunnelled(block) }
     }
 
     // MARK: Responses
@@ -206,7 +206,13 @@ struct HTTP2Exchanges: BitwiseCopyable {
             stream.pointee.takingBytes = stream.pointee.framedBytes
         }
         if stream.pointee.bodyUntil <= turn.now {
-            if stream.pointee.isTunnel { return clientEnd.endTunnel(block) }
+            if stream.pointee.isTunnel {
+                guard stream.pointee.hasEnded else { return clientEnd.endTunnel(block) }
+                if stream.pointee.content.isEmpty { return endResponse(block) }
+                // The client has not got all of it, which has a time of its own.
+                clientEnd.noteTunnelled(block)
+                return
+            }
             let isWaitedFor = block.pointee.run.isReceivingRequest && course.takesBody(block) && course.hasRoom(block)
             // What services do not take of other streams may have shut the connection's window.
             let mayComeOn = !block.pointee.run.client.http2.pointee.session.isReceiveWindowShut
