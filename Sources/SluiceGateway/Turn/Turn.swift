@@ -25,6 +25,8 @@ struct Turn: BitwiseCopyable {
         var wallDue: UInt64 = 0
         /// No tick is planned for what comes before this moment, in milliseconds.
         var planned = Deadline.never
+        /// When the next tick comes, in milliseconds of the monotonic clock.
+        var tick = Deadline.never
     }
 
     private let state: UnsafeMutablePointer<State>
@@ -125,15 +127,20 @@ struct Turn: BitwiseCopyable {
     @inline(__always)
     func noteDue(_ moment: UInt64) { state.pointee.deadlines.note(moment) }
 
-    /// Plans the next tick.
+    /// Plans the next tick. One that is to come already is never put off: what is due again and again would otherwise never be looked at.
     ///
     /// - Parameter milliseconds: after which it comes at the latest.
-    /// - Returns: after how many milliseconds it has to come, at least 1.
-    func planTick(within milliseconds: UInt64) -> Int {
+    /// - Returns: after how many milliseconds it has to come, at least 1; nil if one comes by then already.
+    func planTick(within milliseconds: UInt64) -> Int? {
         let moment = state.pointee.deadlines.plan(until: now + milliseconds)
         state.pointee.planned = state.pointee.deadlines.earliest
+        guard moment < state.pointee.tick else { return nil }
+        state.pointee.tick = moment
         return Int(max(moment, now + 1) - now)
     }
+
+    /// The tick that was planned has come: the next is to be planned.
+    func beginTick() { state.pointee.tick = Deadline.never }
 
     // MARK: The queue
 

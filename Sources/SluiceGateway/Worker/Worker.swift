@@ -52,6 +52,7 @@ final class Worker {
         let timer = try LoopTimer(loop, owner: Unmanaged.passUnretained(self).toOpaque()) { _, _, owner in
             guard let owner else { return }
             Unmanaged<Worker>.fromOpaque(owner)._withUnsafeGuaranteedRef {
+                $0.parts.turn.beginTick()
                 $0.tick()
                 $0.planTick()
             }
@@ -65,9 +66,9 @@ final class Worker {
         let isWaitedFor = parts.clients.isDraining || !owners.waiters.isEmpty || owners.listeners.arePaused
         var wait = isWaitedFor ? Limits.tickMilliseconds : Limits.idleTickMilliseconds
         if let lines = parts.accessLog?.due { wait = min(wait, max(lines, parts.turn.now) - parts.turn.now) }
-        let milliseconds = parts.turn.planTick(within: wait)
+        guard let milliseconds = parts.turn.planTick(within: wait) else { return }
         // Without memory the time that was set last still holds, which is no longer than an idle tick.
-        _ = ticker?.set(milliseconds: milliseconds)
+        if ticker?.set(milliseconds: milliseconds) != true { parts.turn.beginTick() }
     }
 
     /// Serves until `stop()`. The calling thread becomes the worker's.
