@@ -24,6 +24,8 @@ struct ControlLoop {
     private var clients: [Int: Client] = [:]
     /// Numbers are not used again: an answer that comes late is for nobody.
     private var count = 0
+    /// Questions that wait for the other thread, those of clients that have gone among them.
+    private var questions = 0
     private var isAccepting = true
     private var restsUntil: UInt64 = 0
     private var piece = [UInt8](repeating: 0, count: 16_384)
@@ -55,6 +57,7 @@ struct ControlLoop {
             isAccepting = false
             Socket.close(listener)
         }
+        questions -= mail.answers.count
         for (number, response) in mail.answers { change(number) { connection, _, now in connection.answer(response, now: now) } }
         for (number, entry) in zip(numbers, entries) where entry.revents != 0 { serve(number) }
         for number in numbers where clients[number].map({ $0.connection.deadline <= now }) ?? false {
@@ -109,9 +112,17 @@ struct ControlLoop {
         guard var client = clients[number] else { return }
         body(&client.connection, server.routes, now)
         flush(&client)
-        let question = client.connection.takeQuestion()
+        while let question = client.connection.takeQuestion() {
+            if questions < Self.connectionsMax {
+                questions += 1
+                server.ask(question.route, question.request, for: number)
+            } else {
+                // Whoever asks and leaves again and again would otherwise fill the memory.
+                client.connection.answer(ControlResponse(status: 503, body: "too many requests wait for their answers\n"), now: now)
+                flush(&client)
+            }
+        }
         clients[number] = client
-        if let question { server.ask(question.route, question.request, for: number) }
         if client.connection.state == .over { close(number) }
         if client.connection.unsent.count > 0 { boundWaitingBytes() }
     }

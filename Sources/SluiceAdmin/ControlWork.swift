@@ -1,7 +1,7 @@
 import SluiceEvent
 import Synchronization
 
-/// A thread that does one piece of work after the other. There are never more pieces than the server has connections.
+/// A thread that does one piece of work after the other. There are never more pieces than `ControlLoop.connectionsMax`.
 final class ControlWork: Sendable {
     private struct State {
         var pieces: [@Sendable () -> Void] = []

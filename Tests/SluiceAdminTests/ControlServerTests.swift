@@ -87,6 +87,34 @@ struct ControlServerTests {
         #expect(counts[0] < body.utf8.count / 2 && counts[1] < body.utf8.count / 2 && counts[2] > body.utf8.count / 2, "\(counts)")
     }
 
+    @Test("clients that ask and leave before the answer do not gather work without end")
+    func leavers() throws {
+        let isAsked = Signal()
+        let mayAnswer = Signal()
+        let answered = Atomic<Int>(0)
+        let server = try TestServer([
+            TestServer.health, .init("GET", "/late") { _ in
+                isAsked.raise()
+                if answered.wrappingAdd(1, ordering: .relaxed).oldValue == 0 { mayAnswer.wait(milliseconds: 60_000) }
+                return .init(status: 200, body: "late\n\n")
+            },
+        ])
+        let first = try TestClient(server.port)
+        try first.send("GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        isAsked.wait(milliseconds: 60_000)
+        for _ in 0..<(2 * ControlLoop.connectionsMax) {
+            let client = try TestClient(server.port)
+            // Answered behind the question, so that this has been read when the client goes.
+            try client.send("GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(try TestClient(server.port).ask("/healthz").hasSuffix("ok\n\n"))
+            client.resetOnClose()
+        }
+        let last = try TestClient(server.port)
+        try last.send("GET /late HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        #expect(last.receive().hasPrefix("HTTP/1.1 503 "))
+        mayAnswer.raise()
+    }
+
     @Test("requests that come together are answered in order, also where one takes long; then the connection is kept")
     func pipelined() throws {
         let server = try TestServer([TestServer.health, .init("GET", "/late") { _ in .init(status: 200, body: "late\n\n") }])

@@ -38,6 +38,9 @@ final class TestClient {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The connection will end with a reset.
+    func resetOnClose() { Socket.resetOnClose(descriptor) }
+
     /// Bytes that come until the connection ends.
     func count() -> Int {
         var total = 0
