@@ -69,7 +69,10 @@ struct JWTAlgorithmTests {
         configuration.namedAlgorithms = Located(value: [.ps256, .rs512])
         let policy = try #require(JWT.compile(configuration, into: bench.snapshot))
         bench.takeOver()
-        let set = Array("{\"keys\":[\(key("any", "")),\(key("pss", #","alg":"PS256""#))]}".utf8)
+        // Some publish one key for each algorithm that it is used with, all under one name.
+        let named = [key("any", ""), key("pss", #","alg":"PS256""#), key("both", #","alg":"PS256""#), key("both", #","alg":"RS512""#), key("any", #","alg":"RS512""#)]
+        let set = Array("{\"keys\":[\(named.joined(separator: ","))]}".utf8)
+        #expect(try KeySet(set).keys.count == 4)
         let now = bench.monotonicNanoseconds
         registry.fetchDue(interval: 300_000_000_000, now: { now }) { _ in .success(set) }
         func outcome(_ algorithm: SignatureAlgorithm, _ kid: String?) throws -> Outcome {
@@ -81,6 +84,8 @@ struct JWTAlgorithmTests {
         #expect(try outcome(.ps256, "pss") == .proceed)
         #expect(try outcome(.ps256, nil) == .proceed)
         #expect(try outcome(.rs512, "any") == .proceed)
+        #expect(try outcome(.ps256, "both") == .proceed)
+        #expect(try outcome(.rs512, "both") == .proceed)
         #expect(try outcome(.rs512, "pss") == .refuse(.jwtInvalid))
         #expect(try outcome(.rs256, "any") == .refuse(.jwtInvalid))
         #expect(try outcome(.ps384, "any") == .refuse(.jwtInvalid))

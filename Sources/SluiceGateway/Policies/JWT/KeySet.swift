@@ -5,7 +5,7 @@ import SluiceHTTP
 ///
 /// Taken are keys of the kinds of `PublicKey`, for signatures (`use` absent or `sig`, `key_ops` absent or with `verify`), for an algorithm of
 /// `SignatureAlgorithm` (`alg` absent or one that the key fits). All others are passed over (RFC 7517, 5), and of two keys of one kind with one `kid`
-/// the first counts. A set in which none is left is a set like any other: whoever publishes it says that no key is good any more.
+/// for one algorithm the first counts. A set in which none is left is a set like any other: whoever publishes it says that no key is good any more.
 final class KeySet: Sendable {
     /// Keys that are taken from one set; further ones are passed over.
     static let keysMax = 256
@@ -18,6 +18,11 @@ final class KeySet: Sendable {
         let key: PublicKey
 
         func fits(_ other: SignatureAlgorithm) -> Bool { other.fits(key.kind) && (algorithm == nil || algorithm == other) }
+
+        /// Whether no token is ever checked with the other, which comes later in the set.
+        func standsFor(_ other: Key) -> Bool {
+            id != nil && id == other.id && key.kind == other.key.kind && (algorithm == nil || algorithm == other.algorithm)
+        }
     }
 
     struct Fault: Error, Equatable, CustomStringConvertible {
@@ -51,7 +56,7 @@ final class KeySet: Sendable {
                 let object = ClaimScanner.scan(element.raw, memory: memory),
                 let key = key(object)
             else { continue }
-            if key.id != nil, keys.contains(where: { $0.id == key.id && $0.key.kind == key.key.kind }) { continue }
+            if keys.contains(where: { $0.standsFor(key) }) { continue }
             keys.append(key)
         }
         return keys
