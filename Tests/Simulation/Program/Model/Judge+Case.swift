@@ -100,8 +100,8 @@ extension Judge {
             case .quotas(let domain, let endpoint):
                 let key = walk.domain?.key ?? ""
                 let owners = (
-                    domain.map { Ledger.Condition(domain: key, path: nil, seconds: $0.seconds) },
-                    endpoint.map { Ledger.Condition(domain: key, path: walk.endpoint?.path, seconds: $0.seconds) }
+                    domain.map { Ledger.Condition(domain: key, endpoint: nil, seconds: $0.seconds) },
+                    endpoint.map { Ledger.Condition(domain: key, endpoint: walk.endpoint.map(Ledger.name), seconds: $0.seconds) }
                 )
                 if try isRefusal(one, .quota) {
                     account.exhausted = owners.0 + owners.1
@@ -184,8 +184,8 @@ extension Judge {
     private func passedPerhaps(_ one: Case, _ walk: Walk, _ account: inout Account) {
         for case .quotas(let domain, let endpoint) in walk.steps {
             let key = walk.domain?.key ?? ""
-            account.perhapsCharged += domain.map { Ledger.Condition(domain: key, path: nil, seconds: $0.seconds) }
-            account.perhapsCharged += endpoint.map { Ledger.Condition(domain: key, path: walk.endpoint?.path, seconds: $0.seconds) }
+            account.perhapsCharged += domain.map { Ledger.Condition(domain: key, endpoint: nil, seconds: $0.seconds) }
+            account.perhapsCharged += endpoint.map { Ledger.Condition(domain: key, endpoint: walk.endpoint.map(Ledger.name), seconds: $0.seconds) }
         }
         if case .hmac(let plan)? = walk.domain?.authentication { account.perhapsAccepted = ["\(plan.secret) \(Self.signature(of: one.request))"] }
     }

@@ -3,10 +3,13 @@ struct Ledger {
     /// One of the amounts per window that a domain or an endpoint has: what is used of it stays used when a reload changes its limit.
     struct Condition: Hashable {
         let domain: String
-        /// Nil: the domain's own.
-        let path: String?
+        /// As `name` has it; nil: the domain's own.
+        let endpoint: String?
         let seconds: Int
     }
+
+    /// What a quota of an endpoint is known by over reloads: an endpoint with other methods is another one.
+    static func name(_ endpoint: Plan.Endpoint) -> String { endpoint.methods.sorted().joined(separator: ",") + " " + endpoint.path }
 
     struct Question {
         let key: String
@@ -105,7 +108,7 @@ struct Ledger {
             for account in all where window(account.from - slack, condition) == window(account.to + slack, condition) { windows[window(account.from, condition), default: []].append(account) }
             for (_, those) in windows {
                 let limit = limits(condition, those.map(\.from).min() ?? 0, those.map(\.to).max() ?? 0, run).max() ?? 0
-                if those.count > limit { found.append("\(those.count) requests pass the quota of \(limit) in \(condition.seconds) s of \(condition.domain) \(condition.path ?? ""): \(those.map(\.request))") }
+                if those.count > limit { found.append("\(those.count) requests pass the quota of \(limit) in \(condition.seconds) s of \(condition.domain) \(condition.endpoint ?? ""): \(those.map(\.request))") }
             }
         }
         found += neglected(charged, perhaps, run, window)
@@ -121,7 +124,7 @@ struct Ledger {
             if !isPossible {
                 let used = account.exhausted.map { condition in
                     let those = (charged[condition] ?? []) + (perhaps[condition] ?? [])
-                    return "\(condition.domain) \(condition.path ?? "") in \(condition.seconds) s: \(those.map { "\($0.request) at \(Self.shown($0.from)), window \(window($0.from, condition) % 1000)" })"
+                    return "\(condition.domain) \(condition.endpoint ?? "") in \(condition.seconds) s: \(those.map { "\($0.request) at \(Self.shown($0.from)), window \(window($0.from, condition) % 1000)" })"
                 }
                 found.append("request \(account.request) at \(Self.shown(account.from))-\(Self.shown(account.to)) is refused by a quota that has something left: \(used)")
             }
@@ -137,8 +140,8 @@ struct Ledger {
         guard !isUnsure, run.versions.count == 1 else { return [] }
         var found: [String] = []
         for account in accounts {
-            for condition in account.charged where condition.path != nil {
-                guard account.charged.filter({ $0.path != nil }).count == 1, let limit = limits(condition, account.from, account.to, run).min() else { continue }
+            for condition in account.charged where condition.endpoint != nil {
+                guard account.charged.filter({ $0.endpoint != nil }).count == 1, let limit = limits(condition, account.from, account.to, run).min() else { continue }
                 func isBefore(_ other: Judge.Account) -> Bool {
                     other.request != account.request && other.to + margin < account.from
                         && window(other.from - margin, condition) == window(account.to + margin, condition)
@@ -146,7 +149,7 @@ struct Ledger {
                 let passed = (charged[condition] ?? []).filter(isBefore)
                 // The endpoint itself had something left while fewer than its limit can have been charged.
                 let refused = accounts.filter { $0.chargedUnlessExhausted?.1 == [condition] && isBefore($0) }.sorted { $0.from < $1.from }
-                if passed.count + refused.count >= limit { found.append("request \(account.request) passes the quota of \(limit) in \(condition.seconds) s of \(condition.domain) \(condition.path ?? ""), which \(passed.map(\.request)) and what the domain refused, \(refused.map(\.request)), have used up") }
+                if passed.count + refused.count >= limit { found.append("request \(account.request) passes the quota of \(limit) in \(condition.seconds) s of \(condition.domain) \(condition.endpoint ?? ""), which \(passed.map(\.request)) and what the domain refused, \(refused.map(\.request)), have used up") }
             }
         }
         return found
@@ -157,7 +160,7 @@ struct Ledger {
         for (index, version) in run.versions.enumerated() {
             let end = index + 1 < run.versions.count ? run.versions[index + 1].from : UInt64.max
             guard version.from <= to, end >= from, let domain = version.plan.domains.first(where: { $0.key == condition.domain }) else { continue }
-            let quotas = condition.path.map { path in domain.endpoints.first { $0.path == path }?.quotas ?? [] } ?? domain.quotas
+            let quotas = condition.endpoint.map { name in domain.endpoints.first { Self.name($0) == name }?.quotas ?? [] } ?? domain.quotas
             all += quotas.filter { $0.seconds == condition.seconds }.map(\.limit)
         }
         return all
