@@ -26,17 +26,28 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
     }
 
     let row: Row
+    /// Of a refused token; nil for everything else.
+    let tokenFault: TokenFault?
     /// The `{detail}` of the rows that have one. With all others it is for logs and `explain`: the caller is not told.
     let detail: ByteView
 
     init(_ row: Row, detail: StaticString = "") {
         self.row = row
+        tokenFault = nil
         self.detail = ByteView(detail)
     }
 
     /// - Parameter detail: lasts as long as the snapshot; visible ASCII and blanks without quotation marks, backslashes and percent signs.
     init(_ row: Row, detail: ByteView) {
         self.row = row
+        tokenFault = nil
+        self.detail = detail
+    }
+
+    /// - Parameter detail: as above.
+    init(token fault: TokenFault, detail: ByteView = .empty) {
+        row = fault.row
+        tokenFault = fault
         self.detail = detail
     }
 

@@ -135,7 +135,7 @@ package final class Explainer {
             case .proceed: continue
             case .suspend:
                 // Nothing else suspends here: key sets are fetched before, and what is reserved is at hand.
-                guard case .suspend(.service) = verdict else { return conclude(&explanation, block, Refusal(.jwtInvalid)) }
+                guard case .suspend(.service) = verdict else { return conclude(&explanation, block, Refusal(token: .unknownKey)) }
             case .refuse(let refusal):
                 addUnreached(&explanation, steps, block)
                 return conclude(&explanation, block, refusal)
@@ -162,8 +162,9 @@ package final class Explainer {
     private func describe(_ verdict: Verdict, of step: Step, _ exchange: Exchange) -> String {
         switch verdict {
         case .refuse(let refusal):
-            let reason = refusal.toldDetail.isEmpty && !refusal.detail.isEmpty ? " (\(refusal.detail.string))" : ""
-            return "refuse \(refusal.row.entry.status) \(refusal.row.label)\(reason)"
+            let detail = refusal.toldDetail.isEmpty ? refusal.detail.string : ""
+            let reasons = [refusal.tokenFault.map { "\($0.label)" } ?? "", detail].filter { !$0.isEmpty }
+            return "refuse \(refusal.row.entry.status) \(refusal.row.label)" + (reasons.isEmpty ? "" : " (\(reasons.joined(separator: ": ")))")
         case .respond(let response): return "respond \(response.pointee.status)"
         case .suspend(.keySet): return "suspend: waits for a key set"
         case .suspend(.allowance): return "suspend: waits for allowance"

@@ -16,6 +16,7 @@ package enum MetricReference {
         var totals = CounterTotals()
         totals.endpoints = [[0, 0, 1]]
         totals.refusals = [[1]]
+        totals.tokenFaults = [[1]]
         var duration = DurationHistogram()
         duration.record(1)
         totals.durations = [duration]

@@ -35,6 +35,7 @@ final class MetricsCollector: Sendable {
 struct CounterTotals: Sendable {
     var endpoints: [[UInt64]] = []
     var refusals: [[UInt64]] = []
+    var tokenFaults: [[UInt64]] = []
     var durations: [DurationHistogram] = []
     var upstreamDurations: [DurationHistogram] = []
     var traffic = TrafficCounts()
@@ -49,6 +50,7 @@ struct CounterTotals: Sendable {
     mutating func add(_ other: CounterTotals) {
         Self.add(&endpoints, other.endpoints)
         Self.add(&refusals, other.refusals)
+        Self.add(&tokenFaults, other.tokenFaults)
         Self.add(&durations, other.durations)
         Self.add(&upstreamDurations, other.upstreamDurations)
         traffic.add(other.traffic)

@@ -41,6 +41,10 @@ package struct MetricsReport: Sendable {
                 ])
             }
         }
+        page.begin("sluice_token_refusals_total", .counter, "Refused tokens (`jwt`), by domain and by what was wrong with them.")
+        for case (let counts, let domain?) in zip(totals.tokenFaults, labels.domains) {
+            for (index, count) in counts.enumerated() where count > 0 { page.add(count, ["domain": domain, "reason": "\(TokenFault.allCases[index].label)"]) }
+        }
         page.counter("sluice_aborted_total", "Requests that ended with a broken connection.", totals.traffic.aborted)
         page.counter("sluice_total_timeouts_total", "Requests that took longer than SLUICE_TOTAL_TIMEOUT_MS.", totals.traffic.totalTimeouts)
     }

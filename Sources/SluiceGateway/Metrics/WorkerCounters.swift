@@ -28,6 +28,8 @@ struct WorkerCounters: BitwiseCopyable {
     struct DomainCounts: BitwiseCopyable {
         /// By `Refusal.Row`: as many as there are, or more.
         var refusals: InlineArray<24, UInt64> = .init(repeating: 0)
+        /// By `TokenFault`: as many as there are.
+        var tokenFaults: InlineArray<10, UInt64> = .init(repeating: 0)
         var duration = DurationHistogram()
         var upstreamDuration = DurationHistogram()
     }
@@ -89,6 +91,12 @@ struct WorkerCounters: BitwiseCopyable {
     func refused(_ row: Refusal.Row, domain: Int) {
         guard domain < domainCount else { return }
         domains[domain].refusals[Int(row.rawValue)] &+= 1
+    }
+
+    @inline(__always)
+    func refused(token fault: TokenFault, domain: Int) {
+        guard domain < domainCount else { return }
+        domains[domain].tokenFaults[Int(fault.rawValue)] &+= 1
     }
 
     /// One exchange, with its duration and, if a service was asked, that service's.

@@ -28,6 +28,8 @@ enum ProjectCeiling: BuiltInPolicy {
         /// Its item of the field RateLimit-Policy.
         let policy: ByteView
 
+        /// Part of every chain, so that it stands where the chain is run.
+        @inline(__always)
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             let context = exchange.context
             let now = context.pointee.monotonicNanoseconds

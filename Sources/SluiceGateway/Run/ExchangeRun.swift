@@ -126,6 +126,8 @@ struct ExchangeRun {
     var interimCount: UInt8 = 0
     var status: UInt16 = 0
     var refusal: Refusal.Row?
+    /// Of a token that was refused.
+    var tokenFault: TokenFault?
     var refusalDetail = ByteView.empty
     /// Content bytes sent to the client, without framing.
     var responseBodyBytes: UInt64 = 0

@@ -13,6 +13,7 @@ extension CounterTotals {
         for row in 0..<counters.domainCount {
             let domain = counters.domains[row]
             refusals.append(Refusal.Row.allCases.map { domain.refusals[Int($0.rawValue)] })
+            tokenFaults.append(TokenFault.allCases.map { domain.tokenFaults[Int($0.rawValue)] })
             durations.append(domain.duration)
             upstreamDurations.append(domain.upstreamDuration)
         }

@@ -9,6 +9,11 @@ struct WorkerCountersTests {
         #expect(Refusal.Row.allCases.count <= WorkerCounters.DomainCounts().refusals.count)
     }
 
+    @Test("every fault of a token has its counter")
+    func tokenFaults() {
+        #expect(TokenFault.allCases.count == WorkerCounters.DomainCounts().tokenFaults.count)
+    }
+
     @Test("an exchange without a response is in a class of its own, every status in that of its first digit", arguments: [
         (0, 0), (101, 1), (200, 2), (299, 2), (404, 4), (599, 5),
     ] as [(UInt16, Int)])

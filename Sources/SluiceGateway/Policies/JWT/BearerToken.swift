@@ -47,6 +47,12 @@ struct TokenHeader: BitwiseCopyable {
     let keyID: JSONString?
     let algorithm: JWT.Algorithm
 
+    /// What is wrong with a header that cannot be read.
+    static func fault(_ object: JSONObject, algorithms: JWT.Algorithms) -> TokenFault {
+        guard let named = object.value(of: ByteView("alg"))?.string else { return .malformed }
+        return algorithms.named(named) == nil ? .algorithm : .malformed
+    }
+
     /// - Returns: nil where the header names an algorithm that is not accepted, or asks for what is not supported: any
     ///   `crit` (4.1.11: an extension that is not understood must be refused) and an unencoded payload (RFC 7797).
     init?(_ object: JSONObject, algorithms: JWT.Algorithms) {

@@ -65,16 +65,16 @@ enum JWT: Policy {
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             let authorization = FieldLines(.authorization, in: exchange)
             let token = BearerToken.text(of: authorization.value)
-            if token.isEmpty { return .refuse(Refusal(.jwtAuthorizationEmpty)) }
+            if token.isEmpty { return .refuse(Refusal(token: .missing)) }
             // Which of several lines another reader would take is anybody's guess.
-            if authorization.isRepeated { return .refuse(Refusal(.jwtInvalid)) }
+            if authorization.isRepeated { return .refuse(Refusal(token: .malformed)) }
             let keys = exchange.resource(slot, as: JWTKeys.State.self)
             if let latest = keys.pointee.latestGeneration, latest.pointee.load(ordering: .acquiring) != keys.pointee.generation {
                 keys.pointee.owner._withUnsafeGuaranteedRef { $0.takeLatest() }
             }
             if let claims = keys.pointee.cache.find(token, generation: keys.pointee.generation) {
-                if let row = refusal(expiry: claims.expiry, notBefore: claims.notBefore, now: exchange.context.pointee.wallSeconds) {
-                    return .refuse(Refusal(row))
+                if let fault = fault(expiry: claims.expiry, notBefore: claims.notBefore, now: exchange.context.pointee.wallSeconds) {
+                    return .refuse(Refusal(token: fault))
                 }
                 return forward(claims, &exchange)
             }
@@ -88,24 +88,24 @@ enum JWT: Policy {
             let memory = exchange.resource(memorySlot, as: TokenMemory.State.self).pointee
             guard token.count <= memory.tokenBytesMax, let parts = BearerToken(token),
                 let headerCount = Base64URL.decode(parts.header, into: memory.text)
-            else { return .refuse(Refusal(.jwtInvalid)) }
+            else { return .refuse(Refusal(token: .malformed)) }
             let headerText = ByteView(base: memory.text, count: headerCount)
             let header: TokenHeader
             switch ClaimScanner.scan(headerText, memory: memory.scanner, valuesMax: TokenHeader.valuesMax) {
             case .object(let object):
-                guard let read = TokenHeader(object, algorithms: algorithms) else { return .refuse(Refusal(.jwtInvalid)) }
+                guard let read = TokenHeader(object, algorithms: algorithms) else { return .refuse(Refusal(token: TokenHeader.fault(object, algorithms: algorithms))) }
                 header = read
-            case .malformed: return .refuse(Refusal(.jwtInvalid))
-            case .tooManyValues: return .refuse(Refusal(.jwtInvalid, detail: "too many values in the token's header"))
+            case .malformed: return .refuse(Refusal(token: .malformed))
+            case .tooManyValues: return .refuse(Refusal(token: .malformed, detail: ByteView("too many values in the token's header")))
             }
             switch checkSignature(parts, header, keys.pointee) {
-            case .wrong: return .refuse(Refusal(.jwtInvalid))
+            case .wrong: return .refuse(Refusal(token: .signature))
             case .unknownKey: return awaitKeys(keys, &exchange)
             case .right: break
             }
             guard let count = Base64URL.decode(parts.payload, into: memory.text),
                 let claims = ClaimScanner.scan(ByteView(base: memory.text, count: count), memory: memory.scanner)
-            else { return .refuse(Refusal(.jwtInvalid)) }
+            else { return .refuse(Refusal(token: .malformed)) }
             return check(claims, of: token, keys, &exchange)
         }
 
@@ -115,26 +115,32 @@ enum JWT: Policy {
             let exp = claims.value(of: ByteView("exp"))
             let nbf = claims.value(of: ByteView("nbf"))
             let expiry = exp.flatMap(NumericDate.read)
-            guard expiry != nil || exp == nil && !expiryIsRequired else { return .refuse(Refusal(.jwtInvalid)) }
+            guard expiry != nil || exp == nil && !expiryIsRequired else {
+                return .refuse(exp == nil ? Refusal(token: .claim, detail: ByteView("exp")) : Refusal(token: .malformed))
+            }
             let now = exchange.context.pointee.wallSeconds
-            if let row = refusal(expiry: expiry, notBefore: nil, now: now) { return .refuse(Refusal(row)) }
+            if let fault = fault(expiry: expiry, notBefore: nil, now: now) { return .refuse(Refusal(token: fault)) }
             let notBefore = nbf.flatMap(NumericDate.read)
             let iat = claims.value(of: ByteView("iat"))
             guard nbf == nil || notBefore != nil,
                 // When it was issued decides nothing, but a date must be one (RFC 7519, 4.1.6).
-                iat == nil || iat.flatMap(NumericDate.read) != nil,
-                refusal(expiry: nil, notBefore: notBefore, now: now) == nil,
-                issuers.isEmpty || ClaimCondition.value(claims.value(of: ByteView("iss")), is: issuers, orAnElement: false),
-                audiences.isEmpty || ClaimCondition.value(claims.value(of: ByteView("aud")), is: audiences, orAnElement: true)
-            else { return .refuse(Refusal(.jwtInvalid)) }
-            for index in 0..<conditions.count where !conditions[index].isMet(by: claims) { return .refuse(Refusal(.jwtInvalid)) }
+                iat == nil || iat.flatMap(NumericDate.read) != nil
+            else { return .refuse(Refusal(token: .malformed)) }
+            if let fault = fault(expiry: nil, notBefore: notBefore, now: now) { return .refuse(Refusal(token: fault)) }
+            guard issuers.isEmpty || ClaimCondition.value(claims.value(of: ByteView("iss")), is: issuers, orAnElement: false)
+            else { return .refuse(Refusal(token: .issuer)) }
+            guard audiences.isEmpty || ClaimCondition.value(claims.value(of: ByteView("aud")), is: audiences, orAnElement: true)
+            else { return .refuse(Refusal(token: .audience)) }
+            for index in 0..<conditions.count where !conditions[index].isMet(by: claims) {
+                return .refuse(Refusal(token: .claim, detail: Self.printable(conditions[index].name)))
+            }
 
             var verified = VerifiedClaims(
                 expiry: expiry, notBefore: notBefore, values: InlineArray(repeating: .empty), valueCount: forwardedClaims.count)
             for index in 0..<forwardedClaims.count {
                 switch ForwardedClaim.write(claims.value(of: forwardedClaims[index]), into: &exchange) {
                 case .value(let value): verified.values[index] = value
-                case .unfit: return .refuse(Refusal(.jwtInvalid))
+                case .unfit: return .refuse(Refusal(token: .claim, detail: Self.printable(forwardedClaims[index])))
                 case .noMemory: return .refuse(Refusal(.headTooLarge, detail: "claims to forward"))
                 }
             }
@@ -144,13 +150,25 @@ enum JWT: Policy {
             return .proceed
         }
 
+        /// The name of a claim as a detail; empty for one that a detail cannot hold.
+        private static func printable(_ name: ByteView) -> ByteView {
+            for index in 0..<name.count {
+                switch name[index] {
+                case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "%"): return .empty
+                case 0x20...0x7E: continue
+                default: return .empty
+                }
+            }
+            return name
+        }
+
         // MARK: - Times
 
         /// `exp` is the first moment at which a token must not be accepted any more (RFC 7519, 4.1.4), `nbf` the first
         /// at which it may be (4.1.5); the leeway moves both outwards. Nil: in time.
-        private func refusal(expiry: Int64?, notBefore: Int64?, now: Int64) -> Refusal.Row? {
-            if let expiry, now >= expiry + clockSkew { return .jwtExpired }
-            if let notBefore, now + clockSkew < notBefore { return .jwtInvalid }
+        private func fault(expiry: Int64?, notBefore: Int64?, now: Int64) -> TokenFault? {
+            if let expiry, now >= expiry + clockSkew { return .expired }
+            if let notBefore, now + clockSkew < notBefore { return .notYetValid }
             return nil
         }
 
@@ -222,11 +240,11 @@ enum JWT: Policy {
 
         /// Waits for a fetch if one can be had and this exchange has not waited yet.
         private func awaitKeys(_ keys: UnsafeMutablePointer<JWTKeys.State>, _ exchange: inout Exchange) -> Verdict {
-            guard !exchange.hasAwaitedKeys else { return .refuse(Refusal(.jwtInvalid)) }
+            guard !exchange.hasAwaitedKeys else { return .refuse(Refusal(token: .unknownKey)) }
             let worker = exchange.context.pointee.worker
             let now = exchange.context.pointee.monotonicNanoseconds
             let number = keys.pointee.owner._withUnsafeGuaranteedRef { $0.requestFetch(worker: worker, now: now) }
-            guard let number else { return .refuse(Refusal(.jwtInvalid)) }
+            guard let number else { return .refuse(Refusal(token: .unknownKey)) }
             exchange.hasAwaitedKeys = true
             return .suspend(.keySet(number))
         }

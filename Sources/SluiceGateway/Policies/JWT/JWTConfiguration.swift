@@ -132,7 +132,7 @@ extension JWT {
         if let single, list != nil {
             problems.add(at: single, found: "algorithm and algorithms", allowed: "one of algorithm and algorithms")
         }
-        if let list, list.value.isEmpty { problems.add(at: list, found: "an empty list", allowed: "at least one algorithm, or no `algorithms`") }
+        if let list, reader.node("algorithms")?.elements?.isEmpty == true { problems.add(at: list, found: "an empty list", allowed: "at least one algorithm, or no `algorithms`") }
         return single.map { $0.map { [$0] } } ?? list.map { list in list.map { $0.compactMap { Algorithm(rawValue: $0.value) } } }
     }
 

@@ -49,9 +49,10 @@ struct ExchangeAnswers: BitwiseCopyable {
     func answer(_ block: ExchangeRef, _ refusal: Refusal) {
         let text = responseHeads.refusals[refusal.row]
         block.pointee.run.refusal = refusal.row
+        block.pointee.run.tokenFault = refusal.tokenFault
         block.pointee.run.refusalDetail = refusal.detail
         block.pointee.run.status = refusal.row.entry.status
-        records.refused(refusal.row, block)
+        records.refused(refusal, block)
         clientEnd.dropBody(block)
         var writer = work.writer
         if block.pointee.run.isHTTP2, block.pointee.exchange.isGRPCCall {

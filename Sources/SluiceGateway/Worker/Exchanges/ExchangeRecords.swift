@@ -32,8 +32,9 @@ struct ExchangeRecords: BitwiseCopyable {
 
     /// Counts an answer of the catalogue.
     @inline(__always)
-    func refused(_ row: Refusal.Row, _ block: ExchangeRef) {
-        state.pointee.counters.refused(row, domain: block.pointee.exchange.domainRow)
+    func refused(_ refusal: Refusal, _ block: ExchangeRef) {
+        state.pointee.counters.refused(refusal.row, domain: block.pointee.exchange.domainRow)
+        if let fault = refusal.tokenFault { state.pointee.counters.refused(token: fault, domain: block.pointee.exchange.domainRow) }
     }
 
     /// Counts the exchange, once, and logs it if a log is kept.
@@ -97,6 +98,11 @@ struct ExchangeRecords: BitwiseCopyable {
             writer.write(#"","refusal":""#)
             writer.write(row.label)
             writer.write("\"")
+            if let fault = run.tokenFault {
+                writer.write(#","reason":""#)
+                writer.write(fault.label)
+                writer.write("\"")
+            }
             if !run.refusalDetail.isEmpty {
                 writer.write(#","detail":""#)
                 writer.write(run.refusalDetail)
