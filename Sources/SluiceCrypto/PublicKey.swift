@@ -78,6 +78,7 @@ package final class PublicKey: @unchecked Sendable {
     }
 
     /// From the member `x` of a JSON Web Key of type `OKP` with the curve Ed25519 (RFC 8037, 2), decoded: 32 bytes.
+    /// A point of small order is no key: under it, signatures can be made without a private one (RFC 8032, 5.1.7 with A = 0).
     package convenience init(ed25519 x: ByteView) throws(CryptoError) {
         ErrorQueue.clear()
         guard x.count == 32, let key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, x.base, x.count) else {
@@ -92,6 +93,7 @@ package final class PublicKey: @unchecked Sendable {
             kind = try Self.kind(of: key)
             if kind == .rsa { try Self.check(key) }
             if kind.scalarBytes != nil { try Self.checkPoint(key) }
+            if kind == .ed25519 { try SmallOrderPoints.check(key) }
         } catch {
             EVP_PKEY_free(key)
             throw error

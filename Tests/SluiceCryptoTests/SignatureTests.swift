@@ -164,6 +164,11 @@ struct SignatureTests {
         for (x, y, kind) in [(x, other, PublicKey.Kind.p256), (y, x, .p256), ([0] + x, y, .p256), (Array(x.dropFirst()), y, .p256), (x, y, .p384), ([], [], .p256)] {
             #expect(throws: CryptoError.self) { try key(x, y, kind) }
         }
+        let order8 = unhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
+        let zeros = [UInt8](repeating: 0, count: 31)
+        for small in [[0] + zeros, [1] + zeros, zeros + [0x80], [1] + zeros.dropLast() + [0x80], [0xED] + [UInt8](repeating: 0xFF, count: 30) + [0x7F], order8] {
+            #expect(throws: CryptoError("the Ed25519 key is a point of small order")) { try with(small) { try PublicKey(ed25519: $0) } }
+        }
         for count in [0, 31, 33] {
             #expect(throws: CryptoError.self) { try with([UInt8](repeating: 1, count: count)) { try PublicKey(ed25519: $0) } }
         }

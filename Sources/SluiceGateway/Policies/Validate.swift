@@ -90,9 +90,23 @@ enum Validate: Policy {
 
     static func fields(_ configuration: Configuration) -> PolicyFields { PolicyFields(relied: configuration.headers.map(\.value.asciiLowercased)) }
 
-    /// Nor can it be one that bears a claim: the client's own is left out.
+    /// Nor can it be one that bears a claim, or that the endpoint removes: the client's own does not get to the service. Of a name that is dropped unless
+    /// SLUICE_UNUSUAL_FIELDS says otherwise, and of those that only trusted proxies may send, the operator is told.
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
         for name in configuration.headers {
+            let lower = name.value.asciiLowercased
+            if fields.removed.contains(where: { $0.asciiLowercased == lower }) {
+                problems.add(
+                    at: name, found: "\(Quoting.quoted(name.value)), which the endpoint's `headers.request.remove` takes away", allowed: "a header that the upstream gets")
+            } else if UnusualNames.usual(name.value) != lower {
+                problems.add(
+                    at: name, found: "\(Quoting.quoted(name.value)), a name that is dropped unless SLUICE_UNUSUAL_FIELDS is `pass`, so that no request passes",
+                    allowed: "a name of letters, digits and hyphens", scope: .notice)
+            } else if lower == "forwarded" || lower.hasPrefix("x-forwarded-") {
+                problems.add(
+                    at: name, found: "\(Quoting.quoted(name.value)), which only trusted proxies may send, so that other clients do not pass",
+                    allowed: "a header that clients send", scope: .notice)
+            }
             guard let claim = fields.kept.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }) else { continue }
             problems.add(
                 at: name, found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",

@@ -111,7 +111,12 @@ struct IdleUpstreams: BitwiseCopyable {
     /// - Returns: whether there was one.
     func closeSomeIdle() -> Bool {
         var closed = 0
-        for number in 0..<origins.pointee.count where origins.pointee.has(number) {
+        // Another one is the first each time, so that no service loses all of its connections before the others.
+        let count = origins.pointee.count
+        let first = count > 0 ? Int(truncatingIfNeeded: connections.turn.now % UInt64(count)) : 0
+        for step in 0..<count {
+            let number = (first + step) % count
+            guard origins.pointee.has(number) else { continue }
             let origin = origins.pointee[number]
             for index in 0..<origin.pointee.count {
                 while closed < Limits.idleClosedAtOnce, closeOneIdle(origin.pointee.addresses[index]) { closed += 1 }

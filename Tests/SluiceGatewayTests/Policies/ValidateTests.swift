@@ -100,4 +100,24 @@ struct ValidateTests {
                 + "what a client sends under it is removed, allowed the name of another header",
         ])
     }
+
+    @Test("a header that the endpoint removes cannot be required; of one that hardly any client can send `check` tells", arguments: [
+        ("x-a", "X-A", ["found \"X-A\", which the endpoint's `headers.request.remove` takes away, allowed a header that the upstream gets"]),
+        ("x-b", "X_A", ["found \"X_A\", a name that is dropped unless SLUICE_UNUSUAL_FIELDS is `pass`, so that no request passes, allowed a name of letters, digits and hyphens"]),
+        ("x-b", "X-Forwarded-Host", ["found \"X-Forwarded-Host\", which only trusted proxies may send, so that other clients do not pass, allowed a header that clients send"]),
+        ("x-b", "X-A", []),
+    ])
+    func promises(removed: String, required: String, found: [String]) throws {
+        let problems = Problems(file: "sluice.yaml", environment: [:])
+        let text = """
+            domains:
+              - key: a
+                upstream: http://a
+                endpoints: [{path: /a, policies: {headers: {request: {remove: [\(removed)]}}, validate: {headers: {required: [\(required)]}}}}]
+            """
+        let tree = try #require(ConfigurationNode.load(text: text, problems: problems))
+        _ = GatewayConfiguration.read(tree, problems: problems)
+        let all = problems.all.map(\.description)
+        #expect(all.count == found.count && zip(all, found).allSatisfy { $0.hasSuffix($1) }, "\(all)")
+    }
 }
