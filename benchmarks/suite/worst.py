@@ -286,7 +286,8 @@ CASES = [
     Case("body: zeros in sizes", lambda n: uploads(chunks(n, b"0000000000000001\r\nx\r\n")), size=12_000),
     Case("body: extensions", lambda n: uploads(chunks(n, b"1;" + b"a" * 250 + b"\r\nx\r\n")), size=12_000),
     Case("body: many extensions", lambda n: uploads(chunks(n, b"1" + b";a=b" * 60 + b"\r\nx\r\n")), size=12_000),
-    Case("body: short extensions", lambda n: uploads(chunks(n, b"1;a\r\nx\r\n")), size=12_000),
+    # 18 instructions a byte, as it was; the opaque input has become cheaper.
+    Case("body: short extensions", lambda n: uploads(chunks(n, b"1;a\r\nx\r\n")), size=12_000, times=11),
     Case("trailers: lines", lambda n: uploads(b"0\r\n" + lines(n, most=250, value=b"1") + b"\r\n"), size=6_000),
     Case("trailers: names of marks", lambda n: uploads(b"0\r\n" + lines(n, lambda number: "_" * (n // 100 - 6), most=100) + b"\r\n"), size=6_000),
     Case("trailers: in pieces", lambda n: Input(method="POST", fields=CHUNKED, body=b"0\r\n" + lines(n, most=250) + b"\r\n", pieces=250), size=6_000, times=15),
