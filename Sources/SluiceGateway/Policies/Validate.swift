@@ -95,7 +95,12 @@ enum Validate: Policy {
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
         for name in configuration.headers {
             let lower = name.value.asciiLowercased
-            if fields.removed.contains(where: { $0.asciiLowercased == lower }) {
+            if let claim = fields.kept.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }) {
+                problems.add(
+                    at: name,
+                    found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",
+                    allowed: "the name of another header")
+            } else if fields.removed.contains(where: { $0.asciiLowercased == lower }) {
                 problems.add(
                     at: name, found: "\(Quoting.quoted(name.value)), which the endpoint's `headers.request.remove` takes away", allowed: "a header that the upstream gets")
             } else if UnusualNames.usual(name.value) != lower {
@@ -107,10 +112,6 @@ enum Validate: Policy {
                     at: name, found: "\(Quoting.quoted(name.value)), which only trusted proxies may send, so that other clients do not pass",
                     allowed: "a header that clients send", scope: .notice)
             }
-            guard let claim = fields.kept.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }) else { continue }
-            problems.add(
-                at: name, found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",
-                allowed: "the name of another header")
         }
     }
 

@@ -127,6 +127,7 @@ struct UpstreamConnections: BitwiseCopyable {
             connection.pointee.socket = PeerSocket(descriptor: descriptor)
             connection.pointee.state = .connecting
             connection.pointee.isReused = false
+            connection.pointee.keepsAlive = true
             connection.pointee.address = address
             if shares {
                 sharing.share(connection, address)
