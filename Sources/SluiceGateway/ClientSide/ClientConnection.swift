@@ -43,6 +43,13 @@ struct ClientConnection {
         deadline = Deadline(kind: .client)
         self.owner = owner
     }
+
+    /// Makes a place that was used before like a new one: nothing of the connection before is left but the count of those.
+    mutating func renew() {
+        let generation = generation
+        self = ClientConnection(owner: owner)
+        self.generation = generation
+    }
 }
 
 /// A client's connection, as the worker's functions take it.

@@ -77,11 +77,9 @@ struct ClientConnections: BitwiseCopyable {
     /// - Parameter owner: whom the callback of its event calls.
     func begin(owner: UnsafeMutableRawPointer, socket: PeerSocket) -> ClientRef {
         let connection = state.pointee.places.take(ClientConnection(owner: owner))
+        connection.pointee.renew()
         connection.pointee.deadline = Deadline(owner: connection, kind: .client)
         connection.pointee.socket = socket
-        connection.pointee.requests = 0
-        connection.pointee.lingered = 0
-        connection.pointee.totalUntil = Deadline.never
         state.pointee.traffic.pointee.downstreamOpen += 1
         return connection
     }

@@ -45,6 +45,13 @@ struct UpstreamConnection {
         deadline = Deadline(kind: .upstream)
         self.owner = owner
     }
+
+    /// Makes a place that was used before like a new one: nothing of the connection before is left but the count of those.
+    mutating func renew() {
+        let generation = generation
+        self = UpstreamConnection(owner: owner)
+        self.generation = generation
+    }
 }
 
 /// A connection to a service, as the worker's functions take it.

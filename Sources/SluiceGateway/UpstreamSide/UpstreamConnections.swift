@@ -126,8 +126,6 @@ struct UpstreamConnections: BitwiseCopyable {
             let connection = takePlace()
             connection.pointee.socket = PeerSocket(descriptor: descriptor)
             connection.pointee.state = .connecting
-            connection.pointee.isReused = false
-            connection.pointee.keepsAlive = true
             connection.pointee.address = address
             if shares {
                 sharing.share(connection, address)
@@ -152,8 +150,8 @@ struct UpstreamConnections: BitwiseCopyable {
     private func takePlace() -> UpstreamRef {
         guard let owner = state.pointee.owner else { preconditionFailure("a connection was opened before it had an owner") }
         let connection = state.pointee.places.take(UpstreamConnection(owner: owner))
+        connection.pointee.renew()
         connection.pointee.deadline = Deadline(owner: connection, kind: .upstream)
-        connection.pointee.output.owed = 0
         return connection
     }
 
