@@ -52,7 +52,7 @@ package final class AdminServer: Sendable {
 
     package func stop() { server.stop() }
 
-    /// All that it answers, and whom. Everything stands behind the gate: there is no page for strangers.
+    /// Every path that the listener answers. The gate checks each request first, so no path is open to strangers.
     package static func router(_ gateway: Gateway, hosts: [String]) -> ControlRouter {
         let gate = AdminGate(hosts: hosts)
         let eyes: [ControlRouter.Route] = [

@@ -29,7 +29,7 @@ package struct ControlResponse: Sendable {
 
     /// The bytes of the message.
     ///
-    /// - Parameter isHead: whether it answers a HEAD: it has the length of what a GET would get, and none of it (RFC 9110, 9.3.2).
+    /// - Parameter isHead: whether it answers HEAD. It then names the length of the body and leaves the body out (RFC 9110, 9.3.2).
     func bytes(isHead: Bool, keepsAlive: Bool) -> [UInt8] {
         var lines = [
             "HTTP/1.1 \(status) \(reason)", "Content-Type: \(contentType)", "Content-Length: \(body.utf8.count)", "Cache-Control: no-store",

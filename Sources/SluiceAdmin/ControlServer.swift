@@ -3,8 +3,8 @@ import SluiceEvent
 import SluiceHTTP
 import Synchronization
 
-/// A small HTTP server for operators: a thread of its own that serves many clients at once, apart from every worker, and a second one for answers that take
-/// long. No client holds up another: whoever is slow waits for itself alone, and makes room for others when there are too many.
+/// A small HTTP server for operators, apart from every worker. One thread serves all clients; a second one makes answers that take long.
+/// A slow client delays no other. When there are too many clients, the one that has waited longest is closed.
 ///
 /// For trusted networks: it has no TLS.
 package final class ControlServer: Sendable {

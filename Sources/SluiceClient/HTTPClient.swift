@@ -5,8 +5,8 @@ import SluiceHTTP
 
 /// One request over HTTP/1.1 and its response, within bounds of time and size: for what the process itself wants to know or tell, never for a worker.
 ///
-/// Each request has a connection of its own. Redirects are answers like others: whoever can answer 302 could otherwise choose who is believed. Nothing is
-/// tried a second time; whether that is safe, and when, is the caller's to know.
+/// Each request uses a new connection. Redirects are not followed, because a server that answers 302 could then choose whom the gateway trusts.
+/// Nothing is retried: only the caller knows whether that is safe, and when.
 package struct HTTPClient: Sendable {
     package struct Bounds: Sendable {
         /// From the look-up of the name to the last byte of the response.
@@ -37,7 +37,8 @@ package struct HTTPClient: Sendable {
     /// Sends the request and waits for the response, whatever its status is. Blocks.
     ///
     /// - Parameters:
-    ///   - name: the look-up of the target's host, by whoever asks it often and wants to keep addresses over a name server's failure.
+    ///   - name: the look-up of the target's host. Callers that send often pass the same one each time, so that known addresses survive a failure of
+    ///     the name server.
     ///   - isEnding: asked while it waits, ten times a second: whether to give up, because the process ends.
     package func send(
         _ request: HTTPRequest, to target: HTTPTarget, name: NameLookUp? = nil, isEnding: (() -> Bool)? = nil

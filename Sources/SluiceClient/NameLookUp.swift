@@ -3,9 +3,8 @@ package import SluiceEvent
 import SluiceHTTP
 import Synchronization
 
-/// The addresses of one name, for whoever may wait a while but not for as long as the system does. The system's look-up has no deadline of ours, and a node
-/// that is cut off waits for its name servers as well as for its peer: so it runs on a thread of its own, one at a time, and a name that is not resolved in
-/// time keeps the addresses that it had. For one thread.
+/// Finds the addresses of one name within a deadline. The system's look-up has none, and it may wait long for name servers that do not answer. So it runs
+/// on a thread of its own, one look-up at a time. If it does not end in time, the addresses that were known are used. For one thread.
 package final class NameLookUp {
     package typealias Outcome = Result<[SocketAddress], StreamFailure>
 

@@ -67,7 +67,7 @@ final class Worker {
         var wait = isWaitedFor ? Limits.tickMilliseconds : Limits.idleTickMilliseconds
         if let lines = parts.accessLog?.due { wait = min(wait, max(lines, parts.turn.now) - parts.turn.now) }
         guard let milliseconds = parts.turn.planTick(within: wait) else { return }
-        // Without memory the time that was set last still holds, which is no longer than an idle tick.
+        // libevent keeps the room of a timer that was once set, so this does not fail.
         if ticker?.set(milliseconds: milliseconds) != true { parts.turn.beginTick() }
     }
 
