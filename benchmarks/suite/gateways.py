@@ -5,6 +5,7 @@ number of connections, no access log unless the scenario is about logs. nginx, H
 Sluice always adds its six: the comparison is with the cheapest that they can be.
 """
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,7 @@ class Place:
     upstream: int    # a port
     ports: object    # makes free ports
     under: tuple = ()    # a program that runs the gateway, with its arguments
-    binary: object = None    # another one than Debian's
+    binary: object = None    # another one than Debian's, or than the Sluice that is measured
 
 
 def sluice(setting, place, port, name="sluice"):
@@ -62,7 +63,7 @@ def sluice(setting, place, port, name="sluice"):
     lines.append(f"      - path: {own.get('path', '/**')}")
     if own.get("endpoint"):
         lines += ["        policies:"] + [f"          {line}" for line in own["endpoint"]]
-    configuration = place.folder / f"{name}.yaml"
+    configuration = place.folder / f"{name.replace(' ', '-')}.yaml"
     text = "\n".join(lines) + "\n"
     configuration.write_text(text.replace("@FOLDER@", str(place.folder)).replace("@UPSTREAM@", str(place.upstream)))
     environment = {
@@ -70,7 +71,8 @@ def sluice(setting, place, port, name="sluice"):
         "SLUICE_UPSTREAM_POOL_SIZE": str(max(256, setting.connections * setting.streams)), "SLUICE_LOG_LEVEL": "warning",
         "SLUICE_ACCESS_LOG": str(place.folder / "sluice-access.log") if setting.logs else "off",
     }
-    process = Process(name, [*place.under, place.sluice, "run", "--config", configuration], place.core, environment, place.folder)
+    name = name.replace(" ", "-")
+    process = Process(name, [*place.under, place.binary or place.sluice, "run", "--config", configuration], place.core, environment, place.folder)
     return process.wait_until_listening(port, seconds=60)
 
 
@@ -156,6 +158,7 @@ def floor(setting, place, port):
 
 
 STARTERS = {"Sluice": sluice, "nginx": nginx, "HAProxy": haproxy, "nginx+Lua": lua, "H2O": h2o, "floor": floor}
+BEFORE = "Sluice before"
 OTHERS = {}    # programs that the caller named: one of the names above and a version, to a binary
 
 
@@ -167,6 +170,14 @@ def add_other(kind, binary):
         raise Failure(f"{binary}: {problem.strerror}") from None
     OTHERS[name] = binary
     return name
+
+
+def add_before(binary):
+    """An earlier binary of Sluice takes part beside the one that is measured. Its name."""
+    if not os.access(binary, os.X_OK):
+        raise Failure(f"{binary} is no program")
+    OTHERS[BEFORE] = binary
+    return BEFORE
 
 
 def start(program, setting, place, port):
