@@ -23,12 +23,19 @@ package struct AdmissionLog {
     /// refuses. Whatever second holds more than some limit, one of these does.
     /// - Returns: the end and sum of the one refused.
     package mutating func firstSecond(refusedBy check: (_ end: UInt64, _ sum: UInt64) -> Bool) -> (end: UInt64, sum: UInt64)? {
+        firstInterval(of: 1_000_000_000, refusedBy: check)
+    }
+
+    /// The same for intervals of any length, in nanoseconds.
+    package mutating func firstInterval(
+        of length: UInt64, refusedBy check: (_ end: UInt64, _ sum: UInt64) -> Bool
+    ) -> (end: UInt64, sum: UInt64)? {
         sort()
         var first = 0
         var sum: UInt64 = 0
         for last in times.indices {
             sum += counts[last]
-            while times[last] - times[first] >= 1_000_000_000 {
+            while times[last] - times[first] >= length {
                 sum -= counts[first]
                 first += 1
             }

@@ -38,9 +38,10 @@ package struct SeedRange: Sendable {
         return nil
     }
 
-    /// The meter's simulation, then the fleet's of ceilings and of quotas.
+    /// The simulations of the meter and of callers' limits, then the fleet's of ceilings and of quotas.
     @Sendable package static func playAll(seed: UInt64) -> String? {
         if let violation = MeterSimulation(seed: seed)?.run() { return "meter: " + violation }
+        if let violation = LimitSimulation(seed: seed).run() { return "limits: " + violation }
         if let violation = FleetSimulation(seed: seed).run() { return "fleet: " + violation }
         return QuotaFleetSimulation(seed: seed).run().map { "quotas: " + $0 }
     }

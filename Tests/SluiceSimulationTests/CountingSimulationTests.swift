@@ -15,6 +15,11 @@ struct CountingSimulationTests {
         #expect(SeedRange(first: 1, count: 3000).firstViolation { MeterSimulation(seed: $0, defect: defect)?.run() } != nil)
     }
 
+    @Test("the simulation of callers' limits finds a table that does not hold", arguments: LimitSimulation.Defect.allCases)
+    func defectiveLimits(defect: LimitSimulation.Defect) {
+        #expect(SeedRange(first: 1, count: 3000).firstViolation { LimitSimulation(seed: $0, defect: defect).run() } != nil)
+    }
+
     @Test("the fleet's simulation finds a node that does not keep to the rules", arguments: FleetScenario.NodeDefect.allCases)
     func defectiveNode(defect: FleetScenario.NodeDefect) {
         #expect(SeedRange(first: 1, count: 3000).firstViolation { FleetSimulation(seed: $0, nodeDefect: defect).run() } != nil)
