@@ -155,6 +155,13 @@ def all_scenarios(folder):
     yield Scenario("ceiling", "ceiling that is not reached", Request(),
                    Setting(sluice={"ceiling": MANY}, nginx=nginx_rate(MANY, MANY), haproxy={"frontend": haproxy_rate(MANY, 429)},
                            lua={"http": LUA, "location": [f'access_by_lua_block {{ under({MANY}, "bench", 1, 429) }}']}))
+    yield Scenario("rate-limit", "limit per address that is not reached", Request(),
+                   Setting(sluice={"domain": [f"rateLimit: [{{limit: {MANY}, perSeconds: 1}}]"]},
+                           nginx={"http": [f"limit_req_zone $binary_remote_addr zone=callers:16m rate={MANY}r/s;"],
+                                  "location": [f"limit_req zone=callers burst={MANY} nodelay; limit_req_status 429;"]},
+                           haproxy={"frontend": ["stick-table type ipv6 size 1m expire 10s store http_req_rate(1s)", "http-request track-sc0 src",
+                                                 f"http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {MANY} }}"]},
+                           lua=None))
     yield Scenario("hmac", "HMAC-SHA256", Request(credentials=traffic.signed()),
                    Setting(sluice={"domain": [f"hmac: {{secret: {SECRET}, clockSkew: 0}}"]}, nginx=None, haproxy={"frontend": HAPROXY_SIGNED},
                            lua={"http": LUA, "location": [f'access_by_lua_block {{ signed("{SECRET}") }}']}),

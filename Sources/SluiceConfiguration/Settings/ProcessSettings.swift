@@ -23,6 +23,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var redisAway = RedisAway.local
     package var quotaAway = QuotaAway.closed
     package var countWaitMs = 500
+    package var rateLimitKeys = 1_000_000
+    package var rateLimitFull = QuotaAway.closed
     package var rateLimitFields = RateLimitFields.refusals
 
     // Downstream
@@ -101,9 +103,9 @@ package struct ProcessSettings: Sendable, Equatable {
         case closed
     }
 
-    /// What becomes of a request whose quota cannot be reserved in time.
+    /// What becomes of a request that cannot be counted: its quota is not reserved in time, or there is no room for its caller.
     package enum QuotaAway: String, CaseIterable, Sendable {
-        /// It is refused as if the quota were used up.
+        /// It is refused as if the quota or limit were used up.
         case closed
         /// It is admitted without being counted.
         case open

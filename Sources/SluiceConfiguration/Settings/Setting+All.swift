@@ -31,6 +31,10 @@ extension Setting {
             "a request whose quota cannot be reserved in time is refused (closed), or admitted and not counted (open)"),
         Setting("SLUICE_COUNT_WAIT_MS", .integer(\.countWaitMs, 0...60_000), unit: milliseconds,
             "longest wait of a request for its ceiling or quota to be reserved"),
+        Setting("SLUICE_RATE_LIMIT_KEYS", .integer(\.rateLimitKeys, 100...100_000_000), unit: "callers",
+            "callers that `rateLimit` can count at once, over all limits; 211 bytes of memory for each, taken as they come"),
+        Setting("SLUICE_RATE_LIMIT_FULL", .quotaAway(\.rateLimitFull),
+            "a request of a caller for whom there is no room is refused (closed), or admitted and not counted (open)"),
         Setting("SLUICE_RATE_LIMIT_FIELDS", .rateLimitFields(\.rateLimitFields),
             "which responses have the fields RateLimit and RateLimit-Policy: no response (off), refusals by a limit (refusals), or every response (all)"),
     ]

@@ -157,16 +157,13 @@ struct ClientResponseHeads: BitwiseCopyable {
         _ stored: UnsafePointer<StoredResponse>?
     ) {
         if tellsLimits, let refusal, refusal.isForLimit {
-            // A ceiling can refuse behind its step too: what leaves late is charged again.
-            let isCeiling = refusal.row == .ceilingExceeded
-            let step = isCeiling ? PolicyChain.steps(of: block.pointee.exchange)[0] : PolicyChain.latestStep(of: block.pointee.exchange)
-            return RateLimitFields.writeRefusal(&writer, step, context.pointee)
+            return RateLimitFields.writeRefusal(&writer, PolicyChain.step(behind: refusal, of: block.pointee.exchange), block.pointee.exchange)
         }
         guard tellsLimitsAlways, block.pointee.exchange.domain != nil else { return }
         // What the endpoint's changes name is theirs, of a mock too. No error is.
         let isItsOwn = kind != .preCall && kind != .preflight && refusal == nil
         let changes = isItsOwn ? block.pointee.exchange.endpoint?.pointee.headers : nil
-        RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), context.pointee, changes: changes?.pointee.response, stored: stored)
+        RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), block.pointee.exchange, changes: changes?.pointee.response, stored: stored)
     }
 
     /// Connection, where the client would otherwise expect something else (RFC 9112, 9.3).

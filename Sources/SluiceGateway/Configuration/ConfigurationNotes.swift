@@ -7,18 +7,21 @@ enum ConfigurationNotes {
     private static let endpointsCompared = 2000
 
     static func add(_ configuration: GatewayConfiguration, to problems: Problems) {
+        let trustsProxies = !configuration.trustedProxies.isEmpty || configuration.listeners.contains { !$0.trustedProxies.isEmpty }
         for domain in configuration.domains {
             noteWithoutEndpoints(domain, problems)
-            notePolicies(domain, problems)
+            notePolicies(domain, trustsProxies: trustsProxies, problems)
             noteWeakerEndpoints(domain, problems)
             noteNamesReadAlike(domain, problems)
         }
         noteShadowedKeys(configuration.domains, problems)
     }
 
-    private static func notePolicies(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
+    private static func notePolicies(_ domain: GatewayConfiguration.DomainConfiguration, trustsProxies: Bool, _ problems: Problems) {
+        let endpoints = domain.endpoints.map(\.policies)
         for policy in PolicyTable.all {
-            if let note = policy.note(domain: domain.policies, endpoints: domain.endpoints.map(\.policies)) { problems.note(at: domain.key, note) }
+            if let note = policy.note(domain: domain.policies, endpoints: endpoints) { problems.note(at: domain.key, note) }
+            if !trustsProxies, let note = policy.noteWithoutProxies(domain: domain.policies, endpoints: endpoints) { problems.note(at: domain.key, note) }
         }
     }
 

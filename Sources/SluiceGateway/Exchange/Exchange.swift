@@ -66,6 +66,8 @@ struct Exchange: BitwiseCopyable {
     var hasAwaitedAllowance: Bool
     /// What the exchange was charged to of its project's ceiling.
     var charge = CeilingMeter.Charge.none
+    /// What it was charged to of its caller's limits, the latest first; nil for nothing. In the exchange's own memory.
+    var callerCharges: UnsafeMutablePointer<CallerCharge>?
     /// The next step of the chain.
     var step: Int
 

@@ -54,6 +54,9 @@ struct HeadWriter {
         }
     }
 
+    /// Takes back what was written behind the first `count` bytes.
+    mutating func takeBack(to count: Int) { self.count = min(self.count, count) }
+
     /// Takes the next `byteCount` bytes for the caller to write, every one. Nil if they do not fit.
     @inline(__always)
     mutating func take(_ byteCount: Int) -> UnsafeMutablePointer<UInt8>? {

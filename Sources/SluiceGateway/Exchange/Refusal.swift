@@ -8,6 +8,7 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
     enum Row: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         case ceilingExceeded
         case quotaExceeded
+        case rateLimited
         case hmacTimestampEmpty, hmacTimestampFormat, hmacExpired, hmacAuthorizationEmpty, hmacInvalid
         case jwtAuthorizationEmpty, jwtExpired, jwtInvalid
         case preCallFailed
@@ -64,10 +65,11 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
     }
 
     /// Whether a limit was exceeded, of which the response tells more in its fields.
-    var isForLimit: Bool { row == .ceilingExceeded || row == .quotaExceeded }
+    var isForLimit: Bool { row == .ceilingExceeded || row == .quotaExceeded || row == .rateLimited }
 
     static var ceilingExceeded: Refusal { Refusal(.ceilingExceeded) }
     static var quotaExceeded: Refusal { Refusal(.quotaExceeded) }
+    static var rateLimited: Refusal { Refusal(.rateLimited) }
     static var preCallFailed: Refusal { Refusal(.preCallFailed) }
     static var notFound: Refusal { Refusal(.notFound) }
     static var addressNotAllowed: Refusal { Refusal(.addressNotAllowed) }
@@ -88,6 +90,7 @@ extension Refusal.Row {
         switch self {
         case .ceilingExceeded: (429, 200040, "200040 Tenant quota exceeded")
         case .quotaExceeded: (403, 20004, "20004 Usage quota exceeded")
+        case .rateLimited: (429, 4_291_000, "Too Many Requests")
         case .hmacTimestampEmpty: (401, 20001, "20001 HMAC authentication failed (The timestamp field is empty)")
         case .hmacTimestampFormat: (401, 20001, "20001 HMAC authentication failed (Invalid timestamp format)")
         case .hmacExpired: (401, 20001, "20001 HMAC authentication failed (Exceeded expiration time)")
@@ -133,6 +136,7 @@ extension Refusal.Row {
         switch self {
         case .ceilingExceeded: "ceiling_exceeded"
         case .quotaExceeded: "quota_exceeded"
+        case .rateLimited: "rate_limited"
         case .hmacTimestampEmpty: "hmac_timestamp_empty"
         case .hmacTimestampFormat: "hmac_timestamp_format"
         case .hmacExpired: "hmac_expired"

@@ -4,6 +4,7 @@ extension Refusal.Row {
         switch self {
         case .ceilingExceeded: "The project is over its ceiling."
         case .quotaExceeded: "A usage quota of the domain or of the endpoint is used up."
+        case .rateLimited: "The caller has had as many requests as a rate limit of the domain or of the endpoint allows."
         case .hmacTimestampEmpty: "The request has no timestamp field."
         case .hmacTimestampFormat: "The timestamp does not have one of the accepted forms."
         case .hmacExpired: "The timestamp differs from the gateway's clock by more than `clockSkew`."

@@ -231,7 +231,7 @@ package final class Gateway: @unchecked Sendable {
         return MetricsReport(
             totals: collector.totals, labels: labels,
             ceilings: registries.counts.ceilings(now: Clock.monotonicNanoseconds()),
-            quotas: registries.counts.quotas(now: Clock.monotonicNanoseconds()), store: KeeperState.counts(registries.counts.state),
+            quotas: registries.counts.quotas(now: Clock.monotonicNanoseconds()), callers: registries.callers.usage, store: KeeperState.counts(registries.counts.state),
             status: status, workers: workers.count, droppedLines: accessLog?.dropped ?? 0,
             logWriteFailures: accessLog?.writeFailures ?? 0)
     }

@@ -26,7 +26,7 @@ package enum MetricReference {
         return MetricsReport(
             totals: totals, labels: (domains: ["domain"], endpoints: [.init(domain: "domain", endpoint: "endpoint")]),
             ceilings: [(project: "project", ceiling: 1, used: 1)],
-            quotas: [QuotaUsage(key: QuotaKey(owner: "domain", perSeconds: 1), limit: 1, used: 1, windowEnd: 1)], store: KeeperState.Counts(),
+            quotas: [QuotaUsage(key: QuotaKey(owner: "domain", perSeconds: 1), limit: 1, used: 1, windowEnd: 1)], callers: CallerLimits.Usage(), store: KeeperState.Counts(),
             status: GatewayStatus(), workers: 1, droppedLines: 0, logWriteFailures: 0)
     }
 

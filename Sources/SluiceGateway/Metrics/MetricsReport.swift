@@ -8,6 +8,7 @@ package struct MetricsReport: Sendable {
     let labels: (domains: [String?], endpoints: [MetricRegistry.EndpointLabels?])
     let ceilings: [(project: String, ceiling: UInt64, used: UInt64)]
     let quotas: [QuotaUsage]
+    let callers: CallerLimits.Usage
     let store: KeeperState.Counts
     let status: GatewayStatus
     let workers: Int
@@ -111,6 +112,11 @@ package struct MetricsReport: Sendable {
         for entry in ceilings { page.add(entry.used, ["project": entry.project]) }
         page.begin("sluice_quota_used_requests", .gauge, "Requests counted in the current window of a usage quota.")
         for entry in quotas { page.add(entry.used, ["owner": entry.key.owner, "per_seconds": "\(entry.key.perSeconds)"]) }
+        page.gauge(
+            "sluice_rate_limit_keys", "Callers that have a place in the memory of `rateLimit`, those among them whose time is over.", callers.used)
+        page.gauge("sluice_rate_limit_keys_max", "Callers that SLUICE_RATE_LIMIT_KEYS has room for.", callers.room)
+        page.counter(
+            "sluice_rate_limit_full_total", "Requests that SLUICE_RATE_LIMIT_FULL decided because there was no room for their caller.", callers.full)
         page.counter("sluice_count_store_exchanges_total", "Round trips to the count store.", store.exchanges)
         page.counter("sluice_count_store_failures_total", "Round trips to the count store that failed.", store.failures)
         page.gauge("sluice_count_store_away", "1 while the count store does not answer.", store.isAway ? 1 : 0)

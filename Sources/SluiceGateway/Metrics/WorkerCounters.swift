@@ -27,7 +27,7 @@ struct WorkerCounters: BitwiseCopyable {
     /// Refusals and durations of one domain.
     struct DomainCounts: BitwiseCopyable {
         /// By `Refusal.Row`: as many as there are, or more.
-        var refusals: InlineArray<24, UInt64> = .init(repeating: 0)
+        var refusals: InlineArray<40, UInt64> = .init(repeating: 0)
         /// By `TokenFault`: as many as there are.
         var tokenFaults: InlineArray<10, UInt64> = .init(repeating: 0)
         var duration = DurationHistogram()

@@ -73,26 +73,27 @@ extension ProjectCeiling.Compiled {
     @inline(__always)
     var limitPolicy: ByteView? { policy }
 
-    func writeLimit(_ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool) {
+    func writeLimit(_ writer: inout HeadWriter, _ exchange: borrowing Exchange, isRefusing: Bool) {
         // The policy begins with the name.
         writer.write(name)
         writer.write(";r=")
-        writer.write(decimal: remaining(context))
-        guard let wait = isRefusing ? secondsToWait(context) : 1 else { return }
+        writer.write(decimal: remaining(exchange))
+        guard let wait = isRefusing ? secondsToWait(exchange) : 1 else { return }
         writer.write(";t=")
         writer.write(decimal: wait)
     }
 
     /// What of the ceiling is not used in the second that ends now, as far as this node may use it.
-    private func remaining(_ context: borrowing EvaluationContext) -> UInt64 {
-        let limit = CeilingMeter.limit(of: words, now: context.monotonicNanoseconds)
-        return limit - min(limit, CeilingMeter.usage(of: words, now: context.monotonicNanoseconds))
+    private func remaining(_ exchange: borrowing Exchange) -> UInt64 {
+        let now = exchange.context.pointee.monotonicNanoseconds
+        let limit = CeilingMeter.limit(of: words, now: now)
+        return limit - min(limit, CeilingMeter.usage(of: words, now: now))
     }
 
     /// Seconds until a request passes; nil if that cannot be said.
-    func secondsToWait(_ context: borrowing EvaluationContext) -> UInt64? {
-        if let wait = CeilingMeter.wait(words, now: context.monotonicNanoseconds) { return max(1, (wait + 999_999_999) / 1_000_000_000) }
+    func secondsToWait(_ exchange: borrowing Exchange) -> UInt64? {
+        if let wait = CeilingMeter.wait(words, now: exchange.context.pointee.monotonicNanoseconds) { return max(1, (wait + 999_999_999) / 1_000_000_000) }
         // Other nodes use what this one has no share of: what they spend returns after a second, and shares move within another.
-        return KeeperState.isAway(context.keeper) ? nil : 2
+        return KeeperState.isAway(exchange.context.pointee.keeper) ? nil : 2
     }
 }

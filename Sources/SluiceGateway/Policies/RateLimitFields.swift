@@ -19,14 +19,18 @@ enum RateLimitFields {
     }
 
     /// What a refusal for a limit says. `step` is the one that refused.
-    static func writeRefusal(_ writer: inout HeadWriter, _ step: Step, _ context: borrowing EvaluationContext) {
+    static func writeRefusal(_ writer: inout HeadWriter, _ step: Step, _ exchange: borrowing Exchange) {
         guard let policy = PolicyTable.rows.limitPolicy(step) else { return }
         writer.write("RateLimit-Policy: ")
         writer.write(policy)
-        writer.write("\r\nRateLimit: ")
-        PolicyTable.rows.writeLimit(step, &writer, context, isRefusing: true)
         writer.write("\r\n")
-        guard let seconds = PolicyTable.rows.secondsToWait(step, context) else { return }
+        let start = writer.count
+        writer.write("RateLimit: ")
+        let end = writer.count
+        PolicyTable.rows.writeLimit(step, &writer, exchange, isRefusing: true)
+        // A caller that bears none of the keys is held to nothing.
+        if writer.count == end { writer.takeBack(to: start) } else { writer.write("\r\n") }
+        guard let seconds = PolicyTable.rows.secondsToWait(step, exchange) else { return }
         writer.write("Retry-After: ")
         writer.write(decimal: seconds)
         writer.write("\r\n")
@@ -38,12 +42,12 @@ enum RateLimitFields {
     ///   - changes: of the endpoint; a field that they set or remove is not written.
     ///   - stored: the configured response that says it; nor is a field of its own.
     static func writeAll(
-        _ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ context: borrowing EvaluationContext, changes: FieldChanges? = nil,
+        _ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ exchange: borrowing Exchange, changes: FieldChanges? = nil,
         stored: UnsafePointer<StoredResponse>? = nil
     ) {
         let (saysPolicy, saysLimit) = (stored?.pointee.saysRateLimitPolicy ?? false, stored?.pointee.saysRateLimit ?? false)
         if !saysPolicy, changes?.drops(ByteView("ratelimit-policy" as StaticString)) != true { writePolicies(&writer, steps) }
-        if !saysLimit, changes?.drops(ByteView("ratelimit" as StaticString)) != true { writeLimits(&writer, steps, context) }
+        if !saysLimit, changes?.drops(ByteView("ratelimit" as StaticString)) != true { writeLimits(&writer, steps, exchange) }
     }
 
     private static func writePolicies(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>) {
@@ -56,12 +60,16 @@ enum RateLimitFields {
         writer.write("\r\n")
     }
 
-    private static func writeLimits(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ context: borrowing EvaluationContext) {
+    private static func writeLimits(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ exchange: borrowing Exchange) {
         writer.write("RateLimit: ")
         for index in 0..<steps.count {
             guard PolicyTable.rows.limitPolicy(steps[index]) != nil else { continue }
+            let start = writer.count
             if index > 0 { writer.write(", ") }
-            PolicyTable.rows.writeLimit(steps[index], &writer, context, isRefusing: false)
+            let end = writer.count
+            PolicyTable.rows.writeLimit(steps[index], &writer, exchange, isRefusing: false)
+            // The ceiling, which comes first, always says something.
+            if writer.count == end { writer.takeBack(to: start) }
         }
         writer.write("\r\n")
     }

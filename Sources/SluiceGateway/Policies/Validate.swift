@@ -82,7 +82,8 @@ enum Validate: Policy {
         }
     }
 
-    private static func isHeader(_ name: String) -> Bool {
+    /// Whether a header of this name goes on to services.
+    static func isHeader(_ name: String) -> Bool {
         guard FieldSyntax.isToken(name), !name.utf8.contains(UInt8(ascii: "%")) else { return false }
         let known = name.withByteView { KnownField(name: $0) }
         return HopByHopFields.isForwarded(known)

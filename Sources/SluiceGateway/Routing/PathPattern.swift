@@ -36,6 +36,8 @@ struct PathPattern {
     let segments: [Segment]
     /// In the order of the pattern, all different.
     let variables: [String]
+    /// The number of the segment, from 0, that each of them stands in.
+    let variableSegments: [Int]
 
     /// Reads a pattern; what is wrong with it is added to `problems`, and the result is nil then.
     init?(_ source: Located<String>, problems: Problems) {
@@ -49,6 +51,7 @@ struct PathPattern {
             return nil
         }
         variables = reader.variables
+        variableSegments = reader.variableSegments
         self.source = source
     }
 

@@ -20,6 +20,9 @@ struct PathPatternReader {
     private let bytes: [UInt8]
     private var at = 0
     private(set) var variables: [String] = []
+    /// The number of the segment of each.
+    private(set) var variableSegments: [Int] = []
+    private var segmentNumber = 0
 
     init(_ text: String) { bytes = Array(text.utf8) }
 
@@ -30,6 +33,7 @@ struct PathPatternReader {
         var segments: [PathPattern.Segment] = []
         while at < bytes.count {
             at += 1
+            segmentNumber = segments.count
             segments.append(try Self.segment(of: try pieces()))
         }
         guard segments.count <= PathPattern.segmentsMax else {
@@ -177,6 +181,7 @@ struct PathPatternReader {
             throw Fault(found: "the variable {\(name)} twice", allowed: "each variable once")
         }
         variables.append(name)
+        variableSegments.append(segmentNumber)
         let hasExpression = bytes[at] == UInt8(ascii: ":")
         at += 1
         return hasExpression ? .expression(try expression(opening: opening)) : .variable

@@ -1,3 +1,4 @@
+import SluiceCounting
 import SluiceHTTP
 
 /// Runs an exchange through its steps.
@@ -23,10 +24,30 @@ enum PolicyChain {
         steps(of: exchange)[exchange.step - 1]
     }
 
-    /// Charges an exchange to the present that leaves later than it was charged for. False if it may not leave.
-    static func moveCharge(_ exchange: inout Exchange) -> Bool {
+    /// The step that refused for a limit. What leaves late is charged again, so that a limit can refuse behind its step too.
+    static func step(behind refusal: Refusal, of exchange: borrowing Exchange) -> Step {
+        let steps = steps(of: exchange)
+        switch refusal.row {
+        case .ceilingExceeded: return steps[0]
+        case .rateLimited:
+            // Of two lists the one that has nothing left for this caller.
+            for index in 0..<exchange.step {
+                guard let list = steps[index].compiled(of: RateLimit.self) ?? steps[index].compiled(of: LateRateLimit.self) else { continue }
+                if list.pointee.secondsToWait(exchange) != nil { return steps[index] }
+            }
+            return latestStep(of: exchange)
+        default: return latestStep(of: exchange)
+        }
+    }
+
+    /// Charges an exchange to the present that leaves later than it was charged for. A refusal if it may not leave.
+    static func moveCharges(_ exchange: inout Exchange) -> Refusal? {
+        let now = exchange.context.pointee.monotonicNanoseconds
         // Every chain begins with the ceiling.
-        steps(of: exchange)[0].compiled(of: ProjectCeiling.self)?.pointee.moveCharge(&exchange) ?? true
+        if CeilingMeter.isLate(exchange.charge, now: now), let ceiling = steps(of: exchange)[0].compiled(of: ProjectCeiling.self) {
+            guard ceiling.pointee.moveCharge(&exchange) else { return .ceilingExceeded }
+        }
+        return exchange.moveCallerCharges() ? nil : .rateLimited
     }
 
     /// Runs from `exchange.step` to the first step that does not say `proceed`; `exchange.step` is then the one after it.

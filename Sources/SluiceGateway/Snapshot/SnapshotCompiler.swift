@@ -21,6 +21,7 @@ struct SnapshotCompiler {
         let replays: ReplayRegistry
         let keySets: KeySetRegistry
         let preCalls: PreCallMemory
+        let callers: CallerLimits
 
         /// - Parameter workers: how many there are, also where that is not what the settings say.
         init(_ settings: ProcessSettings = ProcessSettings(), workers: Int, sharesCeilings: Bool = false) {
@@ -29,6 +30,7 @@ struct SnapshotCompiler {
             replays = ReplayRegistry(handsOver: settings.takeoverSocket != nil)
             keySets = KeySetRegistry(JWT.Settings(settings))
             preCalls = PreCallMemory(bytesMax: settings.preCallCacheBytes)
+            callers = CallerLimits(keys: settings.rateLimitKeys, admitsUncounted: settings.rateLimitFull == .open)
         }
 
         /// For one worker, or none.
@@ -43,7 +45,7 @@ struct SnapshotCompiler {
         counts = registries.counts.makeHold()
         builder = SnapshotBuilder(
             problems: problems, origins: registries.origins, replays: registries.replays,
-            keySets: registries.keySets, preCalls: registries.preCalls, headBytesMax: settings.maxHeadBytes,
+            keySets: registries.keySets, preCalls: registries.preCalls, callers: registries.callers, headBytesMax: settings.maxHeadBytes,
             bodyBytesMax: UInt64(settings.maxBodyBytes))
     }
 
@@ -121,7 +123,7 @@ struct SnapshotCompiler {
     private func compile(_ endpoint: GatewayConfiguration.EndpointConfiguration, in domain: PolicySite) -> CompiledEndpoint {
         let arena = builder.arena
         let name = endpoint.name
-        let site = PolicySite(endpoint: name, endpoint.policies, in: domain)
+        let site = PolicySite(endpoint: name, path: endpoint.path.value, endpoint.policies, in: domain)
         let steps = PolicyTable.rows.steps(at: site)
         let fields = endpoint.policies.fields(in: domain.settings)
         let changes = HeaderChanges.compiled(at: site)

@@ -51,6 +51,11 @@ enum DemoConfiguration {
                 methods: [GET]
                 policies:
                   validate: {query: {required: [from]}}
+              - path: /login
+                methods: [GET]
+                policies:
+                  rateLimit: [{limit: 2, perSeconds: 10}]
+                  mock: {status: 200, body: "your turn\\n"}
               - path: /metered
                 methods: [GET]
                 policies:

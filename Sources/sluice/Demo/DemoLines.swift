@@ -50,6 +50,7 @@ struct DemoLines {
             line("Pre-call API: another service says yes", "/demo/guarded", 200, "-H 'X-Demo-User: alice'"),
             line("Pre-call API: it says no, and the client gets its answer", "/demo/guarded", 403, "-H 'X-Demo-User: mallory'"),
             line("Validation: a parameter is missing", "/demo/report", 400),
+            line("Rate limit: 2 of one address in any 10 seconds, so the third is refused", "/demo/login?[1-3]", 429),
             line("Usage quota: 2 a day, so the third is refused", "/demo/metered?[1-3]", 403),
             line("Project ceiling: 2 in any second, so the third is refused", "/burst/hello?[1-3]", 429),
             line("IP ACL: this address is refused", "/walled/", 403),

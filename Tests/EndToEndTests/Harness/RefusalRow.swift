@@ -21,6 +21,7 @@ struct RefusalRow: Sendable, CustomTestStringConvertible {
 
     static let ceiling = RefusalRow(429, 200040, "200040 Tenant quota exceeded")
     static let quota = RefusalRow(403, 20004, "20004 Usage quota exceeded")
+    static let rateLimit = RefusalRow(429, 4_291_000, "Too Many Requests")
     static let hmacNoTimestamp = RefusalRow(401, 20001, "20001 HMAC authentication failed (The timestamp field is empty)", challenge: "HMAC")
     static let hmacFormat = RefusalRow(401, 20001, "20001 HMAC authentication failed (Invalid timestamp format)", challenge: "HMAC")
     static let hmacExpired = RefusalRow(401, 20001, "20001 HMAC authentication failed (Exceeded expiration time)", challenge: "HMAC")

@@ -177,7 +177,7 @@ final class SimulatedGateway {
             sum.add(CounterTotals(of: worker))
         }
         return MetricsReport(
-            totals: totals, labels: registries.metrics.labels, ceilings: [], quotas: [], store: KeeperState.counts(registries.counts.state),
+            totals: totals, labels: registries.metrics.labels, ceilings: [], quotas: [], callers: registries.callers.usage, store: KeeperState.counts(registries.counts.state),
             status: GatewayStatus(), workers: workers.count, droppedLines: 0, logWriteFailures: 0
         ).text
     }

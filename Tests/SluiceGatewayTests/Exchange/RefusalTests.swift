@@ -79,6 +79,7 @@ struct RefusalTests {
         Entry(
             .validationFailed, 400, 4_000_007, "Bad Request ({detail})",
             "validation_failed", "validate"),
+        Entry(.rateLimited, 429, 4_291_000, "Too Many Requests", "rate_limited", "rateLimit"),
         Entry(
             .requestTimeout, 408, 4_080_000, "Request Timeout",
             "request_timeout", "http"),
@@ -122,10 +123,10 @@ struct RefusalTests {
         #expect(Refusal.upstreamFailed("a") != Refusal.upstreamTimeout("a"))
     }
 
-    @Test("only the ceiling and quotas are limits, of which the response tells more")
+    @Test("only the ceiling, rate limits and quotas are limits, of which the response tells more")
     func limits() {
         for row in Refusal.Row.allCases {
-            #expect(Refusal(row).isForLimit == (row == .ceilingExceeded || row == .quotaExceeded), "\(row)")
+            #expect(Refusal(row).isForLimit == (row == .ceilingExceeded || row == .quotaExceeded || row == .rateLimited), "\(row)")
         }
     }
 }

@@ -20,6 +20,8 @@ protocol Policy: SendableMetatype {
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems)
     /// What `sluice check` notes of a domain with this policy in it or in its endpoints: not a fault, but perhaps not meant.
     static func note(domain: PolicySettings, endpoints: [PolicySettings]) -> String?
+    /// The same for a configuration that trusts no proxy.
+    static func noteWithoutProxies(domain: PolicySettings, endpoints: [PolicySettings]) -> String?
 
     /// What a worker evaluates. `BitwiseCopyable` is the contract of the hot path: a compiled policy holds no
     /// reference, so evaluating it cannot retain or release. Handles of C objects are owned by the snapshot's arena.
@@ -47,15 +49,16 @@ protocol CompiledPolicy: BitwiseCopyable {
     var limitPolicy: ByteView? { get }
     /// Writes its items of the field RateLimit.
     /// - Parameter isRefusing: whether the response is a refusal for this limit.
-    func writeLimit(_ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool)
+    func writeLimit(_ writer: inout HeadWriter, _ exchange: borrowing Exchange, isRefusing: Bool)
     /// Seconds until a request passes that was refused; nil if that cannot be said.
-    func secondsToWait(_ context: borrowing EvaluationContext) -> UInt64?
+    func secondsToWait(_ exchange: borrowing Exchange) -> UInt64?
 }
 
 extension Policy {
     static func fields(_ configuration: Configuration) -> PolicyFields { PolicyFields() }
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {}
     static func note(domain: PolicySettings, endpoints: [PolicySettings]) -> String? { nil }
+    static func noteWithoutProxies(domain: PolicySettings, endpoints: [PolicySettings]) -> String? { nil }
     static func compile(_ configuration: Configuration, at site: PolicySite) -> Compiled? { compile(configuration, into: site.snapshot) }
 
     static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>? {
@@ -74,10 +77,10 @@ extension CompiledPolicy {
     var limitPolicy: ByteView? { nil }
 
     @inline(__always)
-    func writeLimit(_ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool) {}
+    func writeLimit(_ writer: inout HeadWriter, _ exchange: borrowing Exchange, isRefusing: Bool) {}
 
     @inline(__always)
-    func secondsToWait(_ context: borrowing EvaluationContext) -> UInt64? { nil }
+    func secondsToWait(_ exchange: borrowing Exchange) -> UInt64? { nil }
 }
 
 /// A policy that nobody writes under `policies`: every chain of its kind has it.

@@ -14,8 +14,8 @@ protocol PolicyRows {
     // What a request asks of one step.
     static func evaluate(_ step: Step, _ exchange: inout Exchange) -> Verdict
     static func limitPolicy(_ step: Step) -> ByteView?
-    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool)
-    static func secondsToWait(_ step: Step, _ context: borrowing EvaluationContext) -> UInt64?
+    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ exchange: borrowing Exchange, isRefusing: Bool)
+    static func secondsToWait(_ step: Step, _ exchange: borrowing Exchange) -> UInt64?
 
     // What is asked once for each configuration.
     static func read(_ reader: MappingReader, at level: PolicyDeclaration.Level, into settings: inout PolicySettings)
@@ -38,10 +38,10 @@ enum NoPolicyRows: PolicyRows {
     static func limitPolicy(_ step: Step) -> ByteView? { nil }
 
     @inline(__always)
-    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool) {}
+    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ exchange: borrowing Exchange, isRefusing: Bool) {}
 
     @inline(__always)
-    static func secondsToWait(_ step: Step, _ context: borrowing EvaluationContext) -> UInt64? { nil }
+    static func secondsToWait(_ step: Step, _ exchange: borrowing Exchange) -> UInt64? { nil }
 
     static func read(_ reader: MappingReader, at level: PolicyDeclaration.Level, into settings: inout PolicySettings) {}
     static func steps(at site: PolicySite) -> [Step] { [] }
@@ -65,17 +65,17 @@ enum PolicyRowsThen<Before: PolicyRows, Last: Policy>: PolicyRows {
     static func limitPolicy(_ step: Step) -> ByteView? { isOwn(step) ? compiled(step).pointee.limitPolicy : Before.limitPolicy(step) }
 
     @inline(__always)
-    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool) {
+    static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ exchange: borrowing Exchange, isRefusing: Bool) {
         if isOwn(step) {
-            compiled(step).pointee.writeLimit(&writer, context, isRefusing: isRefusing)
+            compiled(step).pointee.writeLimit(&writer, exchange, isRefusing: isRefusing)
         } else {
-            Before.writeLimit(step, &writer, context, isRefusing: isRefusing)
+            Before.writeLimit(step, &writer, exchange, isRefusing: isRefusing)
         }
     }
 
     @inline(__always)
-    static func secondsToWait(_ step: Step, _ context: borrowing EvaluationContext) -> UInt64? {
-        isOwn(step) ? compiled(step).pointee.secondsToWait(context) : Before.secondsToWait(step, context)
+    static func secondsToWait(_ step: Step, _ exchange: borrowing Exchange) -> UInt64? {
+        isOwn(step) ? compiled(step).pointee.secondsToWait(exchange) : Before.secondsToWait(step, exchange)
     }
 
     static func read(_ reader: MappingReader, at level: PolicyDeclaration.Level, into settings: inout PolicySettings) {

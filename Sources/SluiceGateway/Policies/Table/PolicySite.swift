@@ -16,6 +16,8 @@ final class PolicySite {
     let settings: PolicySettings
     /// Who it is for those that count: the domain's key, and the methods and the path of an endpoint.
     let name: String
+    /// The path pattern of an endpoint, as it is written.
+    let path: String?
     /// The domain's own site; nil for that one.
     let domain: PolicySite?
     private var made: [String: Any] = [:]
@@ -26,15 +28,17 @@ final class PolicySite {
         self.project = project
         self.settings = settings
         name = key
+        path = nil
         domain = nil
     }
 
-    init(endpoint name: String, _ settings: PolicySettings, in domain: PolicySite) {
+    init(endpoint name: String, path: String? = nil, _ settings: PolicySettings, in domain: PolicySite) {
         snapshot = domain.snapshot
         counts = domain.counts
         project = domain.project
         self.settings = settings
         self.name = "\(domain.name) \(name)"
+        self.path = path
         self.domain = domain
     }
 

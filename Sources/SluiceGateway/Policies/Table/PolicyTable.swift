@@ -17,6 +17,9 @@ enum PolicyTable {
         CORS.self
         // Before quotas: a notice uses nothing up.
         Maintenance.self
+        // Before quotas, which what it refuses does not use up, and before credentials are looked at, which costs more than counting: limits by
+        // what is known of a stranger too.
+        RateLimit.self
         // Before authentication, where guesses at credentials use the quota up too, or after it, as each list says.
         UsageQuota.self
         // Before anything that costs the operator's services work, and before it is told what exists.
@@ -24,6 +27,8 @@ enum PolicyTable {
         JWT.self
         // No step: it stands in place of the two above.
         Authentication.self
+        // Limits by what authentication finds out, before quotas again.
+        LateRateLimit.self
         // The lists that are charged after authentication.
         LateUsageQuota.self
         // After authentication, which tells a stranger nothing about limits, and before anything is spent on the body.

@@ -12,6 +12,8 @@ final class SnapshotBuilder {
     let headBytesMax: Int
     /// Bytes of the longest body of a request.
     let bodyBytesMax: UInt64
+    /// Where callers are counted.
+    let callers: CallerLimits
     let replays: ReplayRegistry
     let keySets: KeySetRegistry
     let origins: OriginRegistry.Hold
@@ -25,10 +27,12 @@ final class SnapshotBuilder {
 
     init(
         problems: Problems, origins: OriginRegistry = OriginRegistry(), replays: ReplayRegistry = ReplayRegistry(),
-        keySets: KeySetRegistry = KeySetRegistry(), preCalls: PreCallMemory? = nil, headBytesMax: Int = 32_768, bodyBytesMax: UInt64 = 10 << 20
+        keySets: KeySetRegistry = KeySetRegistry(), preCalls: PreCallMemory? = nil, callers: CallerLimits = CallerLimits(), headBytesMax: Int = 32_768, bodyBytesMax: UInt64 = 10 << 20
     ) {
         self.problems = problems
         self.origins = origins.makeHold()
+        self.callers = callers
+        arena.own(callers)
         self.replays = replays
         self.keySets = keySets
         self.preCalls = preCalls ?? PreCallMemory(bytesMax: 8 << 20)

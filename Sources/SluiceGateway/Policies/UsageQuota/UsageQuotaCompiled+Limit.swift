@@ -7,13 +7,13 @@ extension UsageQuota.Compiled {
     @inline(__always)
     var limitPolicy: ByteView? { policy }
 
-    func writeLimit(_ writer: inout HeadWriter, _ context: borrowing EvaluationContext, isRefusing: Bool) {
-        Self.write(&writer, domain, "\"domain-", isFirst: true, context)
-        Self.write(&writer, endpoint, "\"endpoint-", isFirst: domain.count == 0, context)
+    func writeLimit(_ writer: inout HeadWriter, _ exchange: borrowing Exchange, isRefusing: Bool) {
+        Self.write(&writer, domain, "\"domain-", isFirst: true, exchange)
+        Self.write(&writer, endpoint, "\"endpoint-", isFirst: domain.count == 0, exchange)
     }
 
     private static func write(
-        _ writer: inout HeadWriter, _ list: ArenaSlice<Condition>, _ prefix: StaticString, isFirst: Bool, _ context: borrowing EvaluationContext
+        _ writer: inout HeadWriter, _ list: ArenaSlice<Condition>, _ prefix: StaticString, isFirst: Bool, _ exchange: borrowing Exchange
     ) {
         for index in 0..<list.count {
             let condition = list[index]
@@ -21,17 +21,17 @@ extension UsageQuota.Compiled {
             writer.write(prefix)
             writer.write(decimal: condition.perSeconds)
             writer.write("\";r=")
-            writer.write(decimal: condition.remaining(at: context.countSeconds))
+            writer.write(decimal: condition.remaining(at: exchange.context.pointee.countSeconds))
             writer.write(";t=")
-            writer.write(decimal: condition.secondsLeft(at: context.countSeconds))
+            writer.write(decimal: condition.secondsLeft(at: exchange.context.pointee.countSeconds))
         }
     }
 
     /// Seconds until every condition that is used up begins a new window; nil if one admits nothing ever, or if none is used up
     /// and the request was refused because nothing could be reserved.
-    func secondsToWait(_ context: borrowing EvaluationContext) -> UInt64? {
+    func secondsToWait(_ exchange: borrowing Exchange) -> UInt64? {
         var wait: UInt64 = 0
-        guard Self.extend(&wait, domain, at: context.countSeconds), Self.extend(&wait, endpoint, at: context.countSeconds) else { return nil }
+        guard Self.extend(&wait, domain, at: exchange.context.pointee.countSeconds), Self.extend(&wait, endpoint, at: exchange.context.pointee.countSeconds) else { return nil }
         return wait > 0 ? wait : nil
     }
 

@@ -323,7 +323,7 @@ struct SharedConnections: BitwiseCopyable {
             attempts.tryAgain(block, at: isOverload ? origin : nil, orFail: .upstreamFailed(detail), more: more)
         } else if wasStale, run.pointee.interimCount == 0, attempts.isRepeatable(block), run.pointee.isReplayable {
             // As with a kept connection of HTTP/1.1: see `upstreamBroken`.
-            block.pointee.exchange.charge.spend()
+            block.pointee.exchange.spendCharges()
             attempts.tryAgain(block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
         } else {
             course.fail(block, .upstreamFailed(detail))

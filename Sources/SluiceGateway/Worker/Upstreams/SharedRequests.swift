@@ -80,7 +80,7 @@ struct SharedRequests: BitwiseCopyable {
         case .piece(let piece): body = piece
         case .refused(let refusal): return course.fail(block, refusal)
         }
-        guard attempts.mayLeave(block) else { return course.fail(block, .ceilingExceeded) }
+        if let refusal = attempts.refusalToLeave(block) { return course.fail(block, refusal) }
         let endsStream = body.isLast && body.content.isEmpty && body.trailerFields == nil
         let isHead = !run.pointee.isPreCall && block.pointee.exchange.head.method == .head
         var stream: UInt32 = 0

@@ -137,18 +137,21 @@ struct UpstreamAttempts: BitwiseCopyable {
 
     // MARK: What may still leave
 
-    /// Whether the request may still leave: if it is late for what its ceiling was charged with, it is charged anew.
+    /// Why the request may not leave any more; nil if it may: if it is late for what its ceiling or its caller was charged with, it is charged
+    /// anew.
     @inline(__always)
-    func mayLeave(_ block: ExchangeRef) -> Bool {
-        !CeilingMeter.isLate(block.pointee.exchange.charge, now: turn.monotonicNanoseconds()) || moveCharge(block)
+    func refusalToLeave(_ block: ExchangeRef) -> Refusal? {
+        let now = turn.monotonicNanoseconds()
+        let isInTime = !CeilingMeter.isLate(block.pointee.exchange.charge, now: now)
+        return isInTime && block.pointee.exchange.callerCharges == nil ? nil : moveCharges(block, isInTime: isInTime, now: now)
     }
 
-    /// What is decided and sent in this turn has taken so long that a request leaves later than its ceiling was charged for. False if it may
-    /// not leave any more.
+    /// What is decided and sent in this turn may have taken so long that a request leaves later than it was charged for.
     @inline(never)
-    private func moveCharge(_ block: ExchangeRef) -> Bool {
+    private func moveCharges(_ block: ExchangeRef, isInTime: Bool, now: UInt64) -> Refusal? {
+        if isInTime, !block.pointee.exchange.hasLateCallerCharge(at: now) { return nil }
         turn.readClock()
-        return PolicyChain.moveCharge(&block.pointee.exchange)
+        return PolicyChain.moveCharges(&block.pointee.exchange)
     }
 
     // MARK: Times

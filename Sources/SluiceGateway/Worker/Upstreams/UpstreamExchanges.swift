@@ -79,7 +79,7 @@ struct UpstreamExchanges: BitwiseCopyable {
         }
         guard writer.isComplete else { return course.fail(block, .headTooLarge) }
         // The last thing before the send, which takes a system call and no more: the bound of ceilings holds for what leaves.
-        guard attempts.mayLeave(block) else { return course.fail(block, .ceilingExceeded) }
+        if let refusal = attempts.refusalToLeave(block) { return course.fail(block, refusal) }
         block.pointee.run.noteAsked()
         guard upstreams.send(upstream, writer.start, writer.count) else { return broken(upstream) }
         requestSent(upstream)
@@ -297,7 +297,7 @@ struct UpstreamExchanges: BitwiseCopyable {
         if wasStale, isSafe, block.pointee.run.isReplayable {
             // Not the service's failure, and no more often than there were pooled connections: not on the budget. But on the ceiling: the
             // service may have seen it.
-            block.pointee.exchange.charge.spend()
+            block.pointee.exchange.spendCharges()
             attempts.tryAgain(block, at: nil, orFail: .upstreamFailed(detail), freshOnly: true)
         } else {
             course.fail(block, .upstreamFailed(detail))

@@ -1,0 +1,88 @@
+import SluiceConfiguration
+import SluiceCounting
+import SluiceHTTP
+
+extension RateLimit {
+    /// Of a list alone there is no compiled form: `compiled(at:)` divides it by when its limits are charged.
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? { nil }
+
+    static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>? { compiled(at: site, late: false) }
+
+    /// The limits that are charged before authentication, or after it: of the endpoint, or else of its domain.
+    static func compiled(at site: PolicySite, late: Bool) -> UnsafePointer<Compiled>? {
+        guard let owner = site.settings[Self.self] == nil ? site.domain : site, let configuration = owner.settings[Self.self] else { return nil }
+        let limits = configuration.limits.filter { $0.source.value.isLate == late }
+        guard !limits.isEmpty else { return nil }
+        // Which claims there are, and where, each endpoint's own credentials decide.
+        guard late else { return owner.once(key) { compile(limits, of: owner, at: owner) } }
+        return compile(limits, of: owner, at: site)
+    }
+
+    private static func compile(_ limits: [Configuration.Limit], of owner: PolicySite, at site: PolicySite) -> UnsafePointer<Compiled>? {
+        let arena = site.snapshot.arena
+        let callers = site.snapshot.callers
+        let level = owner.domain == nil ? "domain" : "endpoint"
+        let conditions = limits.compactMap { limit -> Compiled.Condition? in
+            guard let (source, missing) = compile(limit.source, of: owner, at: site) else { return nil }
+            let name = "\(level)-\(limit.source.value.name)-\(limit.perSeconds)"
+            // What tells this count from every other one. Not the limit: with another one the count goes on.
+            var salt = SipHash128(key: callers.secret)
+            for text in [owner.name, level, limit.source.value.name] { text.withByteView { salt.add($0) } }
+            salt.add(word: limit.perSeconds)
+            return Compiled.Condition(
+                source: source, salt: salt.finish().low, rule: LimitRule(limit: limit.limit, perSeconds: limit.perSeconds),
+                refusesWithout: limit.refusesWithout, missing: arena.bytes(missing), exhausted: arena.bytes(printable(name)),
+                name: arena.bytes(RateLimitFields.name(name)))
+        }
+        guard !conditions.isEmpty else { return nil }
+        let policy = zip(limits, conditions).map { limit, condition in "\(condition.name.string);q=\(limit.limit);w=\(limit.perSeconds)" }
+        let headers = limits.compactMap { limit in if case .header(let name) = limit.source.value { name } else { nil } }
+        return arena.store(Compiled(
+            meter: callers.meter, secret: callers.secret, conditions: arena.store(conditions), headers: FieldNames(headers, into: arena),
+            policy: arena.bytes(policy.joined(separator: ", "))))
+    }
+
+    /// Where the source is found in a request, and what is said where it is missing.
+    private static func compile(_ source: Located<Source>, of owner: PolicySite, at site: PolicySite) -> (Compiled.Source, String)? {
+        switch source.value {
+        case .address(let prefix):
+            let high: UInt64 = prefix >= 64 ? .max : ~(UInt64.max >> UInt64(prefix))
+            let low: UInt64 = prefix <= 64 ? 0 : prefix == 128 ? .max : ~(UInt64.max >> UInt64(prefix - 64))
+            return (.address(high: high, low: low), "no address")
+        case .header(let name): return (.header(site.snapshot.arena.bytes(name.asciiLowercased)), "header \(name) missing")
+        case .path(let name): return segment(of: name, source, in: owner).map { (.path(segment: $0), "path variable missing") }
+        case .claim(let name):
+            let claims = site.settings.fields(in: site.domain?.settings ?? PolicySettings()).claims
+            return (claims.firstIndex { $0.name == name }.map { .claim(index: $0) } ?? .absent, "claim missing")
+        }
+    }
+
+    /// The number of the segment of the endpoint's path that a variable stands for; nil, and a problem, where there is none.
+    private static func segment(of name: String, _ source: Located<Source>, in owner: PolicySite) -> Int? {
+        let problems = owner.snapshot.problems
+        guard let path = owner.path else {
+            problems.add(at: source, found: "`by: path:\(name)` in a domain", allowed: "`by: path:NAME` in an endpoint, whose path has the variable")
+            return nil
+        }
+        // What is wrong with the pattern is reported where it is compiled.
+        guard let pattern = PathPattern(Located(value: path), problems: Problems(file: "")) else { return nil }
+        guard let index = pattern.variables.firstIndex(of: name) else {
+            let variables = pattern.variables.isEmpty ? "none" : pattern.variables.map { "{\($0)}" }.joined(separator: ", ")
+            problems.add(at: source, found: "`path:\(name)`; the path \(Quoting.quoted(path)) has \(variables)", allowed: "a variable of the endpoint's path")
+            return nil
+        }
+        let segment = pattern.variableSegments[index]
+        let kinds = pattern.segments[...segment].map(\.kind)
+        guard kinds.last != .mix, !kinds.contains(.doubleStar) else {
+            problems.add(
+                at: source, found: "`path:\(name)`, which is part of a segment or stands behind `**`", allowed: "a variable that is a whole segment, with no `**` before it")
+            return nil
+        }
+        return segment
+    }
+
+    /// A text as details may hold it.
+    private static func printable(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { 0x20...0x7E ~= $0.value && !"\"\\%".unicodeScalars.contains($0) ? $0 : "?" }))
+    }
+}
