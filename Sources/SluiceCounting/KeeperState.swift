@@ -7,6 +7,7 @@ package enum KeeperState {
 
     private static let clockOffset = 0
     private static let away = 1
+    private static let nodesBeside = 2
     private static let waits = 8
     private static let late = 9
     private static let exchanges = 16
@@ -66,6 +67,15 @@ package enum KeeperState {
     /// Says that the store is shared with other nodes. Before requests come.
     package static func setShared(_ words: Words) { words[away].bitwiseOr(4, ordering: .relaxed) }
 
+    /// Nodes that share the store, this one included, as the store last said; 1 for a node by itself.
+    @inline(__always)
+    package static func nodes(_ words: Words) -> UInt64 { words[nodesBeside].load(ordering: .relaxed) &+ 1 }
+
+    /// Says how many nodes there are. The keeper's thread.
+    package static func setNodes(_ words: Words, to nodes: Int) {
+        words[nodesBeside].store(UInt64(min(max(1, nodes), 100_000) - 1), ordering: .relaxed)
+    }
+
     // MARK: Counts for metrics
 
     /// A request waits for its allowance.
@@ -87,8 +97,13 @@ package enum KeeperState {
         package var exchanges: UInt64
         package var failures: UInt64
         package var isAway: Bool
+        /// Nodes that share the store.
+        package var nodes: UInt64
 
-        package init(waits: UInt64 = 0, late: UInt64 = 0, exchanges: UInt64 = 0, failures: UInt64 = 0, isAway: Bool = false) {
+        package init(
+            waits: UInt64 = 0, late: UInt64 = 0, exchanges: UInt64 = 0, failures: UInt64 = 0, isAway: Bool = false, nodes: UInt64 = 1
+        ) {
+            self.nodes = nodes
             self.waits = waits
             self.late = late
             self.exchanges = exchanges
@@ -101,6 +116,7 @@ package enum KeeperState {
     package static func counts(_ words: Words) -> Counts {
         Counts(
             waits: words[waits].load(ordering: .relaxed), late: words[late].load(ordering: .relaxed),
-            exchanges: words[exchanges].load(ordering: .relaxed), failures: words[failures].load(ordering: .relaxed), isAway: isAway(words))
+            exchanges: words[exchanges].load(ordering: .relaxed), failures: words[failures].load(ordering: .relaxed), isAway: isAway(words),
+            nodes: nodes(words))
     }
 }

@@ -21,11 +21,20 @@ package struct LimitRule: BitwiseCopyable, Sendable, Equatable {
     ///   - limit: 1 to `limitMax`.
     ///   - seconds: length of the interval, 1 to 86,400.
     package init(limit: UInt64, perSeconds seconds: UInt64) {
-        self.limit = min(max(1, limit), Self.limitMax)
+        self.init(limit: min(limit, Self.limitMax), span: Self.span(seconds))
+    }
+
+    /// One node's part of it, where so many share a limit that each counts for itself. At least 1.
+    @inline(__always)
+    package func part(ofNodes nodes: UInt64) -> LimitRule { nodes > 1 ? LimitRule(limit: limit / nodes, span: span) : self }
+
+    @inline(never)
+    private init(limit: UInt64, span: UInt64) {
+        self.limit = max(1, limit)
         slots = min(self.limit, LimitTable.slotsOfEntry)
         share = self.limit / slots
         rest = self.limit % slots
-        span = Self.span(seconds)
+        self.span = span
     }
 
     private static func span(_ seconds: UInt64) -> UInt64 {

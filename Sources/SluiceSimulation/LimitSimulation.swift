@@ -1,6 +1,6 @@
 internal import SluiceCounting
 
-/// One table of callers under several workers that interrupt each other between any two steps on shared words, in virtual time.
+/// Tables of callers, one for each node, under several workers that interrupt each other between any two steps on shared words, in virtual time.
 ///
 /// More callers than the table has room for come, go and come again, in turns of any length; limits change meanwhile, as a reload changes
 /// them. What is checked is when requests leave, for each caller by itself: no interval holds more than its limit. Where nobody interrupts
@@ -48,6 +48,8 @@ package final class LimitSimulation {
     /// Every limit that was in force, and from when.
     private var limits: [(from: UInt64, limit: UInt64)]
     private let workers: Int
+    /// They divide every limit evenly. Each has some of the workers.
+    private let nodes: Int
     private var isBusy: [Bool]
     private var depth = 0
     private var now: UInt64
@@ -76,7 +78,9 @@ package final class LimitSimulation {
         let count = random.pick([1, 3, room, 2 * room, 5 * room])
         var names = SeededGenerator(seed: seed ^ 0x5EED)
         callers = (0..<max(1, count)).map { _ in Caller(key: LimitKey(low: names.next(), high: names.next())) }
-        tables = (0..<(defect == .tablePerWorker ? workers : 1)).map { _ in LimitTable(keys: room) }
+        // A defect shows on one node.
+        nodes = defect == nil ? random.pick([1, 1, 1, 2, 3]) : 1
+        tables = (0..<(defect == .tablePerWorker ? workers : nodes)).map { _ in LimitTable(keys: room) }
         isBusy = Array(repeating: false, count: workers)
     }
 
@@ -110,7 +114,8 @@ package final class LimitSimulation {
         var most: UInt64 = 0
         for (index, entry) in limits.enumerated() {
             let until = index + 1 < limits.count ? limits[index + 1].from + 4_000_000_000 : UInt64.max
-            if entry.from <= end, until >= start { most = max(most, entry.limit) }
+            let parts = LimitRule(limit: entry.limit, perSeconds: seconds).part(ofNodes: UInt64(nodes)).limit * UInt64(nodes)
+            if entry.from <= end, until >= start { most = max(most, parts) }
         }
         return most
     }
@@ -160,6 +165,7 @@ package final class LimitSimulation {
             return
         }
         let table = table(worker)
+        let rule = rule.part(ofNodes: UInt64(nodes))
         var charge = LimitCharge.none
         switch table.take(key(caller), rule, now: now, charge: &charge) {
         case .taken:
@@ -169,7 +175,7 @@ package final class LimitSimulation {
         case .full:
             if defect == .admitsWhenFull { callers[caller].log.append(1, at: now) }
         case .exhausted:
-            guard defect == nil, !changes else { return }
+            guard defect == nil, !changes, nodes == 1 else { return }
             // What the head of `LimitTable` promises; two ticks are what rounding takes.
             let reach = seconds * 1_000_000_000 + 2_000_000 + 2 * 65_536
             let recent = callers[caller].times.filter { $0 + reach > now }.count
@@ -194,7 +200,7 @@ package final class LimitSimulation {
         let table = table(worker)
         for _ in 0..<count {
             var charge = LimitCharge.none
-            let rule = rule
+            let rule = rule.part(ofNodes: UInt64(nodes))
             if defect == .fixedWindow {
                 if isAdmittedByClock(caller) { charges.append((rule, charge)) }
                 continue

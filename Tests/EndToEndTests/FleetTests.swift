@@ -54,6 +54,38 @@ struct FleetTests {
         }
     }
 
+    // MARK: Limits per caller
+
+    @Test("a caller's limit is divided among the nodes, exactly while they stay; who comes and who goes changes every node's part")
+    func rateLimit() throws {
+        let text = configuration(policies: "rateLimit: [{limit: 41, perSeconds: 600}]", [EndpointText("/**", helloMock)])
+        let fleet = try Fleet(text)
+        func know(_ nodes: Int, _ gateways: [Gateway]) throws -> Bool {
+            try eventually(within: 20) {
+                try gateways.allSatisfy { try $0.get("/metrics", port: $0.adminPort).text.contains("sluice_count_store_nodes \(nodes)\n") }
+            }
+        }
+        /// How many of 60 requests pass; the ceiling is in nobody's way.
+        func admitted(_ gateway: Gateway) throws -> Int {
+            var count = 0
+            for _ in 0..<60 {
+                let response = try gateway.get("/api/x")
+                if response.status == 200 { count += 1 } else { expect(response, is: .rateLimit) }
+            }
+            return count
+        }
+        #expect(try know(2, fleet.gateways))
+        #expect(try eventually(within: 20) { try fleet.gateways.allSatisfy { try $0.get("/elsewhere").status == 404 } })
+        #expect(try admitted(fleet.gateways[0]) == 20 && admitted(fleet.gateways[1]) == 20)
+        let third = try Gateway(text, environment: ["SLUICE_REDIS_URL": fleet.redis.url, "SLUICE_REDIS_AWAY": "closed"], admin: true)
+        #expect(try know(3, fleet.gateways + [third]))
+        #expect(try admitted(third) == 13 && admitted(fleet.gateways[0]) == 0)
+        fleet.gateways[1].process.signal(SIGTERM)
+        third.process.signal(SIGTERM)
+        #expect(try know(1, [fleet.gateways[0]]))
+        #expect(try admitted(fleet.gateways[0]) == 21)
+    }
+
     // MARK: Ceilings
 
     @Test("the sum over two nodes stays below the ceiling, and is used although one node has all the demand and then the other")

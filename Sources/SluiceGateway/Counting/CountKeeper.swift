@@ -282,6 +282,7 @@ final class CountKeeper: @unchecked Sendable {
         quotas.apply(batch.quotas, replies)
         demanded.removeAll()
         nodes = replies.nodes
+        if source.isShared { KeeperState.setNodes(registry.state, to: nodes) }
     }
 
     /// What a node does for itself while its store is away.

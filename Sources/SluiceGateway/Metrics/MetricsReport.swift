@@ -120,6 +120,7 @@ package struct MetricsReport: Sendable {
         page.counter("sluice_count_store_exchanges_total", "Round trips to the count store.", store.exchanges)
         page.counter("sluice_count_store_failures_total", "Round trips to the count store that failed.", store.failures)
         page.gauge("sluice_count_store_away", "1 while the count store does not answer.", store.isAway ? 1 : 0)
+        page.gauge("sluice_count_store_nodes", "Nodes that share the count store, as it last said; 1 for a node by itself.", store.nodes)
         page.counter("sluice_allowance_waits_total", "Times that a request waited until allowance was reserved.", store.waits)
         page.counter(
             "sluice_allowance_late_total", "Requests that SLUICE_QUOTA_AWAY decided because nothing could be reserved in time.", store.late)

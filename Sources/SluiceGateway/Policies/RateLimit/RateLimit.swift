@@ -9,6 +9,9 @@ import SluiceHTTP
 /// its domain's. What is known of a stranger is counted before authentication, so that guesses at credentials are limited too; claims after
 /// it (`LateRateLimit`). A request that something else refuses later stays charged.
 ///
+/// Nodes that share a Redis divide each limit evenly among them: every caller has the same part on each. What a caller sent to one
+/// node need not be told to the others, however many callers there are.
+///
 /// Refuses with `.rateLimited` (429), and with `.headTooLarge` where the exchange has no memory left. Never suspends.
 enum RateLimit: Policy {
     static let key = "rateLimit"

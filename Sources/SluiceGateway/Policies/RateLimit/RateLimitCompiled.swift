@@ -43,6 +43,7 @@ extension RateLimit {
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             if !headers.isEmpty { exchange.rely(on: headers) }
             let before = exchange.callerCharges
+            let nodes = KeeperState.nodes(exchange.context.pointee.keeper)
             for index in 0..<conditions.count {
                 let condition = conditions.pointer(at: index)
                 guard let key = key(of: exchange, condition) else {
@@ -50,7 +51,7 @@ extension RateLimit {
                     exchange.takeBackCharges(since: before)
                     return .refuse(Refusal(.rateLimited, detail: condition.pointee.missing))
                 }
-                let outcome = exchange.charge(key, condition.pointee.rule, meter)
+                let outcome = exchange.charge(key, condition.pointee.rule.part(ofNodes: nodes), meter)
                 switch outcome {
                 case .charged, .uncounted: continue
                 case .exhausted, .noRoom, .noMemory:
@@ -152,7 +153,9 @@ extension RateLimit {
 
         private func rest(of exchange: borrowing Exchange, _ condition: UnsafePointer<Condition>) -> LimitTable.Rest? {
             guard let key = key(of: exchange, condition) else { return nil }
-            return meter.table.rest(of: key, condition.pointee.rule, now: exchange.context.pointee.monotonicNanoseconds)
+            let context = exchange.context
+            let rule = condition.pointee.rule.part(ofNodes: KeeperState.nodes(context.pointee.keeper))
+            return meter.table.rest(of: key, rule, now: context.pointee.monotonicNanoseconds)
         }
 
         private static func seconds(_ nanoseconds: UInt64) -> UInt64 { max(1, (nanoseconds + 999_999_999) / 1_000_000_000) }
