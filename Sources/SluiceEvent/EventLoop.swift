@@ -16,6 +16,7 @@ package final class EventLoop {
     let base: OpaquePointer
 
     package init() throws(SetupError) {
+        SmallMemory.install()
         guard let configuration = event_config_new() else { throw SetupError(message: "out of memory") }
         defer { event_config_free(configuration) }
         _ = event_config_set_flag(configuration, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue))
