@@ -43,6 +43,7 @@ extension Plan.Domain {
             text += "      maintenance: {enabled: true, status: \(notice.status), headers: \(Plan.map(notice.fields)), body: \(Plan.quoted(notice.body))}\n"
         }
         if !quotas.isEmpty { text += "      usageQuota: \(Plan.quotas(quotas))\n" }
+        if let callers { text += "      rateLimit: [{limit: \(callers.limit), perSeconds: \(callers.seconds), by: address, ipv6Prefix: 128}]\n" }
         switch authentication {
         case .none: text += "      {}\n".replacing(self)
         case .hmac(let plan):
@@ -59,7 +60,7 @@ extension Plan.Domain {
 extension String {
     /// Nothing where a domain has other policies, since a mapping cannot be both empty and not.
     fileprivate func replacing(_ domain: Plan.Domain) -> String {
-        domain.acl == nil && domain.cors == nil && domain.notice == nil && domain.quotas.isEmpty ? self : ""
+        domain.acl == nil && domain.cors == nil && domain.notice == nil && domain.quotas.isEmpty && domain.callers == nil ? self : ""
     }
 }
 

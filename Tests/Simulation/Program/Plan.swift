@@ -31,6 +31,8 @@ struct Plan: Equatable {
         var cors: CORS?
         var notice: Answer?
         var quotas: [Quota] = []
+        /// What each address may send in any interval of so many seconds.
+        var callers: Quota?
         var authentication = Authentication.none
         var endpoints: [Endpoint] = []
     }

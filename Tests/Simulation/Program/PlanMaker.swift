@@ -33,11 +33,21 @@ struct PlanMaker {
                 plan.domains[index].acl = nil
                 plan.domains[index].notice = nil
                 plan.domains[index].quotas = []
+                plan.domains[index].callers = nil
                 plan.domains[index].authentication = .none
                 for place in plan.domains[index].endpoints.indices where random.chance(70) {
                     plan.domains[index].endpoints[place].preCall = nil
                     plan.domains[index].endpoints[place].mock = nil
                 }
+            }
+        case .callers:
+            // Nothing but the limit is in the way, and few addresses send everything.
+            plan.projects["p"] = 100_000
+            plan.domains = [open(plan.domains[0])]
+            plan.domains[0].callers = Plan.Quota(limit: random.between(1, 5), seconds: random.pick([1, 1, 2]))
+            for place in plan.domains[0].endpoints.indices where random.chance(70) {
+                plan.domains[0].endpoints[place].preCall = nil
+                plan.domains[0].endpoints[place].mock = nil
             }
         case .reloads:
             // What waits, and has something of the worker's to look at when it goes on.
@@ -88,6 +98,7 @@ struct PlanMaker {
         domain.acl = nil
         domain.notice = nil
         domain.quotas = []
+        domain.callers = nil
         domain.authentication = .none
         return domain
     }
@@ -137,6 +148,7 @@ struct PlanMaker {
             domain.notice = Plan.Answer(status: random.pick([503, 200, 418]), fields: [Field("X-Notice", "n\(number)"), Field("Retry-After", "120")], body: "back soon \(number)")
         }
         if random.chance(30) { domain.quotas = quotas(&random) }
+        if random.chance(20) { domain.callers = Plan.Quota(limit: random.pick([1, 3, 14, 15, 40, 1000]), seconds: random.pick([1, 2, 3600])) }
         switch random.below(100) {
         case 0..<30:
             let replays = random.chance(50)

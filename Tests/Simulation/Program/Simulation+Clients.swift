@@ -100,8 +100,9 @@ extension Simulation {
     /// As many requests in one turn as the ceiling of project p lets pass, and, when a second is nearly over, others all the time until it is
     /// over for certain: what the first crowd's turn took is what the ceiling may be passed by.
     func crowd() {
-        guard vk_now() < endsAt, let ceiling = versions.last?.plan.projects["p"] else { return }
-        let first = (0..<min(40, ceiling + random.below(4))).compactMap { _ in connect() }
+        guard vk_now() < endsAt, let plan = versions.last?.plan, let ceiling = plan.projects["p"] else { return }
+        let limit = conditions.focus == .callers ? 12 * (plan.domains.first?.callers?.limit ?? 1) : ceiling
+        let first = (0..<min(40, limit + random.below(4))).compactMap { _ in connect() }
         settle()
         let began = vk_now()
         for client in first { sendRequest(client, isWhole: true) }

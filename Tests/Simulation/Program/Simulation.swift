@@ -18,6 +18,8 @@ final class Simulation {
         case keys
         /// A low ceiling, long turns, and a second crowd when the first has been there for a second.
         case ceilings
+        /// A low limit of each address, long turns, and a second crowd when the first has been there for the interval.
+        case callers
         /// Reloads while requests wait for something.
         case reloads
         /// Questions that are remembered, asked again and again.
@@ -89,7 +91,7 @@ final class Simulation {
         // Now and then shortly before a window of an hour turns over.
         let wall = 1_900_000_000 + UInt64(random.below(100_000_000))
         vk_begin(seed, monotonic, (random.chance(80) ? wall : wall / 3600 * 3600 - 2) * 1_000_000_000 + UInt64(random.below(1_000_000_000)))
-        conditions.focus = random.pick([(4, .none), (1, .keys), (1, .ceilings), (1, .reloads), (1, .memory), (1, .quotas), (1, .repetition), (2, .streams)])
+        conditions.focus = random.pick([(4, .none), (1, .keys), (1, .ceilings), (1, .callers), (1, .reloads), (1, .memory), (1, .quotas), (1, .repetition), (2, .streams)])
         conditions.workers = random.pick([(6, 1), (2, 2), (1, 3)])
         conditions.horizon = random.pick([(5, 1500), (3, 4000), (1, 9000)])
         conditions.lag = random.pick([(6, (0, 0)), (2, (20, 2_000_000)), (2, (100, 9_000_000)), (1, (5, 200_000_000))])
@@ -107,7 +109,7 @@ final class Simulation {
         case .keys:
             conditions.horizon = max(conditions.horizon, 4000)
             conditions.keySetSeconds = 1
-        case .ceilings:
+        case .ceilings, .callers:
             conditions.workers = random.pick([(3, 1), (1, 2)])
             conditions.horizon = 9000
             conditions.lag = random.pick([(2, (100, 9_000_000)), (1, (300, 20_000_000))])
@@ -128,7 +130,7 @@ final class Simulation {
             "SLUICE_MAX_BODY_BYTES": "\(conditions.maxBody)", "SLUICE_EJECT_AFTER_FAILURES": "0", "SLUICE_CIRCUIT_AFTER_FAILURES": "0",
             "SLUICE_RETRY_BUDGET_MIN": "1000", "SLUICE_CLIENT_RATE_MIN": "0", "SLUICE_HTTP2_MAX_STREAMS": "\(conditions.streams)",
             "SLUICE_HTTP2_STREAM_WINDOW": "\(conditions.streamWindow)", "SLUICE_HTTP2_CONNECTION_WINDOW": "\(conditions.connectionWindow)",
-            "SLUICE_REQUESTS_PER_CONNECTION_MAX": "\(conditions.requestsPerConnection)",
+            "SLUICE_REQUESTS_PER_CONNECTION_MAX": "\(conditions.requestsPerConnection)", "SLUICE_RATE_LIMIT_KEYS": "1000",
         ], keySetSeconds: conditions.keySetSeconds)
         wallOffsets.append((0, vk_wall() &- vk_now()))
     }
@@ -160,7 +162,7 @@ final class Simulation {
         for _ in 0..<(conditions.focus == .keys ? 6 : random.below(4)) { at(random.below(conditions.horizon)) { [unowned self] in changeKeySet() } }
         for _ in 0..<random.below(3) { at(random.below(conditions.horizon)) { [unowned self] in breakService() } }
         if random.chance(25) || conditions.focus == .quotas { at(random.below(conditions.horizon / 2)) { [unowned self] in burst() } }
-        if conditions.focus == .ceilings { for wave in 0..<4 { at(wave * 2300 + random.below(300)) { [unowned self] in crowd() } } }
+        if conditions.focus == .ceilings || conditions.focus == .callers { for wave in 0..<4 { at(wave * 2300 + random.below(300)) { [unowned self] in crowd() } } }
         if conditions.drains { at(conditions.horizon / 2 + random.below(conditions.horizon / 2)) { [unowned self] in drain() } }
         settle()
         while let next = popNext() {

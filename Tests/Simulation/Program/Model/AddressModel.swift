@@ -21,6 +21,9 @@ enum AddressModel {
         return (0..<whole).allSatisfy { bit(base.bytes, $0) == bit(address.bytes, $0) }
     }
 
+    /// One text for each address.
+    static func canonical(_ text: String) -> String { bytes(text).map { "\($0.bytes)" } ?? text }
+
     static func isAddress(_ text: String) -> Bool { bytes(text) != nil }
 
     /// Whom a request is from: the peer or, where that is trusted, the last address of X-Forwarded-For that is not.

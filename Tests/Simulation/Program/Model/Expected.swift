@@ -6,6 +6,7 @@ struct Expected: Equatable {
     var message: String?
 
     static let ceiling = Expected(status: 429, code: 200040, message: "200040 Tenant quota exceeded")
+    static let rateLimit = Expected(status: 429, code: 4_291_000, message: "Too Many Requests")
     static let quota = Expected(status: 403, code: 20004, message: "20004 Usage quota exceeded")
     static func hmac(_ detail: String) -> Expected { Expected(status: 401, code: 20001, message: "20001 HMAC authentication failed (\(detail))") }
     static func jwt(_ detail: String) -> Expected { Expected(status: 401, code: 20002, message: "20002 JWT authentication failed (\(detail))") }

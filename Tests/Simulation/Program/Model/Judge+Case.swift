@@ -20,6 +20,13 @@ extension Judge {
         var perhapsAdmitted: Set<String> = []
         /// Something of it was sent to a service.
         var hasLeft = false
+        /// The caller that it was counted for, or may have been, or was refused as.
+        var passedAs: Ledger.Caller?
+        var perhapsPassedAs: Set<Ledger.Caller> = []
+        var heldBackAs: Ledger.Caller?
+        /// It may have been sent over a kept connection that broke, which no service has seen and which counted, and have been refused when it was to be
+        /// sent once more.
+        var mayHaveLeftUnseen = false
         var refusedBy: String?
         /// When the client was told so: after a wait, later than its first effect.
         var refusedAt: UInt64 = 0
@@ -48,6 +55,12 @@ extension Judge {
             }
             both.perhapsAdmitted.formUnion(other.perhapsAdmitted)
             if refusedBy != other.refusedBy { both.refusedBy = nil }
+            if passedAs != other.passedAs {
+                both.perhapsPassedAs.formUnion([passedAs, other.passedAs].compactMap { $0 })
+                both.passedAs = nil
+            }
+            both.perhapsPassedAs.formUnion(other.perhapsPassedAs)
+            if heldBackAs != other.heldBackAs { both.heldBackAs = nil }
             both.charged = charged.filter { other.charged.contains($0) }
             both.perhapsCharged = perhapsCharged + other.perhapsCharged + (charged + other.charged).filter { !both.charged.contains($0) }
             if exhausted != other.exhausted { both.exhausted = [] }
@@ -97,6 +110,25 @@ extension Judge {
                     return account
                 }
                 if one.response != nil || !one.seen.isEmpty { account.admitted = project } else { account.perhapsAdmitted = [project] }
+            case .callers(let caller):
+                if try isRefusal(one, .rateLimit) {
+                    account.heldBackAs = caller
+                    let isSentOn = walk.steps.contains { step in
+                        switch step { case .forwards, .asks: true; default: false }
+                    }
+                    account.mayHaveLeftUnseen = isSentOn && one.request.method != "POST"
+                    account.refusedAt = one.response.map { vk_written_at(one.client.descriptor, $0.start) } ?? one.effectAt
+                    // It may have passed before, and have found no room when it was to leave after a wait, or once more.
+                    turnedBack(one, walk, version, walk.domain?.project ?? "", &account)
+                    if services.isEmpty {
+                        try finish(one, walk)
+                    } else {
+                        try require(services.allSatisfy { $0.isReused && $0.sentBytes == 0 }, "it has left, and is refused as a caller's one too many")
+                        try checkCORS(one, walk)
+                    }
+                    return account
+                }
+                if one.response != nil || !one.seen.isEmpty { account.passedAs = caller } else { account.perhapsPassedAs = [caller] }
             case .quotas(let domain, let endpoint):
                 let key = walk.domain?.key ?? ""
                 let owners = (
@@ -182,6 +214,7 @@ extension Judge {
 
     /// Its chain may have run.
     private func passedPerhaps(_ one: Case, _ walk: Walk, _ account: inout Account) {
+        for case .callers(let caller) in walk.steps { account.perhapsPassedAs = [caller] }
         for case .quotas(let domain, let endpoint) in walk.steps {
             let key = walk.domain?.key ?? ""
             account.perhapsCharged += domain.map { Ledger.Condition(domain: key, endpoint: nil, seconds: $0.seconds) }

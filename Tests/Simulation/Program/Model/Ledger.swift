@@ -8,6 +8,13 @@ struct Ledger {
         let seconds: Int
     }
 
+    /// One address, as a domain counts it.
+    struct Caller: Hashable {
+        let domain: String
+        let address: String
+        let seconds: Int
+    }
+
     /// What a quota of an endpoint is known by over reloads: an endpoint with other methods is another one.
     static func name(_ endpoint: Plan.Endpoint) -> String { endpoint.methods.sorted().joined(separator: ",") + " " + endpoint.path }
 
@@ -27,14 +34,14 @@ struct Ledger {
         let isNarrowed: Bool
     }
 
-    private var accounts: [Judge.Account] = []
+    private(set) var accounts: [Judge.Account] = []
     /// A request did what it may not: what it was counted for is not known, and so nothing can be said of what seems too little.
     var isUnsure = false
     private static let second: UInt64 = 1_000_000_000
 
     mutating func add(_ account: Judge.Account) { accounts.append(account) }
 
-    func judge(_ run: Simulation) -> [String] { ceilings(run) + quotas(run) + replays(run) + questions(run) }
+    func judge(_ run: Simulation) -> [String] { ceilings(run) + callers(run) + quotas(run) + replays(run) + questions(run) }
 
     /// Milliseconds of the run, as its transcript has them.
     static func shown(_ time: UInt64) -> String { "\((Int(time) - 1_000_000_000_000) / 1_000_000)" }

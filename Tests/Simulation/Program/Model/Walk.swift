@@ -3,6 +3,7 @@
 struct Walk {
     enum Step {
         case ceiling(String)
+        case callers(Ledger.Caller)
         case quotas(domain: [Plan.Quota], endpoint: [Plan.Quota])
         /// Exactly one of these happens.
         case oneOf([Credentials.Outcome], isReplayable: Bool)
@@ -62,6 +63,9 @@ struct Walk {
         if let acl = domain.acl, acl.addresses.contains(where: { AddressModel.contains($0, client) }) != acl.permits { steps.append(.refuses(.address)); return }
         if domain.cors != nil, Self.isPreflight(request) { steps.append(.preflight); return }
         if let notice = domain.notice { steps.append(.answers(notice, isMock: false)); return }
+        if let limit = domain.callers {
+            steps.append(.callers(Ledger.Caller(domain: domain.key, address: AddressModel.canonical(client), seconds: limit.seconds)))
+        }
         // What may be read as another endpoint's is refused in the place of its own endpoint's steps.
         let isAmbiguous = endpoint.map { Self.isAmbiguous(path, $0, request, domain) } ?? false
         let ownQuotas = isAmbiguous ? [] : endpoint?.quotas ?? []
