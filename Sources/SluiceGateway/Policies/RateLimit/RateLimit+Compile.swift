@@ -26,11 +26,11 @@ extension RateLimit {
             guard let (source, missing) = compile(limit.source, of: owner, at: site) else { return nil }
             let name = "\(level)-\(limit.source.value.name)-\(limit.perSeconds)"
             // What tells this count from every other one. Not the limit: with another one the count goes on.
-            var salt = SipHash128(key: callers.secret)
-            for text in [owner.name, level, limit.source.value.name] { text.withByteView { salt.add($0) } }
-            salt.add(word: limit.perSeconds)
+            var seed = SipHash128(key: callers.secret)
+            for text in [owner.name, level, limit.source.value.name] { text.withByteView { seed.add($0) } }
+            seed.add(word: limit.perSeconds)
             return Compiled.Condition(
-                source: source, salt: salt.finish().low, rule: LimitRule(limit: limit.limit, perSeconds: limit.perSeconds),
+                source: source, seed: seed, rule: LimitRule(limit: limit.limit, perSeconds: limit.perSeconds),
                 refusesWithout: limit.refusesWithout, missing: arena.bytes(missing), exhausted: arena.bytes(printable(name)),
                 name: arena.bytes(RateLimitFields.name(name)))
         }
@@ -38,7 +38,7 @@ extension RateLimit {
         let policy = zip(limits, conditions).map { limit, condition in "\(condition.name.string);q=\(limit.limit);w=\(limit.perSeconds)" }
         let headers = limits.compactMap { limit in if case .header(let name) = limit.source.value { name } else { nil } }
         return arena.store(Compiled(
-            meter: callers.meter, secret: callers.secret, conditions: arena.store(conditions), headers: FieldNames(headers, into: arena),
+            meter: callers.meter, conditions: arena.store(conditions), headers: FieldNames(headers, into: arena),
             policy: arena.bytes(policy.joined(separator: ", "))))
     }
 

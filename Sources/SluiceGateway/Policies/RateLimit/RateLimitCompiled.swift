@@ -19,8 +19,8 @@ extension RateLimit {
 
         struct Condition: BitwiseCopyable {
             let source: Source
-            /// Tells this count from every other one.
-            let salt: UInt64
+            /// A hash with the secret of the process and all that tells this count from every other one; a caller's key is what goes on from here.
+            let seed: SipHash128
             let rule: LimitRule
             /// Whether a request is refused that says nothing of its caller.
             let refusesWithout: Bool
@@ -32,7 +32,6 @@ extension RateLimit {
         }
 
         let meter: CallerMeter
-        let secret: SipHash128.Key
         /// At most `limitsMax`, at least one.
         let conditions: ArenaSlice<Condition>
         /// The headers among them.
@@ -46,7 +45,7 @@ extension RateLimit {
             let nodes = KeeperState.nodes(exchange.context.pointee.keeper)
             for index in 0..<conditions.count {
                 let condition = conditions.pointer(at: index)
-                guard let key = key(of: exchange, condition) else {
+                guard let key = withUnsafePointer(to: &exchange, { Self.key(of: $0, condition) }) else {
                     guard condition.pointee.refusesWithout else { continue }
                     exchange.takeBackCharges(since: before)
                     return .refuse(Refusal(.rateLimited, detail: condition.pointee.missing))
@@ -67,22 +66,27 @@ extension RateLimit {
         // MARK: - Who calls
 
         /// By what the caller is counted; nil if the request does not say it. The secret keeps callers from choosing whom they meet.
-        private func key(of exchange: borrowing Exchange, _ condition: UnsafePointer<Condition>) -> LimitKey? {
-            var hash = SipHash128(key: secret)
-            hash.add(word: condition.pointee.salt)
+        @inline(__always)
+        private static func key(of exchange: UnsafePointer<Exchange>, _ condition: UnsafePointer<Condition>) -> LimitKey? {
+            var hash = condition.pointee.seed
             switch condition.pointee.source {
             case .address(let high, let low):
-                let client = exchange.client
-                hash.add(word: client.isV4 ? client.high : client.high & high)
-                hash.add(word: client.isV4 ? client.low : client.low & low)
+                let client = exchange.pointee.client
+                if client.isV4 {
+                    hash.add(word: client.low)
+                } else {
+                    // One word more than an IPv4 address has, so that the two never meet.
+                    hash.add(word: client.high & high)
+                    hash.add(word: client.low & low)
+                }
             case .header(let name):
-                guard Self.add(name, of: exchange, to: &hash) else { return nil }
+                guard add(name, of: exchange, to: &hash) else { return nil }
             case .path(let number):
-                guard let segment = Self.segment(number, of: exchange.path), !segment.isEmpty else { return nil }
+                guard let segment = segment(number, of: exchange.pointee.path), !segment.isEmpty else { return nil }
                 hash.add(segment)
             case .claim(let index):
-                guard index < exchange.forwardedClaimCount, !exchange.forwardedClaims[index].isEmpty else { return nil }
-                hash.add(exchange.forwardedClaims[index])
+                guard index < exchange.pointee.forwardedClaimCount, !exchange.pointee.forwardedClaims[index].isEmpty else { return nil }
+                hash.add(exchange.pointee.forwardedClaims[index])
             case .absent: return nil
             }
             let value = hash.finish()
@@ -90,10 +94,10 @@ extension RateLimit {
         }
 
         /// Adds the lines of a header that go on to the service, in their order. False if there is none, or nothing in them.
-        private static func add(_ name: ByteView, of exchange: borrowing Exchange, to hash: inout SipHash128) -> Bool {
-            let bytes = exchange.headBytes
-            let fields = exchange.head.fields
-            let withheld = FieldSelection.withheld(peerIsTrusted: exchange.peerIsTrusted, exchange.context)
+        private static func add(_ name: ByteView, of exchange: UnsafePointer<Exchange>, to hash: inout SipHash128) -> Bool {
+            let bytes = exchange.pointee.headBytes
+            let fields = exchange.pointee.head.fields
+            let withheld = FieldSelection.withheld(peerIsTrusted: exchange.pointee.peerIsTrusted, exchange.pointee.context)
             var isFound = false
             for number in 0..<fields.count {
                 let line = fields[number]
@@ -152,7 +156,7 @@ extension RateLimit {
         }
 
         private func rest(of exchange: borrowing Exchange, _ condition: UnsafePointer<Condition>) -> LimitTable.Rest? {
-            guard let key = key(of: exchange, condition) else { return nil }
+            guard let key = withUnsafePointer(to: exchange, { Self.key(of: $0, condition) }) else { return nil }
             let context = exchange.context
             let rule = condition.pointee.rule.part(ofNodes: KeeperState.nodes(context.pointee.keeper))
             return meter.table.rest(of: key, rule, now: context.pointee.monotonicNanoseconds)
