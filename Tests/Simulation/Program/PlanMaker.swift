@@ -45,9 +45,9 @@ struct PlanMaker {
             plan.projects["p"] = 100_000
             plan.domains = [open(plan.domains[0])]
             plan.domains[0].callers = Plan.Quota(limit: random.between(1, 5), seconds: random.pick([1, 1, 2]))
-            for place in plan.domains[0].endpoints.indices where random.chance(70) {
-                plan.domains[0].endpoints[place].preCall = nil
+            for place in plan.domains[0].endpoints.indices {
                 plan.domains[0].endpoints[place].mock = nil
+                if random.chance(50) { plan.domains[0].endpoints[place].preCall = nil }
             }
         case .reloads:
             // What waits, and has something of the worker's to look at when it goes on.

@@ -109,7 +109,13 @@ final class Simulation {
         case .keys:
             conditions.horizon = max(conditions.horizon, 4000)
             conditions.keySetSeconds = 1
-        case .ceilings, .callers:
+        case .callers:
+            conditions.workers = random.pick([(3, 1), (1, 2)])
+            conditions.horizon = 9000
+            // Without it, what services get is judged to the nanosecond.
+            conditions.lag = random.pick([(3, (0, 0)), (1, (100, 9_000_000)), (1, (300, 20_000_000))])
+            conditions.reloads = false
+        case .ceilings:
             conditions.workers = random.pick([(3, 1), (1, 2)])
             conditions.horizon = 9000
             conditions.lag = random.pick([(2, (100, 9_000_000)), (1, (300, 20_000_000))])
