@@ -8,9 +8,10 @@ struct ClientResponseHeads: BitwiseCopyable {
     private let tellsLimitsAlways: Bool
     private let context: UnsafeMutablePointer<EvaluationContext>
     private let date = DateField()
-    let refusals = RefusalTexts()
+    let refusals: RefusalTexts
 
     init(_ limits: WorkerLimits, _ context: UnsafeMutablePointer<EvaluationContext>) {
+        refusals = RefusalTexts(bodyBytesMax: limits.bodyBytesMax)
         tellsLimits = limits.tellsLimits
         tellsLimitsAlways = limits.tellsLimitsAlways
         self.context = context
@@ -46,10 +47,10 @@ struct ClientResponseHeads: BitwiseCopyable {
 
     /// The head of an error of the catalogue.
     func write(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal) {
-        let text = refusals[refusal.row]
+        let text = refusals[ErrorPlace(of: refusal, in: block.pointee.exchange)]
         writer.write(text.head)
         writer.write("Content-Length: ")
-        writer.write(decimal: UInt64(text.bodyCount + refusal.toldDetail.count))
+        writer.write(decimal: UInt64(text.bodyCount + refusal.toldDetail(in: block.pointee.exchange).count))
         writer.write("\r\n")
         finishHead(&writer, block, ResponsePolicies(block, .own), hasDate: false, refusal: refusal)
     }
@@ -57,12 +58,12 @@ struct ClientResponseHeads: BitwiseCopyable {
     /// The head of a refusal of a gRPC call: with the status of the call, and nothing behind it. Of the message's bytes none needs to be encoded: the
     /// catalogue has no others than visible ASCII and blanks, and no percent sign.
     func writeCall(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal, status: Int) {
-        let message = refusals.message(of: refusal.row)
+        let message = refusals.message(at: ErrorPlace(of: refusal, in: block.pointee.exchange))
         writer.write("HTTP/1.1 200 \r\nContent-Type: application/grpc\r\ngrpc-status: ")
         writer.write(decimal: UInt64(status))
         writer.write("\r\ngrpc-message: ")
         writer.write(message.start)
-        writer.write(refusal.toldDetail)
+        writer.write(refusal.toldDetail(in: block.pointee.exchange))
         writer.write(message.end)
         writer.write("\r\n")
         finishHead(&writer, block, ResponsePolicies(block, .own), hasDate: false, refusal: refusal)

@@ -53,6 +53,8 @@ extension ConfigurationKey {
             "What happens to a path with `%2F`. `reject`: it gets 400. `keep`: `%2F` is a character of its segment."),
         .init("ambiguousPaths", .word(["keep", "reject"]), .byDefault("reject"),
             "What happens to a path that an upstream may read as another endpoint's. `reject`: it gets 400. `keep`: it passes."),
+        .init("errors", .word(ErrorFamily.names), .byDefault("v1"),
+            "How clients are told of errors. `v1`: as the table of errors says. `v2`: with codes of seven digits. `problem`: as problem details (RFC 9457)."),
         .init("policies", .mapping(PolicyTable.keys(at: .domain), rules: PolicyTable.rules(at: .domain)), .optional, "Policies for all requests of the domain."),
         .init("endpoints", .list(.mapping(endpoint)), .otherwise("none; every request gets 404"), "What the domain serves."),
         .init("swagger", .anything, .optional, "Parts of an imported Swagger document. They have no effect; `sluice export` restores them."),

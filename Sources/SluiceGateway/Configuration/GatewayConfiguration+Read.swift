@@ -135,6 +135,7 @@ extension GatewayConfiguration {
         let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
         let ambiguous = reader.enumeration("ambiguousPaths", ["keep", "reject"])
+        let errors = reader.enumeration("errors", ErrorFamily.names).flatMap { ErrorFamily(name: $0.value) }
         var policies = readPolicies(reader, at: .domain)
         let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
         policies.withholdClaims(ofEndpoints: endpoints.map(\.policies))
@@ -157,7 +158,7 @@ extension GatewayConfiguration {
         return DomainConfiguration(
             key: key ?? reader.located(""), hasKey: key != nil, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
             timeoutMilliseconds: timeout?.value, keepsEncodedSlashes: slashes?.value == "keep",
-            keepsAmbiguousPaths: ambiguous?.value == "keep", policies: policies,
+            keepsAmbiguousPaths: ambiguous?.value == "keep", errors: errors ?? .v1, policies: policies,
             endpoints: endpoints)
     }
 

@@ -53,6 +53,7 @@ package struct GatewayConfiguration: Sendable {
         var timeoutMilliseconds: Int64?
         var keepsEncodedSlashes: Bool
         var keepsAmbiguousPaths: Bool
+        var errors: ErrorFamily
         var policies: PolicySettings
         var endpoints: [EndpointConfiguration]
     }

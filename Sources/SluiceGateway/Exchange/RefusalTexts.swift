@@ -3,6 +3,7 @@ import SluiceHTTP
 /// The catalogue's responses, rendered once: status line, fields and the body around its phrase. Of one worker; copies are of one memory.
 struct RefusalTexts: BitwiseCopyable {
     struct Text: BitwiseCopyable {
+        let status: UInt16
         /// Status line, Content-Type and, of a 401, its challenge, each with its CRLF.
         let head: ByteView
         /// The body up to the phrase; all of it where there is none.
@@ -14,6 +15,7 @@ struct RefusalTexts: BitwiseCopyable {
 
     /// A message without anything around it: up to its phrase, and behind it.
     struct Message: BitwiseCopyable {
+        let code: Int
         let start: ByteView
         let end: ByteView
     }
@@ -23,41 +25,67 @@ struct RefusalTexts: BitwiseCopyable {
     /// Apart from the texts, which every refusal asks for.
     private let messages: ArenaSlice<Message>
 
-    init() {
+    /// - Parameter bodyBytesMax: the longest body that is accepted.
+    init(bodyBytesMax: UInt64 = 10 << 20) {
         let arena = Arena()
         self.arena = Unmanaged.passRetained(arena)
-        texts = arena.store(Refusal.Row.allCases.map { row in
-            let entry = row.entry
-            let message = "\(entry.message)"
-            var head = "HTTP/1.1 \(entry.status) \(ReasonPhrase.standard(for: entry.status))\r\n"
-                + "Content-Type: application/json; charset=utf-8\r\n"
-            if let challenge = row.challenge { head += "WWW-Authenticate: \(challenge)\r\n" }
-            let body = #"{"header":{"resultCode":\#(entry.code),"resultMessage":"\#(message)","isSuccessful":false}}"#
-            let marker = "{detail}"
-            guard let cut = body.firstRange(of: marker) else {
-                return Text(head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty)
+        var texts: [Text] = []
+        var messages: [Message] = []
+        // In the order of `ErrorPlace`.
+        for family in ErrorFamily.allCases {
+            for row in Refusal.Row.allCases {
+                let entry = row.entry(in: family, bodyBytesMax: bodyBytesMax)
+                texts.append(Self.text(entry, row, family, arena))
+                messages.append(Self.message(entry, arena))
             }
-            return Text(
-                head: arena.bytes(head), bodyStart: arena.bytes(String(body[..<cut.lowerBound])),
-                bodyEnd: arena.bytes(String(body[cut.upperBound...])))
-        })
-        messages = arena.store(Refusal.Row.allCases.map { row in
-            let message = "\(row.entry.message)"
-            let phrase = message.firstRange(of: "{detail}") ?? message.endIndex..<message.endIndex
-            return Message(start: arena.bytes(String(message[..<phrase.lowerBound])), end: arena.bytes(String(message[phrase.upperBound...])))
-        })
+        }
+        for error in CredentialError.allCases {
+            texts.append(Self.text(error.entry, error.row, .v2, arena))
+            messages.append(Self.message(error.entry, arena))
+        }
+        self.texts = arena.store(texts)
+        self.messages = arena.store(messages)
     }
+
+    private static func text(_ entry: ErrorEntry, _ row: Refusal.Row, _ family: ErrorFamily, _ arena: Arena) -> Text {
+        let phrase = ReasonPhrase.standard(for: entry.status)
+        var head = "HTTP/1.1 \(entry.status) \(phrase)\r\n"
+        head += "Content-Type: application/\(family == .problem ? "problem+json" : "json; charset=utf-8")\r\n"
+        if let challenge = row.challenge { head += "WWW-Authenticate: \(challenge)\r\n" }
+        let body = switch family {
+        case .v1: #"{"header":{"resultCode":\#(entry.code),"resultMessage":"\#(entry.message)","isSuccessful":false}}"#
+        case .v2: #"{"header":{"isSuccessful":false,"resultCode":\#(entry.code),"resultMessage":"\#(entry.message)"}}"#
+        // RFC 9457, 4.2.1: with `about:blank` the title is the status's own phrase.
+        case .problem:
+            #"{"type":"about:blank","title":"\#(phrase)","status":\#(entry.status),"detail":"\#(entry.message)","code":\#(entry.code),"error":"\#(row.label)"}"#
+        }
+        guard let cut = body.firstRange(of: marker) else {
+            return Text(status: entry.status, head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty)
+        }
+        return Text(
+            status: entry.status, head: arena.bytes(head), bodyStart: arena.bytes(String(body[..<cut.lowerBound])),
+            bodyEnd: arena.bytes(String(body[cut.upperBound...])))
+    }
+
+    private static func message(_ entry: ErrorEntry, _ arena: Arena) -> Message {
+        let message = entry.message
+        let phrase = message.firstRange(of: marker) ?? message.endIndex..<message.endIndex
+        return Message(code: entry.code, start: arena.bytes(String(message[..<phrase.lowerBound])), end: arena.bytes(String(message[phrase.upperBound...])))
+    }
+
+    /// Where the phrase goes.
+    private static let marker = "{detail}"
 
     func deallocate() { arena.release() }
 
-    /// The message of a row.
-    func message(of row: Refusal.Row) -> Message { messages[Int(row.rawValue)] }
+    /// The message alone.
+    func message(at place: ErrorPlace) -> Message { messages[place.number] }
 
-    subscript(row: Refusal.Row) -> Text { texts[Int(row.rawValue)] }
+    subscript(place: ErrorPlace) -> Text { texts[place.number] }
 
     /// The body of a refusal as text, for `explain` and tests.
-    func body(of refusal: Refusal) -> String {
-        let text = self[refusal.row]
-        return text.bodyStart.string + refusal.toldDetail.string + text.bodyEnd.string
+    func body(at place: ErrorPlace, detail: ByteView) -> String {
+        let text = self[place]
+        return text.bodyStart.string + detail.string + text.bodyEnd.string
     }
 }

@@ -4,15 +4,17 @@ import SluiceHTTP
 
 extension Explainer {
     func conclude(_ explanation: inout Explanation, _ block: ExchangeRef, _ refusal: Refusal) {
-        let body = worker.parts.responseHeads.refusals.body(of: refusal)
+        let texts = worker.parts.responseHeads.refusals
+        let place = ErrorPlace(of: refusal, in: block.pointee.exchange)
+        let body = texts.body(at: place, detail: refusal.toldDetail(in: block.pointee.exchange))
         explanation.messageTitle = "response"
         explanation.message = headLines { worker.parts.responseHeads.write(&$0, block, refusal) }
         addBody(body, to: &explanation, block)
-        let entry = refusal.row.entry
+        let told = texts.message(at: place)
         // Some messages begin with their code already.
-        let message = "\(entry.message)".replacing("{detail}", with: refusal.detail.string)
-        let code = message.hasPrefix("\(entry.code) ") ? "" : "\(entry.code) "
-        explanation.verdict = "\(entry.status) \(code)\(message)"
+        let message = told.start.string + refusal.toldDetail(in: block.pointee.exchange).string + told.end.string
+        let code = message.hasPrefix("\(told.code) ") ? "" : "\(told.code) "
+        explanation.verdict = "\(texts[place].status) \(code)\(message)"
         explanation.passes = false
     }
 

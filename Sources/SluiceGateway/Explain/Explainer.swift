@@ -164,7 +164,8 @@ package final class Explainer {
         case .refuse(let refusal):
             let detail = refusal.toldDetail.isEmpty ? refusal.detail.string : ""
             let reasons = [refusal.tokenFault.map { "\($0.label)" } ?? "", detail].filter { !$0.isEmpty }
-            return "refuse \(refusal.row.entry.status) \(refusal.row.label)" + (reasons.isEmpty ? "" : " (\(reasons.joined(separator: ": ")))")
+            let status = worker.parts.responseHeads.refusals[ErrorPlace(of: refusal, in: exchange)].status
+            return "refuse \(status) \(refusal.row.label)" + (reasons.isEmpty ? "" : " (\(reasons.joined(separator: ": ")))")
         case .respond(let response): return "respond \(response.pointee.status)"
         case .suspend(.keySet): return "suspend: waits for a key set"
         case .suspend(.allowance): return "suspend: waits for allowance"

@@ -14,6 +14,8 @@ struct CompiledDomain {
     let unsafeMarks: PathMarks
     /// Whether a path passes although a service may read it as one that leads elsewhere (`ambiguousPaths: keep`).
     let keepsAmbiguousPaths: Bool
+    /// How its clients are told of errors.
+    let errors: ErrorFamily
     let endpoints: EndpointTable
     /// Where endpoint `i` of `endpoints` stands.
     let compiledEndpoints: ArenaSlice<CompiledEndpoint>
@@ -73,6 +75,8 @@ struct CompiledUpstream {
     let targets: ArenaSlice<Target>
     /// Milliseconds until the response head, and between two reads of its body.
     let timeoutMilliseconds: UInt64
+    /// What clients are told when it is over, with the errors `v2`.
+    let timeoutDetail: ByteView
 
     /// One URL of the list.
     struct Target: BitwiseCopyable {

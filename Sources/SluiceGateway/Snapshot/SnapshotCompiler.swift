@@ -100,7 +100,8 @@ struct SnapshotCompiler {
             key: arena.bytes(domain.key.value), keyLines: KeyLines(key: domain.key.value, into: arena),
             counter: metricRows.domain(domain.key.value),
             unmatchedCounter: metricRows.endpoint(.init(domain: domain.key.value, endpoint: "")),
-            unsafeMarks: domain.keepsEncodedSlashes ? .hiddenDots : .encodedSlash, keepsAmbiguousPaths: domain.keepsAmbiguousPaths, endpoints: table, compiledEndpoints: arena.store(endpoints),
+            unsafeMarks: domain.keepsEncodedSlashes ? .hiddenDots : .encodedSlash, keepsAmbiguousPaths: domain.keepsAmbiguousPaths,
+            errors: domain.errors, endpoints: table, compiledEndpoints: arena.store(endpoints),
             ownSteps: ownSteps,
             unsafeTargetSteps: arena.store(UnsafeTarget.steps(at: site)), cors: CORS.compiled(at: site), upstream: upstream)
     }
@@ -115,7 +116,8 @@ struct SnapshotCompiler {
             return .init(origin: origin, basePath: arena.bytes(path), hostLine: arena.bytes("Host: \(url.value.authority)\r\n"))
         }
         let timeout = domain.timeoutMilliseconds ?? Int64(settings.upstreamTimeoutMs)
-        return arena.store(CompiledUpstream(targets: arena.store(targets), timeoutMilliseconds: UInt64(timeout)))
+        return arena.store(CompiledUpstream(targets: arena.store(targets), timeoutMilliseconds: UInt64(timeout),
+            timeoutDetail: arena.bytes("Upstream ReadTimeout. limit: \(timeout)ms")))
     }
 
     // MARK: Endpoints

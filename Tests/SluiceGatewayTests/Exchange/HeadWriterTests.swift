@@ -104,7 +104,7 @@ struct HeadWriterTests {
     func refusals(row: Refusal.Row) {
         let texts = RefusalTexts()
         defer { texts.deallocate() }
-        let body = texts.body(of: Refusal(row, detail: row.entry.message.description.contains("{") ? "why" : ""))
+        let body = texts.body(at: ErrorPlace(row), detail: row.entry.message.description.contains("{") ? ByteView("why") : .empty)
         let message = "\(row.entry.message)".replacing("{detail}", with: "why")
         #expect(body == #"{"header":{"resultCode":\#(row.entry.code),"resultMessage":"\#(message)","isSuccessful":false}}"#)
     }
@@ -113,7 +113,7 @@ struct HeadWriterTests {
     func challenges(row: Refusal.Row) {
         let texts = RefusalTexts()
         defer { texts.deallocate() }
-        let lines = texts[row].head.string.split(separator: "\r\n")
+        let lines = texts[ErrorPlace(row)].head.string.split(separator: "\r\n")
         #expect((row.entry.status == 401) == lines.contains { $0.hasPrefix("WWW-Authenticate: ") })
     }
 }

@@ -315,7 +315,7 @@ struct HMACTests {
                 continue
             }
             #expect(refusal == Refusal(.hmacInvalid, detail: "replayed"))
-            #expect(texts.body(of: refusal) == texts.body(of: Refusal(.hmacInvalid)))
+            #expect(refusal.toldDetail.isEmpty && texts[ErrorPlace(refusal.row)].bodyEnd.isEmpty)
         }
     }
 

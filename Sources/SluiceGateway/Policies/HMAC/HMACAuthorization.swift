@@ -24,6 +24,17 @@ struct HMACAuthorization: BitwiseCopyable {
         return value.count == 4 || value[4].isBlank ? .named : .compact
     }
 
+    /// The named form as far as it can be read, for those who tell what is wrong with it.
+    init(parametersOf value: ByteView) {
+        (algorithm, headers, signature) = (.empty, .empty, .empty)
+        var parameters = QuotedParameters(value[min(4, value.count)...])
+        while let parameter = parameters.next() {
+            if parameter.name.equalsIgnoringCase("algorithm") { algorithm = parameter.value }
+            if parameter.name.equalsIgnoringCase("headers") { headers = parameter.value }
+            if parameter.name.equalsIgnoringCase("signature") { signature = parameter.value }
+        }
+    }
+
     /// - Returns: nil where the value does not follow the form.
     init?(_ value: ByteView, form: Form) {
         algorithm = .empty

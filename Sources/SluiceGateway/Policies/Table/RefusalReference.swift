@@ -9,6 +9,13 @@ package enum RefusalReference {
             let entry = row.entry
             return ["\(entry.status)", "\(entry.code)", "`\(entry.message)`", "`\(row.policy.string)`", "`\(row.label)`", row.meaning]
         })
+        page.heading("Errors of `v2`")
+        let rows = Refusal.Row.allCases.filter { !ErrorPlace.isToldByCredentials($0) }
+        let entries = rows.map { ($0.entry(in: .v2, bodyBytesMax: 10 << 20), "`\($0.label)`") }
+            + CredentialError.allCases.map { ($0.entry, $0.isOfToken ? "`jwt`" : "`hmac`") }
+        page.table(["status", "resultCode", "resultMessage", "refusal or policy"], entries.sorted { $0.0.code < $1.0.code }.map { entry, source in
+            ["\(entry.status)", "\(entry.code)", "`\(entry.message)`", source]
+        })
         return page.text
     }
 }

@@ -47,25 +47,25 @@ struct ExchangeAnswers: BitwiseCopyable {
 
     /// Answers with an error of the catalogue.
     func answer(_ block: ExchangeRef, _ refusal: Refusal) {
-        let text = responseHeads.refusals[refusal.row]
+        let text = responseHeads.refusals[ErrorPlace(of: refusal, in: block.pointee.exchange)]
         block.pointee.run.refusal = refusal.row
         block.pointee.run.tokenFault = refusal.tokenFault
         block.pointee.run.refusalDetail = refusal.detail
-        block.pointee.run.status = refusal.row.entry.status
+        block.pointee.run.status = text.status
         records.refused(refusal, block)
         clientEnd.dropBody(block)
         var writer = work.writer
         if block.pointee.run.isHTTP2, block.pointee.exchange.isGRPCCall {
             // The client reads the status of its call; what it is in HTTP is for logs and metrics.
             let isLate = block.streamRun.pointee.hasCallEnded
-            responseHeads.writeCall(&writer, block, refusal, status: isLate ? GRPC.deadlineExceeded : GRPC.status(of: refusal.row.entry.status))
+            responseHeads.writeCall(&writer, block, refusal, status: isLate ? GRPC.deadlineExceeded : GRPC.status(of: text.status))
             return deliver(block, writer, headCount: writer.count)
         }
         responseHeads.write(&writer, block, refusal)
         let headCount = writer.count
         if !isHead(block) {
             writer.write(text.bodyStart)
-            writer.write(refusal.toldDetail)
+            writer.write(refusal.toldDetail(in: block.pointee.exchange))
             writer.write(text.bodyEnd)
         }
         block.pointee.run.responseBodyBytes = UInt64(writer.count - headCount)

@@ -210,6 +210,6 @@ struct SharedRequests: BitwiseCopyable {
             client.pointee.isSuspected = true
             upstreams.sharing.ping(connection, client)
         }
-        course.fail(block, .upstreamTimeout("no response in time"))
+        course.fail(block, .upstreamTimeout(Refusal.slowResponse))
     }
 }

@@ -322,6 +322,6 @@ struct UpstreamExchanges: BitwiseCopyable {
         // A service that reads a long request slowly has not been silent.
         if upstreams.hasTaken(upstream) { return turn.limit(upstream, to: attempts.answerTimeout(block)) }
         if let address = upstream.pointee.address { attempts.noteFailure(address) }
-        course.fail(block, .upstreamTimeout("no response in time"))
+        course.fail(block, .upstreamTimeout(Refusal.slowResponse))
     }
 }
