@@ -28,6 +28,21 @@ struct ConfigurationNotesTests {
         #expect(found.allSatisfy { $0.contains("domains[0].key: `usageQuota` is charged before credentials") })
     }
 
+    @Test("a limit of callers is noted by what clients choose, by what nobody tells, and by addresses that a proxy may hide", arguments: [
+        ("by: 'header:X-A'", "", "", "`rateLimit` by `header:X-A`: whoever sends another value is another caller"),
+        ("by: 'claim:sub'", "", "", "`rateLimit` by `claim:sub` finds no caller"),
+        ("by: 'claim:sub'", "jwt: {secret: s, forward: {aud: X-A}}, ", "", "`rateLimit` by `claim:sub` finds no caller"),
+        ("by: 'claim:sub'", "jwt: {secret: s, forward: {sub: X-A}}, ", "", nil),
+        ("by: address", "", "", "`rateLimit` by address, and no `trustedProxies`"),
+        ("by: address", "", "trustedProxies: [10.0.0.0/8]\n", nil),
+    ] as [(String, String, String, String?)])
+    func limitsOfCallers(by: String, others: String, proxies: String, note: String?) throws {
+        let found = try notes(
+            proxies + "domains: [{key: a, policies: {\(others)rateLimit: [{limit: 1, perSeconds: 1, \(by)}]}, endpoints: [{path: /**, policies: {mock: {status: 200}}}]}]")
+        #expect(found.count == (note == nil ? 0 : 1), "\(found)")
+        if let note { #expect(found.allSatisfy { $0.contains("domains[0].key: " + note) }, "\(found)") }
+    }
+
     @Test("a domain without endpoints is noted, one with endpoints is not")
     func withoutEndpoints() throws {
         let mock = "endpoints: [{path: /**, policies: {mock: {status: 200}}}]"
