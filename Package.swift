@@ -49,6 +49,8 @@ let package = Package(
         .target(name: "SluiceEvent", dependencies: ["CLibevent", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluiceCrypto", dependencies: ["COpenSSL", "SluiceHTTP"], swiftSettings: swift),
         .target(name: "SluicePattern", dependencies: ["CPCRE2", "SluiceHTTP"], swiftSettings: swift),
+        // JSON and JSON Schema: no I/O, and nothing allocated once its memory has grown.
+        .target(name: "SluiceSchema", dependencies: ["SluiceHTTP", "SluicePattern"], swiftSettings: swift),
         // What the process itself asks others: within bounds of time and size, and never on a worker.
         .target(name: "SluiceClient", dependencies: ["SluiceCrypto", "SluiceEvent", "SluiceHTTP"], swiftSettings: swift),
         .target(
@@ -87,7 +89,7 @@ let package = Package(
             name: "SluiceGateway",
             dependencies: [
                 "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluiceHTTP2", "SluicePattern",
-                .product(name: "Logging", package: "swift-log"),
+                "SluiceSchema", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
         .target(
@@ -119,11 +121,16 @@ let package = Package(
         .executableTarget(
             name: "codec-driver", dependencies: ["SluiceHTTP"], path: "Tests/Conformance/Driver", swiftSettings: swift),
 
+        // Our validator for Tests/Conformance/schemas.py.
+        .executableTarget(
+            name: "schema-driver", dependencies: ["SluiceHTTP", "SluicePattern", "SluiceSchema"], path: "Tests/Conformance/SchemaDriver", swiftSettings: swift),
+
         .testTarget(name: "SluiceHTTPTests", dependencies: ["SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceHTTP2Tests", dependencies: ["SluiceHTTP2", "SluiceHTTP"], exclude: ["Judges"], swiftSettings: swift),
         .testTarget(name: "SluiceCryptoTests", dependencies: ["SluiceCrypto", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceClientTests", dependencies: ["SluiceClient", "SluiceEvent", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluicePatternTests", dependencies: ["SluicePattern", "SluiceHTTP"], swiftSettings: swift),
+        .testTarget(name: "SluiceSchemaTests", dependencies: ["SluiceSchema", "SluicePattern", "SluiceHTTP"], swiftSettings: swift),
         .testTarget(name: "SluiceConfigurationTests", dependencies: ["SluiceConfiguration"], swiftSettings: swift),
         .testTarget(
             name: "SluiceRedisTests",
@@ -161,6 +168,6 @@ if Context.environment["SLUICE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "SluiceFuzz",
-            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluiceHTTP2", "SluicePattern"],
+            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP", "SluiceHTTP2", "SluicePattern", "SluiceSchema"],
             path: "Tests/Fuzz", exclude: ["Corpora", "README.md", "make_corpora.py"] + dictionaries, swiftSettings: swift))
 }

@@ -121,6 +121,12 @@ static inline uint32_t sluice_encoded_slash16(const uint8_t *bytes) {
     SLUICE_BITS((sluice_load16(bytes) == 'F') & (sluice_load16(bytes - 1) == '2') & (sluice_load16(bytes - 2) == '%'));
 }
 
+/// What does not stand for itself in a string of JSON: a quotation mark, a backslash, control characters, and bytes beyond ASCII.
+static inline uint32_t sluice_non_plain_json16(const uint8_t *bytes) {
+    sluice_bytes16 each = sluice_load16(bytes);
+    SLUICE_BITS((each < 0x20) | (each >= 0x80) | (each == '"') | (each == '\\'));
+}
+
 #undef SLUICE_BITS
 
 /// Copies sixteen bytes.

@@ -97,6 +97,12 @@ enum ByteScan {
         first(base, from: start, to: end, before: 2) { sluice_encoded_slash16($0) }
     }
 
+    /// Index of the first byte in `start..<end` that does not stand for itself in a string of JSON. `end` if there is none.
+    @inline(__always)
+    static func endOfPlainJSON(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+        first(base, from: start, to: end) { sluice_non_plain_json16($0) }
+    }
+
     /// Index of the first byte in `start..<end` for which `flags`, asked for sixteen bytes, raises a bit. `end` if there is none.
     ///
     /// - Parameter before: how many bytes before the sixteen `flags` reads too; `start` is at least that.

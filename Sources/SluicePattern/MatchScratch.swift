@@ -38,6 +38,10 @@ package final class MatchScratch {
             regex.isUnicode ? matchCharacters(regex, subject) : matchBytes(regex, subject)
         }
 
+        /// Matches a text as it is with an expression for characters (`Regex.init(ecmaScript:)`). The text has to be valid UTF-8: its caller has
+        /// made sure of that, and nothing looks again.
+        package func matchText(_ regex: Regex.Handle, _ text: ByteView) -> MatchOutcome { matchBytes(regex, text) }
+
         /// Groups are told where they stand in the subject as it is, escapes and all.
         @inline(never)
         private func matchCharacters(_ regex: Regex.Handle, _ subject: ByteView) -> MatchOutcome {

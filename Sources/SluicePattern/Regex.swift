@@ -46,19 +46,35 @@ package final class Regex: @unchecked Sendable {
         try self.init(bytes: pattern.utf8, matching: extent, isUnicode: isUnicode)
     }
 
-    private init(bytes pattern: some Collection<UInt8>, matching extent: Extent, isUnicode: Bool) throws(PatternError) {
+    /// An expression as JSON Schema has them: in the language of ECMA-262 as far as PCRE2 knows it, for characters, matching any part of a text
+    /// (`MatchScratch.Handle.matchText`). A dot is no CR and no LF, `\\uHHHH` is a character, `[]` is empty. `\\d`, `\\w` and `\\s` are ASCII's.
+    package convenience init(ecmaScript pattern: String) throws(PatternError) {
+        let language = PCRE2_ALT_BSUX | PCRE2_ALLOW_EMPTY_CLASS | PCRE2_MATCH_UNSET_BACKREF
+        try self.init(bytes: pattern.utf8, matching: .anywhere, isUnicode: true, language: language)
+    }
+
+    /// - Parameter language: options of PCRE2 for another language than Perl's; 0 for that.
+    private init(
+        bytes pattern: some Collection<UInt8>, matching extent: Extent, isUnicode: Bool, language: UInt32 = 0
+    ) throws(PatternError) {
         guard pattern.count <= Self.patternBytesMax else {
             throw PatternError(offset: Self.patternBytesMax, message: "longer than \(Self.patternBytesMax) bytes")
         }
-        var options = PCRE2_NEVER_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL
+        var options = PCRE2_NEVER_UCP | PCRE2_DOLLAR_ENDONLY | (language == 0 ? PCRE2_DOTALL : language)
         // `\C`, a single byte, could begin in the midst of a character.
         options |= isUnicode ? PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C : PCRE2_NEVER_UTF
         // As compile options: given to the match instead, they would turn native code off.
         if extent == .whole { options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED }
         var code: Int32 = 0
         var offset = 0
+        let context = language == 0 ? nil : pcre2_compile_context_create_8(nil)
+        defer { pcre2_compile_context_free_8(context) }
+        if let context {
+            pcre2_set_newline_8(context, UInt32(PCRE2_NEWLINE_ANYCRLF))
+            pcre2_set_compile_extra_options_8(context, PCRE2_EXTRA_ALT_BSUX)
+        }
         let compiled = Array(pattern).withUnsafeBufferPointer { bytes in
-            pcre2_compile_8(bytes.baseAddress ?? ByteView.empty.base, bytes.count, options, &code, &offset, nil)
+            pcre2_compile_8(bytes.baseAddress ?? ByteView.empty.base, bytes.count, options, &code, &offset, context)
         }
         guard let compiled else {
             throw PatternError(offset: min(offset, pattern.count), message: Self.message(code))

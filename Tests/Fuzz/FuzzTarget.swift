@@ -38,7 +38,7 @@ extension ByteView {
 nonisolated(unsafe) private let targets: [any FuzzTarget.Type] = [
     AddressFuzz.self, ChunkedBodyFuzz.self, ConfigurationFuzz.self, ForwardedForFuzz.self, GatewayFuzz.self, HMACAuthorizationFuzz.self,
     HPACKFuzz.self, HTTP2Fuzz.self,
-    JSONFuzz.self, JWTFuzz.self, KeySetFuzz.self, PathFuzz.self, ProxyHeaderFuzz.self, RequestHeadFuzz.self, ResponseHeadFuzz.self, RewriteFuzz.self,
+    JSONFuzz.self, JSONSchemaFuzz.self, JWTFuzz.self, KeySetFuzz.self, PathFuzz.self, ProxyHeaderFuzz.self, RequestHeadFuzz.self, ResponseHeadFuzz.self, RewriteFuzz.self,
     SwaggerFuzz.self, TimestampFuzz.self,
 ]
 
