@@ -28,7 +28,7 @@ package final class JSONSchema: @unchecked Sendable {
         case wrong(SchemaRule, ByteView)
     }
 
-    /// Valid for as long as the `JSONSchema` that it came from.
+    /// Valid for as long as the `JSONSchema` that it came from. Safe on any thread: what it points to is only read.
     package struct Handle: BitwiseCopyable, @unchecked Sendable {
         let program: SchemaProgram
 

@@ -15,7 +15,7 @@ final class FuzzExchange {
     let problems = Problems(file: "fuzz.yaml", environment: [:])
     let snapshot: SnapshotBuilder
     private var resources: [any WorkerResource] = []
-    private let handles = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: 16)
+    private let handles = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: 256)
     private let context = UnsafeMutablePointer<EvaluationContext>.allocate(capacity: 1)
     private let slots = UnsafeMutablePointer<FieldSlot>.allocate(capacity: slotCapacity)
     private let scratch = UnsafeMutablePointer<UInt8>.allocate(capacity: 16 << 10)

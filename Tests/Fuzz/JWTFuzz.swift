@@ -19,7 +19,7 @@ enum JWTFuzz: FuzzTarget {
         let policy: JWT.Compiled
 
         init?() {
-            guard let exchange = FuzzExchange(), let text = Optional("{secret: \"\(JWTFuzz.secret)\", forward: {sub: X-Sub}}"),
+            guard let exchange = FuzzExchange(), let text = Optional("{secret: \"\(JWTFuzz.secret)\", forward: {sub: X-Sub, a.b.c: X-C}}"),
                 let node = ConfigurationNode.load(text: text, problems: exchange.problems)
             else { return nil }
             var configuration = JWT.read(node, problems: exchange.problems)

@@ -29,6 +29,7 @@ package struct ConfigurationKey: Sendable {
     package enum Rule: Sendable {
         case exactlyOne([String])
         case atMostOne([String])
+        case atLeastOne([String])
     }
 
     package enum Presence: Sendable {

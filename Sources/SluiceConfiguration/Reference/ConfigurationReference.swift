@@ -2,13 +2,20 @@
 package enum ConfigurationReference {
     package static func text(_ levels: [ConfigurationKey.Level]) -> String {
         var page = ReferencePage()
+        /// Where each table stands.
+        var places: [[[String]]: String] = [:]
         for level in levels {
             page.heading(level.path.isEmpty ? "The whole file" : "`\(level.path)`")
             if !level.meaning.isEmpty { page.paragraph(level.meaning) }
-            page.table(["key", "type", "default", "meaning"], level.keys.map { key in
-                ["`\(key.name)`", type(key.form), defaultText(key.presence), key.meaning]
-            })
-            for rule in level.rules { page.paragraph(sentence(rule)) }
+            let rows = level.keys.map { key in ["`\(key.name)`", type(key.form), defaultText(key.presence), key.meaning] }
+            let rules = level.rules.map { sentence($0) }
+            if let place = places[rows + [rules]] {
+                page.paragraph("The same keys as `\(place)`.")
+                continue
+            }
+            places[rows + [rules]] = level.path
+            page.table(["key", "type", "default", "meaning"], rows)
+            for rule in rules { page.paragraph(rule) }
         }
         return page.text
     }
@@ -27,6 +34,7 @@ package enum ConfigurationReference {
         return switch rule {
         case .exactlyOne(let keys): "Exactly one of \(names(keys)) must be set."
         case .atMostOne(let keys): "At most one of \(names(keys)) may be set."
+        case .atLeastOne(let keys): "At least one of \(names(keys)) must be set."
         }
     }
 

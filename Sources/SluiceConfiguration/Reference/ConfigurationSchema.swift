@@ -77,6 +77,7 @@ package enum ConfigurationSchema {
     private static func conditions(_ rule: ConfigurationKey.Rule) -> [Entry] {
         switch rule {
         case .exactlyOne(let keys): [("oneOf", list(keys.map { mapping([("required", list([text($0)]))]) }))]
+        case .atLeastOne(let keys): [("anyOf", list(keys.map { mapping([("required", list([text($0)]))]) }))]
         case .atMostOne(let keys):
             [("oneOf", list(keys.map { mapping([("required", list([text($0)]))]) } + [
                 mapping([("not", mapping([("anyOf", list(keys.map { mapping([("required", list([text($0)]))]) }))]))]),

@@ -49,6 +49,7 @@ struct ClientResponseHeads: BitwiseCopyable {
     func write(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal) {
         let text = refusals[ErrorPlace(of: refusal, in: block.pointee.exchange)]
         writer.write(text.head)
+        if text.isChallenge { PolicyChain.writeOtherChallenges(&writer, of: block.pointee.exchange, besides: refusal.row) }
         writer.write("Content-Length: ")
         writer.write(decimal: UInt64(text.bodyCount + refusal.toldDetail(in: block.pointee.exchange).count))
         writer.write("\r\n")

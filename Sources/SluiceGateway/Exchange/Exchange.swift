@@ -60,6 +60,12 @@ struct Exchange: BitwiseCopyable {
     var forwardedClaimCount: Int
     /// Whether the JWT policy has suspended this exchange until a key set was fetched. It does so once.
     var hasAwaitedKeys: Bool
+    /// Which of several alternatives have done so, a bit for each.
+    var awaitedAlternatives: UInt8 = 0
+    /// Which of several alternatives has let the exchange pass. Means something only behind them.
+    var alternative: UInt8 = 0
+    /// Whether the exchange has passed by the signature that it bears.
+    var isSigned = false
     /// When the exchange has waited long enough for its allowance, in milliseconds of the monotonic clock; 0 if it has not waited.
     var allowanceDeadline: UInt64
     /// Whether the exchange has waited for its allowance for as long as it may.

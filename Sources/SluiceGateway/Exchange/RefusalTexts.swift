@@ -9,6 +9,8 @@ struct RefusalTexts: BitwiseCopyable {
         /// The body up to the phrase; all of it where there is none.
         let bodyStart: ByteView
         let bodyEnd: ByteView
+        /// Whether the head asks for credentials.
+        let isChallenge: Bool
 
         var bodyCount: Int { bodyStart.count + bodyEnd.count }
     }
@@ -60,11 +62,12 @@ struct RefusalTexts: BitwiseCopyable {
             #"{"type":"about:blank","title":"\#(phrase)","status":\#(entry.status),"detail":"\#(entry.message)","code":\#(entry.code),"error":"\#(row.label)"}"#
         }
         guard let cut = body.firstRange(of: marker) else {
-            return Text(status: entry.status, head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty)
+            return Text(status: entry.status, head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty,
+                isChallenge: row.challenge != nil)
         }
         return Text(
             status: entry.status, head: arena.bytes(head), bodyStart: arena.bytes(String(body[..<cut.lowerBound])),
-            bodyEnd: arena.bytes(String(body[cut.upperBound...])))
+            bodyEnd: arena.bytes(String(body[cut.upperBound...])), isChallenge: row.challenge != nil)
     }
 
     private static func message(_ entry: ErrorEntry, _ arena: Arena) -> Message {

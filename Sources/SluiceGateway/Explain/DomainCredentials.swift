@@ -43,12 +43,16 @@ package struct DomainCredentials {
         throw Fault("\(fault) \(Quoting.quoted(name)) in the domain \(Quoting.quoted(domain.key.value)); allowed: \(names)", isOfArguments: true)
     }
 
-    /// The configuration of a policy that checks who calls.
-    private func policy<Kind: Policy>(_ policy: Kind.Type, _ name: String) throws(Fault) -> Kind.Configuration {
+    /// The configurations of a policy that checks who calls: one, or several alternatives.
+    private func policies<Kind: Policy>(_ policy: Kind.Type, _ name: String) throws(Fault) -> [Kind.Configuration] {
         let owner = endpoint.map { "endpoint \(Quoting.quoted($0.name))" } ?? "domain \(Quoting.quoted(domain.key.value))"
-        let found = if let endpoint { endpoint.policies.inForce(policy, in: domain.policies) } else { domain.policies[policy] }
-        if let found { return found }
-        let others = domain.endpoints.filter { $0.policies.inForce(policy, in: domain.policies) != nil }.map(\.name)
+        let found = if let endpoint {
+            endpoint.policies.credentials(policy, in: domain.policies)
+        } else {
+            domain.policies.credentials(policy, in: PolicySettings())
+        }
+        if !found.isEmpty { return found }
+        let others = domain.endpoints.filter { !$0.policies.credentials(policy, in: domain.policies).isEmpty }.map(\.name)
         let hint = others.isEmpty ? "" : "; --endpoint names one that has: \(Quoting.alternatives(others))"
         throw Fault("the \(owner) has no \(name) policy\(hint)")
     }
@@ -65,7 +69,7 @@ package struct DomainCredentials {
     package func hmacLines(
         method: String, target: String, timestamp: String? = nil, fields: [(name: String, value: String)] = [], isNamed: Bool = false
     ) throws(Fault) -> [String] {
-        let configuration = try policy(HMAC.self, "HMAC")
+        let configuration = try policies(HMAC.self, "HMAC")[0]
         if let timestamp, Array(timestamp.utf8).withByteView({ GatewayTimestamp.parse($0) }) == nil {
             throw Fault("\(Quoting.quoted(timestamp)) is not a timestamp; allowed is, for example, 2026-01-31T09:00:00Z", isOfArguments: true)
         }
@@ -95,27 +99,41 @@ package struct DomainCredentials {
     ///   - lifetimeSeconds: until `exp`, where no claim says otherwise.
     ///   - privateKey: PEM text; for policies with public keys.
     ///   - keyID: the header's `kid`; nil for that of the matching key in a set that is a file.
+    ///   - issuer: which of the policy's issuers is meant; nil for the first that the private key, or its absence, fits.
     package func token(
-        claims: [(name: String, value: String)] = [], lifetimeSeconds: Int = 300, privateKey: [UInt8]? = nil, keyID: String? = nil
+        claims: [(name: String, value: String)] = [], lifetimeSeconds: Int = 300, privateKey: [UInt8]? = nil, keyID: String? = nil,
+        issuer name: String? = nil
     ) throws(Fault) -> String {
-        let configuration = try policy(JWT.self, "JWT")
+        let issuer = try Self.issuer(name, signsItself: privateKey == nil, of: policies(JWT.self, "JWT").flatMap(\.issuers))
         var hasSecret = false
-        if case .secret = configuration.key { hasSecret = true }
+        if case .secret = issuer.key { hasSecret = true }
         if !hasSecret, privateKey == nil {
             throw Fault("the policy has public keys: give the private key with --private-key", isOfArguments: true)
         }
         if hasSecret, privateKey != nil {
             throw Fault("the policy has a secret, and no private key belongs to it", isOfArguments: true)
         }
-        let matchingID = try privateKey.flatMap { pem throws(Fault) in try Self.keyID(of: pem, in: configuration.key) }
+        let matchingID = try privateKey.flatMap { pem throws(Fault) in try Self.keyID(of: pem, in: issuer.key) }
         let now = Int64(Clock.wallNanoseconds() / 1_000_000_000)
         let lifetime = [(name: "exp", value: String(now + Int64(lifetimeSeconds)))]
         do throws(JWT.TokenSigner.Fault) {
-            return try JWT.TokenSigner(configuration: configuration).token(
+            return try JWT.TokenSigner(issuer: issuer).token(
                 claims: lifetime + claims, now: now, privateKey: privateKey, keyID: keyID ?? matchingID)
         } catch {
             throw Fault(error.description, isOfArguments: privateKey != nil)
         }
+    }
+
+    /// The first that is meant, rather one that the key that is at hand may belong to.
+    /// - Parameter signsItself: whether there is no private key.
+    private static func issuer(_ name: String?, signsItself: Bool, of issuers: [JWT.Issuer]) throws(Fault) -> JWT.Issuer {
+        let meant = issuers.filter { name == nil || $0.name == name }
+        let fitting = meant.first { issuer in
+            if case .secret = issuer.key { signsItself } else { !signsItself }
+        }
+        if let issuer = fitting ?? meant.first { return issuer }
+        let names = issuers.compactMap(\.name).map { Quoting.quoted($0) }
+        throw Fault("the policy has no issuer \(Quoting.quoted(name ?? "")); allowed: \(Quoting.alternatives(names))", isOfArguments: true)
     }
 
     /// The `kid` under which the policy knows a private key's other half, if it has one. A key whose other half the policy

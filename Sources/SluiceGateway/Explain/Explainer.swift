@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// It is a worker that never runs its loop: it has the snapshot, the clock and the resources of one, and evaluates the very
 /// steps that `sluice run` evaluates. What it cannot know are the counts of a running gateway: ceilings and quotas begin at zero.
-/// The one thing that it asks others for is a key set, once, where the JWT policy in force names one.
+/// The one thing that it asks others for is a key set, where a step waits for one.
 package final class Explainer {
     /// The request cannot be walked: the system has no memory or descriptors.
     package struct SetupError: Error {
@@ -37,6 +37,8 @@ package final class Explainer {
             snapshot: snapshot, listeners: [], origins: registries.origins.all, addresses: [:],
             projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
         registries.counts.fillAll(seconds: worker.parts.context.pointee.countSeconds)
+        // Key sets can be had: `fetchKeySet` fetches them, when a step waits for one.
+        registries.keySets.setRefresher {}
     }
 
     var origins: [Origin] { registries.origins.all }
@@ -59,7 +61,6 @@ package final class Explainer {
         if let refusal {
             conclude(&explanation, block, refusal)
         } else {
-            fetchKeySet(of: block.pointee.exchange, &explanation)
             walk(&explanation, block)
         }
         return explanation
@@ -107,18 +108,16 @@ package final class Explainer {
         }
     }
 
-    /// Gets the key set that the JWT policy in force needs. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS.
-    private func fetchKeySet(of exchange: Exchange, _ explanation: inout Explanation) {
-        guard case .keySet(let wanted)? = tokenPolicy(exchange)?.key,
-            let source = registries.keySets.sources.first(where: { $0.location == wanted.value }),
-            source.begin(now: Clock.monotonicNanoseconds())
+    /// Gets the key set with this number, as the refresher of a gateway does. In the time of SLUICE_KEY_SET_FETCH_TIMEOUT_MS.
+    private func fetchKeySet(_ number: Int, _ explanation: inout Explanation) {
+        guard let source = registries.keySets.sources.first(where: { $0.number == number }), source.begin(now: Clock.monotonicNanoseconds())
         else { return }
-        let result = KeySetFetch.load(wanted.value, milliseconds: registries.keySets.settings.fetchMilliseconds).flatMap { text in
-            Result { () throws(KeySet.Fault) in try KeySet(text) }
-        }
-        _ = source.end(result, now: Clock.monotonicNanoseconds(), interval: registries.keySets.settings.refreshNanoseconds)
+        let settings = registries.keySets.settings
+        registries.keySets.fetch(
+            source, interval: settings.refreshNanoseconds, now: Clock.monotonicNanoseconds,
+            load: { KeySetFetch.load($0, milliseconds: settings.fetchMilliseconds) }, report: { _, _ in })
         let outcome = source.lastFault.map { "not available: \($0)" } ?? "fetched"
-        explanation.facts.append(.init(label: "key set", lines: [outcome]))
+        explanation.facts.append(.init(label: "key set", lines: ["\(source.location): \(outcome)"]))
     }
 
     // MARK: The chain
@@ -130,12 +129,18 @@ package final class Explainer {
             let step = steps[block.pointee.exchange.step]
             block.pointee.exchange.step += 1
             let verdict = step.evaluate(&block.pointee.exchange)
+            // Each step waits a bounded number of times, and is asked again afterwards.
+            if case .suspend(.keySet(let number)) = verdict {
+                fetchKeySet(number, &explanation)
+                block.pointee.exchange.step -= 1
+                continue
+            }
             explanation.steps.append(.init(policy: step.policy.key, verdict: describe(verdict, of: step, block.pointee.exchange)))
             switch verdict {
             case .proceed: continue
             case .suspend:
-                // Nothing else suspends here: key sets are fetched before, and what is reserved is at hand.
-                guard case .suspend(.service) = verdict else { return conclude(&explanation, block, Refusal(token: .unknownKey)) }
+                // Nothing else suspends here: what is reserved is at hand.
+                guard case .suspend(.service) = verdict else { return conclude(&explanation, block, .quotaExceeded) }
             case .refuse(let refusal):
                 addUnreached(&explanation, steps, block)
                 return conclude(&explanation, block, refusal)
@@ -181,13 +186,6 @@ package final class Explainer {
     /// Lines of a head, without their ends and the empty one.
     static func lines(of head: ByteView) -> [String] {
         head.string.split(separator: "\r\n").map(String.init)
-    }
-
-    /// The JWT policy in force: that of the endpoint, or of the domain.
-    private func tokenPolicy(_ exchange: Exchange) -> JWT.Configuration? {
-        guard let domain = configured(exchange) else { return nil }
-        guard let place = exchange.domain, let index = chosen(exchange, place), index < domain.endpoints.count else { return domain.policies[JWT.self] }
-        return domain.endpoints[index].policies.inForce(JWT.self, in: domain.policies)
     }
 
     /// What the configuration says of the exchange's domain.

@@ -233,6 +233,6 @@ package final class Gateway: @unchecked Sendable {
             ceilings: registries.counts.ceilings(now: Clock.monotonicNanoseconds()),
             quotas: registries.counts.quotas(now: Clock.monotonicNanoseconds()), callers: registries.callers.usage, store: KeeperState.counts(registries.counts.state),
             status: status, workers: workers.count, droppedLines: accessLog?.dropped ?? 0,
-            logWriteFailures: accessLog?.writeFailures ?? 0)
+            logWriteFailures: accessLog?.writeFailures ?? 0, keySets: registries.keySets.reports)
     }
 }

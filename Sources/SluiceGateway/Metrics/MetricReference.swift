@@ -27,7 +27,8 @@ package enum MetricReference {
             totals: totals, labels: (domains: ["domain"], endpoints: [.init(domain: "domain", endpoint: "endpoint")]),
             ceilings: [(project: "project", ceiling: 1, used: 1)],
             quotas: [QuotaUsage(key: QuotaKey(owner: "domain", perSeconds: 1), limit: 1, used: 1, windowEnd: 1)], callers: CallerLimits.Usage(), store: KeeperState.Counts(),
-            status: GatewayStatus(), workers: 1, droppedLines: 0, logWriteFailures: 0)
+            status: GatewayStatus(), workers: 1, droppedLines: 0, logWriteFailures: 0,
+            keySets: [.init(name: "key_set", isUp: true, keyCount: 1)])
     }
 
     /// Name, type, labels and meaning of each metric of a page. `le`, which every histogram has, is left out.

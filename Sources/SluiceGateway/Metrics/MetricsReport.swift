@@ -14,6 +14,8 @@ package struct MetricsReport: Sendable {
     let workers: Int
     let droppedLines: UInt64
     let logWriteFailures: UInt64
+    /// Every place that key sets come from.
+    var keySets: [KeySetRegistry.Report] = []
 
     /// The Prometheus text exposition format, version 0.0.4. Label values come from the configuration only.
     package var text: String {
@@ -46,6 +48,10 @@ package struct MetricsReport: Sendable {
         for case (let counts, let domain?) in zip(totals.tokenFaults, labels.domains) {
             for (index, count) in counts.enumerated() where count > 0 { page.add(count, ["domain": domain, "reason": "\(TokenFault.allCases[index].label)"]) }
         }
+        page.begin("sluice_key_set_up", .gauge, "1 if the latest attempt to get a key set succeeded, 0 if it failed or has not ended yet.")
+        for set in keySets { page.add(set.isUp ? 1 : 0, ["key_set": set.name]) }
+        page.begin("sluice_key_set_keys", .gauge, "Keys of a key set that are in use. 0: no token of its issuer passes.")
+        for set in keySets { page.add(UInt64(set.keyCount), ["key_set": set.name]) }
         page.counter("sluice_aborted_total", "Requests that ended with a broken connection.", totals.traffic.aborted)
         page.counter("sluice_total_timeouts_total", "Requests that took longer than SLUICE_TOTAL_TIMEOUT_MS.", totals.traffic.totalTimeouts)
     }

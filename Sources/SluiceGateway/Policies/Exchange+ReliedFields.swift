@@ -9,9 +9,9 @@ extension Exchange {
         head.hasConnectionOptions ? ConnectionOptions.nominated(by: head.fields, in: headBytes) : NameSet(in: .empty)
     }
 
-    /// The names that a signature lists, which the HMAC policy has let pass: no more than `NameSet` has room for.
+    /// The names that a signature lists by which the exchange has passed: no more than `NameSet` has room for.
     func signedNames() -> NameSet {
-        guard let value = value(of: .authorization), case .named = HMACAuthorization.form(of: value),
+        guard isSigned, let value = value(of: .authorization), case .named = HMACAuthorization.form(of: value),
             let authorization = HMACAuthorization(value, form: .named)
         else { return NameSet(in: .empty) }
         var names = NameSet(in: authorization.headers)

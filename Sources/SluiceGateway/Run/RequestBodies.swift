@@ -138,7 +138,7 @@ struct RequestBodies: BitwiseCopyable {
         if let fields = piece.trailerFields {
             let selection = FieldSelection(block.exchange, isPreCall: false)
             let nominated = block.pointee.exchange.nominatedNames()
-            let signed = PolicyChain.signedNames(of: block.pointee.exchange)
+            let signed = block.pointee.exchange.signedNames()
             writer.writeTrailers(fields, in: piece.trailers) {
                 selection.dropsTrailer($0, in: piece.trailers, nominated: nominated, signed: signed)
             }

@@ -10,13 +10,11 @@ enum PolicyChain {
         return exchange.hasUnsafeTarget ? domain.pointee.unsafeTargetSteps : domain.pointee.ownSteps
     }
 
-    /// The names that the signature covers of an exchange whose chain has an HMAC step, which it has passed.
-    static func signedNames(of exchange: borrowing Exchange) -> NameSet {
+    /// Writes a line of WWW-Authenticate for each scheme by which an exchange could pass that was refused with this row, beside the row's own.
+    static func writeOtherChallenges(_ writer: inout HeadWriter, of exchange: borrowing Exchange, besides row: Refusal.Row) {
         let steps = steps(of: exchange)
-        for index in 0..<steps.count {
-            if steps[index].compiled(of: HMAC.self) != nil { return exchange.signedNames() }
-        }
-        return NameSet(in: .empty)
+        guard exchange.step > 0, exchange.step <= steps.count else { return }
+        PolicyTable.rows.writeOtherChallenges(steps[exchange.step - 1], &writer, besides: row)
     }
 
     /// The step that was evaluated last: the one that suspended or refused the exchange.

@@ -8,7 +8,7 @@ struct Explain: ParsableCommand {
         abstract: "Show what happens to one request, without sending it: what matches, what each policy says, and the result.",
         discussion: """
             The configuration is compiled as for `sluice run`, and the same policies are asked. Ceilings and quotas count from \
-            zero. If the JWT policy in force names a key set, it is fetched; nothing else is sent.
+            zero. If a step waits for a key set, it is fetched; nothing else is sent.
 
             The last line begins with `verdict:`, for example `verdict: proxy GET http://127.0.0.1:9000/base/x`, \
             `verdict: 200 mock` or `verdict: 404 4041007 URL Not Found`. Exits 0 if the request would be proxied or answered as \

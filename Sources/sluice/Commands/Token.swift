@@ -25,7 +25,7 @@ struct Token: ParsableCommand {
     var endpoint: String?
 
     @Option(help: ArgumentHelp(
-        "A claim; may be repeated. A value that is JSON (a number, true, a list) is used as JSON, any other value as text.", valueName: "NAME=VALUE"))
+        "A claim; may be repeated. A name with dots, such as realm_access.roles, is a claim inside of objects, unless it is a URL. A value that is JSON (a number, true, a list) is used as JSON, any other value as text.", valueName: "NAME=VALUE"))
     var claim: [String] = []
 
     @Option(help: ArgumentHelp("The PEM file of the private key. Required if the policy has public keys, and only then.", valueName: "PEM"))
@@ -33,6 +33,9 @@ struct Token: ParsableCommand {
 
     @Option(help: ArgumentHelp("The `kid` in the token's header. Not needed if the policy's key set is a file.", valueName: "KID"))
     var keyID: String?
+
+    @Option(help: ArgumentHelp("The issuer whose token is made, if the policy has several; without this option, the first.", valueName: "ISSUER"))
+    var issuer: String?
 
     @Option(help: ArgumentHelp("How long the token is valid, 1 to 31536000 seconds.", valueName: "SECONDS"))
     var lifetime: Int = 300
@@ -52,7 +55,7 @@ struct Token: ParsableCommand {
         let credentials = try DomainCredentials.load(source.file, domain: domain, endpoint: endpoint)
         let token: String
         do throws(DomainCredentials.Fault) {
-            token = try credentials.token(claims: claims, lifetimeSeconds: lifetime, privateKey: key, keyID: keyID)
+            token = try credentials.token(claims: claims, lifetimeSeconds: lifetime, privateKey: key, keyID: keyID, issuer: issuer)
         } catch {
             throw error.report
         }

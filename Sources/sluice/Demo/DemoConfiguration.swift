@@ -107,6 +107,19 @@ enum DemoConfiguration {
               jwt: {algorithm: RS256, jwks: "http://127.0.0.1:9000/jwks.json", claims: [{name: scope, oneOf: [read]}]}
             endpoints: [{path: "/**"}]
 
+          # http://gateway/either/...: a signature, or a token of one of two issuers. The second is asked for its key set.
+          - key: either
+            project: shop
+            upstream: http://127.0.0.1:9000
+            policies:
+              anyOf:
+                - hmac: {secret: demo-secret, clockSkew: 86400}
+                - jwt:
+                    issuers:
+                      - {issuer: demo, secret: demo-secret-of-at-least-32-bytes, forward: {sub: X-User}}
+                      - {issuer: "http://127.0.0.1:9000", claims: [{name: realm_access.roles, oneOf: [reader]}], forward: {realm_access.roles: X-Roles}}
+            endpoints: [{path: "/**"}]
+
           # http://gateway/slow/...: an upstream that takes longer than it may.
           - key: slow
             project: shop

@@ -68,6 +68,11 @@ struct DemoLines {
             line("JWT HS256: a good token; its subject goes to the upstream as X-User", "/token/a", 200, "-H '\(good)'"),
             line("JWT HS256: a token that has expired", "/token/a", 401, "-H '\(expired)'"),
             line("JWT RS256: the key comes from a JWKS", "/keys/a", 200, "-H '\(keyed)'"),
+            line("One of several kinds of credentials: none, and the 401 names all of them", "/either/a", 401),
+            line("One of several: a signature", "/either/a", 200, try signature("/either/a", domain: "either")),
+            line("One of several: a token, whose issuer chooses the secret", "/either/a", 200, "-H 'Authorization: Bearer \(try token("either", ["sub=alice"]))'"),
+            line("One of several: a token whose issuer says where its keys are; its roles go to the upstream as X-Roles", "/either/a", 200,
+                "-H 'Authorization: Bearer \(try token("either", ["realm_access={\"roles\":[\"reader\"]}"], key: privateKey))'"),
             Line(
                 title: "A body over the limit",
                 command: "head -c 11000000 /dev/zero | curl -si --data-binary @- '\(base)/demo/echo/upload'", status: 413),
@@ -79,8 +84,8 @@ struct DemoLines {
         Line(title: title, command: "curl -si \(options.isEmpty ? "" : options + " ")'\(base)\(target)'", status: status)
     }
 
-    private func signature(_ target: String) throws -> String {
-        try DomainCredentials(configuration, domain: "signed").hmacLines(method: "GET", target: target)
+    private func signature(_ target: String, domain: String = "signed") throws -> String {
+        try DomainCredentials(configuration, domain: domain).hmacLines(method: "GET", target: target)
             .map { "-H '\($0)'" }.joined(separator: " ")
     }
 

@@ -3,7 +3,7 @@ import Glibc
 import SluiceConfiguration
 import SluiceHTTP
 
-/// The service behind `sluice demo`: says back what reached it, answers as a pre-call API and serves a key set.
+/// The service behind `sluice demo`: says back what reached it, answers as a pre-call API, and serves a key set and the document that says where it is.
 ///
 /// On loopback, on a port of the system's choice, a thread for each connection: for the demo's few requests. What it
 /// reads is bounded, and a connection that is silent for a minute ends.
@@ -88,6 +88,8 @@ final class SampleUpstream: Sendable {
     private func answer(_ request: SampleRequest) -> Answer {
         switch request.target.prefix(while: { $0 != "?" }) {
         case "/jwks.json": return Answer(body: keySet)
+        case "/.well-known/openid-configuration":
+            return Answer(body: #"{"issuer":"http://127.0.0.1:\#(port)","jwks_uri":"http://127.0.0.1:\#(port)/jwks.json"}"#)
         case "/authorise" where request.value("X-Demo-User") == "alice": return Answer(contentType: "text/plain", body: "yes\n")
         case "/authorise": return Answer(status: 403, reason: "Forbidden", contentType: "text/plain", body: "the pre-call API says no\n")
         case "/slow":

@@ -66,7 +66,7 @@ struct JWTAlgorithmTests {
         func key(_ kid: String, _ more: String) -> String { #"{"kty":"RSA","kid":"\#(kid)","n":"\#(encoded(numbers.modulus))","e":"\#(encoded(numbers.exponent))"\#(more)}"# }
         let location = try #require(KeySetLocation("http://idp.example.com/jwks", resolve: { $0 }))
         var configuration = JWT.Configuration(key: .keySet(Located(value: location)))
-        configuration.namedAlgorithms = Located(value: [.ps256, .rs512])
+        configuration.only.namedAlgorithms = Located(value: [.ps256, .rs512])
         let policy = try #require(JWT.compile(configuration, into: bench.snapshot))
         bench.takeOver()
         // Some publish one key for each algorithm that it is used with, all under one name.

@@ -14,9 +14,9 @@ struct JWTConfigurationTests {
 
     @Test("only the key is needed; the rest has the documented defaults")
     func defaults() throws {
-        let configuration = try #require(try read("secret: s"))
+        let configuration = try #require(try read("secret: s")).only
         #expect(configuration.algorithms() == [.hs256])
-        #expect(configuration.issuer == nil)
+        #expect(configuration.name == nil)
         #expect(configuration.audience.isEmpty)
         #expect(configuration.clockSkew == 0)
         #expect(configuration.expiryIsRequired)
@@ -29,14 +29,14 @@ struct JWTConfigurationTests {
         let configuration = try #require(
             try read(
                 "{algorithm: RS256, jwks: \"https://idp.example.com/jwks.json\", jwksCa: ca.pem, issuer: idp, audience: [orders], clockSkew: 30, "
-                    + "expiry: optional, claims: [{name: scope, oneOf: [read, 1, true, 0.5]}, {name: x, present: true}], forward: {sub: X-User}}"))
+                    + "expiry: optional, claims: [{name: scope, oneOf: [read, 1, true, 0.5]}, {name: x, present: true}], forward: {sub: X-User}}")).only
         #expect(configuration.algorithms() == [.rs256])
         guard case .keySet(let location) = configuration.key else {
             Issue.record("no key set")
             return
         }
         #expect(location.value.authorityFile == "ca.pem")
-        #expect(configuration.issuer == "idp")
+        #expect(configuration.name == "idp")
         #expect(configuration.audience == ["orders"])
         #expect(configuration.clockSkew == 30)
         #expect(!configuration.expiryIsRequired)
@@ -75,7 +75,7 @@ struct JWTConfigurationTests {
 
     @Test("eight forwarded claims are allowed")
     func eightForwards() throws {
-        #expect(try read("{secret: s, forward: {a: A, b: B, c: C, d: D, e: E, f: F, g: G, h: H}}")?.forwards.count == 8)
+        #expect(try read("{secret: s, forward: {a: A, b: B, c: C, d: D, e: E, f: F, g: G, h: H}}")?.only.forwards.count == 8)
     }
 
     @Test("a key set file that is absent is a problem at jwks")
@@ -107,7 +107,7 @@ struct JWTConfigurationTests {
             try read(
                 "{secret: s, issuer: \"i\\\"d\\u0001p\", audience: [orders, x], claims: [{name: scope, oneOf: [read]}, {name: scope, equals: write}, "
                     + "{name: level, equals: 3}, {name: admin, equals: true}, {name: x, present: true}]}"))
-        let signer = JWT.TokenSigner(configuration: configuration)
+        let signer = JWT.TokenSigner(issuer: configuration.only)
         let now = AuthenticationBench.now
         #expect(try outcome(configuration, signer.token(now: now)) == .proceed)
         #expect(try outcome(configuration, signer.token(now: now - 299)) == .proceed)
@@ -120,7 +120,7 @@ struct JWTConfigurationTests {
     @Test("the signer's RS256 token passes under its public key, and needs the private key")
     func signerRS256() throws {
         let configuration = JWT.Configuration(key: .publicKey(Located(value: TextOrFile(bytes: Array(JWTVectors.firstPublicKey.utf8)))))
-        let signer = JWT.TokenSigner(configuration: configuration)
+        let signer = JWT.TokenSigner(issuer: configuration.only)
         let token = try signer.token(now: AuthenticationBench.now, privateKey: Array(JWTVectors.firstPrivateKey.utf8), keyID: "k1")
         #expect(try outcome(configuration, token) == .proceed)
         #expect(throws: JWT.TokenSigner.Fault(description: "RS256 needs a private key")) { try signer.token(now: 0) }

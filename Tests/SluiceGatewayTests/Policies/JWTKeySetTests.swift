@@ -480,6 +480,7 @@ struct JWTKeySetTests {
         let found: String? = location.map { location in
             switch location.kind {
             case .file: "file"
+            case .issuer: "issuer"
             case .uri(let uri): "\(uri.host) \(uri.port) \(uri.authority) \(uri.target)"
             }
         }

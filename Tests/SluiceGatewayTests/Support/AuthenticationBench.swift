@@ -15,7 +15,7 @@ final class AuthenticationBench {
     let problems: Problems
     let snapshot: SnapshotBuilder
     private var resources: [any WorkerResource] = []
-    private let handles = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: 16)
+    private let handles = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: 256)
     private let context = UnsafeMutablePointer<EvaluationContext>.allocate(capacity: 1)
     private let slots = UnsafeMutablePointer<FieldSlot>.allocate(capacity: 64)
     private let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 1 << 17)

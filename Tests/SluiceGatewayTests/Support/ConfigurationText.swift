@@ -17,7 +17,7 @@ enum ConfigurationText {
     /// The keys that a mapping must have, with values that a reader takes.
     static func required(_ level: ConfigurationKey.Level, besides further: [String] = []) -> String {
         var names = level.keys.filter(\.isRequired).map(\.name) + further
-        for case .exactlyOne(let choice) in level.rules where further.allSatisfy({ !choice.contains($0) }) { names += choice.prefix(1) }
+        for choice in level.rules.compactMap(choice) where further.allSatisfy({ !choice.contains($0) }) { names += choice.prefix(1) }
         return level.keys.filter { names.contains($0.name) }.map { "\($0.name): \(sample($0.form))" }.joined(separator: ", ")
     }
 
@@ -25,10 +25,18 @@ enum ConfigurationText {
     static func companions(of key: String, in level: ConfigurationKey.Level) -> String {
         if key == "endpoints" { return "key: a, upstream: 'https://a'" }
         if key == "jwksCa" { return "jwks: 'https://a'" }
-        let isChoice = level.rules.contains { if case .exactlyOne(let names) = $0 { names.contains(key) } else { false } }
+        let isChoice = level.rules.contains { choice($0)?.contains(key) == true }
         let rules = isChoice ? [] : level.rules
         let others = ConfigurationKey.Level(path: "", keys: level.keys.filter { $0.name != key }, rules: rules, meaning: "")
         return required(others, besides: key == "words" ? ["oneOf"] : [])
+    }
+
+    /// Keys of which one must be there.
+    private static func choice(_ rule: ConfigurationKey.Rule) -> [String]? {
+        switch rule {
+        case .exactlyOne(let names), .atLeastOne(let names): names
+        case .atMostOne: nil
+        }
     }
 
     /// Entries with commas between them.

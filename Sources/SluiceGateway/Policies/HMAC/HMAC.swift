@@ -22,11 +22,11 @@ enum HMAC: Policy {
     static let declaration = PolicyDeclaration(
         places: [
             .init(level: .domain, meaning: "Checks that requests are signed with a shared secret."),
-            .init(level: .endpoint, meaning: "Checks that requests are signed with a shared secret, in place of the domain's `hmac` or `jwt`."),
+            .init(level: .endpoint, meaning: "Checks that requests are signed with a shared secret, in place of the domain's credentials."),
         ],
         form: .mapping(keys),
         refusals: [.hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid],
-        remembers: "signatures, with `replayProtection`", goesByClock: true, checksCaller: true, keepsOut: true)
+        remembers: "signatures, with `replayProtection`", goesByClock: true, checksCaller: true, scheme: "HMAC", keepsOut: true)
 
     struct Compiled: CompiledPolicy {
         private static var codeBytesMax: Int { DigestAlgorithm.byteCountMax + 1 }
@@ -44,8 +44,21 @@ enum HMAC: Policy {
         /// What a signature has covered goes on: see `Exchange.relyOnSigned`.
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             let verdict = verdict(&exchange)
-            if case .proceed = verdict { exchange.relyOnSigned() }
+            if case .proceed = verdict {
+                exchange.isSigned = true
+                exchange.relyOnSigned()
+            }
             return verdict
+        }
+
+        /// The named form, or a timestamp: beside it a value with a blank or a point is another scheme's, or a token, and no signature.
+        func isPresented(by exchange: borrowing Exchange) -> Bool {
+            let value = FieldLines(.authorization, in: exchange).value
+            if !value.isEmpty, case .named = HMACAuthorization.form(of: value) { return true }
+            let isOther = value.index(of: UInt8(ascii: " "), from: 0) < value.count || value.index(of: UInt8(ascii: "."), from: 0) < value.count
+            guard !isOther else { return false }
+            let timestamps = (FieldLines(.xTCTimestamp, in: exchange).value, FieldLines(.xNHNDate, in: exchange).value)
+            return !timestamps.0.isEmpty || !timestamps.1.isEmpty
         }
 
         private func verdict(_ exchange: inout Exchange) -> Verdict {
@@ -144,7 +157,7 @@ struct FieldLines: BitwiseCopyable {
     let value: ByteView
     let isRepeated: Bool
 
-    init(_ field: KnownField, in exchange: Exchange) {
+    init(_ field: KnownField, in exchange: borrowing Exchange) {
         let fields = exchange.head.fields
         guard let first = fields.first(field) else {
             value = .empty

@@ -12,10 +12,13 @@ struct BearerToken: BitwiseCopyable {
     /// The token that the field bears, under the `Bearer` scheme in any case (RFC 6750, 2.1) or bare; empty where there is none.
     static func text(of value: ByteView) -> ByteView {
         let value = value.trimmed
-        guard value.count >= 6, value[..<6].equalsIgnoringCase("bearer") else { return value }
-        let rest = value[6...]
-        guard rest.isEmpty || rest[0] == 0x20 || rest[0] == 0x09 else { return value }
-        return rest.trimmed
+        return hasScheme(value) ? value[6...].trimmed : value
+    }
+
+    /// Whether a value, without blanks at its ends, is of the scheme `Bearer`.
+    static func hasScheme(_ value: ByteView) -> Bool {
+        guard value.count >= 6, value[..<6].equalsIgnoringCase("bearer") else { return false }
+        return value.count == 6 || value[6] == 0x20 || value[6] == 0x09
     }
 
     /// - Returns: nil unless the text is three parts, none of them empty, with points between them. Whether the parts

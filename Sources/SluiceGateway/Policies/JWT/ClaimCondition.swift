@@ -9,7 +9,7 @@ struct ClaimCondition: BitwiseCopyable {
         case boolean(Bool)
     }
 
-    let name: ByteView
+    let name: ClaimPath
     /// One of these; empty: any value but `null`, which says that there is none.
     let values: ArenaSlice<Expected>
     /// Whether a text is a list of words, of which one suffices, as an element of an array does: for `oneOf`, and for `scope` always
@@ -18,7 +18,7 @@ struct ClaimCondition: BitwiseCopyable {
 
     /// Whether the claims meet the condition. An array meets it if an element does; elements of elements are not looked at.
     func isMet(by claims: JSONObject) -> Bool {
-        guard let value = claims.value(of: name), value.kind != .null else { return false }
+        guard let value = name.value(in: claims), value.kind != .null else { return false }
         if values.isEmpty { return true }
         guard value.kind == .array else { return accepts(value) }
         var elements = JSONElements(value)
@@ -43,25 +43,29 @@ struct ClaimCondition: BitwiseCopyable {
         return false
     }
 
-    /// Words are separated by spaces and hold no character that would have to be escaped (RFC 6749, 3.3).
+    /// Words are separated by spaces (RFC 6749, 3.3). Some writers of JSON escape characters that need no escape, such as the slash of
+    /// `orders/read`: the bytes are compared as they are meant.
     private static func word(_ word: ByteView, standsIn string: JSONString) -> Bool {
-        guard !string.hasEscapes, !word.isEmpty else { return false }
-        let text = string.raw
-        var start = 0
-        while start < text.count {
-            var end = start
-            while end < text.count, text[end] != 0x20 { end += 1 }
-            if text[start..<end].equals(word) { return true }
-            start = end + 1
+        guard !word.isEmpty else { return false }
+        var bytes = JSONStringBytes(string)
+        // How much of the word the present one has; -1: it is another one.
+        var matched = 0
+        while let byte = bytes.next() {
+            if byte == 0x20 {
+                if matched == word.count { return true }
+                matched = 0
+            } else if matched >= 0 {
+                matched = matched < word.count && word[matched] == byte ? matched + 1 : -1
+            }
         }
-        return false
+        return matched == word.count
     }
 
-    /// Whether a claim is this text or, being an array, has it among its elements: `iss` and `aud`.
-    static func value(_ value: JSONValue?, is texts: ArenaSlice<ByteView>, orAnElement: Bool) -> Bool {
+    /// Whether a claim is one of these texts or, being an array, has one of them among its elements: `aud`.
+    static func isOneOrHasOne(_ value: JSONValue?, of texts: ArenaSlice<ByteView>) -> Bool {
         guard let value else { return false }
         if let string = value.string { return isOne(string, of: texts) }
-        guard orAnElement, value.kind == .array else { return false }
+        guard value.kind == .array else { return false }
         var elements = JSONElements(value)
         while let element = elements.next() {
             if let string = element.string, isOne(string, of: texts) { return true }

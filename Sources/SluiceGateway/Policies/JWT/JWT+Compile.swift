@@ -6,16 +6,40 @@ import SluiceHTTP
 extension JWT {
     /// A key set in a file is read here, and a fault of it is a problem; one behind a URI is fetched later, by the refresher.
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
-        guard let (makeKeys, algorithms) = workerKeys(configuration, snapshot) else { return nil }
+        compile(configuration, headers: fields(configuration).claims.map(\.header), into: snapshot)
+    }
+
+    static func compile(_ configuration: Configuration, at site: PolicySite) -> Compiled? {
+        compile(configuration, headers: site.claimHeaders, into: site.snapshot)
+    }
+
+    /// - Parameter headers: that bear claims where the policy holds, in the order of `Exchange.forwardedClaims`; its own are among them.
+    private static func compile(_ configuration: Configuration, headers: [String], into snapshot: SnapshotBuilder) -> Compiled? {
+        // All of them, so that a run tells of every problem.
+        let issuers = configuration.issuers.map { rules(of: $0, headers: headers, snapshot) }
+        let whole = issuers.compactMap { $0 }
+        guard !whole.isEmpty, whole.count == issuers.count else { return nil }
         let arena = snapshot.arena
-        func views(_ texts: [String]) -> ArenaSlice<ByteView> { arena.store(texts.map { arena.bytes($0) }) }
+        let entries = snapshot.keySets.settings.cacheEntries
         return Compiled(
-            slot: snapshot.workerResource(makeKeys), memorySlot: snapshot.tokenMemorySlot, algorithms: Algorithms(algorithms), clockSkew: configuration.clockSkew,
-            expiryIsRequired: configuration.expiryIsRequired, issuers: views(configuration.issuer.map { [$0] } ?? []),
-            audiences: views(configuration.audience),
-            conditions: arena.store(configuration.conditions.map { condition($0, arena) }),
-            forwardedClaims: views(configuration.forwards.map(\.claim)),
-            forwardedHeaders: views(configuration.forwards.map(\.header)))
+            tokensSlot: snapshot.workerResource { VerifiedTokens(entries: entries) }, memorySlot: snapshot.tokenMemorySlot,
+            issuers: arena.store(whole), choosesByIssuer: configuration.choosesByIssuer,
+            algorithms: whole.reduce(into: Algorithms()) { $0.formUnion($1.algorithms) },
+            forwardedHeaders: arena.store(headers.map { arena.bytes($0) }))
+    }
+
+    private static func rules(of issuer: Issuer, headers: [String], _ snapshot: SnapshotBuilder) -> TokenRules? {
+        guard let (makeKeys, algorithms) = workerKeys(issuer, snapshot) else { return nil }
+        let arena = snapshot.arena
+        let places = Dictionary(headers.enumerated().map { ($1.asciiLowercased, $0) }) { first, _ in first }
+        return TokenRules(
+            slot: snapshot.workerResource(makeKeys), algorithms: Algorithms(algorithms), clockSkew: issuer.clockSkew,
+            expiryIsRequired: issuer.expiryIsRequired, issuer: issuer.name.map { arena.bytes($0) },
+            audiences: arena.store(issuer.audience.map { arena.bytes($0) }),
+            conditions: arena.store(issuer.conditions.map { condition($0, arena) }),
+            forwards: arena.store(issuer.forwards.compactMap { forward in
+                places[forward.header.asciiLowercased].map { TokenRules.Forward(claim: ClaimPath(arena.bytes(forward.claim)), place: $0) }
+            }))
     }
 
     private static func condition(_ condition: Condition, _ arena: Arena) -> ClaimCondition {
@@ -28,41 +52,40 @@ extension JWT {
             }
         }
         return ClaimCondition(
-            name: arena.bytes(condition.name), values: arena.store(values), matchesWords: condition.readsWords || condition.name == "scope")
+            name: ClaimPath(arena.bytes(condition.name)), values: arena.store(values), matchesWords: condition.readsWords || condition.name == "scope")
     }
 
     /// What makes each worker's keys, and the algorithms that they are used with; nil, and a problem, where the key cannot be used.
     private static func workerKeys(
-        _ configuration: Configuration, _ snapshot: SnapshotBuilder
+        _ issuer: Issuer, _ snapshot: SnapshotBuilder
     ) -> (make: @Sendable () -> any WorkerResource, algorithms: [Algorithm])? {
-        let entries = snapshot.keySets.settings.cacheEntries
-        switch configuration.key {
+        switch issuer.key {
         case .secret(let secret):
             let bytes = secret.value
             if let reason = HMACKeys.fault(secret: bytes, algorithms: [.sha256]) {
                 snapshot.problems.add(at: secret, found: reason, allowed: allowedSecret)
                 return nil
             }
-            return ({ JWTKeys(.secret(bytes), cacheEntries: entries) }, configuration.algorithms())
+            return ({ JWTKeys(.secret(bytes)) }, issuer.algorithms())
         case .publicKey(let text):
             do throws(CryptoError) {
                 let key = try text.value.bytes.withByteView { pem throws(CryptoError) in try PublicKey(pem: pem) }
-                let algorithms = configuration.algorithms(for: key.kind)
-                if let named = configuration.namedAlgorithms, let other = algorithms.first(where: { $0.signature?.fits(key.kind) != true }) {
+                let algorithms = issuer.algorithms(for: key.kind)
+                if let named = issuer.namedAlgorithms, let other = algorithms.first(where: { $0.signature?.fits(key.kind) != true }) {
                     snapshot.problems.add(
                         at: named, found: "\(other.rawValue) with a key for \(key.kind.algorithm.rawValue)", allowed: "algorithms that the key can be used with")
                     return nil
                 }
-                return ({ JWTKeys(.publicKey(key), cacheEntries: entries) }, algorithms)
+                return ({ JWTKeys(.publicKey(key)) }, algorithms)
             } catch {
                 snapshot.problems.add(at: text, found: error.message, allowed: allowedPublicKey)
                 return nil
             }
         case .keySet(let location):
-            let algorithms = configuration.algorithms()
+            let algorithms = issuer.algorithms()
             guard let source = source(of: location, algorithms, snapshot) else { return nil }
             snapshot.arena.own(source)
-            return ({ JWTKeys(.source(source), cacheEntries: entries) }, algorithms)
+            return ({ JWTKeys(.source(source)) }, algorithms)
         }
     }
 

@@ -3,7 +3,7 @@ import SluiceCrypto
 import SluiceHTTP
 import Synchronization
 
-/// One worker's means of verifying for one JWT policy: contexts of its keys, memory for decoded tokens, verified tokens.
+/// One worker's means of verifying for one issuer of a JWT policy: contexts of its keys, and memory for a signature.
 final class JWTKeys: WorkerResource {
     /// Where the keys come from.
     enum Origin {
@@ -37,7 +37,6 @@ final class JWTKeys: WorkerResource {
         let latestGeneration: UnsafeMutablePointer<Atomic<UInt64>>?
         /// Room for a decoded signature.
         let signature: UnsafeMutablePointer<UInt8>
-        let cache: VerifiedTokenCache.Handle
         let owner: Unmanaged<JWTKeys>
     }
 
@@ -45,7 +44,6 @@ final class JWTKeys: WorkerResource {
 
     private let state: UnsafeMutablePointer<State>
     private let origin: Origin
-    private let cache: VerifiedTokenCache
     private var mac: KeyedHMAC?
     private var owned: [SignatureVerifier] = []
     /// The secret's bytes.
@@ -55,18 +53,15 @@ final class JWTKeys: WorkerResource {
 
     var handle: UnsafeMutableRawPointer { UnsafeMutableRawPointer(state) }
 
-    /// - Parameter cacheEntries: see `VerifiedTokenCache`.
-    init(_ origin: Origin, cacheEntries: Int) {
+    init(_ origin: Origin) {
         self.origin = origin
-        cache = VerifiedTokenCache(entries: cacheEntries)
         state = .allocate(capacity: 1)
         var latest: UnsafeMutablePointer<Atomic<UInt64>>?
         if case .source(let source) = origin { latest = source.generation }
         state.initialize(
             to: State(
                 mac: nil, secret: .empty, verifiers: UnsafeBufferPointer(start: nil, count: 0), generation: 0, latestGeneration: latest,
-                signature: .allocate(capacity: Self.signatureBytesMax + 3), cache: cache.handle,
-                owner: Unmanaged.passUnretained(self)))
+                signature: .allocate(capacity: Self.signatureBytesMax + 3), owner: Unmanaged.passUnretained(self)))
         switch origin {
         case .secret(let secret):
             mac = secret.bytes.withByteView { try? KeyedHMAC(.sha256, key: $0) }

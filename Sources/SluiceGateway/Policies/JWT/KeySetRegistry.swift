@@ -62,6 +62,33 @@ final class KeySetRegistry: Sendable {
         state.withLock { $0.sources.values.compactMap(\.source) + $0.fileSources.compactMap(\.source) }
     }
 
+    /// How one place of key sets is doing.
+    struct Report: Sendable {
+        /// The path, or the URI without its query.
+        let name: String
+        /// Whether the latest attempt to get the set has succeeded.
+        let isUp: Bool
+        /// Of the set in use; 0 without one.
+        let keyCount: Int
+    }
+
+    /// Every place that some snapshot names, in the order of their names. Of several with one name the worst.
+    var reports: [Report] {
+        let reports = sources.map { source in
+            let keys = source.current?.keys
+            return Report(name: source.location.description, isUp: keys != nil && source.lastFault == nil, keyCount: keys?.keys.count ?? 0)
+        }
+        var worst: [String: Report] = [:]
+        for report in reports {
+            guard let other = worst[report.name] else {
+                worst[report.name] = report
+                continue
+            }
+            worst[report.name] = Report(name: report.name, isUp: report.isUp && other.isUp, keyCount: min(report.keyCount, other.keyCount))
+        }
+        return worst.values.sorted { $0.name < $1.name }
+    }
+
     /// Whether every source has had its first set.
     var hasFirstSets: Bool { sources.allSatisfy { $0.current != nil } }
 

@@ -3,7 +3,7 @@ import SluiceCrypto
 import SluiceHTTP
 
 extension JWT {
-    /// Makes a token that the policy accepts, for the command line and for tests. Allocates.
+    /// Makes a token that an issuer's rules accept, for the command line and for tests. Allocates.
     struct TokenSigner {
         struct Fault: Error, Equatable, CustomStringConvertible {
             let description: String
@@ -12,7 +12,7 @@ extension JWT {
         /// Seconds that a token is valid unless the caller gives `exp`.
         static let lifetimeSeconds: Int64 = 300
 
-        let configuration: Configuration
+        let issuer: Issuer
 
         /// A token with the claims that the policy asks for, valid from `now` for 300 s, and the caller's own.
         ///
@@ -25,14 +25,10 @@ extension JWT {
         func token(
             claims: [(name: String, value: String)] = [], now: Int64, privateKey: [UInt8]? = nil, keyID: String? = nil
         ) throws(Fault) -> String {
-            var members: [(name: String, json: String)] = []
-            func set(_ name: String, _ json: String) {
-                members.removeAll { $0.name == name }
-                members.append((name, json))
-            }
-            for (name, json) in askedFor(now: now) { set(name, json) }
-            for claim in claims { set(claim.name, Self.isJSON(claim.value) ? claim.value : Self.quoted(claim.value)) }
-            let payload = "{" + members.map { "\(Self.quoted($0.name)):\($0.json)" }.joined(separator: ",") + "}"
+            var members = Members()
+            for (name, json) in askedFor(now: now) { members.set(Self.path(name), json) }
+            for claim in claims { members.set(Self.path(claim.name), Self.isJSON(claim.value) ? claim.value : Self.quoted(claim.value)) }
+            let payload = members.json
             let key = try readKey(privateKey)
             let algorithm = try algorithm(for: key)
             let kid = keyID.map { ",\"kid\":\(Self.quoted($0))" } ?? ""
@@ -41,12 +37,49 @@ extension JWT {
             return input + "." + Self.encoded(try signature(of: Array(input.utf8), key, algorithm))
         }
 
+        /// A name with dots is the way into objects, as `ClaimPath` reads it of a token without a claim of that name; one that is a URL is not.
+        private static func path(_ name: String) -> [String] {
+            name.contains("://") ? [name] : name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        }
+
+        /// Claims in the order in which they were set last, some of them objects.
+        private struct Members {
+            private indirect enum Value {
+                case json(String)
+                case members(Members)
+            }
+
+            private var list: [(name: String, value: Value)] = []
+
+            mutating func set(_ path: [String], _ json: String) {
+                let name = path[0]
+                var value = Value.json(json)
+                if path.count > 1 {
+                    var inner = Members()
+                    if case .members(let known)? = list.first(where: { $0.name == name })?.value { inner = known }
+                    inner.set(Array(path.dropFirst()), json)
+                    value = .members(inner)
+                }
+                list.removeAll { $0.name == name }
+                list.append((name, value))
+            }
+
+            var json: String {
+                "{" + list.map { member in
+                    switch member.value {
+                    case .json(let json): "\(TokenSigner.quoted(member.name)):\(json)"
+                    case .members(let members): "\(TokenSigner.quoted(member.name)):\(members.json)"
+                    }
+                }.joined(separator: ",") + "}"
+            }
+        }
+
         private func askedFor(now: Int64) -> [(String, String)] {
             var members = [("iat", String(now)), ("exp", String(now + Self.lifetimeSeconds))]
-            if let issuer = configuration.issuer { members.append(("iss", Self.quoted(issuer))) }
-            if let audience = configuration.audience.first { members.append(("aud", Self.quoted(audience))) }
+            if let issuer = issuer.name { members.append(("iss", Self.quoted(issuer))) }
+            if let audience = issuer.audience.first { members.append(("aud", Self.quoted(audience))) }
             var wanted: [(name: String, values: [String])] = []
-            for condition in configuration.conditions {
+            for condition in issuer.conditions {
                 // Several conditions on one claim are met together by an array.
                 let value = condition.values.first.map(Self.json)
                 if let index = wanted.firstIndex(where: { $0.name == condition.name }) {
@@ -62,9 +95,9 @@ extension JWT {
         }
 
         private func readKey(_ pem: [UInt8]?) throws(Fault) -> PrivateKey? {
-            if case .secret = configuration.key { return nil }
+            if case .secret = issuer.key { return nil }
             do throws(CryptoError) {
-                guard let pem else { throw CryptoError("\(Quoting.alternatives(configuration.algorithms().map(\.rawValue))) needs a private key") }
+                guard let pem else { throw CryptoError("\(Quoting.alternatives(issuer.algorithms().map(\.rawValue))) needs a private key") }
                 return try pem.withByteView { pem throws(CryptoError) in try PrivateKey(pem: pem) }
             } catch {
                 throw Fault(description: error.message)
@@ -74,8 +107,8 @@ extension JWT {
         /// The first that the policy accepts and the key can be used with.
         private func algorithm(for key: PrivateKey?) throws(Fault) -> Algorithm {
             var kind: PublicKey.Kind?
-            if case .publicKey = configuration.key { kind = key?.kind }
-            let accepted = configuration.algorithms(for: kind)
+            if case .publicKey = issuer.key { kind = key?.kind }
+            let accepted = issuer.algorithms(for: kind)
             guard let key else { return accepted.first ?? .hs256 }
             guard let algorithm = accepted.first(where: { $0.signature?.fits(key.kind) == true }) else {
                 throw Fault(description: "the policy accepts \(Quoting.alternatives(accepted.map(\.rawValue))), which the private key cannot be used with")
@@ -86,7 +119,7 @@ extension JWT {
         private func signature(of input: [UInt8], _ key: PrivateKey?, _ algorithm: Algorithm) throws(Fault) -> [UInt8] {
             do throws(CryptoError) {
                 if let key { return try input.withByteView { message throws(CryptoError) in try key.sign(message, algorithm.signature) } }
-                guard case .secret(let secret) = configuration.key else { return [] }
+                guard case .secret(let secret) = issuer.key else { return [] }
                 switch algorithm {
                 case .hs384: return try Self.code(.sha384, secret.value, of: input)
                 case .hs512: return try Self.code(.sha512, secret.value, of: input)
@@ -125,7 +158,7 @@ extension JWT {
             }
         }
 
-        private static func quoted(_ text: String) -> String {
+        fileprivate static func quoted(_ text: String) -> String {
             var json = "\""
             for scalar in text.unicodeScalars {
                 switch scalar {

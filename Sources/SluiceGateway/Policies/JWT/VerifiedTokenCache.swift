@@ -4,11 +4,11 @@ import SluiceHTTP
 
 /// What was found in a token whose signature and claims are right.
 struct VerifiedClaims: BitwiseCopyable {
-    /// The first whole second at which the token is no longer valid, without leeway; nil if it has no `exp`.
+    /// The first whole second at which the token is no longer valid, with its issuer's leeway; nil if it has no `exp`.
     var expiry: Int64?
-    /// The first whole second at which it is valid, without leeway; nil if it has no `nbf`.
+    /// The first whole second at which it is valid, with its issuer's leeway; nil if it has no `nbf`.
     var notBefore: Int64?
-    /// Values of the claims that the policy forwards, in its order; empty for an absent claim.
+    /// Values of the headers that bear claims, in the order of `Exchange.forwardedClaims`; empty for an absent claim.
     var values: InlineArray<8, ByteView>
     var valueCount: Int
 }

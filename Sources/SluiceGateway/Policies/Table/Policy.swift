@@ -43,6 +43,13 @@ protocol Policy: SendableMetatype {
 protocol CompiledPolicy: BitwiseCopyable {
     func evaluate(_ exchange: inout Exchange) -> Verdict
 
+    // Of policies that check who calls.
+
+    /// Whether the request bears something that is meant as these credentials, right or wrong.
+    func isPresented(by exchange: borrowing Exchange) -> Bool
+    /// Writes a line of WWW-Authenticate for each scheme by which the request could pass, beside that of the row that it was refused with.
+    func writeOtherChallenges(_ writer: inout HeadWriter, besides row: Refusal.Row)
+
     // Of policies that hold callers to a limit.
 
     /// Its items of the field RateLimit-Policy; nil for no limit.
@@ -73,6 +80,12 @@ extension Policy {
 }
 
 extension CompiledPolicy {
+    @inline(__always)
+    func isPresented(by exchange: borrowing Exchange) -> Bool { false }
+
+    @inline(__always)
+    func writeOtherChallenges(_ writer: inout HeadWriter, besides row: Refusal.Row) {}
+
     @inline(__always)
     var limitPolicy: ByteView? { nil }
 

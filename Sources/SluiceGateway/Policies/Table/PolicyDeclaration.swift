@@ -35,6 +35,8 @@ struct PolicyDeclaration: Sendable {
     var goesByClock = false
     /// Whether it says how it is checked who calls. One of these in an endpoint stands in place of all that its domain has.
     var checksCaller = false
+    /// What WWW-Authenticate calls its credentials (RFC 9110, 11.6.1); empty for those that it has no name for.
+    var scheme: StaticString = ""
     /// Whether it is there to keep requests from the service. What it answers means that a request did not pass.
     var keepsOut = false
     /// Whether it answers in the service's stead.

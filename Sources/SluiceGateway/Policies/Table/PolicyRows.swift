@@ -13,6 +13,8 @@ protocol PolicyRows {
 
     // What a request asks of one step.
     static func evaluate(_ step: Step, _ exchange: inout Exchange) -> Verdict
+    static func isPresented(_ step: Step, _ exchange: borrowing Exchange) -> Bool
+    static func writeOtherChallenges(_ step: Step, _ writer: inout HeadWriter, besides row: Refusal.Row)
     static func limitPolicy(_ step: Step) -> ByteView?
     static func writeLimit(_ step: Step, _ writer: inout HeadWriter, _ exchange: borrowing Exchange, isRefusing: Bool)
     static func secondsToWait(_ step: Step, _ exchange: borrowing Exchange) -> UInt64?
@@ -33,6 +35,12 @@ enum NoPolicyRows: PolicyRows {
 
     @inline(__always)
     static func evaluate(_ step: Step, _ exchange: inout Exchange) -> Verdict { .proceed }
+
+    @inline(__always)
+    static func isPresented(_ step: Step, _ exchange: borrowing Exchange) -> Bool { false }
+
+    @inline(__always)
+    static func writeOtherChallenges(_ step: Step, _ writer: inout HeadWriter, besides row: Refusal.Row) {}
 
     @inline(__always)
     static func limitPolicy(_ step: Step) -> ByteView? { nil }
@@ -59,6 +67,20 @@ enum PolicyRowsThen<Before: PolicyRows, Last: Policy>: PolicyRows {
     @inline(__always)
     static func evaluate(_ step: Step, _ exchange: inout Exchange) -> Verdict {
         isOwn(step) ? compiled(step).pointee.evaluate(&exchange) : Before.evaluate(step, &exchange)
+    }
+
+    @inline(__always)
+    static func isPresented(_ step: Step, _ exchange: borrowing Exchange) -> Bool {
+        isOwn(step) ? compiled(step).pointee.isPresented(by: exchange) : Before.isPresented(step, exchange)
+    }
+
+    @inline(__always)
+    static func writeOtherChallenges(_ step: Step, _ writer: inout HeadWriter, besides row: Refusal.Row) {
+        if isOwn(step) {
+            compiled(step).pointee.writeOtherChallenges(&writer, besides: row)
+        } else {
+            Before.writeOtherChallenges(step, &writer, besides: row)
+        }
     }
 
     @inline(__always)

@@ -56,6 +56,12 @@ struct PolicySettings: Sendable {
         self[policy] ?? (replaces(policy) ? nil : domain[policy])
     }
 
+    /// What holds of one kind of credentials in an endpoint with these policies, alone or as alternatives.
+    func credentials<Kind: Policy>(_ policy: Kind.Type, in domain: PolicySettings) -> [Kind.Configuration] {
+        let alternatives = inForce(AnyOf.self, in: domain)?.alternatives ?? []
+        return (inForce(policy, in: domain).map { [$0] } ?? []) + alternatives.compactMap { $0[policy] }
+    }
+
     // MARK: Fields
 
     /// What the policies of an endpoint do with fields of requests: these, and those of its domain in whose place none of these stands.
@@ -94,6 +100,12 @@ struct PolicyFields: Sendable {
     struct Claim: Sendable {
         var name: String
         var header: String
+
+        /// The first of each header, whichever case its name is written in: the places of `Exchange.forwardedClaims`.
+        static func distinct(_ claims: [Claim]) -> [Claim] {
+            var seen: Set<String> = []
+            return claims.filter { seen.insert($0.header.asciiLowercased).inserted }
+        }
     }
 
     /// Headers that bear what the gateway knows of the caller, in the order of `Exchange.forwardedClaims`.

@@ -20,6 +20,7 @@ final class PolicySite {
     let path: String?
     /// The domain's own site; nil for that one.
     let domain: PolicySite?
+    private let givenClaimHeaders: [String]?
     private var made: [String: Any] = [:]
 
     init(domain key: String, _ settings: PolicySettings, project: Project, counts: CountRegistry.Hold, into snapshot: SnapshotBuilder) {
@@ -30,6 +31,7 @@ final class PolicySite {
         name = key
         path = nil
         domain = nil
+        givenClaimHeaders = nil
     }
 
     init(endpoint name: String, path: String? = nil, _ settings: PolicySettings, in domain: PolicySite) {
@@ -40,7 +42,25 @@ final class PolicySite {
         self.name = "\(domain.name) \(name)"
         self.path = path
         self.domain = domain
+        givenClaimHeaders = nil
     }
+
+    /// - Parameters:
+    ///   - settings: of one of several alternatives at a site.
+    ///   - claimHeaders: of all of them.
+    init(alternative settings: PolicySettings, claimHeaders: [String], at site: PolicySite) {
+        snapshot = site.snapshot
+        counts = site.counts
+        project = site.project
+        self.settings = settings
+        name = site.name
+        path = site.path
+        domain = nil
+        givenClaimHeaders = claimHeaders
+    }
+
+    /// Headers that bear claims here, in the order of `Exchange.forwardedClaims`.
+    var claimHeaders: [String] { givenClaimHeaders ?? settings.fields().claims.map(\.header) }
 
     /// What is made once here, however many chains have it.
     func once<Value>(_ key: String, _ make: () -> Value) -> Value {

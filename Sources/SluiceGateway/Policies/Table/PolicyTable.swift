@@ -25,7 +25,8 @@ enum PolicyTable {
         // Before anything that costs the operator's services work, and before it is told what exists.
         HMAC.self
         JWT.self
-        // No step: it stands in place of the two above.
+        AnyOf.self
+        // No step: it stands in place of those above.
         Authentication.self
         // Limits by what authentication finds out, before quotas again.
         LateRateLimit.self
