@@ -46,12 +46,12 @@ struct ClientResponseHeads: BitwiseCopyable {
     }
 
     /// The head of an error of the catalogue.
-    func write(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal) {
-        let text = refusals[ErrorPlace(of: refusal, in: block.pointee.exchange)]
+    /// - Parameter text: what its domain's clients are told.
+    func write(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal, _ text: RefusalTexts.Text) {
         writer.write(text.head)
         if text.isChallenge { PolicyChain.writeOtherChallenges(&writer, of: block.pointee.exchange, besides: refusal.row) }
         writer.write("Content-Length: ")
-        writer.write(decimal: UInt64(text.bodyCount + refusal.toldDetail(in: block.pointee.exchange).count))
+        writer.write(decimal: UInt64(text.bodyCount + refusal.toldDetail(in: block.pointee.exchange.domain).count))
         writer.write("\r\n")
         finishHead(&writer, block, ResponsePolicies(block, .own), hasDate: false, refusal: refusal)
     }
@@ -59,12 +59,12 @@ struct ClientResponseHeads: BitwiseCopyable {
     /// The head of a refusal of a gRPC call: with the status of the call, and nothing behind it. Of the message's bytes none needs to be encoded: the
     /// catalogue has no others than visible ASCII and blanks, and no percent sign.
     func writeCall(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal, status: Int) {
-        let message = refusals.message(at: ErrorPlace(of: refusal, in: block.pointee.exchange))
+        let message = refusals.message(at: ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange))
         writer.write("HTTP/1.1 200 \r\nContent-Type: application/grpc\r\ngrpc-status: ")
         writer.write(decimal: UInt64(status))
         writer.write("\r\ngrpc-message: ")
         writer.write(message.start)
-        writer.write(refusal.toldDetail(in: block.pointee.exchange))
+        writer.write(refusal.toldDetail(in: block.pointee.exchange.domain))
         writer.write(message.end)
         writer.write("\r\n")
         finishHead(&writer, block, ResponsePolicies(block, .own), hasDate: false, refusal: refusal)

@@ -5,14 +5,14 @@ import SluiceHTTP
 extension Explainer {
     func conclude(_ explanation: inout Explanation, _ block: ExchangeRef, _ refusal: Refusal) {
         let texts = worker.parts.responseHeads.refusals
-        let place = ErrorPlace(of: refusal, in: block.pointee.exchange)
-        let body = texts.body(at: place, detail: refusal.toldDetail(in: block.pointee.exchange))
+        let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)
+        let body = texts.body(at: place, detail: refusal.toldDetail(in: block.pointee.exchange.domain))
         explanation.messageTitle = "response"
-        explanation.message = headLines { worker.parts.responseHeads.write(&$0, block, refusal) }
+        explanation.message = headLines { worker.parts.responseHeads.write(&$0, block, refusal, texts[place]) }
         addBody(body, to: &explanation, block)
         let told = texts.message(at: place)
         // Some messages begin with their code already.
-        let message = told.start.string + refusal.toldDetail(in: block.pointee.exchange).string + told.end.string
+        let message = told.start.string + refusal.toldDetail(in: block.pointee.exchange.domain).string + told.end.string
         let code = message.hasPrefix("\(told.code) ") ? "" : "\(told.code) "
         explanation.verdict = "\(texts[place].status) \(code)\(message)"
         explanation.passes = false

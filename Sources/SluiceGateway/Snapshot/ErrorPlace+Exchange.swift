@@ -1,11 +1,22 @@
 import SluiceHTTP
 
-// How the domain of an exchange wants its errors told.
+// How a domain wants its errors told.
 
 extension ErrorPlace {
-    /// - Parameter exchange: the one that is refused, as it is.
-    init(of refusal: Refusal, in exchange: Exchange) {
-        let family = exchange.domain?.pointee.errors ?? .v1
+    /// - Parameters:
+    ///   - domain: of the exchange that is refused; nil if none was found.
+    ///   - exchange: as it is. Read for some errors of `v2` alone.
+    @inline(__always)
+    init(of refusal: Refusal, in domain: UnsafePointer<CompiledDomain>?, _ exchange: @autoclosure () -> Exchange) {
+        if let domain, domain.pointee.errors != .v1 {
+            self.init(of: refusal, in: domain.pointee.errors, exchange())
+        } else {
+            self.init(refusal.row)
+        }
+    }
+
+    @inline(never)
+    private init(of refusal: Refusal, in family: ErrorFamily, _ exchange: Exchange) {
         if family == .v2, let error = CredentialError(refusal, exchange) {
             self.init(error)
         } else {
@@ -15,9 +26,9 @@ extension ErrorPlace {
 }
 
 extension Refusal {
-    /// What of the detail the caller is told in the family of the domain.
-    func toldDetail(in exchange: Exchange) -> ByteView {
-        guard row == .upstreamTimeout, let domain = exchange.domain, domain.pointee.errors == .v2, detail == Self.slowResponse else { return toldDetail }
-        return domain.pointee.upstream?.pointee.timeoutDetail ?? toldDetail
+    /// What of the detail clients of the domain are told.
+    func toldDetail(in domain: UnsafePointer<CompiledDomain>?) -> ByteView {
+        guard row == .upstreamTimeout, let domain, domain.pointee.errors == .v2 else { return toldDetail }
+        return detail == Self.slowResponse ? domain.pointee.upstream?.pointee.timeoutDetail ?? toldDetail : toldDetail
     }
 }

@@ -47,7 +47,7 @@ struct ExchangeAnswers: BitwiseCopyable {
 
     /// Answers with an error of the catalogue.
     func answer(_ block: ExchangeRef, _ refusal: Refusal) {
-        let text = responseHeads.refusals[ErrorPlace(of: refusal, in: block.pointee.exchange)]
+        let text = responseHeads.refusals[ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)]
         block.pointee.run.refusal = refusal.row
         block.pointee.run.tokenFault = refusal.tokenFault
         block.pointee.run.refusalDetail = refusal.detail
@@ -61,11 +61,11 @@ struct ExchangeAnswers: BitwiseCopyable {
             responseHeads.writeCall(&writer, block, refusal, status: isLate ? GRPC.deadlineExceeded : GRPC.status(of: text.status))
             return deliver(block, writer, headCount: writer.count)
         }
-        responseHeads.write(&writer, block, refusal)
+        responseHeads.write(&writer, block, refusal, text)
         let headCount = writer.count
         if !isHead(block) {
             writer.write(text.bodyStart)
-            writer.write(refusal.toldDetail(in: block.pointee.exchange))
+            writer.write(refusal.toldDetail(in: block.pointee.exchange.domain))
             writer.write(text.bodyEnd)
         }
         block.pointee.run.responseBodyBytes = UInt64(writer.count - headCount)
