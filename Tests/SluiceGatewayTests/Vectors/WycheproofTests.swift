@@ -81,7 +81,9 @@ struct WycheproofTests {
     func parameters(file: String, algorithm: SignatureAlgorithm) throws {
         let tally = try tally(file, algorithm, isForeign: true)
         print("\(file) as \(algorithm.rawValue): \(tally)")
-        #expect(tally.agreed > 0 && tally.differences == [], "\(tally.differences)")
+        // There the salt was changed to the length that the algorithm wants.
+        let own = file == "rsa_pss_2048_sha256_mgf1_0" ? ["69"] : []
+        #expect(tally.agreed > 0 && tally.differences == own, "\(tally.differences)")
     }
 
     @Test("RSA-PSS with any parameters: only those of the algorithm pass", arguments: [("SHA-256", 32, SignatureAlgorithm.ps256), ("SHA-384", 48, .ps384), ("SHA-512", 64, .ps512)])
@@ -99,6 +101,9 @@ struct WycheproofTests {
     /// A policy under one JSON Web Key, or a set of them, for every algorithm.
     private func policy(_ key: [String: Any], _ bench: AuthenticationBench) throws -> JWT.Compiled? {
         var issuer: JWT.Issuer
+        let file = FileManager.default.temporaryDirectory.appending(path: "sluice-wycheproof-\(UUID().uuidString).json")
+        // Until the keys are taken over.
+        defer { try? FileManager.default.removeItem(at: file) }
         if key["kty"] as? String == "oct" {
             let text = (key["k"] as? String ?? "").replacing("-", with: "+").replacing("_", with: "/")
             let secret = try #require(Data(base64Encoded: text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)))
@@ -106,9 +111,7 @@ struct WycheproofTests {
             issuer.namedAlgorithms = Located(value: [.hs256, .hs384, .hs512])
         } else {
             let set = key["keys"] == nil ? ["keys": [key]] : key
-            let file = FileManager.default.temporaryDirectory.appending(path: "sluice-wycheproof-\(UUID().uuidString).json")
             try JSONSerialization.data(withJSONObject: set).write(to: file)
-            defer { try? FileManager.default.removeItem(at: file) }
             let location = try #require(KeySetLocation(file.path, resolve: { $0 }))
             issuer = JWT.Issuer(key: .keySet(Located(value: location)))
             issuer.namedAlgorithms = Located(value: JWT.Algorithm.allCases.filter { $0.signature != nil })
@@ -133,13 +136,15 @@ struct WycheproofTests {
         }
     }
 
-    /// Where we differ, and why. All of them are tokens that we refuse.
+    /// Where we differ, and why. The last three lists are accepted, all others refused.
     private static let known: [(file: String, tests: [Int], reason: String)] = [
         ("json_web_signature", [259, 264, 268, 272, 320, 325], "an empty payload is no set of claims (RFC 7519, 7.2)"),
         ("json_web_signature", [346, 350], "a key for PS256 is not used for PS384 (RFC 7517, 4.4)"),
         ("json_web_signature", [347, 351], "a key for ES521, which is no algorithm (RFC 7518, 3.1), is passed over"),
         ("json_web_signature", [372, 373], "a character that is not in the alphabet is an error (RFC 7515, 2; RFC 4648, 3.3)"),
         ("json_web_crypto", [48], "secrets are not taken from key sets"), ("json_web_key", [2, 13, 14, 15], "secrets are not taken from key sets"),
+        ("json_web_signature", [367, 370], "the vectors are about padding and have none: each is a token as RFC 7515 wants it"),
+        ("json_web_crypto", [46], "whether a key has the weakness ROCA is not looked for: keys are the operator's"), ("json_web_key", [7], "the same"),
     ]
 
     @Test("tokens: the form, the header, the key's purpose and the signature", arguments: ["json_web_signature", "json_web_crypto", "json_web_key"])
