@@ -92,9 +92,15 @@ struct DocumentationTests {
     func hmac() throws {
         let python = try Self.blocks("python", in: "docs/hmac.md").map { (["python3", "-c"], $0) }
         let shell = try Self.blocks("sh", in: "docs/hmac.md").filter { $0.contains("curl") }.map { (["bash", "-euc"], $0) }
-        try #require(python.count == 2 && shell.count == 1)
+        let script = try Self.blocks("javascript", in: "docs/hmac.md").map { (["node", "--input-type=module", "-e"], $0) }
+        let java = try Self.blocks("java", in: "docs/hmac.md").map { (["bash", "-euc", "cd \"$(mktemp -d)\"; cat >Caller.java <<<\"$0\"; java Caller.java"], $0) }
+        try #require(python.count == 2 && shell.count == 1 && script.count == 1 && java.count == 1)
+        // What is not installed is left out.
+        let further = try (script + java).filter { program, _ in
+            try command(["bash", "-c", "command -v \(program[0] == "node" ? "node" : "javac")"]).code == 0
+        }
         let gateway = try Self.exampleGateway("hmac: {secret: the-shared-secret}")
-        for (program, text) in python + shell {
+        for (program, text) in python + shell + further {
             let text = text.replacing("127.0.0.1:8080", with: "127.0.0.1:\(gateway.port)")
             try #require(text.contains(":\(gateway.port)"))
             let right = try command(program + [text], environment: ["ORDERS_SECRET": "the-shared-secret"])
