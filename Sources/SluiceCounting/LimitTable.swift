@@ -134,8 +134,12 @@ package struct LimitTable: BitwiseCopyable, @unchecked Sendable {
     package func undo(_ rule: LimitRule, _ charge: inout LimitCharge) {
         defer { charge = .none }
         guard let slot = charge.slot else { return }
-        // Nobody has used it since: it becomes what it was. What was moved has nothing that it was.
-        guard charge.before == charge.after || !slot.pointee.compareExchange(expected: charge.after, desired: charge.before, ordering: .sequentiallyConsistent).exchanged else { return }
+        // It was the first since the slot had rested, and nobody has used it since: the slot becomes what it was. If others are counted with it, the
+        // tick stays: one of them may have been moved to it, or have come with it. What was moved has nothing that it was.
+        if charge.after & Self.countMask == 1, charge.before != charge.after,
+            slot.pointee.compareExchange(expected: charge.after, desired: charge.before, ordering: .sequentiallyConsistent).exchanged {
+            return
+        }
         var word = slot.pointee.load(ordering: .acquiring)
         while counts(charge, in: word, rule) {
             let result = slot.pointee.weakCompareExchange(expected: word, desired: word - 1, ordering: .sequentiallyConsistent)

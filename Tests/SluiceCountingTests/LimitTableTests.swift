@@ -134,6 +134,23 @@ struct LimitTableTests {
         }
     }
 
+    @Test("taking back does not take along what another request was moved to")
+    func undoBesideMove() {
+        withTable { table in
+            let rule = LimitRule(limit: 28, perSeconds: 1)
+            let late = Self.start + 900_000_000
+            var (slow, refused) = (LimitCharge.none, LimitCharge.none)
+            #expect(table.take(Self.key(1), rule, now: Self.start, charge: &slow) == .taken)
+            #expect(table.take(Self.key(1), rule, now: late, charge: &refused) == .taken)
+            #expect(table.move(Self.key(1), rule, now: late, charge: &slow) == .taken)
+            table.undo(rule, &refused)
+            // The slow one has left at `late`: of an interval that begins there it is one.
+            var admitted = 1
+            while table.take(Self.key(1), rule, now: Self.start + 1_002_400_000) == .taken { admitted += 1 }
+            #expect(admitted <= 28, "\(admitted)")
+        }
+    }
+
     @Test("what leaves late counts from then on; what waited for longer than its interval is charged anew")
     func move() {
         withTable { table in

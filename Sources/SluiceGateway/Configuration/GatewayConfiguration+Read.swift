@@ -139,6 +139,7 @@ extension GatewayConfiguration {
         var policies = readPolicies(reader, at: .domain)
         let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
         policies.withholdClaims(ofEndpoints: endpoints.map(\.policies))
+        policies.check(in: PolicySettings(), problems: reader.problems)
         for endpoint in endpoints { endpoint.policies.check(in: policies, problems: reader.problems) }
         // What a Swagger document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")

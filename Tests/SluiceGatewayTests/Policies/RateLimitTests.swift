@@ -121,6 +121,37 @@ final class RateLimitTests {
         #expect(RateLimit.compiled(at: site.endpoint)?.pointee.conditions.count == 1)
     }
 
+    @Test("by path: what differs only behind a semicolon is one caller", arguments: ["/t/acme;1", "/t/acme;a=b", "/t/acme%3B2", "/t/acme%3b3", "/t/acme;"])
+    func pathParameters(target: String) throws {
+        let policy = try site(endpoint: "{rateLimit: [{limit: 1, perSeconds: 60, by: 'path:tenant'}]}", path: "/t/{tenant}").early()
+        #expect(try ask(policy, "GET /t/acme") == .proceed)
+        #expect(try ask(policy, "GET \(target)") == .refuse(.rateLimited))
+        #expect(try ask(policy, "GET /t/acm;e") == .proceed)
+    }
+
+    @Test("a claim that issuers forward in several headers, or in one with another claim, tells nobody apart: a problem, once", arguments: [
+        "issuers: [{issuer: 'https://a.test', forward: {sub: X-A}}, {issuer: 'https://b.test', forward: {sub: X-B}}]",
+        "issuers: [{issuer: 'https://a.test', forward: {sub: X-A}}, {issuer: 'https://b.test', forward: {uid: x-a}}]",
+    ])
+    func claimsOfIssuers(issuers: String) throws {
+        let site = try site(domain: "{jwt: {\(issuers)}, rateLimit: [{limit: 1, perSeconds: 60, by: 'claim:sub'}]}")
+        _ = (RateLimit.compiled(at: site.endpoint), LateRateLimit.compiled(at: site.endpoint), LateRateLimit.compiled(at: site.domain))
+        #expect(site.complaints.count == 1 && site.complaints[0].contains("the claim \"sub\""), "\(site.complaints)")
+    }
+
+    @Test("a claim that a domain's own credentials forward in the header that is counted by is a problem, and so is a header that is set")
+    func headersThatAreNotTheClients() throws {
+        func problems(_ yaml: String) throws -> [String] {
+            let problems = Problems(file: "a.yaml", environment: [:])
+            _ = GatewayConfiguration.read(try #require(ConfigurationNode.load(text: yaml, problems: problems)), problems: problems)
+            return problems.all.filter { !$0.isNote }.map { "\($0.keyPath): \($0.found)" }
+        }
+        let limit = "rateLimit: [{limit: 1, perSeconds: 60, by: 'header:X-User'}]"
+        #expect(try problems("domains: [{key: a, upstream: 'http://a', policies: {jwt: {secret: s, forward: {sub: X-User}}, \(limit)}, endpoints: [{path: /}]}]").count == 1)
+        #expect(try problems("domains: [{key: a, upstream: 'http://a', endpoints: [{path: /, policies: {headers: {request: {set: {x-user: b}}}, \(limit)}}]}]").count == 1)
+        #expect(try problems("domains: [{key: a, upstream: 'http://a', policies: {\(limit)}, endpoints: [{path: /}]}]") == [])
+    }
+
     @Test("a claim that an endpoint's own credentials do not tell is missing there")
     func claimsOfOthers() throws {
         let list = "rateLimit: [{limit: 1, perSeconds: 60, by: 'claim:sub', missing: refuse}]"

@@ -52,9 +52,32 @@ extension RateLimit {
         case .header(let name): return (.header(site.snapshot.arena.bytes(name.asciiLowercased)), "header \(name) missing")
         case .path(let name): return segment(of: name, source, in: owner).map { (.path(segment: $0), "path variable missing") }
         case .claim(let name):
-            let claims = site.settings.fields(in: site.domain?.settings ?? PolicySettings()).claims
-            return (claims.firstIndex { $0.name == name }.map { .claim(index: $0) } ?? .absent, "claim missing")
+            let domain = site.domain?.settings ?? PolicySettings()
+            let claims = site.settings.fields(in: domain).claims
+            let issuers = issuers(site.settings, in: domain)
+            let headers = Set(issuers.flatMap { $0.forwards.filter { $0.claim == name }.map(\.header.asciiLowercased) })
+            guard let header = headers.first else { return (.absent, "claim missing") }
+            let isOne = headers.count == 1 && issuers.allSatisfy { issuer in
+                issuer.forwards.allSatisfy { $0.header.asciiLowercased != header || $0.claim == name }
+            }
+            guard isOne else {
+                // The list of a domain is compiled for each endpoint too: one problem is enough.
+                owner.once("rateLimit by claim:\(name)") {
+                    owner.snapshot.problems.add(
+                        at: source, found: "the claim \(Quoting.quoted(name)), which issuers forward in several headers, or in one with another claim",
+                        allowed: "a claim that is forwarded in one header, by every issuer that uses the header")
+                }
+                return nil
+            }
+            return (claims.firstIndex { $0.header.asciiLowercased == header }.map { .claim(index: $0) } ?? .absent, "claim missing")
         }
+    }
+
+    /// Everybody whose tokens pass at a site.
+    private static func issuers(_ settings: PolicySettings, in domain: PolicySettings) -> [JWT.Issuer] {
+        let own = settings.isWritten(where: \.checksCaller) ? settings : domain
+        let jwt = [own[JWT.self]].compactMap { $0 } + (own[AnyOf.self]?.alternatives.compactMap { $0[JWT.self] } ?? [])
+        return jwt.flatMap(\.issuers)
     }
 
     /// The number of the segment of the endpoint's path that a variable stands for; nil, and a problem, where there is none.

@@ -136,6 +136,23 @@ enum RateLimit: Policy {
         PolicyFields(relied: configuration.limits.compactMap { if case .header(let name) = $0.source.value { name.asciiLowercased } else { nil } })
     }
 
+    /// What bears a claim, or is set or removed on its way, is not what the client sent: each value would be another caller, and none of them is told
+    /// apart by what the service gets.
+    static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
+        for limit in configuration.limits {
+            guard case .header(let name) = limit.source.value else { continue }
+            let lower = name.asciiLowercased
+            if let claim = fields.kept.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name) }) {
+                problems.add(
+                    at: limit.source, found: "\(Quoting.quoted(name)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",
+                    allowed: "`claim:\(claim.name)`, or another header")
+            } else if fields.removed.contains(where: { $0.asciiLowercased == lower }) || fields.set.contains(where: { $0.value.asciiLowercased == lower }) {
+                problems.add(
+                    at: limit.source, found: "\(Quoting.quoted(name)), which `headers.request` sets or removes", allowed: "a header that the upstream gets as it came")
+            }
+        }
+    }
+
     // MARK: Notes
 
     static func note(domain: PolicySettings, endpoints: [PolicySettings]) -> String? {
