@@ -52,7 +52,7 @@ extension LimitTable {
         return nil
     }
 
-    /// The key's place, a new one if it has none; nil if there is none to be had.
+    /// The place of the key. If it has none, it gets one. Nil if the table has no free place for it.
     @inline(never)
     func findOrMake(_ key: LimitKey, _ rule: LimitRule, now: UInt64, _ interruption: some Interruption) -> Place? {
         let (first, second) = buckets(of: key)

@@ -5,9 +5,9 @@ package import Synchronization
 /// One table for all workers and all limits of a process.
 ///
 /// The picture: a caller's entry has fourteen slots, and a limit is divided among them. A slot is a permission that may be used a number of times
-/// and then rests: it may be used anew when the interval has passed since its *latest* use. So of one slot's uses an interval meets those
-/// between two rests at most, which are no more than its capacity; and of all slots together no more than the limit. Nothing else has to hold: which
-/// slot is used, in which order, and what other workers do meanwhile does not matter to the bound.
+/// and then rests: it may be used anew when the interval has passed since its *latest* use. So an interval
+/// contains at most the uses of a slot between two rests. These are at most its capacity. Over all slots they are at most the limit. The bound needs
+/// nothing else: it does not depend on which slot is used, in which order, or on what other workers do meanwhile.
 ///
 /// A limit of up to fourteen has a slot for each admission: a caller is refused only if it had all of its limit within the interval. Above that, slots
 /// are used one after the other, each until it is full. The one that was filled first is the first to be free again, and its

@@ -103,7 +103,7 @@ package struct ProcessSettings: Sendable, Equatable {
         case closed
     }
 
-    /// What becomes of a request that cannot be counted: its quota is not reserved in time, or there is no room for its caller.
+    /// What happens to a request that cannot be counted. Its quota was not reserved in time, or the table of callers is full.
     package enum QuotaAway: String, CaseIterable, Sendable {
         /// It is refused as if the quota or limit were used up.
         case closed

@@ -50,8 +50,6 @@ enum CredentialError: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         }
     }
 
-    var isOfToken: Bool { self == .tokenEmpty || self == .tokenType || self == .tokenInvalid }
-
     /// The row of the catalogue whose challenge it has.
     var row: Refusal.Row {
         switch self {
@@ -73,15 +71,6 @@ struct ErrorPlace: BitwiseCopyable {
 
     init(_ error: CredentialError) {
         number = ErrorFamily.allCases.count * Refusal.Row.allCases.count + Int(error.rawValue)
-    }
-
-    /// Whether `v2` tells of the row by a `CredentialError`.
-    static func isToldByCredentials(_ row: Refusal.Row) -> Bool {
-        switch row {
-        case .hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid: true
-        case .jwtAuthorizationEmpty, .jwtExpired, .jwtInvalid: true
-        default: false
-        }
     }
 }
 

@@ -96,7 +96,7 @@ enum Validate: Policy {
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
         for name in configuration.headers {
             let lower = name.value.asciiLowercased
-            if let claim = fields.kept.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name.value) }) {
+            if let claim = fields.claim(inHeader: name.value) {
                 problems.add(
                     at: name,
                     found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",

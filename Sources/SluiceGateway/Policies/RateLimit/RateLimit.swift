@@ -136,13 +136,13 @@ enum RateLimit: Policy {
         PolicyFields(relied: configuration.limits.compactMap { if case .header(let name) = $0.source.value { name.asciiLowercased } else { nil } })
     }
 
-    /// What bears a claim, or is set or removed on its way, is not what the client sent: each value would be another caller, and none of them is told
-    /// apart by what the service gets.
+    /// A header that bears a claim, or that the endpoint sets or removes, does not get to the service as the client sent it. Counted by, it would let a
+    /// client be another caller whenever it likes.
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
         for limit in configuration.limits {
             guard case .header(let name) = limit.source.value else { continue }
             let lower = name.asciiLowercased
-            if let claim = fields.kept.first(where: { UnusualNames.usual($0.header) == UnusualNames.usual(name) }) {
+            if let claim = fields.claim(inHeader: name) {
                 problems.add(
                     at: limit.source, found: "\(Quoting.quoted(name)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",
                     allowed: "`claim:\(claim.name)`, or another header")

@@ -121,6 +121,11 @@ struct PolicyFields: Sendable {
     /// What a client cannot send to the service.
     var kept: [Claim] { claims + withheld }
 
+    /// The claim that a header of this name bears for the service, in whichever spelling; nil if it bears none.
+    func claim(inHeader name: String) -> Claim? {
+        kept.first { UnusualNames.usual($0.header) == UnusualNames.usual(name) }
+    }
+
     mutating func add(_ other: PolicyFields) {
         claims += other.claims
         set += other.set
