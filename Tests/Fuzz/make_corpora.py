@@ -236,6 +236,7 @@ def seeds():
             yield "swagger", document.encode()
             yield "configuration", document.encode()
     yield "swagger", b"swagger: '2.0'\nbasePath: /a\nhost: h.test\npaths:\n  /x/{id}:\n    get: {responses: {}}\n"
+    yield "swagger", b"openapi: 3.1.0\nservers: [{url: '/{a}', variables: {a: {default: b}}}]\npaths:\n  /x: {$ref: '#/components/pathItems/A'}\ncomponents: {pathItems: {A: {get: {parameters: [{$ref: '#/components/parameters/P'}]}}}, parameters: {P: {name: p, in: query}}}\n"
     for folder in ["SluiceConfigurationTests/Tree", "SluiceGatewayTests/Policies", "EndToEndTests"]:
         for name in sorted(os.listdir(os.path.join(TESTS, folder))):
             if name.endswith(".swift"):

@@ -14,25 +14,48 @@ struct SwaggerAddress {
     /// What is put in front of the endpoints' paths: empty, or `/` and segments.
     let prefix: String
 
+    /// The base path of the document, whatever its format; nil without one.
+    let basePath: ConfigurationNode?
+
     init(_ document: ConfigurationNode, chosenKey: String? = nil) {
-        let basePath = document["basePath"]
+        self.init(document, basePath: document["basePath"], hosts: document["host"].map { [$0] } ?? [], chosenKey)
+    }
+
+    init(_ document: ConfigurationNode, _ servers: OpenAPIServers, chosenKey: String?) {
+        self.init(document, basePath: servers.basePath, hosts: servers.hosts, chosenKey)
+    }
+
+    private init(_ document: ConfigurationNode, basePath: ConfigurationNode?, hosts: [ConfigurationNode], _ chosenKey: String?) {
         let segments = Self.segments(basePath)
         let isUsable = basePath == nil || basePath?.text == "" || basePath?.text?.hasPrefix("/") == true
+        self.basePath = basePath
         if let basePath, let first = segments.first {
             let key = chosenKey ?? first
             self.key = isUsable ? .string(key, at: basePath) : nil
             prefix = Self.joined(key == first ? segments.dropFirst() : segments[...])
-            hosts = nil
+            self.hosts = nil
         } else if isUsable {
-            let name = document["host"]?.text.flatMap(Self.hostName)
+            let names = hosts.compactMap { host in host.text.flatMap(Self.hostName).map { ConfigurationNode.string($0, at: host) } }
             let title = document["info"]?["title"]
-            let slug = title?.text.flatMap(Self.slug) ?? name.flatMap(Self.slug) ?? "api"
-            key = .string(chosenKey ?? slug, at: title ?? document["host"] ?? document)
-            hosts = name.flatMap { name in document["host"].map { .sequence([.string(name, at: $0)], at: $0) } }
+            let slug = title?.text.flatMap(Self.slug) ?? names.first?.text.flatMap(Self.slug) ?? "api"
+            key = .string(chosenKey ?? slug, at: title ?? hosts.first ?? document)
+            self.hosts = names.isEmpty ? nil : .sequence(Self.unique(names), at: names[0])
             prefix = ""
         } else {
-            (key, hosts, prefix) = (nil, nil, "")
+            (key, self.hosts, prefix) = (nil, nil, "")
         }
+    }
+
+    /// Two servers of a document may differ in nothing but their ports.
+    private static func unique(_ names: [ConfigurationNode]) -> [ConfigurationNode] {
+        var seen: Set<String> = []
+        return names.filter { $0.text.map { seen.insert($0).inserted } ?? false }
+    }
+
+    /// The base path without what stands in front of the endpoints' paths: what a service that is at the base path has in its URL.
+    func upstreamPath(prefix: String) -> String {
+        let path = Self.joined(Self.segments(basePath)[...])
+        return path.hasSuffix(prefix) ? String(path.dropLast(prefix.count)) : path
     }
 
     /// What may stand in front of the endpoints of a document with this base path: the whole of it, or what is behind the key.

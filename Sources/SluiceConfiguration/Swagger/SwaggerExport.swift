@@ -18,6 +18,13 @@ package enum SwaggerExport {
                 allowed: Quoting.alternatives(keys))
             return nil
         }
+        let openAPI = DocumentFormat.openAPI.opaqueKey
+        if let own = domain[openAPI] ?? domain["endpoints"]?.elements?.lazy.compactMap({ $0[openAPI] }).first {
+            problems.add(
+                at: own, found: "parts of an OpenAPI 3 document, which Swagger 2.0 cannot hold",
+                allowed: "a domain and endpoints without `\(openAPI)`")
+            return nil
+        }
         var document = self.document(of: domain, key: domainKey)
         let prefix = prefix(of: domain)
         let operations = SwaggerOperationWriter(domain, prefix: prefix)
@@ -53,7 +60,7 @@ package enum SwaggerExport {
     private static func document(of domain: ConfigurationNode, key: String) -> ConfigurationNode {
         let opaque = domain[SwaggerImport.opaqueKey].flatMap { $0.entries == nil ? nil : $0 }
         var document = opaque ?? bareDocument(key: key)
-        if !SwaggerImport.isSupported(document["swagger"]) { document.set("swagger", ConfigurationNode(.string("2.0"))) }
+        if !DocumentFormat.swagger.isSupported(document["swagger"]) { document.set("swagger", ConfigurationNode(.string("2.0"))) }
         document.set("paths", nil)
         document.set("basePath", basePath(opaque, key))
         let objects = Plugin.of(.domain).compactMap { plugin in

@@ -1,50 +1,73 @@
-// Swagger 2.0 to a configuration, tree to tree.
+// Swagger 2.0 and OpenAPI 3 to a configuration, tree to tree.
 //
 // What the gateway acts on becomes domain, endpoints and policies. Everything else (info, definitions, descriptions,
-// other vendor extensions) goes unread into keys named `swagger`, on the domain and, by method, on each endpoint, so that
-// an export restores it. What an export could not say in plugins stands in the document under `x-sluice` as merge
+// other vendor extensions) goes unread into keys named `swagger` or `openapi`, on the domain and, by method, on each endpoint, so that
+// an export of Swagger restores it. What an export could not say in plugins stands in the document under `x-sluice` as merge
 // patches, and is applied here. Nodes keep their places: later problems point into the document.
 
-/// Converts Swagger 2.0 documents to configurations.
+/// Converts documents to configurations.
 package enum SwaggerImport {
     /// What of our own stands in a document, at its top and in its operations.
     static let extensionKey = "x-sluice"
-    /// Where a configuration keeps what the gateway does not read.
+    /// Where a configuration keeps what the gateway does not read of Swagger.
     static let opaqueKey = "swagger"
     /// The operations of a path item (Swagger 2.0, "Path Item Object").
     static let methods = ["get", "put", "post", "delete", "options", "head", "patch"]
 
-    /// Whether a tree is a Swagger document of any version, rather than a configuration of our own.
-    package static func isSwagger(_ node: ConfigurationNode) -> Bool { node["swagger"] != nil }
+    /// The configuration of one domain that a Swagger document stands for.
+    static func convert(_ document: ConfigurationNode, key: String? = nil, _ problems: Problems) -> ConfigurationNode {
+        convert(document, .swagger, key: key, upstreams: [], problems)
+    }
 
-    /// The configuration of one domain that the document stands for. It is as complete as the document allows, also when
-    /// problems were added.
-    ///
-    /// - Parameter key: the domain's key, where it is not to be the document's.
-    package static func convert(_ document: ConfigurationNode, key: String? = nil, _ problems: Problems) -> ConfigurationNode {
-        if !isSupported(document["swagger"]) {
-            let place = document["swagger"] ?? document
-            problems.add(at: place, found: place.found, allowed: "\"2.0\"")
+    /// See `APIDocument.convert`.
+    static func convert(
+        _ document: ConfigurationNode, _ format: DocumentFormat, key: String?, upstreams: [String], _ problems: Problems
+    ) -> ConfigurationNode {
+        if !format.isSupported(document[format.versionKey]) {
+            let place = document[format.versionKey] ?? document
+            problems.add(at: place, found: place.found, allowed: format.supportedVersions)
         }
         let extensions = Extensions(document, problems)
-        let address = SwaggerAddress(document, chosenKey: key)
+        let address =
+            switch format {
+            case .swagger: SwaggerAddress(document, chosenKey: key)
+            case .openAPI: SwaggerAddress(document, OpenAPIServers(document, problems), chosenKey: key)
+            }
         var domain = self.domain(document, address, extensions, problems)
-        let paths = SwaggerPaths(document, prefix: extensions.prefix ?? address.prefix, extensions.operationDefaults, problems)
+        let prefix = extensions.prefix ?? address.prefix
+        let paths = SwaggerPaths(document, format, prefix: prefix, extensions.operationDefaults, problems)
         domain.set("endpoints", .sequence(ordered(paths.endpoints + extensions.endpoints, extensions.order), at: document))
-        if let opaque = opaque(document, extensions, paths, key: domain["key"]?.text) {
-            domain.set(opaqueKey, opaque)
+        if let opaque = opaque(document, format, extensions, paths, key: domain["key"]?.text) {
+            domain.set(format.opaqueKey, opaque)
         }
         domain = MergePatch.apply(extensions.domainPatch, to: domain) ?? domain
         if let key { domain.set("key", .string(key, at: domain["key"] ?? document)) }
+        paths.notes.report(document, domain, problems)
+        if !upstreams.isEmpty { give(upstreams, to: &domain, address, prefix: prefix, problems) }
         return (extensions.configuration ?? .mapping([], at: document))
             .setting("domains", .sequence([domain], at: document))
     }
 
-    /// Whether a document of this version can be converted; YAML without quotes makes it a number.
-    static func isSupported(_ version: ConfigurationNode?) -> Bool {
-        switch version?.content {
-        case .string("2.0"), .number(2): true
-        default: false
+    /// Puts the service that an operator names behind the domain: it gets the base path and the path, as the document has them. An API without a
+    /// base path answers under every host, as one with a base path does.
+    private static func give(
+        _ upstreams: [String], to domain: inout ConfigurationNode, _ address: SwaggerAddress, prefix: String, _ problems: Problems
+    ) {
+        let place = ConfigurationNode(.null, path: ConfigurationPath(text: "--upstream"))
+        if let own = domain["upstream"] {
+            problems.add(at: own, found: "an upstream in the document, beside --upstream", allowed: "one of the two")
+            return
+        }
+        let path = address.upstreamPath(prefix: prefix)
+        let urls = upstreams.map { url in
+            var url = url
+            while url.hasSuffix("/"), !path.isEmpty { url.removeLast() }
+            return ConfigurationNode.string(url.contains("?") ? url : url + path, at: place)
+        }
+        domain.set("upstream", urls.count == 1 ? urls[0] : .sequence(urls, at: place))
+        if path.isEmpty, prefix.isEmpty {
+            let hosts = domain["hosts"]?.elements ?? []
+            if !hosts.contains(where: { $0.text == "*" }) { domain.set("hosts", .sequence(hosts + [.string("*", at: place)], at: place)) }
         }
     }
 
@@ -74,13 +97,16 @@ package enum SwaggerImport {
 
     /// What the gateway does not read of the document's top; nil if it is what an export writes by itself.
     private static func opaque(
-        _ document: ConfigurationNode, _ extensions: Extensions, _ paths: SwaggerPaths, key: String?
+        _ document: ConfigurationNode, _ format: DocumentFormat, _ extensions: Extensions, _ paths: SwaggerPaths, key: String?
     ) -> ConfigurationNode? {
         var opaque = document
-        for key in [extensionKey, PluginSet.key, "paths", "basePath"] { opaque.set(key, nil) }
-        let basePath = document["basePath"]
-        if basePath == nil || basePath?.text != key.map({ "/" + $0 }) {
-            opaque.set("basePath", basePath ?? ConfigurationNode(.null, position: document.position))
+        for key in [extensionKey, PluginSet.key, "paths"] { opaque.set(key, nil) }
+        if format == .swagger {
+            opaque.set("basePath", nil)
+            let basePath = document["basePath"]
+            if basePath == nil || basePath?.text != key.map({ "/" + $0 }) {
+                opaque.set("basePath", basePath ?? ConfigurationNode(.null, position: document.position))
+            }
         }
         opaque.set("paths", paths.opaque)
         opaque.set(PluginSet.key, extensions.opaque)

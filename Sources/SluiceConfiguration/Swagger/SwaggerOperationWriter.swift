@@ -31,7 +31,7 @@ struct SwaggerOperationWriter {
             // In the document, the base path holds the prefix.
             let text = endpoint["path"]?.text.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }
             let endpoint = text.map { endpoint.setting("path", .string($0, at: endpoint)) } ?? endpoint
-            if let path = text, let operations = operations(endpoint, path, besides: items[path]) {
+            if let path = text.map({ Self.documentPath(endpoint, $0) }), let operations = operations(endpoint, path, besides: items[path]) {
                 let index = items.add(path, operations.map { ($0.method, $0.node) }, at: endpoint)
                 if index == numbers.count { numbers.append([]) }
                 numbers[index].append(number)
@@ -51,6 +51,12 @@ struct SwaggerOperationWriter {
         paths = .mapping(items.entries, at: domain)
         let inDocument = numbers.flatMap { $0 } + numbersOfOthers
         order = inDocument.indices.sorted { inDocument[$0] < inDocument[$1] }
+    }
+
+    /// The path in the document, which the endpoint keeps where its pattern is another text.
+    private static func documentPath(_ endpoint: ConfigurationNode, _ pattern: String) -> String {
+        guard let noted = endpoint[SwaggerImport.opaqueKey]?[SwaggerOperation.pathKey]?.text, DocumentPath.pattern(of: noted) == pattern else { return pattern }
+        return noted
     }
 
     /// Path items by path, in the order in which the paths came.
@@ -125,7 +131,7 @@ struct SwaggerOperationWriter {
             SwaggerOperation(Located(value: operation.method), operation.node, defaults, problems)
         }
         guard !read.isEmpty else { return nil }
-        let imported = SwaggerOperation.endpoint(Located(value: path), read, patched: false)
+        let imported = SwaggerOperation.endpoint(Located(value: path), read, .swagger, patched: false)
         return MergePatch.difference(from: imported, to: endpoint)
     }
 }

@@ -4,52 +4,119 @@ struct SwaggerPaths {
     /// What of `paths` is not an operation; nil if there is nothing else.
     private(set) var opaque: ConfigurationNode?
 
+    /// What the gateway does not do of the document.
+    private(set) var notes = DocumentNotes()
+
     private let prefix: String
+    private let format: DocumentFormat
     private let defaults: OperationDefaults
     private let problems: Problems
+    private let references: DocumentReferences
+    /// Values that references stand for, so far.
+    private var referencedNodes = 0
 
     /// - Parameter prefix: what is put in front of the endpoints' paths.
-    init(_ document: ConfigurationNode, prefix: String, _ defaults: OperationDefaults, _ problems: Problems) {
+    init(_ document: ConfigurationNode, _ format: DocumentFormat, prefix: String, _ defaults: OperationDefaults, _ problems: Problems) {
         self.prefix = prefix
+        self.format = format
         self.defaults = defaults
         self.problems = problems
+        references = DocumentReferences(document)
         guard let paths = document["paths"] else {
-            problems.add(
-                at: document.position, keyPath: "paths", found: "nothing", allowed: "a mapping of paths (required)")
+            // A document of OpenAPI 3.1 may have none.
+            if format == .swagger || document["webhooks"] == nil && document["components"] == nil {
+                problems.add(
+                    at: document.position, keyPath: "paths", found: "nothing", allowed: "a mapping of paths (required)")
+            }
             return
         }
         guard let reader = MappingReader(paths, problems) else { return }
-        var opaque = ConfigurationNode.mapping([], at: paths)
+        var kept: [ConfigurationNode.Entry] = []
         for (path, item) in reader.allEntries() {
-            if path.value.hasPrefix("x-") {
-                opaque.set(path.value, item)
-            } else if let rest = readItem(path, item) {
-                opaque.set(path.value, rest)
+            if let rest = path.value.hasPrefix("x-") ? item : readItem(path, item) {
+                kept.append(.init(key: path.value, keyPosition: path.position, value: rest))
             }
         }
-        self.opaque = opaque.isEmptyMapping ? nil : opaque
+        opaque = kept.isEmpty ? nil : .mapping(kept, at: paths)
     }
 
     /// Adds the endpoints of one path, and answers what else stands there.
-    private mutating func readItem(_ path: Located<String>, _ item: ConfigurationNode) -> ConfigurationNode? {
-        guard let reader = MappingReader(item, problems) else { return nil }
+    private mutating func readItem(_ path: Located<String>, _ written: ConfigurationNode) -> ConfigurationNode? {
+        guard DocumentPath.isUsable(path, format, problems), let item = resolved(written), let reader = MappingReader(item, problems) else { return nil }
+        notes.look(atItem: item)
         var rest = item
         var operations: [SwaggerOperation] = []
-        for (name, node) in reader.allEntries() where SwaggerImport.methods.contains(name.value) {
+        for (name, node) in reader.allEntries() {
+            guard format.methods.contains(name.value) else {
+                checkKey(name)
+                continue
+            }
             rest.set(name.value, nil)
-            if let operation = SwaggerOperation(name, node, defaults, problems) { operations.append(operation) }
+            if let operation = SwaggerOperation(name, node, defaults, problems) {
+                operations.append(operation)
+                notes.look(atOperation: node, format)
+            }
         }
+        let parameters = format == .openAPI ? item["parameters"] : nil
         endpoints += SwaggerOperation.grouped(operations).map { group in
-            var endpoint = SwaggerOperation.endpoint(path, group, patched: true)
+            var endpoint = SwaggerOperation.endpoint(path, group, format, patched: true)
+            if let parameters { endpoint.set([format.opaqueKey, "parameters"], parameters) }
             if let path = endpoint["path"], let text = path.text, !prefix.isEmpty { endpoint.set("path", .string(prefix + text, at: path)) }
             return endpoint
         }
         return rest.isEmptyMapping && !operations.isEmpty ? nil : rest
     }
+
+    /// What else stands in a path item. What may be a mistyped method is a problem: the operation would not be served.
+    private func checkKey(_ name: Located<String>) {
+        guard !format.itemKeys.contains(name.value), !name.value.hasPrefix("x-") else { return }
+        if let nearest = Spelling.nearest(to: name.value, in: format.methods) {
+            problems.add(
+                at: name, found: "\(Problem.unknownKey) \(Quoting.quoted(name.value)) (did you mean \(nearest)?)", allowed: Quoting.alternatives(format.methods))
+        } else {
+            problems.note(at: name, "the key \(Quoting.quoted(name.value)) of a path has no effect")
+        }
+    }
+
+    // MARK: References
+
+    /// Values that the references of path items may stand for together, as aliases of YAML may.
+    static let referencedNodesMax = YAMLTree.Limits.aliasedNodesMax
+
+    /// The path item, without its reference: what the reference leads to, and what stands beside it.
+    private mutating func resolved(_ item: ConfigurationNode) -> ConfigurationNode? {
+        guard let reference = item["$ref"] else { return item }
+        guard format == .openAPI else {
+            problems.add(at: reference, found: "a reference in place of a path's operations", allowed: "operations that are written out")
+            return nil
+        }
+        guard referencedNodes <= Self.referencedNodesMax else { return nil }
+        do throws(DocumentReferences.Fault) {
+            var target = try references.resolve(.mapping([.init(key: "$ref", keyPosition: reference.position, value: reference)], at: item))
+            referencedNodes += Self.count(target)
+            guard referencedNodes <= Self.referencedNodesMax else {
+                problems.add(
+                    at: reference, found: "references that stand for more than \(Self.referencedNodesMax) values", allowed: "at most \(Self.referencedNodesMax)")
+                return nil
+            }
+            for entry in item.entries ?? [] where entry.key != "$ref" { target.set(entry.key, entry.value) }
+            return target
+        } catch {
+            error.report(problems)
+            return nil
+        }
+    }
+
+    private static func count(_ node: ConfigurationNode) -> Int {
+        1 + (node.entries ?? []).reduce(0) { $0 + count($1.value) } + (node.elements ?? []).reduce(0) { $0 + count($1) }
+    }
 }
 
 /// One operation of a document.
 struct SwaggerOperation {
+    /// Beside the methods in what an endpoint keeps: its path in the document, where that is another text.
+    static let pathKey = "path"
+
     /// In lower case, as in the document.
     let method: Located<String>
     let node: ConfigurationNode
@@ -84,7 +151,7 @@ struct SwaggerOperation {
         self.opaque = opaque.hasSameContent(as: SwaggerExport.bareOperation) ? nil : opaque
         guard let own = node[SwaggerImport.extensionKey], let reader = MappingReader(own, problems) else { return }
         patch = reader.mapping("endpoint")?.node
-        sameAs = reader.enumeration("sameAs", SwaggerImport.methods)?.value
+        sameAs = reader.enumeration("sameAs", DocumentFormat.openAPI.methods)?.value
         reader.finish()
     }
 
@@ -113,10 +180,13 @@ struct SwaggerOperation {
     }
 
     /// The endpoint that serves `operations`, which is not empty; its first one decides on policies and patch.
-    static func endpoint(_ path: Located<String>, _ operations: [SwaggerOperation], patched: Bool) -> ConfigurationNode {
+    static func endpoint(
+        _ path: Located<String>, _ operations: [SwaggerOperation], _ format: DocumentFormat, patched: Bool
+    ) -> ConfigurationNode {
         let first = operations[0]
         var endpoint = ConfigurationNode.mapping([], at: first.node)
-        endpoint.set("path", ConfigurationNode(.string(path.value), position: path.position, path: path.path))
+        let pattern = DocumentPath.pattern(of: path.value)
+        endpoint.set("path", ConfigurationNode(.string(pattern), position: path.position, path: path.path))
         let methods = operations.map { operation in
             ConfigurationNode(
                 .string(operation.method.value.uppercased()), position: operation.method.position,
@@ -125,7 +195,10 @@ struct SwaggerOperation {
         endpoint.set("methods", .sequence(methods, at: first.node))
         if let policies = first.policies { endpoint.set("policies", policies) }
         for operation in operations {
-            if let opaque = operation.opaque { endpoint.set([SwaggerImport.opaqueKey, operation.method.value], opaque) }
+            if let opaque = operation.opaque { endpoint.set([format.opaqueKey, operation.method.value], opaque) }
+        }
+        if pattern != path.value {
+            endpoint.set([format.opaqueKey, Self.pathKey], ConfigurationNode(.string(path.value), position: path.position, path: path.path))
         }
         return patched ? MergePatch.apply(first.patch, to: endpoint) ?? endpoint : endpoint
     }

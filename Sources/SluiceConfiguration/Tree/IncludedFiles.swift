@@ -3,7 +3,7 @@ import Foundation
 /// `include: [domains/*.yaml]`: further files whose domains a configuration has too.
 ///
 /// A name is relative to the folder of the configuration; `*`, `?` and `[...]` stand for what file names hold, and what they match is read in the
-/// order of the names. An included file is a mapping with `domains`, or a Swagger document, and includes no others, so that there is no
+/// order of the names. An included file is a mapping with `domains`, or a document (Swagger or OpenAPI), and includes no others, so that there is no
 /// cycle. All files are read, or the configuration is refused.
 enum IncludedFiles {
     /// Files that one configuration may include.
@@ -19,7 +19,7 @@ enum IncludedFiles {
     static func expand(
         _ tree: ConfigurationNode, _ problems: Problems, filesMax: Int = filesMax, bytesMax: Int = bytesMax
     ) -> ConfigurationNode {
-        guard let list = tree["include"], !SwaggerImport.isSwagger(tree) else { return tree }
+        guard let list = tree["include"], !APIDocument.isDocument(tree) else { return tree }
         guard let reader = MappingReader(.mapping([.init(key: "include", keyPosition: list.position, value: list)], at: tree), problems) else { return tree }
         var domains = tree["domains"]?.elements ?? []
         var seen: Set<String> = []
@@ -87,7 +87,7 @@ enum IncludedFiles {
     private static func read(_ name: String, _ problems: Problems) -> [ConfigurationNode] {
         let file = problems.include(name)
         guard let tree = ConfigurationNode.load(name, file: file, problems) else { return [] }
-        if SwaggerImport.isSwagger(tree) { return SwaggerImport.convert(tree, problems)["domains"]?.elements ?? [] }
+        if APIDocument.isDocument(tree) { return APIDocument.convert(tree, problems)["domains"]?.elements ?? [] }
         guard let reader = MappingReader(tree, problems) else { return [] }
         let domains = reader.list("domains")
         if domains == nil, !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }

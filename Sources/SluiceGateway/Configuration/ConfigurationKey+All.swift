@@ -58,6 +58,7 @@ extension ConfigurationKey {
         .init("policies", .mapping(PolicyTable.keys(at: .domain), rules: PolicyTable.rules(at: .domain)), .optional, "Policies for all requests of the domain."),
         .init("endpoints", .list(.mapping(endpoint)), .otherwise("none; every request gets 404"), "What the domain serves."),
         .init("swagger", .anything, .optional, "Parts of an imported Swagger document. They have no effect; `sluice export` restores them."),
+        .init("openapi", .anything, .optional, "Parts of an imported OpenAPI document. They have no effect."),
     ]
 
     private static let upstreamTls: [ConfigurationKey] = [
@@ -70,5 +71,6 @@ extension ConfigurationKey {
         .init("methods", .list(.text("method"), orOne: true), .otherwise("all except OPTIONS and TRACE"), "The methods that the endpoint serves."),
         .init("policies", .mapping(PolicyTable.keys(at: .endpoint), rules: PolicyTable.rules(at: .endpoint)), .optional, "Policies for requests of this endpoint, in addition to the domain's."),
         .init("swagger", .anything, .optional, "Parts of an imported Swagger document. They have no effect; `sluice export` restores them."),
+        .init("openapi", .anything, .optional, "Parts of an imported OpenAPI document. They have no effect."),
     ]
 }

@@ -2,20 +2,17 @@ package import SluiceConfiguration
 import SluiceHTTP
 
 extension GatewayConfiguration {
-    /// Reads a configuration tree, a Swagger document included. Every problem of the file is reported, whatever the others are.
+    /// Reads a configuration tree, a document (Swagger or OpenAPI) included. Every problem of the file is reported, whatever the others are.
     package static func read(_ tree: ConfigurationNode, problems: Problems) -> GatewayConfiguration {
         problems.placeOfKey = KnownKeys.place
         var configuration = GatewayConfiguration()
-        if let version = tree["openapi"], tree["domains"] == nil {
-            problems.add(at: version, found: "an OpenAPI 3 document", allowed: "a configuration, or a Swagger 2.0 document")
-            return configuration
-        }
-        let tree = SwaggerImport.isSwagger(tree) ? SwaggerImport.convert(tree, problems) : tree
+        let isDocument = APIDocument.isDocument(tree)
+        let tree = isDocument ? APIDocument.convert(tree, problems) : tree
         guard let reader = MappingReader(tree, problems) else { return configuration }
         configuration.listeners = reader.mappings("listeners").compactMap { readListener($0) }
         configuration.trustedProxies = readBlocks("trustedProxies", reader)
         configuration.projects = readProjects(reader)
-        configuration.domains = reader.mappings("domains").map { readDomain($0) }
+        configuration.domains = reader.mappings("domains").map { readDomain($0, isDocument: isDocument) }
         if !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }
         reader.finish()
         checkReferences(configuration, problems)
@@ -126,7 +123,7 @@ extension GatewayConfiguration {
 
     // MARK: Domains
 
-    private static func readDomain(_ reader: MappingReader) -> DomainConfiguration {
+    private static func readDomain(_ reader: MappingReader, isDocument: Bool) -> DomainConfiguration {
         let key = reader.requiredString("key")
         let hosts = reader.strings("hosts", allowSingle: true)?.value ?? []
         let project = reader.string("project")
@@ -141,8 +138,9 @@ extension GatewayConfiguration {
         policies.withholdClaims(ofEndpoints: endpoints.map(\.policies))
         policies.check(in: PolicySettings(), problems: reader.problems)
         for endpoint in endpoints { endpoint.policies.check(in: policies, problems: reader.problems) }
-        // What a Swagger document says beyond the gateway's concern travels along unread.
+        // What a document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")
+        reader.ignore("openapi")
         reader.finish()
         if let upstream = reader.node("upstream"), upstream.elements?.isEmpty == true {
             reader.problems.add(at: upstream, found: "an empty list", allowed: "at least one URL, or no `upstream`")
@@ -152,7 +150,7 @@ extension GatewayConfiguration {
             if let needs {
                 reader.problems.add(
                     at: needs.path, found: "an endpoint without a mock in a domain without an upstream",
-                    allowed: "`upstream` in the domain, or `mock` in each of its endpoints")
+                    allowed: isDocument ? "`--upstream URL` beside the document" : "`upstream` in the domain, or `mock` in each of its endpoints")
             }
         }
         // Also without a key: its other problems are found where it is compiled.
@@ -209,6 +207,7 @@ extension GatewayConfiguration {
         let methods = reader.strings("methods", allowSingle: true)
         let policies = readPolicies(reader, at: .endpoint)
         reader.ignore("swagger")
+        reader.ignore("openapi")
         reader.finish()
         return EndpointConfiguration(path: path ?? reader.located(""), hasPath: path != nil, methods: methods, policies: policies)
     }

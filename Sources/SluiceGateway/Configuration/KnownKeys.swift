@@ -8,10 +8,10 @@ enum KnownKeys {
         return places.isEmpty ? nil : Quoting.alternatives(places)
     }
 
-    /// Not `policies`, which stands at two levels, and not `swagger`, which nobody writes by hand.
+    /// Not `policies`, which stands at two levels, and neither `swagger` nor `openapi`, which nobody writes by hand.
     static let levels: [(place: String, keys: Set<String>)] = places.map { place, path in
         let level = ConfigurationKey.levels.first { $0.path == path }
-        return (place, Set(level?.keys.map(\.name) ?? []).subtracting(["policies", "swagger"]))
+        return (place, Set(level?.keys.map(\.name) ?? []).subtracting(["policies", "swagger", "openapi"]))
     }
 
     private static let places = [

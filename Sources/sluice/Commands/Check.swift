@@ -18,7 +18,7 @@ struct Check: ParsableCommand {
     func run() throws {
         let settings = try SettingsFlags.settings()
         let problems = Problems(file: source.file)
-        Gateway.check(settings: settings, problems: problems) { ConfigurationNode.load(problems: $0) }
+        Gateway.check(settings: settings, problems: problems) { source.load($0) }
         if json {
             try Report.output(Self.json(problems))
             if !problems.isEmpty { throw ExitCode(1) }

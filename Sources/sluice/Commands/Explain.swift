@@ -39,7 +39,7 @@ struct Explain: ParsableCommand {
         let settings = try SettingsFlags.settings()
         let request = try Self.request(method, url, try headers.fields(), client)
         let problems = Problems(file: source.file)
-        guard let tree = ConfigurationNode.load(problems: problems) else { throw Report.problems(problems.all.map(\.description)) }
+        guard let tree = source.load(problems) else { throw Report.problems(problems.all.map(\.description)) }
         do {
             guard let explainer = try Explainer(tree, settings: settings, problems: problems) else {
                 throw Report.problems(problems.all.map(\.description))

@@ -17,8 +17,8 @@ struct Export: ParsableCommand {
 
     func run() throws {
         let problems = Problems(file: source.file)
-        guard var tree = ConfigurationNode.load(problems: problems) else { throw Report.problems(problems.all.map(\.description)) }
-        if SwaggerImport.isSwagger(tree) { tree = SwaggerImport.convert(tree, problems) }
+        guard var tree = source.load(problems) else { throw Report.problems(problems.all.map(\.description)) }
+        if APIDocument.isDocument(tree) { tree = APIDocument.convert(tree, problems) }
         let document = SwaggerExport.convert(tree, domainKey: domain, problems)
         guard let document, problems.isEmpty else { throw Report.problems(problems.all.map(\.description)) }
         let name = output.file ?? ""

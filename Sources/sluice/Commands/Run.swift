@@ -22,9 +22,9 @@ struct Run: ParsableCommand {
         // Before any secret is read.
         if !settings.coreDumps { ProcessMemory.forbidDumps() }
         let control = Control(signals: SignalQueue(), log: .ofProcess(settings), manager: ServiceManager())
-        let file = source.file
-        let gateway = Gateway(settings: settings, configurationFile: file, log: control.log, counts: CountStore.source(settings)) { problems in
-            ConfigurationNode.load(problems: problems)
+        let upstreams = source.upstream
+        let gateway = Gateway(settings: settings, configurationFile: source.file, log: control.log, counts: CountStore.source(settings)) { problems in
+            ConfigurationOption.load(upstreams: upstreams, problems)
         }
         let (service, wishes) = try control.start(gateway) { try Self.begin(gateway, settings, control) }
         control.manager.watch(gateway)

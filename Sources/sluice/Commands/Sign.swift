@@ -42,7 +42,7 @@ struct Sign: ParsableCommand {
 
     func run() throws {
         let fields = try headers.fields()
-        let credentials = try DomainCredentials.load(source.file, domain: domain, endpoint: endpoint)
+        let credentials = try DomainCredentials.load(source, domain: domain, endpoint: endpoint)
         let lines: [String]
         do throws(DomainCredentials.Fault) {
             lines = try credentials.hmacLines(
@@ -56,16 +56,16 @@ struct Sign: ParsableCommand {
 
 extension DomainCredentials {
     /// The credentials of a domain of the file, or of one of its endpoints. Exits with every problem if the file cannot be used.
-    static func load(_ file: String, domain: String, endpoint: String?) throws -> DomainCredentials {
-        let problems = Problems(file: file)
-        let tree = ConfigurationNode.load(problems: problems)
+    static func load(_ source: ConfigurationOption, domain: String, endpoint: String?) throws -> DomainCredentials {
+        let problems = Problems(file: source.file)
+        let tree = source.load(problems)
         let configuration = tree.map { GatewayConfiguration.read($0, problems: problems) }
         guard let configuration, !problems.refuseConfiguration else { throw Report.problems(problems.all.map(\.description)) }
         do throws(Fault) {
             return try DomainCredentials(configuration, domain: domain, endpoint: endpoint)
         } catch {
             if error.isOfArguments { throw error.report }
-            throw Report.problems(["\(file): \(error.message)"])
+            throw Report.problems(["\(source.file): \(error.message)"])
         }
     }
 }

@@ -52,7 +52,7 @@ struct Token: ParsableCommand {
             return (name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
         }
         let key = try privateKey.map(Self.read)
-        let credentials = try DomainCredentials.load(source.file, domain: domain, endpoint: endpoint)
+        let credentials = try DomainCredentials.load(source, domain: domain, endpoint: endpoint)
         let token: String
         do throws(DomainCredentials.Fault) {
             token = try credentials.token(claims: claims, lifetimeSeconds: lifetime, privateKey: key, keyID: keyID, issuer: issuer)

@@ -18,16 +18,17 @@ final class Gateway: Sendable {
     ///   - environment: further variables; they win over the harness's own.
     ///   - limits: `ulimit` arguments; `mounts`: see `ChildProcess`.
     ///   - readyPort: the port to wait for, when the configuration has listeners of its own.
+    ///   - arguments: further arguments of `run`.
     convenience init(
         _ configuration: String, name: String = "sluice.yaml", folder: Folder? = nil, environment: [String: String] = [:],
-        admin: Bool = false, readyPort: UInt16? = nil, limits: String = "", mounts: String = ""
+        admin: Bool = false, readyPort: UInt16? = nil, limits: String = "", mounts: String = "", arguments: [String] = []
     ) throws {
         var last: any Error = HarnessError("never tried")
         for _ in 0..<3 {
             do {
                 try self.init(
                     once: configuration, name: name, folder: folder ?? Folder(), environment: environment, admin: admin,
-                    readyPort: readyPort, limits: limits, mounts: mounts)
+                    readyPort: readyPort, limits: limits, mounts: mounts, arguments: arguments)
                 return
             } catch let error as HarnessError where error.description.lowercased().contains("in use") {
                 last = error  // somebody took the port between the choice and the bind
@@ -38,7 +39,7 @@ final class Gateway: Sendable {
 
     private init(
         once configuration: String, name: String, folder: Folder, environment: [String: String], admin: Bool, readyPort: UInt16?,
-        limits: String, mounts: String
+        limits: String, mounts: String, arguments: [String]
     ) throws {
         self.folder = folder
         port = try Ports.free()
@@ -47,7 +48,7 @@ final class Gateway: Sendable {
         try folder.write(name, configuration)
         let variables = Gateway.environment(folder: folder, port: port, adminPort: adminPort).merging(environment) { $1 }
         process = try ChildProcess(
-            [Gateway.binary(), "run", "--config", folder.file(name)], environment: variables, limits: limits, mounts: mounts, folder: folder)
+            [Gateway.binary(), "run", "--config", folder.file(name)] + arguments, environment: variables, limits: limits, mounts: mounts, folder: folder)
         try waitUntilReady(on: readyPort ?? port)
     }
 

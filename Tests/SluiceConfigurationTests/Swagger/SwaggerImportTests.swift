@@ -6,7 +6,7 @@ struct SwaggerImportTests {
     private func convert(_ text: String) throws -> (domain: Tree, problems: [String], node: ConfigurationNode) {
         let problems = Problems(file: "swagger.json")
         let document = try #require(ConfigurationNode.load(text: text, problems: problems))
-        let configuration = SwaggerImport.convert(document, problems)
+        let configuration = APIDocument.convert(document, problems)
         let domain = try #require(configuration["domains"]?.elements?.first)
         return (Tree(domain), summaries(problems), domain)
     }
@@ -24,11 +24,11 @@ struct SwaggerImportTests {
         return (isTop ? keys["policies"] : endpoint["policies"], problems)
     }
 
-    @Test("what is a Swagger document")
-    func isSwagger() throws {
-        for (text, expected) in [("swagger: '2.0'", true), ("swagger: 2.0", true), ("openapi: 3.0.0", false), ("domains: []", false)] {
+    @Test("what is a document")
+    func isDocument() throws {
+        for (text, expected) in [("swagger: '2.0'", true), ("swagger: 2.0", true), ("openapi: 3.0.0", true), ("{openapi: 3.0.0, domains: []}", false), ("domains: []", false)] {
             let node = try #require(ConfigurationNode.load(text: text, problems: Problems(file: "f")))
-            #expect(SwaggerImport.isSwagger(node) == expected)
+            #expect(APIDocument.isDocument(node) == expected)
         }
     }
 
@@ -223,7 +223,7 @@ struct SwaggerImportTests {
         let problems = Problems(file: "f")
         let text = "{swagger: '2.0', basePath: '\(basePath)', paths: {/a: {get: {}}}}"
         let document = try #require(ConfigurationNode.load(text: text, problems: problems))
-        let domain = try #require(SwaggerImport.convert(document, key: chosen, problems)["domains"]?.elements?.first)
+        let domain = try #require(APIDocument.convert(document, key: chosen, problems)["domains"]?.elements?.first)
         #expect(problems.isEmpty && domain["key"]?.text == key && domain["endpoints"]?.elements?.first?["path"]?.text == path)
     }
 
@@ -233,7 +233,7 @@ struct SwaggerImportTests {
             + "x-toastcloud-apigw: {plugins: {MONITOR: {type: DOMAIN}, HTTP_PROXY: {url: 'http://h'}}, ABC_D: {}}}"
         let problems = Problems(file: "f")
         let document = try #require(ConfigurationNode.load(text: text, problems: problems))
-        _ = SwaggerImport.convert(document, problems)
+        _ = APIDocument.convert(document, problems)
         #expect(problems.isEmpty)
         #expect(problems.all.map(\.found) == ["CACHE", "MONITOR", "ABC_D"].map { "the plugin \"\($0)\" has no effect here; an export writes it again" })
     }

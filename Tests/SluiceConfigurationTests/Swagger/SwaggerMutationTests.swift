@@ -19,7 +19,7 @@ struct SwaggerMutationTests {
         for _ in 0..<Self.rounds {
             let document = mutator.mutated(original)
             let problems = Problems(file: "f")
-            let configuration = SwaggerImport.convert(document, problems)
+            let configuration = APIDocument.convert(document, problems)
             guard problems.isEmpty, let key = configuration["domains"]?.elements?.first?["key"]?.text else { continue }
             let exported = SwaggerExport.convert(configuration, domainKey: key, problems)
             if let difference = MergePatch.difference(from: document, to: try #require(exported)) {
@@ -37,7 +37,7 @@ struct SwaggerMutationTests {
             if let text {
                 try node(text)
             } else {
-                SwaggerImport.convert(try node(swaggerWithEveryPlugin), Problems(file: "f"))
+                APIDocument.convert(try node(swaggerWithEveryPlugin), Problems(file: "f"))
             }
         var mutator = Mutator(seed: 2, isNullAllowed: false)
         var equal = 0
@@ -48,7 +48,7 @@ struct SwaggerMutationTests {
             else { continue }
             let problems = Problems(file: "f")
             let exported = try #require(SwaggerExport.convert(configuration, domainKey: key, problems))
-            let imported = SwaggerImport.convert(exported, problems)
+            let imported = APIDocument.convert(exported, problems)
             if let difference = MergePatch.difference(from: configuration, to: imported) {
                 Issue.record("there and back it changed by \(ConfigurationWriter.yaml(difference))")
                 return

@@ -10,7 +10,7 @@ struct SwaggerRoundTripTests {
     /// Document to YAML text to document.
     private func documentThereAndBack(_ document: ConfigurationNode) throws -> ConfigurationNode {
         let problems = Problems(file: "swagger.json")
-        let configuration = SwaggerImport.convert(document, problems)
+        let configuration = APIDocument.convert(document, problems)
         let key = try #require(configuration["domains"]?.elements?.first?["key"]?.text)
         let read = try node(ConfigurationWriter.yaml(configuration))
         let exported = try #require(SwaggerExport.convert(read, domainKey: key, problems))
@@ -22,7 +22,7 @@ struct SwaggerRoundTripTests {
     private func configurationThereAndBack(_ configuration: ConfigurationNode, key: String) throws -> ConfigurationNode {
         let problems = Problems(file: "sluice.yaml")
         let document = try #require(SwaggerExport.convert(configuration, domainKey: key, problems))
-        let imported = SwaggerImport.convert(try node(ConfigurationWriter.json(document)), problems)
+        let imported = APIDocument.convert(try node(ConfigurationWriter.json(document)), problems)
         #expect(problems.isEmpty, "\(problems.all)")
         return imported
     }
@@ -44,7 +44,7 @@ struct SwaggerRoundTripTests {
     ])
     func importedConfiguration(change: [String]) throws {
         let problems = Problems(file: "f")
-        let imported = SwaggerImport.convert(try node(swaggerWithEveryPlugin), problems)
+        let imported = APIDocument.convert(try node(swaggerWithEveryPlugin), problems)
         var text = ConfigurationWriter.yaml(imported)
         var key = "orders"
         if change.count == 2 {
@@ -68,7 +68,7 @@ struct SwaggerRoundTripTests {
         document.set([
             "x-toastcloud-apigw", "plugins", "HMAC", "clockSkew",
         ], ConfigurationNode(.integer(60)))
-        let configuration = SwaggerImport.convert(document, problems)
+        let configuration = APIDocument.convert(document, problems)
         #expect(configuration["domains"]?.elements?.first?[["policies", "hmac", "clockSkew"]].map(Tree.init) == 60)
         #expect(Tree(try documentThereAndBack(document)) == Tree(document))
         #expect(problems.isEmpty)

@@ -44,7 +44,7 @@ struct ConfigurationSchemaTests {
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
             guard let text = try? String(contentsOf: folder.appending(path: name), encoding: .utf8) else { continue }
             let problems = Problems(file: name, environment: [:])
-            guard let tree = ConfigurationNode.load(text: text, problems: problems), !SwaggerImport.isSwagger(tree) else { continue }
+            guard let tree = ConfigurationNode.load(text: text, problems: problems), !APIDocument.isDocument(tree) else { continue }
             _ = GatewayConfiguration.read(tree, problems: problems)
             guard problems.isEmpty else { continue }
             count += 1

@@ -1,0 +1,30 @@
+/// A path of a document, and the pattern of endpoints that it stands for.
+enum DocumentPath {
+    /// The pattern: `{name+}` at the end, one segment or more, is `*/**`. Everything else means the same on both sides.
+    static func pattern(of path: String) -> String {
+        guard let start = rest(of: path) else { return path }
+        return path[..<start] + "*/**"
+    }
+
+    /// Where the last segment begins, if it is `{name+}`.
+    private static func rest(of path: String) -> String.Index? {
+        guard path.hasSuffix("+}"), let slash = path.lastIndex(of: "/") else { return nil }
+        let segment = path[path.index(after: slash)...]
+        guard segment.hasPrefix("{"), segment.utf8.count > 3, segment.dropFirst().dropLast(2).allSatisfy({ !"{}:*?+".contains($0) }) else { return nil }
+        return segment.startIndex
+    }
+
+    /// Reports what is no path of a document.
+    static func isUsable(_ path: Located<String>, _ format: DocumentFormat, _ problems: Problems) -> Bool {
+        // In an endpoint's pattern, a question mark is a wildcard: exports of Swagger have it.
+        if format == .openAPI, path.value.contains(where: { $0 == "?" || $0 == "#" }) {
+            problems.add(at: path, found: "a query or a fragment in the path \(Quoting.quoted(path.value))", allowed: "a path; operations differ by path and method")
+            return false
+        }
+        if path.value.firstRange(of: "+}/") != nil {
+            problems.add(at: path, found: "a {name+} before the end of the path \(Quoting.quoted(path.value))", allowed: "{name+} as the last segment")
+            return false
+        }
+        return true
+    }
+}
