@@ -8,11 +8,15 @@ package enum KeeperState {
     private static let clockOffset = 0
     private static let away = 1
     private static let nodesBeside = 2
+    static let partsBeside = 3
+    static let partsMin = 4
     private static let waits = 8
     private static let late = 9
     private static let exchanges = 16
     private static let failures = 17
-    private static let count = 24
+    static let formerParts = 24
+    static let formerPartsCount = 8
+    private static let count = 32
 
     /// What becomes of a request whose allowance cannot be reserved in time.
     package enum Away: Sendable {
@@ -72,8 +76,11 @@ package enum KeeperState {
     package static func nodes(_ words: Words) -> UInt64 { words[nodesBeside].load(ordering: .relaxed) &+ 1 }
 
     /// Says how many nodes there are. The keeper's thread.
-    package static func setNodes(_ words: Words, to nodes: Int) {
-        words[nodesBeside].store(UInt64(min(max(1, nodes), 100_000) - 1), ordering: .relaxed)
+    /// - Parameter isSettling: whether the store may not know all of them yet.
+    package static func setNodes(_ words: Words, to nodes: Int, isSettling: Bool, now: UInt64) {
+        let nodes = UInt64(min(max(1, nodes), 100_000))
+        words[nodesBeside].store(nodes - 1, ordering: .relaxed)
+        followNodes(words, nodes, isSettling: isSettling, now: now)
     }
 
     // MARK: Counts for metrics

@@ -24,9 +24,13 @@ package struct LimitRule: BitwiseCopyable, Sendable, Equatable {
         self.init(limit: min(limit, Self.limitMax), span: Self.span(seconds))
     }
 
-    /// One node's part of it, where so many share a limit that each counts for itself. At least 1.
+    /// This node's part of it at `now`, where nodes share a limit and each counts for itself. At least 1.
     @inline(__always)
-    package func part(ofNodes nodes: UInt64) -> LimitRule { nodes > 1 ? LimitRule(limit: limit / nodes, span: span) : self }
+    package func part(_ keeper: KeeperState.Words, now: UInt64) -> LimitRule { part(of: KeeperState.parts(keeper, over: span, now: now)) }
+
+    /// One of so many parts of it. At least 1.
+    @inline(__always)
+    package func part(of parts: UInt64) -> LimitRule { parts > 1 ? LimitRule(limit: limit / parts, span: span) : self }
 
     @inline(never)
     private init(limit: UInt64, span: UInt64) {

@@ -98,6 +98,35 @@ extension LimitTable {
         return nil
     }
 
+    // MARK: Going on
+
+    /// Mends what processes have left that ended in the middle of a step. Before anybody uses the table.
+    ///
+    /// Every charge is a single word, so none is half done. A lock would stay taken for ever, and a place that was being given to another would be found by
+    /// nobody: it remains its key's, which has rested, or whose slots are somebody's. A slot that was used in the future has met
+    /// another clock, and counts as used now.
+    package func recover(now: UInt64) {
+        let tick = LimitRule.tick(from: now)
+        var used: UInt64 = 0
+        for number in 0..<Int(bucketCount) {
+            let bucket = words + (Self.bucketsBegin + number * Self.bucketWords)
+            Self.unlock(bucket)
+            for number in 0..<Self.placesOfBucket {
+                let place = Place(bucket: bucket, number: number)
+                let key = place.key.pointee.load(ordering: .relaxed)
+                guard key != 0 else { continue }
+                used += 1
+                if key & Self.closing != 0 { place.key.pointee.store(key & ~Self.closing, ordering: .relaxed) }
+                for number in 0..<Self.slotsOfEntry {
+                    let word = place.slot(number).pointee.load(ordering: .relaxed)
+                    guard word >> Self.countBits > tick else { continue }
+                    place.slot(number).pointee.store(tick << Self.countBits | word & Self.countMask, ordering: .relaxed)
+                }
+            }
+        }
+        words[Self.used].store(used, ordering: .sequentiallyConsistent)
+    }
+
     /// Whether all slots of a place may be used anew.
     private static func hasRested(_ place: Place, at past: UInt64) -> Bool {
         let state = place.rest.pointee.load(ordering: .acquiring)

@@ -83,23 +83,37 @@ package struct LimitTable: BitwiseCopyable, @unchecked Sendable {
     ///   - keys: how many callers it has room for at once; fewer where the system has not so much memory. It stays untouched until it is needed.
     ///   - allocate: memory of so many bytes, all zeros.
     package init(keys: Int, allocate: (Int) -> UnsafeMutableRawPointer? = { calloc(1, $0) }) {
-        var buckets = (max(1, keys) * 100 + Self.placesOfBucket * Self.fillPercent - 1) / (Self.placesOfBucket * Self.fillPercent)
-        var memory = allocate(Self.size(buckets))
+        var buckets = Self.buckets(for: keys)
+        var memory = allocate(Self.size(buckets) + 64)
         while memory == nil, buckets > 1 {
             buckets /= 2
-            memory = allocate(Self.size(buckets))
+            memory = allocate(Self.size(buckets) + 64)
         }
         guard let memory else { preconditionFailure("out of memory") }
-        let size = Self.size(buckets)
-        words = memory.alignedUp(toMultipleOf: 64).bindMemory(to: Atomic<UInt64>.self, capacity: (size - 64) / 8)
-        bucketCount = UInt64(buckets)
+        self.init(buckets: buckets, in: memory.alignedUp(toMultipleOf: 64))
         words[Self.origin].store(UInt64(UInt(bitPattern: memory)), ordering: .relaxed)
     }
 
-    /// Bytes of memory for so many buckets, from wherever it begins.
-    private static func size(_ buckets: Int) -> Int { (bucketsBegin + buckets * bucketWords) * 8 + 64 }
+    /// A table in memory that somebody else frees.
+    /// - Parameters:
+    ///   - keys: how many callers it has room for at once.
+    ///   - memory: `byteCount` bytes at an address that 64 divides: all zeros, or those of a table for as many keys, which this one goes on with.
+    package init(keys: Int, in memory: UnsafeMutableRawPointer) { self.init(buckets: Self.buckets(for: keys), in: memory) }
 
-    /// Gives the memory back; nobody may use the table any more.
+    private init(buckets: Int, in memory: UnsafeMutableRawPointer) {
+        words = memory.bindMemory(to: Atomic<UInt64>.self, capacity: Self.size(buckets) / 8)
+        bucketCount = UInt64(buckets)
+    }
+
+    private static func buckets(for keys: Int) -> Int { (max(1, keys) * 100 + placesOfBucket * fillPercent - 1) / (placesOfBucket * fillPercent) }
+
+    /// Bytes of memory for so many buckets.
+    private static func size(_ buckets: Int) -> Int { (bucketsBegin + buckets * bucketWords) * 8 }
+
+    /// Bytes of a table for so many keys.
+    package static func byteCount(keys: Int) -> Int { size(buckets(for: keys)) }
+
+    /// Gives the memory back if the table has allocated it; nobody may use the table any more.
     package func free() { Glibc.free(UnsafeMutableRawPointer(bitPattern: UInt(words[Self.origin].load(ordering: .relaxed)))) }
 
     // MARK: Requests

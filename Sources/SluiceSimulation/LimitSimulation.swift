@@ -114,7 +114,7 @@ package final class LimitSimulation {
         var most: UInt64 = 0
         for (index, entry) in limits.enumerated() {
             let until = index + 1 < limits.count ? limits[index + 1].from + 4_000_000_000 : UInt64.max
-            let parts = LimitRule(limit: entry.limit, perSeconds: seconds).part(ofNodes: UInt64(nodes)).limit * UInt64(nodes)
+            let parts = LimitRule(limit: entry.limit, perSeconds: seconds).part(of: UInt64(nodes)).limit * UInt64(nodes)
             if entry.from <= end, until >= start { most = max(most, parts) }
         }
         return most
@@ -165,7 +165,7 @@ package final class LimitSimulation {
             return
         }
         let table = table(worker)
-        let rule = rule.part(ofNodes: UInt64(nodes))
+        let rule = rule.part(of: UInt64(nodes))
         var charge = LimitCharge.none
         switch table.take(key(caller), rule, now: now, charge: &charge) {
         case .taken:
@@ -200,7 +200,7 @@ package final class LimitSimulation {
         let table = table(worker)
         for _ in 0..<count {
             var charge = LimitCharge.none
-            let rule = rule.part(ofNodes: UInt64(nodes))
+            let rule = rule.part(of: UInt64(nodes))
             if defect == .fixedWindow {
                 if isAdmittedByClock(caller) { charges.append((rule, charge)) }
                 continue

@@ -56,7 +56,7 @@ struct FleetTests {
 
     // MARK: Limits per caller
 
-    @Test("a caller's limit is divided among the nodes, exactly while they stay; who comes and who goes changes every node's part")
+    @Test("a caller's limit is divided among the nodes, exactly while they stay; who comes makes every part smaller at once, who goes makes none larger within the interval")
     func rateLimit() throws {
         let text = configuration(policies: "rateLimit: [{limit: 41, perSeconds: 600}]", [EndpointText("/**", helloMock)])
         let fleet = try Fleet(text)
@@ -83,7 +83,22 @@ struct FleetTests {
         fleet.gateways[1].process.signal(SIGTERM)
         third.process.signal(SIGTERM)
         #expect(try know(1, [fleet.gateways[0]]))
-        #expect(try admitted(fleet.gateways[0]) == 21)
+        #expect(try admitted(fleet.gateways[0]) == 0)
+    }
+
+    @Test("with SLUICE_RATE_LIMIT_NODES nodes may come at any time, with and without a Redis", arguments: [true, false])
+    func rateLimitNodes(isShared: Bool) throws {
+        let text = configuration(policies: "rateLimit: [{limit: 41, perSeconds: 600}]", [EndpointText("/**", helloMock)])
+        let redis = isShared ? try Redis() : nil
+        var environment = ["SLUICE_RATE_LIMIT_NODES": "4"]
+        if let redis { environment.merge(["SLUICE_REDIS_URL": redis.url, "SLUICE_REDIS_AWAY": "closed"]) { $1 } }
+        for _ in 0..<4 {
+            let gateway = try Gateway(text, environment: environment)
+            #expect(try eventually(within: 20) { try gateway.get("/elsewhere").status == 404 })
+            var admitted = 0
+            for _ in 0..<30 { admitted += try gateway.get("/api/x").status == 200 ? 1 : 0 }
+            #expect(admitted == 10)
+        }
     }
 
     // MARK: Ceilings

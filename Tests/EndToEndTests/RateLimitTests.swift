@@ -87,4 +87,70 @@ struct RateLimitTests {
         #expect(other["RateLimit"].map { $0.hasPrefix("\"main\";r=") && !$0.contains(",") } == true, "\(other.headText)")
         #expect(other["RateLimit-Policy"]?.hasSuffix("\"domain-header:x-a-60\";q=5;w=60") == true)
     }
+
+    // MARK: Beyond the process
+
+    /// The name of a file on a tmpfs, for the duration of a test.
+    private func fileInMemory() throws -> String {
+        let path = "/dev/shm/sluice-e2e-\(UUID().uuidString)"
+        try LoopbackScope.onEnd { try? FileManager.default.removeItem(atPath: path) }
+        return path
+    }
+
+    private func text(limit: Int) -> String { configuration(policies: "rateLimit: [{limit: \(limit), perSeconds: 600}]", [EndpointText("/**", helloMock)]) }
+
+    @Test("with SLUICE_RATE_LIMIT_FILE, five times kill -9 under load admit no more than the limit, and a restart nothing")
+    func killed() throws {
+        let limit = 2000
+        let environment = ["SLUICE_RATE_LIMIT_FILE": try fileInMemory(), "SLUICE_RATE_LIMIT_KEYS": "1000"]
+        var admitted = 0
+        for turn in 1...5 {
+            let gateway = try Gateway(text(limit: limit), environment: environment)
+            let demand = Demand([gateway], clients: 4)
+            #expect(eventually(within: 20) { demand.admitted >= limit / 8 || turn == 5 && demand.admitted > 0 })
+            gateway.process.signal(turn == 3 ? SIGTERM : SIGKILL)
+            #expect(demand.hasEnded())
+            admitted += demand.admitted
+        }
+        let gateway = try Gateway(text(limit: limit), environment: environment)
+        while try gateway.get("/api/x").status == 200 { admitted += 1 }
+        // A request without an answer may have been admitted; the last fourteenth of a limit need not be.
+        #expect(admitted <= limit && admitted >= limit - limit / 14 - 6 * 10, "\(admitted) of \(limit)")
+        gateway.process.signal(SIGKILL)
+        _ = gateway.process.waitForExit(10)
+        let next = try Gateway(text(limit: limit), environment: environment)
+        expect(try next.get("/api/x"), is: .rateLimit)
+    }
+
+    @Test("without it a process begins with nothing; another number of keys begins anew")
+    func forgotten() throws {
+        for _ in 0..<2 { #expect(try Gateway(text(limit: 1)).get("/api/x").status == 200) }
+        let path = try fileInMemory()
+        for keys in ["1000", "2000"] {
+            let gateway = try Gateway(text(limit: 1), environment: ["SLUICE_RATE_LIMIT_FILE": path, "SLUICE_RATE_LIMIT_KEYS": keys])
+            #expect(try gateway.get("/api/x").status == 200 && gateway.get("/api/x").status == 429)
+        }
+    }
+
+    @Test("processes that serve at the same time with one file admit the limit together")
+    func together() throws {
+        let path = try fileInMemory()
+        let gateways = try (0..<2).map { _ in
+            try Gateway(text(limit: 100), environment: ["SLUICE_RATE_LIMIT_FILE": path, "SLUICE_RATE_LIMIT_KEYS": "1000"])
+        }
+        let demand = Demand(gateways, clients: 2)
+        #expect(eventually(within: 20) { demand.refused > 100 })
+        let admitted = demand.stop()
+        #expect(admitted.count <= 100 && admitted.count > 92, "\(admitted.count)")
+    }
+
+    @Test("a file that is not on a tmpfs, or that others may read, is refused at the start")
+    func refusedFiles() throws {
+        let path = try fileInMemory()
+        #expect(FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o644]))
+        for (path, part) in [(path, "nobody else may have any right to it"), ("/proc/version", "/proc/version"), ("/dev/shm/none/x", "No such file")] {
+            let error = #expect(throws: HarnessError.self) { try Gateway(text(limit: 1), environment: ["SLUICE_RATE_LIMIT_FILE": path]) }
+            #expect(error?.description.contains("SLUICE_RATE_LIMIT_FILE: \(path)") == true && error?.description.contains(part) == true, "\(error?.description ?? "")")
+        }
+    }
 }

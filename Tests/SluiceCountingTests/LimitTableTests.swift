@@ -259,7 +259,7 @@ extension LimitTableTests {
         (10, 2, 10), (10, 3, 9), (3, 3, 3), (29, 2, 28), (1, 2, 2), (2, 5, 5), (10_000_000, 1, 10_000_000),
     ] as [(UInt64, UInt64, UInt64)])
     func nodes(limit: UInt64, nodes: UInt64, together: UInt64) {
-        let part = LimitRule(limit: limit, perSeconds: 1).part(ofNodes: nodes)
+        let part = LimitRule(limit: limit, perSeconds: 1).part(of: nodes)
         #expect(part.limit * nodes == together)
         #expect(part == LimitRule(limit: part.limit, perSeconds: 1))
     }

@@ -25,6 +25,9 @@ package struct ProcessSettings: Sendable, Equatable {
     package var countWaitMs = 500
     package var rateLimitKeys = 1_000_000
     package var rateLimitFull = QuotaAway.closed
+    package var rateLimitNodes = 1
+    /// Nil for the memory of the process.
+    package var rateLimitFile: String?
     package var rateLimitFields = RateLimitFields.refusals
 
     // Downstream

@@ -35,6 +35,10 @@ extension Setting {
             "callers that `rateLimit` can count at once, over all limits; 211 bytes of memory for each, taken as they come"),
         Setting("SLUICE_RATE_LIMIT_FULL", .quotaAway(\.rateLimitFull),
             "a request of a caller for whom there is no room is refused (closed), or admitted and not counted (open)"),
+        Setting("SLUICE_RATE_LIMIT_FILE", .optionalPath(\.rateLimitFile),
+            "file on a tmpfs (/run, /dev/shm) where callers are counted, so that counts outlive the process and takeovers; off: in the memory of the process"),
+        Setting("SLUICE_RATE_LIMIT_NODES", .integer(\.rateLimitNodes, 1...100_000), unit: "nodes",
+            "fewest parts that each limit of `rateLimit` is divided into; a node has one part, and counts for itself"),
         Setting("SLUICE_RATE_LIMIT_FIELDS", .rateLimitFields(\.rateLimitFields),
             "which responses have the fields RateLimit and RateLimit-Policy: no response (off), refusals by a limit (refusals), or every response (all)"),
     ]

@@ -278,11 +278,13 @@ final class CountKeeper: @unchecked Sendable {
             // The store has read its clock at some moment in between.
             follow(wall: microseconds * 1000, monotonic: sentAt + (now - sentAt) / 2, of: source.name)
         }
+        // Before shares are there to be spent: what is admitted by them is held to the parts that there are now.
+        let isSettling = replies.settlesInMilliseconds > 0
+        nodes = isSettling ? max(nodes, replies.nodes) : replies.nodes
+        if source.isShared { KeeperState.setNodes(registry.state, to: replies.nodes, isSettling: isSettling, now: now) }
         ceilings?.apply(replies, to: batch.sequence, sentAt: sentAt, now: now)
         quotas.apply(batch.quotas, replies)
         demanded.removeAll()
-        nodes = replies.nodes
-        if source.isShared { KeeperState.setNodes(registry.state, to: nodes) }
     }
 
     /// What a node does for itself while its store is away.

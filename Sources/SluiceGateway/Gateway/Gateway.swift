@@ -61,6 +61,7 @@ package final class Gateway: @unchecked Sendable {
     package func start(inherited: [ListeningSocket] = [], isSuccessor: Bool = false) throws(Failure) {
         raiseDescriptorLimit()
         publisher.inherit(inherited)
+        try openCallerCounts()
         let plan = try publisher.makePlan()
         let helpers = try GatewayHelpers(
             settings: settings, registries: registries, counts: countSource, log: log,
@@ -88,6 +89,17 @@ package final class Gateway: @unchecked Sendable {
             "listeners": "\(plan.listeners.map { $0.name(opened[$0.address]) }.joined(separator: ", "))", "workers": "\(settings.workers)",
             "configuration": "\(configurationFile)",
         ])
+    }
+
+    /// The counts of callers go on where an earlier process left them.
+    private func openCallerCounts() throws(Failure) {
+        guard let path = settings.rateLimitFile else { return }
+        do throws(LimitFileError) {
+            let isContinued = try registries.callers.keep(in: path, now: Clock.monotonicNanoseconds())
+            log.info(isContinued ? "counts of callers go on" : "counts of callers begin", metadata: ["file": "\(path)"])
+        } catch {
+            throw Failure(lines: ["SLUICE_RATE_LIMIT_FILE: \(error)"])
+        }
     }
 
     private func startWorkers(_ helpers: GatewayHelpers) throws {

@@ -1,5 +1,6 @@
 import Glibc
 import SluiceConfiguration
+import SluiceCounting
 import SluiceCrypto
 import SluiceHTTP
 
@@ -30,6 +31,7 @@ struct SnapshotCompiler {
             replays = ReplayRegistry(handsOver: settings.takeoverSocket != nil)
             keySets = KeySetRegistry(JWT.Settings(settings))
             preCalls = PreCallMemory(bytesMax: settings.preCallCacheBytes)
+            KeeperState.setPartsMin(counts.state, to: settings.rateLimitNodes)
             callers = CallerLimits(keys: settings.rateLimitKeys, admitsUncounted: settings.rateLimitFull == .open)
         }
 

@@ -4,7 +4,8 @@ import Synchronization
 /// The memory of callers' limits, one for the process, and the secret by which callers are found in it. Outlives snapshots, so that a
 /// reload forgets nobody.
 ///
-/// The memory is taken when the first configuration has a limit. It ends with the process: what a caller has used is not known to the next one.
+/// The memory is taken when the first configuration has a limit, and ends with the process. Or it is a file's (`keep(in:)`), and another process goes on with
+/// what callers have used.
 final class CallerLimits: Sendable {
     /// How much of the memory is in use.
     package struct Usage: Sendable {
@@ -16,10 +17,15 @@ final class CallerLimits: Sendable {
         package init() {}
     }
 
+    private struct Memory {
+        var secret = SipHash128.Key.random()
+        var table: LimitTable?
+        var file: LimitFile?
+    }
+
     private let keys: Int
     private let admitsUncounted: Bool
-    let secret = SipHash128.Key.random()
-    private let made = Mutex<LimitTable?>(nil)
+    private let memory = Mutex(Memory())
 
     /// - Parameters:
     ///   - keys: callers that there is room for.
@@ -29,13 +35,29 @@ final class CallerLimits: Sendable {
         self.admitsUncounted = admitsUncounted
     }
 
-    deinit { made.withLock { $0?.free() } }
+    deinit { memory.withLock { $0.table?.free() } }
+
+    /// Counts in a file from here on. Before anything is compiled.
+    /// - Returns: whether counts of an earlier process were found.
+    func keep(in path: String, now: UInt64) throws(LimitFileError) -> Bool {
+        let random = secret
+        let file = try LimitFile.open(path, keys: keys, secret: .init(low: random.low, high: random.high), now: now)
+        memory.withLock { memory in
+            memory.secret = SipHash128.Key(low: file.secret.low, high: file.secret.high)
+            memory.table = file.table
+            memory.file = file
+        }
+        return file.isContinued
+    }
+
+    /// By what callers are found.
+    var secret: SipHash128.Key { memory.withLock { $0.secret } }
 
     /// Where compiled policies count. Whoever compiles keeps this object alive.
     var meter: CallerMeter {
-        let table = made.withLock { made in
-            let table = made ?? LimitTable(keys: keys)
-            made = table
+        let table = memory.withLock { memory in
+            let table = memory.table ?? LimitTable(keys: keys)
+            memory.table = table
             return table
         }
         return CallerMeter(table: table, admitsUncounted: admitsUncounted)
@@ -45,7 +67,7 @@ final class CallerLimits: Sendable {
     var usage: Usage {
         var usage = Usage()
         usage.room = UInt64(keys)
-        guard let table = made.withLock({ $0 }) else { return usage }
+        guard let table = memory.withLock({ $0.table }) else { return usage }
         usage.room = min(usage.room, table.room)
         usage.used = table.usedPlaces
         usage.full = table.fullTimes

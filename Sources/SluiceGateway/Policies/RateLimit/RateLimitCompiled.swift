@@ -42,7 +42,7 @@ extension RateLimit {
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             if !headers.isEmpty { exchange.rely(on: headers) }
             let before = exchange.callerCharges
-            let nodes = KeeperState.nodes(exchange.context.pointee.keeper)
+            let (keeper, now) = (exchange.context.pointee.keeper, exchange.context.pointee.monotonicNanoseconds)
             for index in 0..<conditions.count {
                 let condition = conditions.pointer(at: index)
                 guard let key = withUnsafePointer(to: &exchange, { Self.key(of: $0, condition) }) else {
@@ -50,7 +50,7 @@ extension RateLimit {
                     exchange.takeBackCharges(since: before)
                     return .refuse(Refusal(.rateLimited, detail: condition.pointee.missing))
                 }
-                let outcome = exchange.charge(key, condition.pointee.rule.part(ofNodes: nodes), meter)
+                let outcome = exchange.charge(key, condition.pointee.rule.part(keeper, now: now), meter)
                 switch outcome {
                 case .charged, .uncounted: continue
                 case .exhausted, .noRoom, .noMemory:
@@ -169,7 +169,7 @@ extension RateLimit {
         private func rest(of exchange: borrowing Exchange, _ condition: UnsafePointer<Condition>) -> LimitTable.Rest? {
             guard let key = withUnsafePointer(to: exchange, { Self.key(of: $0, condition) }) else { return nil }
             let context = exchange.context
-            let rule = condition.pointee.rule.part(ofNodes: KeeperState.nodes(context.pointee.keeper))
+            let rule = condition.pointee.rule.part(context.pointee.keeper, now: context.pointee.monotonicNanoseconds)
             return meter.table.rest(of: key, rule, now: context.pointee.monotonicNanoseconds)
         }
 
