@@ -35,6 +35,7 @@ struct ExplainAgreementTests {
             project: main
             upstream: \(upstream)
             policies: {jwt: {algorithm: HS256, secret: s3cret, forward: {sub: X-User}}}
+            responses: {unauthorized: {status: 403, headers: {WWW-Authenticate: ""}}, notFound: {status: 204}}
             endpoints: [{path: "/**"}]
           - key: closed
             project: main
@@ -44,6 +45,10 @@ struct ExplainAgreementTests {
             project: main
             upstream: \(upstream)
             policies: {ipAcl: {permit: true, addresses: [127.0.0.9]}}
+            responses:
+              forbidden:
+                headers: {X-Error: "${error.resultCode} $!{header.X-User}", Vary: X-User}
+                bodies: {application/json: '{"by": "${header.X-User}", "to": "${uri}"}', text/html: "<p>${httpMethod} ${host}"}
             endpoints: [{path: "/**"}]
 
         """
@@ -62,7 +67,7 @@ struct ExplainAgreementTests {
             [], [], ["Origin: https://app.test", "X-One: 1"], ["Origin: https://other.test", "Access-Control-Request-Method: GET"],
             ["Origin: https://app.test", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: x-one"], ["Host: a.test"],
             ["Host: b.wild.test:80", "X-User: mallory"], ["Host: c.b.wild.test"], ["Authorization: Bearer \(token)", "X-User: mallory"],
-            ["Authorization: \(token)x"], ["Connection: close, X-One", "X-One: 1", "X-Three: 3"], ["X-Forwarded-For: 127.0.0.9", "Via: 1.0 b", "Forwarded: for=x"],
+            ["Authorization: \(token)x"], ["Accept: text/*", "X-User: <b>"], ["Connection: close, X-One", "X-One: 1", "X-Three: 3"], ["X-Forwarded-For: 127.0.0.9", "Via: 1.0 b", "Forwarded: for=x"],
             ["X_User: mallory", "X-Forwarded-Port: 1", "X-Forwarded-Prefix: /a/", "X-Forwarded-Server: b", "X-Original-URL: /c"],
             ["traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: a=b", "X-Request-Id: given-1"],
             ["X-TC-Timestamp: \(Signing.timestamp(-900))", "Authorization: x"],

@@ -55,10 +55,23 @@ extension ConfigurationKey {
             "What happens to a path that an upstream may read as another endpoint's. `reject`: it gets 400. `keep`: it passes."),
         .init("errors", .word(ErrorFamily.names), .byDefault("v1"),
             "How clients are told of errors. `v1`: as the table of errors says. `v2`: with codes of seven digits. `problem`: as problem details (RFC 9457)."),
+        .init("responses", .mapping(responses), .optional, "Own responses to errors, in place of what `errors` says."),
         .init("policies", .mapping(PolicyTable.keys(at: .domain), rules: PolicyTable.rules(at: .domain)), .optional, "Policies for all requests of the domain."),
         .init("endpoints", .list(.mapping(endpoint)), .otherwise("none; every request gets 404"), "What the domain serves."),
         .init("swagger", .anything, .optional, "Parts of an imported Swagger document. They have no effect; `sluice export` restores them."),
         .init("openapi", .anything, .optional, "Parts of an imported OpenAPI document. They have no effect."),
+    ]
+
+    private static let responses = ResponseType.allCases.map { type in
+        ConfigurationKey(type.key, .mapping(response, rules: [.atLeastOne(["status", "headers", "bodies"])]), .optional, type.meaning)
+    }
+
+    private static let response: [ConfigurationKey] = [
+        .init("status", .integer(200...599, unit: nil), .otherwise("the status of the error"), "The status of the response."),
+        .init("headers", .named("NAME", .text("value of a header, with variables")), .otherwise("none"),
+            "Headers of the response. One that the error has too replaces it; an empty value takes it away."),
+        .init("bodies", .named("TYPE", .secret("text with variables, of at most 32 KiB; without variables, of at most 1 MiB")), .otherwise("the body that `errors` says"),
+            "Bodies by content type, at most 8. The request's `Accept` chooses one; if it accepts none, it gets the first."),
     ]
 
     private static let upstreamTls: [ConfigurationKey] = [

@@ -133,11 +133,13 @@ extension GatewayConfiguration {
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
         let ambiguous = reader.enumeration("ambiguousPaths", ["keep", "reject"])
         let errors = reader.enumeration("errors", ErrorFamily.names).flatMap { ErrorFamily(name: $0.value) }
+        let responses = reader.mapping("responses").map { ResponsesConfiguration.read($0) } ?? ResponsesConfiguration()
         var policies = readPolicies(reader, at: .domain)
         let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
         policies.withholdClaims(ofEndpoints: endpoints.map(\.policies))
         policies.check(in: PolicySettings(), problems: reader.problems)
         for endpoint in endpoints { endpoint.policies.check(in: policies, problems: reader.problems) }
+        responses.check(paths: endpoints.map(\.path.value), reader.problems)
         // What a document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")
         reader.ignore("openapi")
@@ -157,7 +159,7 @@ extension GatewayConfiguration {
         return DomainConfiguration(
             key: key ?? reader.located(""), hasKey: key != nil, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
             timeoutMilliseconds: timeout?.value, keepsEncodedSlashes: slashes?.value == "keep",
-            keepsAmbiguousPaths: ambiguous?.value == "keep", errors: errors ?? .v1, policies: policies,
+            keepsAmbiguousPaths: ambiguous?.value == "keep", errors: errors ?? .v1, responses: responses, policies: policies,
             endpoints: endpoints)
     }
 

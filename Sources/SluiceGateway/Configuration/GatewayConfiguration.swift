@@ -54,6 +54,7 @@ package struct GatewayConfiguration: Sendable {
         var keepsEncodedSlashes: Bool
         var keepsAmbiguousPaths: Bool
         var errors: ErrorFamily
+        var responses: ResponsesConfiguration
         var policies: PolicySettings
         var endpoints: [EndpointConfiguration]
     }

@@ -6,15 +6,23 @@ extension Explainer {
     func conclude(_ explanation: inout Explanation, _ block: ExchangeRef, _ refusal: Refusal) {
         let texts = worker.parts.responseHeads.refusals
         let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)
-        let body = texts.body(at: place, detail: refusal.toldDetail(in: block.pointee.exchange.domain))
         explanation.messageTitle = "response"
-        explanation.message = headLines { worker.parts.responseHeads.write(&$0, block, refusal, texts[place]) }
-        addBody(body, to: &explanation, block)
+        var status = texts[place].status
+        if let own = block.pointee.exchange.domain?.pointee.responses?.pointee[place.responseType(of: refusal)],
+            let composed = OwnResponseComposer(heads: worker.parts.responseHeads, work: worker.parts.work).compose(block, refusal, place, by: own)
+        {
+            status = composed.status
+            explanation.message = Self.shownLines(of: ByteView(base: composed.head.start, count: composed.head.count))
+            addBody(composed.body.string, to: &explanation, block)
+        } else {
+            explanation.message = headLines { worker.parts.responseHeads.write(&$0, block, refusal, texts[place]) }
+            addBody(texts.body(at: place, detail: refusal.toldDetail(in: block.pointee.exchange.domain)), to: &explanation, block)
+        }
         let told = texts.message(at: place)
         // Some messages begin with their code already.
         let message = told.start.string + refusal.toldDetail(in: block.pointee.exchange.domain).string + told.end.string
         let code = message.hasPrefix("\(told.code) ") ? "" : "\(told.code) "
-        explanation.verdict = "\(texts[place].status) \(code)\(message)"
+        explanation.verdict = "\(status) \(code)\(message)"
         explanation.passes = false
     }
 
@@ -38,9 +46,11 @@ extension Explainer {
     private func headLines(_ write: (inout HeadWriter) -> Void) -> [String] {
         var writer = worker.parts.work.writer
         write(&writer)
-        return Self.lines(of: ByteView(base: writer.start, count: writer.count)).filter { line in
-            !line.hasPrefix("Date: ") && !line.hasPrefix("Connection: ")
-        }
+        return Self.shownLines(of: ByteView(base: writer.start, count: writer.count))
+    }
+
+    private static func shownLines(of head: ByteView) -> [String] {
+        lines(of: head).filter { !$0.hasPrefix("Date: ") && !$0.hasPrefix("Connection: ") }
     }
 
     /// The chain has let the request pass: what the upstream would get, in the worker's own writing.

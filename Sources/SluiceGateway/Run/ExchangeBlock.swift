@@ -69,6 +69,17 @@ extension ExchangeRef {
         pointee.exchange.begin(with: snapshot.pointee.resources)
     }
 
+    /// Copies a body into the exchange's own memory, where it lasts until the exchange ends. Nil if there is no room.
+    func keep(_ body: ByteView) -> UnsafePointer<StoredResponse>? {
+        let (size, alignment) = (MemoryLayout<StoredResponse>.size, MemoryLayout<StoredResponse>.alignment)
+        guard let memory = pointee.exchange.allocate(size + alignment + body.count) else { return nil }
+        let place = UnsafeMutableRawPointer(memory).alignedUp(toMultipleOf: alignment).bindMemory(to: StoredResponse.self, capacity: 1)
+        let bytes = memory + size + alignment
+        bytes.update(from: body.base, count: body.count)
+        place.initialize(to: StoredResponse(status: 0, head: .empty, body: ByteView(base: bytes, count: body.count), isAmended: true))
+        return UnsafePointer(place)
+    }
+
     /// Where a request id stands that is made here: `RequestIDSource.byteCount` bytes.
     var madeRequestID: UnsafeMutablePointer<UInt8> {
         let offset = MemoryLayout<ExchangeRun>.offset(of: \.madeRequestID).unsafelyUnwrapped

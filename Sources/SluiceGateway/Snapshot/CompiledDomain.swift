@@ -16,6 +16,8 @@ struct CompiledDomain {
     let keepsAmbiguousPaths: Bool
     /// How its clients are told of errors.
     let errors: ErrorFamily
+    /// What they are told in place of that; nil for nothing.
+    let responses: UnsafePointer<OwnResponses>?
     let endpoints: EndpointTable
     /// Where endpoint `i` of `endpoints` stands.
     let compiledEndpoints: ArenaSlice<CompiledEndpoint>
@@ -56,6 +58,8 @@ struct CompiledEndpoint {
     let goesByClock: Bool
     let headers: UnsafePointer<HeaderChanges.Compiled>?
     let forwardedClaims: ArenaSlice<ByteView>
+    /// Variables of the path, where the domain's own responses tell of one.
+    let variables: ArenaSlice<PathVariable>
     /// Nil where no name of a request's fields is special.
     let fields: UnsafePointer<EndpointFields>?
 }

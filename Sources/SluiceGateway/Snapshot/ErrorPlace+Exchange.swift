@@ -32,3 +32,8 @@ extension Refusal {
         return detail == Self.slowResponse ? domain.pointee.upstream?.pointee.timeoutDetail ?? toldDetail : toldDetail
     }
 }
+
+extension ErrorPlace {
+    /// Which of the domain's own responses it gets.
+    func responseType(of refusal: Refusal) -> ResponseType { refusal.row.responseType }
+}

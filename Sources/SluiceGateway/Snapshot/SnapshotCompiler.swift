@@ -93,7 +93,8 @@ struct SnapshotCompiler {
         let site = PolicySite(
             domain: domain.key.value, domain.policies, project: .init(name: project, limit: limit), counts: counts, into: builder)
         let ownSteps = arena.store(PolicyTable.rows.steps(at: site))
-        let endpoints = domain.endpoints.map { compile($0, in: site) }
+        let tellsOfPaths = !domain.responses.pathVariables.isEmpty
+        let endpoints = domain.endpoints.map { compile($0, in: site, tellsOfPaths: tellsOfPaths) }
         let table = EndpointTable.compile(
             domain.endpoints.map { EndpointSource(pattern: $0.hasPath ? $0.path : nil, methods: $0.methods) }, registry: methods, into: arena,
             problems: problems)
@@ -103,7 +104,7 @@ struct SnapshotCompiler {
             counter: metricRows.domain(domain.key.value),
             unmatchedCounter: metricRows.endpoint(.init(domain: domain.key.value, endpoint: "")),
             unsafeMarks: domain.keepsEncodedSlashes ? .hiddenDots : .encodedSlash, keepsAmbiguousPaths: domain.keepsAmbiguousPaths,
-            errors: domain.errors, endpoints: table, compiledEndpoints: arena.store(endpoints),
+            errors: domain.errors, responses: OwnResponses.compile(domain.responses, domain.errors, into: arena), endpoints: table, compiledEndpoints: arena.store(endpoints),
             ownSteps: ownSteps,
             unsafeTargetSteps: arena.store(UnsafeTarget.steps(at: site)), cors: CORS.compiled(at: site), upstream: upstream)
     }
@@ -124,7 +125,7 @@ struct SnapshotCompiler {
 
     // MARK: Endpoints
 
-    private func compile(_ endpoint: GatewayConfiguration.EndpointConfiguration, in domain: PolicySite) -> CompiledEndpoint {
+    private func compile(_ endpoint: GatewayConfiguration.EndpointConfiguration, in domain: PolicySite, tellsOfPaths: Bool) -> CompiledEndpoint {
         let arena = builder.arena
         let name = endpoint.name
         let site = PolicySite(endpoint: name, path: endpoint.path.value, endpoint.policies, in: domain)
@@ -136,6 +137,7 @@ struct SnapshotCompiler {
             counter: metricRows.endpoint(.init(domain: domain.name, endpoint: name)),
             steps: arena.store(steps), goesByClock: steps.contains { $0.policy.declaration.goesByClock }, headers: changes,
             forwardedClaims: arena.store(fields.claims.map { arena.bytes($0.header) }),
+            variables: tellsOfPaths ? PathVariable.all(in: endpoint.path.value, into: arena) : ArenaSlice(),
             fields: EndpointFields(
                 changes: changes?.pointee.request, changed: fields.set.map(\.value) + fields.removed, claims: fields.kept.map(\.header),
                 relied: fields.relied, into: arena).map { arena.store($0) })

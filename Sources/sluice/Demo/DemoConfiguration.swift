@@ -73,6 +73,13 @@ enum DemoConfiguration {
             upstream: http://127.0.0.1:9000
             policies:
               ipAcl: {permit: false, addresses: [127.0.0.0/8, "::1"]}
+            # Errors in words of one's own; the client's Accept chooses.
+            responses:
+              forbidden:
+                headers: {X-Error: "${error.resultCode}"}
+                bodies:
+                  application/json: '{"code": ${error.resultCode}, "message": "${error.resultMessage}", "address": "${request.clientIp}"}'
+                  text/html: "<h1>Not from ${request.clientIp}</h1>\\n"
             endpoints: [{path: "/**"}]
 
           # http://gateway/closed/...: under maintenance.

@@ -54,6 +54,7 @@ struct DemoLines {
             line("Usage quota: 2 a day, so the third is refused", "/demo/metered?[1-3]", 403),
             line("Project ceiling: 2 in any second, so the third is refused", "/burst/hello?[1-3]", 429),
             line("IP ACL: this address is refused", "/walled/", 403),
+            line("An error in words of one's own, as HTML for who accepts it", "/walled/", 403, "-H 'Accept: text/html'"),
             line("CORS preflight", "/demo/hello", 204,
                 "-X OPTIONS -H 'Origin: https://app.example.com' -H 'Access-Control-Request-Method: GET'"),
             line("CORS: the answer names the origin", "/demo/hello", 200, "-H 'Origin: https://app.example.com'"),

@@ -155,7 +155,7 @@ struct PreCallTests {
     private func forwardClaim(_ test: TestExchange, _ arena: Arena) {
         let fields = EndpointFields(changes: nil, changed: [], claims: ["X-User"], relied: [], into: arena)
         test.exchange.endpoint = UnsafePointer(arena.store(CompiledEndpoint(
-            pattern: .empty, counter: 0, steps: ArenaSlice(), goesByClock: false, headers: nil, forwardedClaims: ArenaSlice(),
+            pattern: .empty, counter: 0, steps: ArenaSlice(), goesByClock: false, headers: nil, forwardedClaims: ArenaSlice(), variables: ArenaSlice(),
             fields: fields.map { arena.store($0) })))
     }
 

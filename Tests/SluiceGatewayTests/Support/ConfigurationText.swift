@@ -60,7 +60,7 @@ enum ConfigurationText {
         case .anything: return "a"
         case .list(let element, _, _): return "[\(sample(element))]"
         case .mapping(let keys, let rules): return "{\(required(.init(path: "", keys: keys, rules: rules, meaning: "")))}"
-        case .named(_, let value): return "{a: \(sample(value))}"
+        case .named(let name, let value): return "{\(name == "TYPE" ? "text/plain" : "a"): \(sample(value))}"
         case .either(let forms): return sample(forms[0])
         }
     }

@@ -47,7 +47,8 @@ struct ExchangeAnswers: BitwiseCopyable {
 
     /// Answers with an error of the catalogue.
     func answer(_ block: ExchangeRef, _ refusal: Refusal) {
-        let text = responseHeads.refusals[ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)]
+        let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)
+        let text = responseHeads.refusals[place]
         block.pointee.run.refusal = refusal.row
         block.pointee.run.tokenFault = refusal.tokenFault
         block.pointee.run.refusalDetail = refusal.detail
@@ -61,6 +62,7 @@ struct ExchangeAnswers: BitwiseCopyable {
             responseHeads.writeCall(&writer, block, refusal, status: isLate ? GRPC.deadlineExceeded : GRPC.status(of: text.status))
             return deliver(block, writer, headCount: writer.count)
         }
+        if let responses = block.pointee.exchange.domain?.pointee.responses, answer(block, refusal, place, by: responses) { return }
         responseHeads.write(&writer, block, refusal, text)
         let headCount = writer.count
         if !isHead(block) {
@@ -79,17 +81,42 @@ struct ExchangeAnswers: BitwiseCopyable {
         clientEnd.dropBody(block)
         var writer = work.writer
         responseHeads.write(&writer, block, response)
+        finish(block, &writer, response.pointee.body, stored: response)
+    }
+
+    /// Answers with the domain's own response to an error. False if it has none for this one, or none that can be sent.
+    @inline(never)
+    private func answer(_ block: ExchangeRef, _ refusal: Refusal, _ place: ErrorPlace, by responses: UnsafePointer<OwnResponses>) -> Bool {
+        guard let response = responses.pointee[place.responseType(of: refusal)],
+            var composed = OwnResponseComposer(heads: responseHeads, work: work).compose(block, refusal, place, by: response),
+            // 2xx would open the tunnel that was refused.
+            !block.opensTunnel(composed.status)
+        else { return false }
+        var stored = composed.stored
+        // What the client does not take at once has to last.
+        if stored == nil, !isHead(block), composed.body.count > self.responses.storedBytesMax(block) {
+            stored = block.keep(composed.body)
+            if stored == nil { return false }
+        }
+        block.pointee.run.status = composed.status
+        finish(block, &composed.head, composed.body, stored: stored)
+        return true
+    }
+
+    /// Sends a composed head and the body behind it, of which a long one follows piece by piece from where it is stored.
+    @inline(__always)
+    private func finish(_ block: ExchangeRef, _ writer: inout HeadWriter, _ body: ByteView, stored: UnsafePointer<StoredResponse>?) {
         let headCount = writer.count
         guard !isHead(block) else { return deliver(block, writer, headCount: headCount) }
-        guard response.pointee.body.count <= responses.storedBytesMax(block) else {
-            block.pointee.run.responseRemaining = UInt64(response.pointee.body.count)
-            block.pointee.run.stored = response
+        if let stored, body.count > responses.storedBytesMax(block) {
+            block.pointee.run.responseRemaining = UInt64(body.count)
+            block.pointee.run.stored = stored
             block.pointee.run.beginOwn()
             guard writer.isComplete, responses.sendHead(block, writer) else { return clientEnd.reset(block) }
             return continueStoredBody(block)
         }
-        block.pointee.run.responseBodyBytes = UInt64(response.pointee.body.count)
-        writer.write(response.pointee.body)
+        block.pointee.run.responseBodyBytes = UInt64(body.count)
+        writer.write(body)
         deliver(block, writer, headCount: headCount)
     }
 
