@@ -5,8 +5,10 @@ package enum ForwardedFor {
     /// Only what a trusted proxy has written is believed, so the walk ends at the first address that is not trusted, at an entry
     /// that is not an address (then with the last good one), at the left end, or after `ListElements.elementsMax` entries: there is no
     /// chain of so many proxies. Entries may carry a port, and IPv6 addresses brackets.
+    ///
+    /// - Parameter isMalformed: set if the walk has ended at an entry that is not an address.
     package static func client(
-        peer: IPAddress, fields: FieldTable, in bytes: ByteView, isTrusted: (IPAddress) -> Bool
+        peer: IPAddress, fields: FieldTable, in bytes: ByteView, isMalformed: inout Bool, isTrusted: (IPAddress) -> Bool
     ) -> IPAddress {
         guard fields.present & KnownField.xForwardedFor.bit != 0, isTrusted(peer) else { return peer }
         var client = peer
@@ -20,12 +22,21 @@ package enum ForwardedFor {
             while let entry = ListElements.removeLast(&list) {
                 guard left > 0 else { return client }
                 left -= 1
-                guard let address = address(ofEntry: entry) else { return client }
+                guard let address = address(ofEntry: entry) else {
+                    isMalformed = true
+                    return client
+                }
                 client = address
                 guard isTrusted(address) else { return client }
             }
         }
         return client
+    }
+
+    /// The same, whatever it has ended at.
+    package static func client(peer: IPAddress, fields: FieldTable, in bytes: ByteView, isTrusted: (IPAddress) -> Bool) -> IPAddress {
+        var isMalformed = false
+        return client(peer: peer, fields: fields, in: bytes, isMalformed: &isMalformed, isTrusted: isTrusted)
     }
 
     /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`. Nil for anything else.

@@ -62,6 +62,8 @@ struct ErrorFamilyTests {
                 EndpointText("/needs", helloMock + ", validate: {query: {required: [id]}}"),
                 EndpointText("/pre", helloMock + ", preCall: {method: GET, url: \"http://127.0.0.1:\(try Ports.free())/\"}"),
                 EndpointText("/pattern", helloMock + ", rewrite: {pattern: \"/a(b\", to: \"/x\"}"), EndpointText("/body"),
+                EndpointText("/pattern2", helloMock + ", rewrite: {pattern: \"/(.*)\", to: \"/%9\"}"),
+                EndpointText("/login", helloMock + ", rateLimit: [{limit: 1, perSeconds: 60}]"),
             ]), environment: ["SLUICE_MAX_BODY_BYTES": "\(2 << 20)"])
         #expect(try gateway.get("/api/quota").status == 200)
         let quota = try gateway.get("/api/quota")
@@ -74,8 +76,10 @@ struct ErrorFamilyTests {
         expectSecond(try gateway.get("/api/pre"), 502, 5_021_001, "Pre API Connection Failed")
         // What it has no row for is as in the catalogue.
         expectSecond(try gateway.get("/api/pattern"), 500, 20005, "20005 URI Pattern's syntax is invalid")
-        let needs = try gateway.get("/api/needs")
-        #expect(needs.status == 400 && needs.text.hasPrefix(#"{"header":{"isSuccessful":false,"resultCode":4000007,"resultMessage":"Bad Request ("#))
+        expectSecond(try gateway.get("/api/needs"), 400, 4_000_007, "Bad Request (query parameter id missing)")
+        expectSecond(try gateway.get("/api/pattern2"), 500, 20006, "20006 Rewrite URI's syntax is invalid")
+        #expect(try gateway.get("/api/login").status == 200)
+        expectSecond(try gateway.get("/api/login"), 429, 4_291_000, "Too Many Requests")
         let long = try gateway.request("POST", "/api/body", ["Content-Length: \((2 << 20) + 1)", "Expect: 100-continue"])
         expectSecond(long, 413, 4_131_000, "Request size is larger than permissible limit. the permissible limit is 2mb.")
         // Before it is known whose request it is, the errors are the catalogue's.
@@ -83,8 +87,43 @@ struct ErrorFamilyTests {
         expect(try gateway.get("/api/%00"), is: .target)
     }
 
-    @Test("v2: an upstream that refuses, and one that is too slow, with its own timeout")
+    @Test("v2: a body over the limit as it is by default, by its length and by its chunks")
+    func bodies() throws {
+        let service = try ScriptedUpstream()
+        let gateway = try Gateway(configuration(upstream: service.url, domain: v2))
+        let message = "Request size is larger than permissible limit. the permissible limit is 10mb."
+        expectSecond(try gateway.request("POST", "/api/x", ["Content-Length: \((10 << 20) + 1)", "Expect: 100-continue"]), 413, 4_131_000, message)
+        let small = try Gateway(configuration(upstream: service.url, domain: v2), environment: ["SLUICE_MAX_BODY_BYTES": "1000"])
+        let chunked = try small.request("POST", "/api/x", ["Transfer-Encoding: chunked"]) { "3e9\r\n" + String(repeating: "a", count: 1001) + "\r\n0\r\n\r\n" }
+        expectSecond(chunked, 413, 4_131_000, "Request size is larger than permissible limit. the permissible limit is 1000 bytes.")
+    }
+
+    @Test("v2: a client whom a trusted proxy names in no way that can be read")
+    func clientAddress() throws {
+        let malformed = "Client IP is invalid. Check the X-Forwarded-For request header value."
+        let trusting = try Gateway(configuration(domain: v2, top: ["trustedProxies: [127.0.0.0/8]"], [EndpointText("/x", helloMock)]))
+        for value in ["unknown", "10.0.0.1, garbage", "10.0.0.256", "10.0.0.1:99999", "[::1", "10.0.0.1, 127.0.0.1, ?"] {
+            expectSecond(try trusting.get("/api/x", ["X-Forwarded-For: \(value)"]), 400, 4_000_006, malformed)
+        }
+        // Only what the proxy has written counts, and its client may have written anything.
+        for value in ["10.0.0.1", "garbage, 10.0.0.1", "10.0.0.1:80, 127.0.0.1", "", "[2001:db8::1]:80"] {
+            #expect(try trusting.get("/api/x", ["X-Forwarded-For: \(value)"]).status == 200, "\(value)")
+        }
+        expectSecond(try trusting.get("/api/a%2Fb", ["X-Forwarded-For: unknown"]), 400, 4_000_003, "Invalid URI.")
+        expect(try trusting.get("/none/x", ["X-Forwarded-For: unknown"]), is: .notFound)
+        // Nobody's word is asked for, and the other families take the last address that can be read.
+        let alone = try Gateway(configuration(domain: v2, [EndpointText("/x", helloMock)]))
+        #expect(try alone.get("/api/x", ["X-Forwarded-For: unknown"]).status == 200)
+        let first = try Gateway(configuration(top: ["trustedProxies: [127.0.0.0/8]"], [EndpointText("/x", helloMock)]))
+        #expect(try first.get("/api/x", ["X-Forwarded-For: unknown"]).status == 200)
+        let explained = try run(["explain", "--config", trusting.folder.file("sluice.yaml"), "-H", "X-Forwarded-For: unknown", "GET", "/api/x", "--client", "127.0.0.1"])
+        #expect(explained.output.contains("400 4000006 \(malformed)"), "\(explained.everything)")
+    }
+
+    @Test("v2: an upstream that refuses, and one that is too slow, with its own timeout; one without an address")
     func upstreams() throws {
+        let nowhere = try Gateway(configuration(upstream: "http://nowhere.invalid:9", domain: v2))
+        expectSecond(try nowhere.get("/api/x"), 503, 5_030_001, "Upstream Service Unavailable (no healthy upstream address)")
         let refusing = try Gateway(configuration(upstream: "http://127.0.0.1:\(try Ports.free())", domain: v2))
         expectSecond(try refusing.get("/api/x"), 502, 5_020_001, "Upstream Bad Gateway (connection refused)")
         let silent = try ScriptedUpstream { call in
@@ -93,6 +132,58 @@ struct ErrorFamilyTests {
         }
         let slow = try Gateway(configuration(upstream: silent.url, domain: v2 + ["upstreamTimeoutMs: 300"]))
         expectSecond(try slow.get("/api/x"), 504, 5_040_001, "Gateway Timeout (Upstream ReadTimeout. limit: 300ms)")
+    }
+
+    @Test("v2: a key set that cannot be had, or that is none; the other families refuse the token")
+    func keySets() throws {
+        let key = try OpenSSL.rsaKey()
+        let set = try Signing.jwks([("one", key)])
+        let isGood = Flag()
+        let provider = try ScriptedUpstream { try $0.reply(200, body: isGood.isSet ? set : "{}") }
+        let token = try Signing.rs256(#"{"exp":\#(Signing.epoch() + 600)}"#, privateKey: key, kid: "one")
+        let fields = ["Authorization: Bearer \(token)"]
+        let away = "jwt: {algorithm: RS256, jwks: \"http://127.0.0.1:\(try Ports.free())/\"}"
+        let rubbish = "jwt: {algorithm: RS256, jwks: \"\(provider.url)/\"}"
+        for (policy, code, message) in [(away, 5_012_001, "jwks url is unavailable."), (rubbish, 5_012_002, "jwks format is invalid.")] {
+            let folder = try Folder()
+            let gateway = try Gateway(
+                configuration(policies: policy, domain: v2, [EndpointText("/**", helloMock)]), folder: folder, environment: ["SLUICE_ACCESS_LOG": folder.file("access.log")])
+            expectSecond(try gateway.get("/api/x", fields), 500, code, message)
+            // What no set is needed for is judged without one.
+            expectSecond(try gateway.get("/api/x"), 401, 4_012_001, "Authorization is empty.", "Bearer")
+            expectSecond(try gateway.get("/api/x", ["Authorization: Bearer a.b.c"]), 401, 4_012_003, "Token is invalid.", #"Bearer error="invalid_token""#)
+            #expect(eventually {
+                let log = (try? String(contentsOfFile: folder.file("access.log"), encoding: .utf8)) ?? ""
+                return log.contains(#""status":500"#) && log.contains(#""reason":"unknownKey","detail":"\#(code == 5_012_001 ? "key set unavailable" : "malformed key set")""#)
+            })
+            let explained = try run(["explain", "--config", folder.file("sluice.yaml"), "-H", fields[0], "GET", "/api/x"])
+            #expect(explained.output.contains("500 \(code) \(message)"), "\(explained.everything)")
+            for family in ["v1", "problem"] {
+                let other = try Gateway(configuration(policies: policy, domain: ["errors: \(family)"], [EndpointText("/**", helloMock)]))
+                let refused = try other.get("/api/x", fields)
+                #expect(refused.status == 401 && refused["WWW-Authenticate"] == #"Bearer error="invalid_token""# && refused.text.contains("Invalid authorization"))
+            }
+        }
+        // Of alternatives the one without its set decides, unless another one has verified the signature.
+        let text = configuration(
+            policies: "anyOf: [{hmac: {secret: s}}, {jwt: {algorithm: HS256, secret: s3cret}}, {\(rubbish)}]",
+            domain: v2 + ["responses: {jwksError: {status: 503, bodies: {text/plain: '${error.resultCode}'}}}"], [EndpointText("/**", helloMock)])
+        let gateway = try Gateway(text)
+        let own = try gateway.get("/api/x", fields)
+        #expect(own.status == 503 && own.text == "5012002" && own["WWW-Authenticate"] == nil)
+        let expired = try Signing.hs256(#"{"exp":\#(Signing.epoch() - 4000)}"#, secret: "s3cret")
+        expectTwo(try gateway.get("/api/x", ["Authorization: Bearer \(expired)"]), "Token is invalid.")
+        expectTwo(try gateway.get("/api/x"), "x-nhn-date header is empty.", "Authorization is empty.")
+        // The set comes, and all is well.
+        isGood.set()
+        #expect(eventually(within: 30) { (try? gateway.get("/api/x", fields).status) == 200 })
+        expectTwo(try gateway.get("/api/x", ["Authorization: Bearer \(try Signing.rs256(#"{"exp":9999999999}"#, privateKey: key, kid: "two"))"]), "Token is invalid.")
+    }
+
+    /// A 401 of several alternatives, with one of these messages.
+    private func expectTwo(_ response: Response, _ messages: String...) {
+        #expect(response.status == 401 && messages.contains { response.text.contains(#""resultMessage":"\#($0)""#) }, "\(response.text)")
+        #expect(response.fields.filter { $0.name.lowercased() == "www-authenticate" }.count == 2)
     }
 
     @Test("problem: RFC 9457's members, the code and the error's name; each domain has its own family")

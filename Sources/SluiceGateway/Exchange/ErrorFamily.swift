@@ -27,10 +27,14 @@ struct ErrorEntry {
     let message: String
 }
 
-/// The errors of authentication that `v2` tells apart and the catalogue does not.
-enum CredentialError: UInt8, CaseIterable, BitwiseCopyable, Sendable {
+/// The errors that `v2` tells apart and the catalogue does not.
+enum FinerError: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case hmacEmpty, hmacAlgorithm, hmacSignatureEmpty, hmacHeaderMissing, hmacDateEmpty, hmacDateFormat, hmacExpired, hmacInvalid, hmacScheme
     case tokenEmpty, tokenType, tokenInvalid
+    /// No key set has been had yet: its place does not answer with one, or with none that can be read. Nobody can say whether the token is good.
+    case keySetUnavailable, keySetMalformed
+    /// What a trusted proxy says of the client's address is no address.
+    case clientAddress
 
     var entry: ErrorEntry {
         switch self {
@@ -47,14 +51,19 @@ enum CredentialError: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         case .tokenEmpty: ErrorEntry(status: 401, code: 4_012_001, message: "Authorization is empty.")
         case .tokenType: ErrorEntry(status: 401, code: 4_012_002, message: "Token type is invalid.")
         case .tokenInvalid: ErrorEntry(status: 401, code: 4_012_003, message: "Token is invalid.")
+        case .keySetUnavailable: ErrorEntry(status: 500, code: 5_012_001, message: "jwks url is unavailable.")
+        case .keySetMalformed: ErrorEntry(status: 500, code: 5_012_002, message: "jwks format is invalid.")
+        case .clientAddress:
+            ErrorEntry(status: 400, code: 4_000_006, message: "Client IP is invalid. Check the X-Forwarded-For request header value.")
         }
     }
 
-    /// The row of the catalogue whose challenge it has.
+    /// The row of the catalogue that it is in other families, and whose challenge it has if it is a 401.
     var row: Refusal.Row {
         switch self {
         case .tokenEmpty: .jwtAuthorizationEmpty
-        case .tokenType, .tokenInvalid: .jwtInvalid
+        case .tokenType, .tokenInvalid, .keySetUnavailable, .keySetMalformed: .jwtInvalid
+        case .clientAddress: .badRequest
         default: .hmacInvalid
         }
     }
@@ -69,9 +78,14 @@ struct ErrorPlace: BitwiseCopyable {
         number = Int(family.rawValue) * Refusal.Row.allCases.count + Int(row.rawValue)
     }
 
-    init(_ error: CredentialError) {
-        number = ErrorFamily.allCases.count * Refusal.Row.allCases.count + Int(error.rawValue)
+    init(_ error: FinerError) {
+        number = Self.rows + Int(error.rawValue)
     }
+
+    private static var rows: Int { ErrorFamily.allCases.count * Refusal.Row.allCases.count }
+
+    /// The error that it is, where the family tells it apart.
+    var finerError: FinerError? { number < Self.rows ? nil : FinerError(rawValue: UInt8(number - Self.rows)) }
 }
 
 extension Refusal.Row {
@@ -106,4 +120,9 @@ extension Refusal.Row {
 extension Refusal {
     /// The detail of a response that does not come in time.
     static let slowResponse: StaticString = "no response in time"
+    /// The details of a token for which no key set is there, because none could be fetched, or none that could be read.
+    static let keySetUnavailable: StaticString = "key set unavailable"
+    static let keySetMalformed: StaticString = "malformed key set"
+    /// The detail of a request whose client is not known.
+    static let malformedForwarding: StaticString = "malformed X-Forwarded-For"
 }

@@ -42,6 +42,8 @@ struct Exchange: BitwiseCopyable {
     var isFoundByKey = false
     /// Whether the domain is known although the path cannot be matched: the request counts, and is then an invalid target.
     var hasUnsafeTarget = false
+    /// Whether that is not the target's fault, but because nobody knows who the client is.
+    var hasMalformedForwarding = false
     /// What the path holds that a service may read in another way; empty where the domain does not mind, and where no endpoint matches.
     var pathMarks = PathMarks.none
     /// Whether the domain was found by `"*"`, so that another reading of the path may lead to another domain. Means something only

@@ -41,7 +41,7 @@ struct RefusalTexts: BitwiseCopyable {
                 messages.append(Self.message(entry, arena))
             }
         }
-        for error in CredentialError.allCases {
+        for error in FinerError.allCases {
             texts.append(Self.text(error.entry, error.row, .v2, arena))
             messages.append(Self.message(error.entry, arena))
         }
@@ -53,7 +53,9 @@ struct RefusalTexts: BitwiseCopyable {
         let phrase = ReasonPhrase.standard(for: entry.status)
         var head = "HTTP/1.1 \(entry.status) \(phrase)\r\n"
         head += "Content-Type: application/\(family == .problem ? "problem+json" : "json; charset=utf-8")\r\n"
-        if let challenge = row.challenge { head += "WWW-Authenticate: \(challenge)\r\n" }
+        // With another status than 401 nothing is wrong with the credentials.
+        let challenge = entry.status == 401 ? row.challenge : nil
+        if let challenge { head += "WWW-Authenticate: \(challenge)\r\n" }
         let body = switch family {
         case .v1: #"{"header":{"resultCode":\#(entry.code),"resultMessage":"\#(entry.message)","isSuccessful":false}}"#
         case .v2: #"{"header":{"isSuccessful":false,"resultCode":\#(entry.code),"resultMessage":"\#(entry.message)"}}"#
@@ -63,11 +65,11 @@ struct RefusalTexts: BitwiseCopyable {
         }
         guard let cut = body.firstRange(of: marker) else {
             return Text(status: entry.status, head: arena.bytes(head), bodyStart: arena.bytes(body), bodyEnd: .empty,
-                isChallenge: row.challenge != nil)
+                isChallenge: challenge != nil)
         }
         return Text(
             status: entry.status, head: arena.bytes(head), bodyStart: arena.bytes(String(body[..<cut.lowerBound])),
-            bodyEnd: arena.bytes(String(body[cut.upperBound...])), isChallenge: row.challenge != nil)
+            bodyEnd: arena.bytes(String(body[cut.upperBound...])), isChallenge: challenge != nil)
     }
 
     private static func message(_ entry: ErrorEntry, _ arena: Arena) -> Message {

@@ -22,7 +22,7 @@ extension Explainer {
         }
         explanation.facts.append(.init(label: "domain", lines: ["\(domain.pointee.key.string), \(rule(exchange))"]))
         guard !exchange.hasUnsafeTarget else {
-            explanation.facts.append(.init(label: "path", lines: ["unsafe: it cannot be matched"]))
+            explanation.facts.append(.init(label: "path", lines: [exchange.hasMalformedForwarding ? "not matched: the client is not known" : "unsafe: it cannot be matched"]))
             return
         }
         explanation.facts.append(.init(label: "path", lines: [exchange.path.string]))

@@ -171,8 +171,11 @@ enum AnyOf: Policy {
             guard AnyOf.kinds.isPresented(step, exchange) else { return 0 }
             // The credentials are right, and something else is not.
             if refusal.row.challenge == nil { return .max }
-            // The faults of a token are in the order in which they are looked for.
-            return 1 + Int(refusal.tokenFault?.rawValue ?? 0)
+            // The faults of a token are in the order in which they are looked for. Where there is no key set, nobody has looked further: only who has
+            // verified the signature knows more.
+            let fault = refusal.tokenFault
+            let isUnjudged = fault == .unknownKey && !refusal.detail.isEmpty
+            return 1 + 2 * Int((isUnjudged ? .signature : fault)?.rawValue ?? 0) + (isUnjudged ? 1 : 0)
         }
 
         func writeOtherChallenges(_ writer: inout HeadWriter, besides row: Refusal.Row) {

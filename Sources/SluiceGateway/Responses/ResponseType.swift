@@ -22,7 +22,7 @@ enum ResponseType: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     var meaning: String {
         switch self {
         case .unauthorized: "No credentials, or wrong ones."
-        case .jwksError: "Never happens so far: a key set that cannot be had is `unauthorized`. Accepted for configurations that have it."
+        case .jwksError: "With `errors: v2`: there is no key set for the token, because none could be fetched. Otherwise that is `unauthorized`."
         case .forbidden: "The client's address is not permitted."
         case .notFound: "No path or method matches."
         case .badRequest: "The request is malformed, fails validation, is too large, or comes too slowly."

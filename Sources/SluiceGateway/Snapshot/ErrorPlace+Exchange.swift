@@ -17,7 +17,7 @@ extension ErrorPlace {
 
     @inline(never)
     private init(of refusal: Refusal, in family: ErrorFamily, _ exchange: Exchange) {
-        if family == .v2, let error = CredentialError(refusal, exchange) {
+        if family == .v2, let error = FinerError(refusal, exchange) {
             self.init(error)
         } else {
             self.init(refusal.row, in: family)
@@ -28,12 +28,19 @@ extension ErrorPlace {
 extension Refusal {
     /// What of the detail clients of the domain are told.
     func toldDetail(in domain: UnsafePointer<CompiledDomain>?) -> ByteView {
-        guard row == .upstreamTimeout, let domain, domain.pointee.errors == .v2 else { return toldDetail }
+        guard row == .upstreamTimeout || row == .badRequest, let domain, domain.pointee.errors == .v2 else { return toldDetail }
+        // Its message has no place for one.
+        if row == .badRequest { return detail == Self.malformedForwarding ? .empty : toldDetail }
         return detail == Self.slowResponse ? domain.pointee.upstream?.pointee.timeoutDetail ?? toldDetail : toldDetail
     }
 }
 
 extension ErrorPlace {
     /// Which of the domain's own responses it gets.
-    func responseType(of refusal: Refusal) -> ResponseType { refusal.row.responseType }
+    func responseType(of refusal: Refusal) -> ResponseType {
+        switch finerError {
+        case .keySetUnavailable, .keySetMalformed: .jwksError
+        default: refusal.row.responseType
+        }
+    }
 }

@@ -11,8 +11,10 @@ enum Routing {
     ) -> Refusal? {
         let bytes = exchange.headBytes
         // Not by its address alone: behind a PROXY header that names nobody the peer is a trusted proxy that vouches for nothing.
+        var isForwardingMalformed = false
         exchange.client = exchange.peerIsTrusted
-            ? ForwardedFor.client(peer: exchange.peer, fields: exchange.head.fields, in: bytes, isTrusted: { trusted.contains($0) })
+            ? ForwardedFor.client(
+                peer: exchange.peer, fields: exchange.head.fields, in: bytes, isMalformed: &isForwardingMalformed, isTrusted: { trusted.contains($0) })
             : exchange.peer
         exchange.query = exchange.head.query(in: bytes)
         exchange.upstreamQuery = exchange.query
@@ -32,6 +34,12 @@ enum Routing {
         exchange.domain = domain
         exchange.isFoundByKey = match.restStart > 0
         if whole.marks.intersects(domain.pointee.unsafeMarks) {
+            exchange.hasUnsafeTarget = true
+            return nil
+        }
+        // With `v2`, who does not know the client asks for no guess.
+        if isForwardingMalformed, domain.pointee.errors == .v2 {
+            exchange.hasMalformedForwarding = true
             exchange.hasUnsafeTarget = true
             return nil
         }

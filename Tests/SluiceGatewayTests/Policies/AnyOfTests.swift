@@ -170,7 +170,7 @@ struct AnyOfTests {
         var exchange = try bench.exchange("GET /", [token])
         var said: [String] = []
         for _ in 0..<3 { said.append("\(try answer(made, [], &exchange)) \(exchange.awaitedAlternatives)") }
-        #expect(said == ["waits 1", "waits 3", "jwt_invalid unknownKey 3"])
+        #expect(said == ["waits 1", "waits 3", "jwt_invalid unknownKey key set unavailable 3"])
         sets("first", "both")
         let passed = try answer(made, [], &exchange)
         #expect(passed == "passes 1")

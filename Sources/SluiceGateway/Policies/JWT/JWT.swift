@@ -155,13 +155,19 @@ enum JWT: Policy {
 
         /// Waits for a fetch if one can be had and this exchange has not waited yet.
         private func awaitKeys(_ keys: UnsafeMutablePointer<JWTKeys.State>, _ exchange: inout Exchange) -> Verdict {
-            guard !exchange.hasAwaitedKeys else { return .refuse(Refusal(token: .unknownKey)) }
+            guard !exchange.hasAwaitedKeys else { return .refuse(Self.withoutKey(keys)) }
             let worker = exchange.context.pointee.worker
             let now = exchange.context.pointee.monotonicNanoseconds
             let number = keys.pointee.owner._withUnsafeGuaranteedRef { $0.requestFetch(worker: worker, now: now) }
-            guard let number else { return .refuse(Refusal(token: .unknownKey)) }
+            guard let number else { return .refuse(Self.withoutKey(keys)) }
             exchange.hasAwaitedKeys = true
             return .suspend(.keySet(number))
+        }
+
+        /// No key of the set fits, or there is no set.
+        private static func withoutKey(_ keys: UnsafeMutablePointer<JWTKeys.State>) -> Refusal {
+            let missing = keys.pointee.owner._withUnsafeGuaranteedRef { $0.missing }
+            return Refusal(token: .unknownKey, detail: missing.map { ByteView($0) } ?? .empty)
         }
 
         // MARK: - Forwarding

@@ -115,6 +115,12 @@ final class JWTKeys: WorkerResource {
         owned = verifiers.map { $0.2 }
     }
 
+    /// Why there is no set, as the detail of a refusal; nil where there is one, or keys of another kind.
+    var missing: StaticString? {
+        guard state.pointee.generation == 0, case .source(let source) = origin else { return nil }
+        return source.missing
+    }
+
     /// Asks the source for a fetch on behalf of this worker; false where no fetch can help.
     func requestFetch(worker: Int, now: UInt64) -> Int? {
         guard case .source(let source) = origin, source.requestFetch(worker: worker, now: now) else { return nil }

@@ -27,6 +27,8 @@ final class KeySet: Sendable {
 
     struct Fault: Error, Equatable, CustomStringConvertible {
         let description: String
+        /// Whether something came that is no key set.
+        var isMalformed = false
     }
 
     /// Empty where the set holds none that can be used.
@@ -43,7 +45,7 @@ final class KeySet: Sendable {
             else { return nil }
             return Self.keys(in: list, memory: memory)
         }
-        guard let keys else { throw Fault(description: "content that is not a JSON Web Key Set (RFC 7517)") }
+        guard let keys else { throw Fault(description: "content that is not a JSON Web Key Set (RFC 7517)", isMalformed: true) }
         self.keys = keys
         self.text = text
     }

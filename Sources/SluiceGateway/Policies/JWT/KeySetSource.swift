@@ -38,6 +38,8 @@ final class KeySetSource: @unchecked Sendable {
     let generation: UnsafeMutablePointer<Atomic<UInt64>>
 
     private let state = Mutex(State())
+    /// Whether the latest fetch brought something that is no key set.
+    private let hasMalformed = Atomic<Bool>(false)
     /// Until then every request is refused without taking the lock. Nanoseconds of the monotonic clock.
     private let quietUntil = Atomic<UInt64>(0)
     private let wake: @Sendable () -> Bool
@@ -65,6 +67,9 @@ final class KeySetSource: @unchecked Sendable {
 
     /// Why the latest fetch failed; nil if it did not.
     var lastFault: String? { state.withLock { $0.lastFault } }
+
+    /// Why there is no set, as the detail of a refusal. Means something only before the first one.
+    var missing: StaticString { hasMalformed.load(ordering: .acquiring) ? Refusal.keySetMalformed : Refusal.keySetUnavailable }
 
     // MARK: - Asked by workers
 
@@ -122,11 +127,13 @@ final class KeySetSource: @unchecked Sendable {
                 replace(keys, in: &state)
                 state.failures = 0
                 state.lastFault = nil
+                hasMalformed.store(false, ordering: .releasing)
                 state.due = now + interval
             case .failure(let fault):
                 let pause = Self.pauseNanosecondsMin << min(state.failures, 4)
                 state.failures += 1
                 state.lastFault = fault.description
+                hasMalformed.store(fault.isMalformed, ordering: .releasing)
                 state.due = now + min(pause, Self.pauseNanosecondsMax, interval)
             }
             quietUntil.store((state.lastStart ?? 0) + Self.requestIntervalNanoseconds, ordering: .releasing)

@@ -10,10 +10,10 @@ package enum RefusalReference {
             return ["\(entry.status)", "\(entry.code)", "`\(entry.message)`", "`\(row.policy.string)`", "`\(row.label)`", row.meaning]
         })
         page.heading("Errors of `v2`")
-        // A row with a challenge is told by a `CredentialError`.
+        // A row with a challenge is told by a `FinerError`.
         let rows = Refusal.Row.allCases.filter { $0.challenge == nil }
         let entries = rows.map { ($0.entry(in: .v2, bodyBytesMax: 10 << 20), "`\($0.label)`") }
-            + CredentialError.allCases.map { ($0.entry, "`\($0.row.policy.string)`") }
+            + FinerError.allCases.map { ($0.entry, "`\($0.row.policy.string)`") }
         page.table(["status", "resultCode", "resultMessage", "refusal or policy"], entries.sorted { $0.0.code < $1.0.code }.map { entry, source in
             ["\(entry.status)", "\(entry.code)", "`\(entry.message)`", source]
         })

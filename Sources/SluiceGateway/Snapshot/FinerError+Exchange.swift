@@ -1,15 +1,25 @@
 import SluiceHTTP
 
-extension CredentialError {
-    /// What `v2` says of a request whose credentials were refused; nil for every other refusal. Looks at the request again: only who is refused
-    /// pays for it.
+extension FinerError {
+    /// What `v2` says of a refusal that it tells apart; nil for every other one. Looks at the request again: only who is refused pays for it.
     init?(_ refusal: Refusal, _ exchange: Exchange) {
         switch refusal.row {
         case .hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid:
             self = Self.ofSignature(refusal, exchange)
+        case .badRequest:
+            guard refusal.detail == Refusal.malformedForwarding else { return nil }
+            self = .clientAddress
         case .jwtAuthorizationEmpty: self = .tokenEmpty
         case .jwtExpired: self = .tokenInvalid
         case .jwtInvalid:
+            if refusal.tokenFault == .unknownKey, refusal.detail == Refusal.keySetUnavailable {
+                self = .keySetUnavailable
+                return
+            }
+            if refusal.tokenFault == .unknownKey, refusal.detail == Refusal.keySetMalformed {
+                self = .keySetMalformed
+                return
+            }
             let value = FieldLines(.authorization, in: exchange).value
             let isBearer = value.count > 6 && value[..<6].equalsIgnoringCase("bearer") && (value[6] == UInt8(ascii: " ") || value[6] == UInt8(ascii: "\t"))
             self = isBearer ? .tokenInvalid : .tokenType
@@ -17,7 +27,7 @@ extension CredentialError {
         }
     }
 
-    private static func ofSignature(_ refusal: Refusal, _ exchange: Exchange) -> CredentialError {
+    private static func ofSignature(_ refusal: Refusal, _ exchange: Exchange) -> FinerError {
         let value = FieldLines(.authorization, in: exchange).value
         if value.isEmpty { return .hmacEmpty }
         let form = HMACAuthorization.form(of: value)
