@@ -6,7 +6,7 @@ enum FileArgument {
     private static let argumentsBehind = ["run": 0, "check": 0, "token": 0, "export": 0, "explain": 2, "sign": 2]
     /// Options whose value is the next argument.
     private static let valued: Set = [
-        "--config", "--upstream", "--domain", "--endpoint", "-H", "--header", "--client", "--timestamp", "--claim", "--private-key", "--key-id", "--issuer", "--lifetime", "-o", "--output",
+        "--config", "--upstream", "--extension", "--domain", "--endpoint", "-H", "--header", "--client", "--timestamp", "--claim", "--private-key", "--key-id", "--issuer", "--lifetime", "-o", "--output",
     ]
 
     static func named(_ arguments: [String]) -> [String] {

@@ -61,6 +61,50 @@ struct OpenAPITests {
         #expect(configuration.code == 1 && configuration.everything.contains("a configuration beside --upstream"), "\(configuration.everything)")
     }
 
+    @Test("a document of the second form runs as it is, and comes back")
+    func secondForm() throws {
+        let nginx = try Nginx("location / { default_type text/plain; return 200 \"$request_uri $http_x_gateway\"; }")
+        let text = #"""
+            {"swagger": "2.0", "info": {"title": "alpha", "version": "1"}, "host": "stage.api.example.com", "paths": {
+              "/": {"x-nhncloud-apigateway": {"plugins": {
+                "CORS": {"allowedMethods": ["GET"], "allowedHeaders": ["*"], "allowedOrigins": ["*"], "maxCredentialsAge": 60, "allowCredentials": false},
+                "SET_REQUEST_HEADER": {"headers": {"X-Gateway": "sluice"}}}}},
+              "/members/{memberId}": {"get": {"responses": {"200": {"description": "ok"}}, "x-nhncloud-apigateway": {"plugins": {
+                "HTTP": "{\"frontendEndpointPath\":\"/members/{memberId}\",\"backendEndpointPath\":\"/api/${request.path.memberId}\"}",
+                "ADD_REQUEST_QUERY_PARAMETER": {"parameters": {"id": "${request.path.memberId}"}}}}}},
+              "/members/{proxy+}": {"get": {"responses": {"200": {"description": "ok"}}, "x-nhncloud-apigateway": {"plugins": {
+                "HTTP": {"frontendEndpointPath": "/members/{proxy+}", "backendEndpointPath": "/any/${request.path.proxy+}"},
+                "RATE_LIMIT": {"requestPerSec": 1, "keyType": "HEADER", "extraKeyValue": "X-Who"}}}}},
+              "/hello": {"get": {"responses": {"200": {"description": "ok"}}, "x-nhncloud-apigateway": {"plugins": {
+                "REMOVE_RESPONSE_HEADER": {"headers": ["X-Mock"]},
+                "MOCK": {"statusCode": 200, "headers": {"Content-Type": "text/plain", "X-Mock": "1"}, "body": "hello"}}}}}}}
+            """#
+        let service = "http://127.0.0.1:\(nginx.port)"
+        let gateway = try Gateway(text, name: "swagger.json", arguments: ["--upstream", service])
+        #expect(try gateway.get("/members/7?q=1").text == "/api/7?q=1&id=7 sluice")
+        #expect(try gateway.get("/members/7&x=y").text == "/api/7&x=y?id=7%26x%3Dy sluice", "a variable adds no parameter")
+        #expect(try gateway.get("/members/a/b").text == "/any/a/b sluice")
+        #expect(try gateway.get("/members/a/b", ["X-Who: me"]).status == 200)
+        let limited = try gateway.get("/members/a/c", ["X-Who: me"])
+        #expect(limited.status == 429 && limited.text.contains("4291000"), "\(limited.text)")
+        let hello = try gateway.get("/hello", ["Origin: https://app.test"])
+        #expect(hello.text == "hello" && hello["X-Mock"] == nil && hello["Access-Control-Allow-Origin"] == "*")
+        let missing = try gateway.get("/members")
+        #expect(missing.status == 404 && missing.text.contains("4041007"), "\(missing.text)")
+
+        let folder = try Folder()
+        let source = try folder.write("swagger.json", text)
+        let imported = try run(["import", source, "--upstream", service, "-o", folder.file("sluice.yaml")])
+        let exported = try run(["export", folder.file("sluice.yaml"), "--domain", "alpha", "-o", folder.file("out.json")])
+        let again = try run(["import", folder.file("out.json"), "-o", folder.file("again.yaml")])
+        #expect(imported.code == 0 && exported.code == 0 && again.code == 0, "\(imported.everything)\(exported.everything)\(again.everything)")
+        #expect(folder.read("again.yaml") == folder.read("sluice.yaml"), "\(folder.read("out.json"))")
+        #expect(folder.read("out.json").contains(#""backendEndpointPath": "/any/${request.path.proxy+}""#))
+        let first = try run(["export", "--extension", "x-toastcloud-apigw", "--domain", "alpha", folder.file("sluice.yaml")])
+        #expect(first.code == 0 && first.output.contains("URI_REWRITE") && !first.output.contains("backendEndpointPath"), "\(first.everything)")
+        #expect(try run(["export", "--extension", "other", "--domain", "alpha", folder.file("sluice.yaml")]).code == 2)
+    }
+
     @Test("import makes the configuration that serves the same")
     func importing() throws {
         let folder = try Folder()

@@ -231,7 +231,7 @@ def seeds():
         ("(/a)?(.*)", "%2", "/a/b;c"), ("/{a}/{b}/", "/{b}/{a}/", "/1/2/"), (".*", "//%0", "/.")]:
         yield "rewrite", "\n".join([pattern, replacement, path]).encode()
 
-    for path in ["SluiceConfigurationTests/Swagger/SwaggerDocuments.swift"]:
+    for path in ["SluiceConfigurationTests/Swagger/SwaggerDocuments.swift", "SluiceConfigurationTests/Swagger/SecondFormTests.swift"]:
         for document in swift_texts(path):
             yield "swagger", document.encode()
             yield "configuration", document.encode()

@@ -21,11 +21,14 @@ package struct DocumentOperation {
     package init?(of endpoint: ConfigurationNode, in domain: ConfigurationNode, method: String, _ problems: Problems) {
         let format: DocumentFormat = endpoint[DocumentFormat.openAPI.opaqueKey] != nil || domain[DocumentFormat.openAPI.opaqueKey] != nil ? .openAPI : .swagger
         let kept = endpoint[format.opaqueKey]
-        guard let node = kept?[method.lowercased()] else { return nil }
+        guard let written = kept?[method.lowercased()] else { return nil }
         let document = domain[format.opaqueKey] ?? .mapping([], at: domain)
         let shared = format == .openAPI ? kept?["parameters"] : Self.sharedParameters(document, endpoint)
         let references = DocumentReferences(document)
         do throws(DocumentReferences.Fault) {
+            // Some write a reference in place of an operation, though the specifications have none.
+            let node = try references.resolve(written)
+            self.node = node
             var parameters: [ConfigurationNode] = []
             for written in (shared?.elements ?? []) + (node["parameters"]?.elements ?? []) {
                 let parameter = try references.resolve(written)
@@ -38,7 +41,6 @@ package struct DocumentOperation {
             error.report(problems)
             return nil
         }
-        self.node = node
         self.document = document
         dialect = Self.dialect(format, document["openapi"])
     }

@@ -59,7 +59,8 @@ package struct DocumentReferences: Sendable {
         return text.replacing("~1", with: "/").replacing("~0", with: "~")
     }
 
-    private static func decoded(_ text: Substring) -> String {
+    /// Without percent escapes.
+    static func decoded(_ text: Substring) -> String {
         var bytes: [UInt8] = []
         let source = Array(text.utf8)
         var index = 0

@@ -36,12 +36,14 @@ extension Plugin.Form {
     /// The value in a document; nil if it cannot be said there.
     func exported(_ value: ConfigurationNode) -> ConfigurationNode? {
         switch (self, value.content) {
-        case (.text, .string), (.integer, .integer), (.boolean, .bool), (.secret, .string), (.texts, .string):
+        case (.text, .string), (.integer, .integer), (.status, .integer), (.age, .integer), (.boolean, .bool), (.secret, .string), (.texts, .string):
             return value
         case (.secret, .mapping(let entries)):
             return entries.count == 1 && ["env", "file"].contains(entries[0].key) ? value : nil
-        case (.texts, .sequence(let elements)):
+        case (.texts, .sequence(let elements)), (.textList, .sequence(let elements)):
             return elements.allSatisfy { $0.text != nil } ? value : nil
+        case (.literalHeaders, .mapping(let entries)):
+            return entries.allSatisfy { $0.value.text.map { !Self.hasVariable($0) } ?? false } ? value : nil
         case (.headers, .mapping(let entries)):
             return entries.allSatisfy { $0.value.text != nil } ? value : nil
         case (.addresses, .sequence(let elements)):

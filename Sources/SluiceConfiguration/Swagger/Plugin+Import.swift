@@ -57,7 +57,9 @@ extension Plugin.Form {
         case .integer: "an integer"
         case .boolean: "true or false"
         case .texts: "text or a list of texts"
-        case .headers: "a mapping from names to texts, or a list of {name, value}"
+        case .headers, .literalHeaders: "a mapping from names to texts, or a list of {name, value}"
+        case .textList: "a list of texts"
+        case .status, .age: "an integer"
         case .secret: "text, {env: NAME} or {file: PATH}"
         case .addresses: "a list of {ip}"
         case .quotas: "a list of {maxUsageQuota, resetTimeSeconds}"
@@ -67,16 +69,23 @@ extension Plugin.Form {
     /// The value on our side; nil, and a problem, for a wrong type. `reader` reads the plugin's object.
     func imported(_ value: ConfigurationNode, _ reader: MappingReader) -> ConfigurationNode? {
         switch (self, value.content) {
-        case (.text, .string), (.integer, .integer), (.boolean, .bool), (.secret, .string), (.texts, .string):
+        case (.text, .string), (.integer, .integer), (.status, .integer), (.boolean, .bool), (.secret, .string), (.texts, .string):
             return value
+        case (.status, .string(let text)) where Int64(text) != nil:
+            return ConfigurationNode(.integer(Int64(text) ?? 0), position: value.position, path: value.path)
+        case (.age, .integer(let seconds)):
+            return ConfigurationNode(.integer(seconds == -1 ? 0 : seconds), position: value.position, path: value.path)
         case (.secret, .mapping(let entries)) where entries.count == 1 && ["env", "file"].contains(entries[0].key):
             return value
-        case (.texts, .sequence(let elements)):
+        case (.texts, .sequence(let elements)), (.textList, .sequence(let elements)):
             return .sequence(elements.filter { reader.string($0) != nil }, at: value)
         case (.headers, .mapping(let entries)):
             return .mapping(entries.filter { reader.string($0.value) != nil }, at: value)
         case (.headers, .sequence(let elements)):
             return headers(elements, at: value, reader)
+        case (.literalHeaders, .mapping), (.literalHeaders, .sequence):
+            guard let headers = Self.headers.imported(value, reader) else { return nil }
+            return .mapping((headers.entries ?? []).filter { Self.isLiteral($0.value, reader.problems) }, at: value)
         case (.addresses, .sequence(let elements)):
             return .sequence(
                 elements.compactMap { element in
@@ -98,6 +107,15 @@ extension Plugin.Form {
             return nil
         }
     }
+
+    /// Whether a text has no variables; a problem if it has.
+    private static func isLiteral(_ value: ConfigurationNode, _ problems: Problems) -> Bool {
+        guard let text = value.text, Self.hasVariable(text) else { return true }
+        problems.add(at: value, found: "a variable in \(Quoting.quoted(text))", allowed: "text without ${ and $!{")
+        return false
+    }
+
+    static func hasVariable(_ text: String) -> Bool { text.contains("${") || text.contains("$!{") }
 
     private func headers(
         _ elements: [ConfigurationNode], at place: ConfigurationNode, _ reader: MappingReader

@@ -1,10 +1,17 @@
-/// One plugin of the vendor extension `x-toastcloud-apigw`, and the policy that it stands for.
+/// One plugin of a vendor extension (`PluginForm`), and the policy that it stands for.
 struct Plugin: Sendable {
     enum Level: Sendable {
         /// For the whole document, that is for a domain.
         case domain
-        /// For one operation, that is for an endpoint; at the top of a document, for all operations without their own.
+        /// For one operation, that is for an endpoint; at the top of a document, and in the second form on a path, for all operations below without
+        /// their own.
         case operation
+        /// For one operation alone.
+        case method
+        /// For one operation, or for everything: on the path `/`.
+        case rootOrMethod
+        /// For a path and everything below.
+        case path
     }
 
     /// How a field's value is written on both sides.
@@ -14,6 +21,14 @@ struct Plugin: Sendable {
         case texts
         /// A mapping from names to texts; in a document also a list of `{name, value}`.
         case headers
+        /// The same, where variables (`${NAME}`) cannot be told from text.
+        case literalHeaders
+        /// A list of texts.
+        case textList
+        /// An integer; in a document also as text.
+        case status
+        /// Seconds; in a document -1 for none.
+        case age
         /// Text, `{env: NAME}` or `{file: PATH}`.
         case secret
         /// A list of `{ip}`; a list of texts on our side.
@@ -49,16 +64,15 @@ struct Plugin: Sendable {
     let level: Level
     let fields: [Field]
 
-    private init(_ name: String, _ way: String..., level: Level, _ fields: [Field]) {
+    init(_ name: String, _ way: String..., level: Level, _ fields: [Field]) {
         self.name = name
         self.way = way
         self.level = level
         self.fields = fields
     }
 
-    static func of(_ level: Level) -> [Plugin] { all.filter { $0.level == level } }
-
-    static let all = [
+    /// The plugins of `x-toastcloud-apigw`.
+    static let first = [
         Plugin("HTTP_PROXY", "upstream", level: .domain, [Field("url", form: .text, required: true, standIn: url)]),
         Plugin("IPACL", "policies", "ipAcl", level: .domain, [
             Field("isPermit", "permit", form: .boolean, required: true, standIn: .bool(true)),
@@ -95,7 +109,7 @@ struct Plugin: Sendable {
         Plugin("MOCK", "policies", "mock", level: .operation, responseFields(statusRequired: true)),
     ]
 
-    private static let url = ConfigurationNode.Content.string("http://127.0.0.1")
+    static let url = ConfigurationNode.Content.string("http://127.0.0.1")
     private static let secret = ConfigurationNode.Content.string("stands in for a secret of at least 32 bytes")
     private static let quotaFields = [Field("usageQuotaBeans", form: .quotas, required: true)]
 

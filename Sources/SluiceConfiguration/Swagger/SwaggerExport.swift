@@ -7,8 +7,10 @@
 package enum SwaggerExport {
     /// The document for the domain with the key `domainKey`; nil, and a problem, if there is none. Secrets that are
     /// references stay references; literal ones are written out.
+    ///
+    /// - Parameter form: nil for the form of the document that the domain came from, which is the first for one that came from none.
     package static func convert(
-        _ configuration: ConfigurationNode, domainKey: String, _ problems: Problems
+        _ configuration: ConfigurationNode, domainKey: String, form: PluginForm? = nil, _ problems: Problems
     ) -> ConfigurationNode? {
         let domains = configuration["domains"]?.elements ?? []
         guard let domain = domains.first(where: { $0["key"]?.text == domainKey }) else {
@@ -25,10 +27,12 @@ package enum SwaggerExport {
                 allowed: "a domain and endpoints without `\(openAPI)`")
             return nil
         }
-        var document = self.document(of: domain, key: domainKey)
+        let form = form ?? (domain[SwaggerImport.opaqueKey]?[PluginForm.second.key] == nil ? .first : .second)
+        var document = self.document(of: domain, key: domainKey, form)
         let prefix = prefix(of: domain)
-        let operations = SwaggerOperationWriter(domain, prefix: prefix)
+        let operations = SwaggerOperationWriter(domain, form, prefix: prefix)
         document.set("paths", operations.paths)
+        if form == .second { setRoot(of: &document, domain) }
         var own = ConfigurationNode.mapping([], at: domain)
         own.set("configuration", surroundings(configuration, of: domain, isOnly: domains.count == 1))
         if !operations.others.isEmpty { own.set("endpoints", .sequence(operations.others, at: domain)) }
@@ -57,19 +61,39 @@ package enum SwaggerExport {
     }()
 
     /// The top of the document: everything but `paths` and our own extension.
-    private static func document(of domain: ConfigurationNode, key: String) -> ConfigurationNode {
-        let opaque = domain[SwaggerImport.opaqueKey].flatMap { $0.entries == nil ? nil : $0 }
+    private static func document(of domain: ConfigurationNode, key: String, _ form: PluginForm) -> ConfigurationNode {
+        let opaque = domain[SwaggerImport.opaqueKey].flatMap { $0.entries == nil ? nil : $0 }.map(form.alone)
         var document = opaque ?? bareDocument(key: key)
         if !DocumentFormat.swagger.isSupported(document["swagger"]) { document.set("swagger", ConfigurationNode(.string("2.0"))) }
         document.set("paths", nil)
         document.set("basePath", basePath(opaque, key))
-        let objects = Plugin.of(.domain).compactMap { plugin in
+        guard form == .first else {
+            if document[form.key]?.isEmptyMapping == true { document.set(form.key, nil) }
+            return document
+        }
+        let objects = form.plugins(.domain).compactMap { plugin in
             plugin.object(from: domain).map { (name: plugin.name, object: $0) }
         }
-        let rest = opaque?[PluginSet.key]
-        let defaults = SwaggerOperationWriter.defaults(domain).plugins.map { (name: $0.name, object: $0.object) }
-        document.set(PluginSet.key, PluginSet.extensionNode(objects + defaults, rest: rest, at: domain))
+        let rest = opaque?[form.key]
+        let defaults = SwaggerOperationWriter.plugins(domain, form).defaults.plugins.map { (name: $0.name, object: $0.object) }
+        document.set(form.key, PluginSet.extensionNode(objects + defaults, form, rest: rest, at: domain))
         return document
+    }
+
+    /// In the second form, what holds for the whole domain stands on the path `/`, unless the document had it elsewhere.
+    private static func setRoot(of document: inout ConfigurationNode, _ domain: ConfigurationNode) {
+        let key = PluginForm.second.key
+        let written = PathPlugins(document, .swagger, Problems(file: "", environment: [:]))
+        var objects: [(name: String, object: ConfigurationNode)] = []
+        if !written.hasCORS, let plugin = PluginForm.second.plugins(.path).first, let object = plugin.object(from: domain) {
+            objects.append((plugin.name, object))
+        }
+        if written.rateLimit == nil, let limits = domain[["policies", "rateLimit"]], let object = SecondForm.rateLimitObject(limits) {
+            objects.append(("RATE_LIMIT", object))
+        }
+        let root = document["paths"]?["/"]
+        guard root?[key]?["plugins"].map({ $0.entries != nil }) ?? (root?[key].map { $0.entries != nil } ?? true) else { return }
+        for (name, object) in objects { document.set(["paths", "/", key, "plugins", name], object) }
     }
 
     private static func basePath(_ opaque: ConfigurationNode?, _ key: String) -> ConfigurationNode? {

@@ -27,7 +27,9 @@ package enum SwaggerImport {
             let place = document[format.versionKey] ?? document
             problems.add(at: place, found: place.found, allowed: format.supportedVersions)
         }
-        let extensions = Extensions(document, problems)
+        let form = PluginForm(of: document, format, problems)
+        let document = form.canonical(document, problems)
+        let extensions = Extensions(document, format, form, problems)
         let address =
             switch format {
             case .swagger: SwaggerAddress(document, chosenKey: key)
@@ -35,7 +37,7 @@ package enum SwaggerImport {
             }
         var domain = self.domain(document, address, extensions, problems)
         let prefix = extensions.prefix ?? address.prefix
-        let paths = SwaggerPaths(document, format, prefix: prefix, extensions.operationDefaults, problems)
+        let paths = SwaggerPaths(document, format, prefix: prefix, extensions.operationPlugins, problems)
         domain.set("endpoints", .sequence(ordered(paths.endpoints + extensions.endpoints, extensions.order), at: document))
         if let opaque = opaque(document, format, extensions, paths, key: domain["key"]?.text) {
             domain.set(format.opaqueKey, opaque)
@@ -43,29 +45,30 @@ package enum SwaggerImport {
         domain = MergePatch.apply(extensions.domainPatch, to: domain) ?? domain
         if let key { domain.set("key", .string(key, at: domain["key"] ?? document)) }
         paths.notes.report(document, domain, problems)
-        if !upstreams.isEmpty { give(upstreams, to: &domain, address, prefix: prefix, problems) }
+        if !upstreams.isEmpty { give(upstreams, to: &domain, address, prefix: prefix, form, problems) }
         return (extensions.configuration ?? .mapping([], at: document))
             .setting("domains", .sequence([domain], at: document))
     }
 
-    /// Puts the service that an operator names behind the domain: it gets the base path and the path, as the document has them. An API without a
-    /// base path answers under every host, as one with a base path does.
+    /// Puts the service that an operator names behind the domain: it gets the base path and the path, as the document has them; in the second form,
+    /// whose operations name the paths that it gets, the URL is its own. An API without a base path answers under every host, as one with a base path does.
     private static func give(
-        _ upstreams: [String], to domain: inout ConfigurationNode, _ address: SwaggerAddress, prefix: String, _ problems: Problems
+        _ upstreams: [String], to domain: inout ConfigurationNode, _ address: SwaggerAddress, prefix: String, _ form: PluginForm, _ problems: Problems
     ) {
         let place = ConfigurationNode(.null, path: ConfigurationPath(text: "--upstream"))
         if let own = domain["upstream"] {
             problems.add(at: own, found: "an upstream in the document, beside --upstream", allowed: "one of the two")
             return
         }
-        let path = address.upstreamPath(prefix: prefix)
+        let basePath = address.upstreamPath(prefix: prefix)
+        let path = form == .second ? "" : basePath
         let urls = upstreams.map { url in
             var url = url
             while url.hasSuffix("/"), !path.isEmpty { url.removeLast() }
             return ConfigurationNode.string(url.contains("?") ? url : url + path, at: place)
         }
         domain.set("upstream", urls.count == 1 ? urls[0] : .sequence(urls, at: place))
-        if path.isEmpty, prefix.isEmpty {
+        if basePath.isEmpty, prefix.isEmpty {
             let hosts = domain["hosts"]?.elements ?? []
             if !hosts.contains(where: { $0.text == "*" }) { domain.set("hosts", .sequence(hosts + [.string("*", at: place)], at: place)) }
         }
@@ -87,11 +90,16 @@ package enum SwaggerImport {
                 allowed: "a basePath that begins with a slash and whose first segment is the domain's key")
         }
         domain.set("hosts", address.hosts)
-        for plugin in Plugin.of(.domain) {
-            if let object = extensions.plugins.objects[plugin.name], let policy = plugin.policy(from: object, problems) {
+        for plugin in extensions.form.plugins(.domain, .path) {
+            if let object = extensions.domainObjects[plugin.name], let policy = plugin.policy(from: object, problems) {
                 domain.set(plugin.way, policy)
             }
         }
+        guard extensions.form == .second else { return domain }
+        if let object = extensions.operationPlugins.paths?.rateLimit, let limits = SecondForm.rateLimit(object, problems) {
+            domain.set(["policies", "rateLimit"], limits)
+        }
+        domain.set("errors", .string(SecondForm.errors, at: document))
         return domain
     }
 
@@ -100,7 +108,7 @@ package enum SwaggerImport {
         _ document: ConfigurationNode, _ format: DocumentFormat, _ extensions: Extensions, _ paths: SwaggerPaths, key: String?
     ) -> ConfigurationNode? {
         var opaque = document
-        for key in [extensionKey, PluginSet.key, "paths"] { opaque.set(key, nil) }
+        for key in [extensionKey, extensions.form.key, "paths"] { opaque.set(key, nil) }
         if format == .swagger {
             opaque.set("basePath", nil)
             let basePath = document["basePath"]
@@ -109,7 +117,7 @@ package enum SwaggerImport {
             }
         }
         opaque.set("paths", paths.opaque)
-        opaque.set(PluginSet.key, extensions.opaque)
+        opaque.set(extensions.form.key, extensions.opaque)
         return opaque.hasSameContent(as: SwaggerExport.bareDocument(key: key ?? "")) ? nil : opaque
     }
 
@@ -122,9 +130,11 @@ package enum SwaggerImport {
 
     /// The vendor extension and our own, at the top of a document.
     private struct Extensions {
-        let plugins: PluginSet
-        /// Policies for every operation without its own, with the plugins that they come from.
-        let operationDefaults: OperationDefaults
+        let form: PluginForm
+        /// Plugins of the domain, by name.
+        let domainObjects: [String: ConfigurationNode]
+        /// Plugins for every operation without its own.
+        let operationPlugins: DocumentPlugins
         var domainPatch: ConfigurationNode?
         /// Everything of the configuration but its domains.
         var configuration: ConfigurationNode?
@@ -137,11 +147,22 @@ package enum SwaggerImport {
         /// What of the vendor extension goes to the opaque part.
         let opaque: ConfigurationNode?
 
-        init(_ document: ConfigurationNode, _ problems: Problems) {
-            plugins = PluginSet(document[PluginSet.key], allowed: Plugin.all, problems)
-            operationDefaults = OperationDefaults(plugins, problems)
-            let defaults = operationDefaults.plugins.map { ($0.name, $0.object) }
-            opaque = PluginSet.extensionNode(defaults, rest: plugins.rest, at: document)
+        init(_ document: ConfigurationNode, _ format: DocumentFormat, _ form: PluginForm, _ problems: Problems) {
+            self.form = form
+            switch form {
+            case .first:
+                let plugins = PluginSet(document[form.key], form, allowed: form.plugins, problems)
+                let defaults = OperationDefaults(plugins, problems)
+                domainObjects = plugins.objects
+                operationPlugins = DocumentPlugins(form: form, defaults: defaults, paths: nil)
+                opaque = PluginSet.extensionNode(defaults.plugins.map { ($0.name, $0.object) }, form, rest: plugins.rest, at: document)
+            case .second:
+                let paths = PathPlugins(document, format, problems)
+                domainObjects = paths.cors.map { ["CORS": $0] } ?? [:]
+                operationPlugins = DocumentPlugins(form: form, defaults: OperationDefaults(), paths: paths)
+                // Also tells the export which form the document had.
+                opaque = document[form.key] ?? .mapping([], at: document)
+            }
             guard let own = document[SwaggerImport.extensionKey], let reader = MappingReader(own, problems) else { return }
             domainPatch = reader.mapping("domain")?.node
             configuration = reader.mapping("configuration")?.node
@@ -159,8 +180,10 @@ package enum SwaggerImport {
 struct OperationDefaults {
     let plugins: [(name: String, object: ConfigurationNode, policy: ConfigurationNode)]
 
+    init() { plugins = [] }
+
     init(_ set: PluginSet, _ problems: Problems) {
-        plugins = Plugin.of(.operation).compactMap { plugin in
+        plugins = PluginForm.first.plugins(.operation).compactMap { plugin in
             guard let object = set.objects[plugin.name], let policy = plugin.policy(from: object, problems) else {
                 return nil
             }

@@ -7,22 +7,38 @@ struct SwaggerOperationWriter {
     /// For each endpoint of the domain, its number in the document, as an import counts.
     private(set) var order: [Int] = []
 
-    private let defaults: OperationDefaults
+    private let form: PluginForm
+    private let plugins: DocumentPlugins
+    /// What the domain keeps of its document.
+    private let kept: ConfigurationNode
+    private let references: DocumentReferences
 
-    /// The operation plugins that stand at the top of the document that `domain` came from.
-    static func defaults(_ domain: ConfigurationNode) -> OperationDefaults {
+    /// The plugins for operations that stand at the top, or on the paths, of the document that `domain` came from.
+    static func plugins(_ domain: ConfigurationNode, _ form: PluginForm) -> DocumentPlugins {
         let problems = Problems(file: "", environment: [:])
-        let set = PluginSet(
-            domain[SwaggerImport.opaqueKey]?[PluginSet.key], allowed: Plugin.of(.operation), problems)
-        return OperationDefaults(set, problems)
+        let kept = domain[SwaggerImport.opaqueKey] ?? .mapping([], at: domain)
+        switch form {
+        case .first:
+            let set = PluginSet(kept[form.key], form, allowed: form.plugins(.operation), problems)
+            return DocumentPlugins(form: form, defaults: OperationDefaults(set, problems), paths: nil)
+        case .second:
+            return DocumentPlugins(form: form, defaults: OperationDefaults(), paths: PathPlugins(kept, .swagger, problems))
+        }
+    }
+
+    private func context(_ path: String, _ operation: ConfigurationNode?) -> OperationContext {
+        plugins.context(path, kept["paths"]?[path], operation, prefix: prefix, references, Problems(file: "", environment: [:]))
     }
 
     /// What stands in front of every endpoint's path and is the base path's in the document.
     private let prefix: String
 
-    init(_ domain: ConfigurationNode, prefix: String = "") {
+    init(_ domain: ConfigurationNode, _ form: PluginForm, prefix: String = "") {
         self.prefix = prefix
-        defaults = Self.defaults(domain)
+        self.form = form
+        plugins = Self.plugins(domain, form)
+        kept = domain[SwaggerImport.opaqueKey] ?? .mapping([], at: domain)
+        references = DocumentReferences(kept)
         paths = .mapping([], at: domain)
         var items = PathItems()
         var numbers: [[Int]] = []
@@ -44,7 +60,7 @@ struct SwaggerOperationWriter {
             if entry.key.hasPrefix("x-") {
                 items.add(entry)
             } else {
-                let parts = (entry.value.entries ?? []).filter { !SwaggerImport.methods.contains($0.key) }
+                let parts = (form.alone(entry.value).entries ?? []).filter { !SwaggerImport.methods.contains($0.key) }
                 items.add(entry.key, parts.map { ($0.key, $0.value) }, at: entry.value)
             }
         }
@@ -95,7 +111,7 @@ struct SwaggerOperationWriter {
             guard let name = method.text, name == name.uppercased(), SwaggerImport.methods.contains(name.lowercased()),
                 item?[name.lowercased()] == nil, !operations.contains(where: { $0.method == name.lowercased() })
             else { continue }
-            operations.append((name.lowercased(), operation(endpoint, name.lowercased())))
+            operations.append((name.lowercased(), operation(endpoint, path, name.lowercased())))
         }
         guard let main = operations.first else { return nil }
         for index in operations.indices.dropFirst() {
@@ -108,18 +124,34 @@ struct SwaggerOperationWriter {
         return operations
     }
 
-    private func operation(_ endpoint: ConfigurationNode, _ method: String) -> ConfigurationNode {
+    private func operation(_ endpoint: ConfigurationNode, _ path: String, _ method: String) -> ConfigurationNode {
         let noted = endpoint[SwaggerImport.opaqueKey]?[method].flatMap { $0.entries == nil ? nil : $0 }
-        var operation = noted ?? SwaggerExport.bareOperation
-        let rest = operation[PluginSet.key]
-        let objects = Plugin.of(.operation).compactMap { plugin -> (name: String, object: ConfigurationNode)? in
-            guard let object = plugin.object(from: endpoint) else { return nil }
-            let isInherited = endpoint[plugin.way].map { defaults[plugin.name]?.policy.hasSameContent(as: $0) } == true
-            let isRepeated = rest?["plugins"]?[plugin.name] != nil
-            return isInherited && !isRepeated ? nil : (plugin.name, object)
+        var operation = noted.map(form.alone) ?? SwaggerExport.bareOperation
+        let rest = operation[form.key]
+        let objects = objects(endpoint, path, operation).filter { name, object, isInherited in
+            let isRepeated = rest?["plugins"]?[name] != nil
+            return !isInherited || isRepeated
         }
-        operation.set(PluginSet.key, PluginSet.extensionNode(objects, rest: rest, at: endpoint))
+        operation.set(form.key, PluginSet.extensionNode(objects.map { ($0.name, $0.object) }, form, rest: rest, at: endpoint))
         return operation
+    }
+
+    private func objects(
+        _ endpoint: ConfigurationNode, _ path: String, _ operation: ConfigurationNode
+    ) -> [(name: String, object: ConfigurationNode, isInherited: Bool)] {
+        switch form {
+        case .first:
+            return form.plugins(.operation).compactMap { plugin in
+                guard let object = plugin.object(from: endpoint) else { return nil }
+                let isInherited = endpoint[plugin.way].map { plugins.defaults[plugin.name]?.policy.hasSameContent(as: $0) } == true
+                return (plugin.name, object, isInherited)
+            }
+        case .second:
+            let context = context(path, operation)
+            return SecondForm.objects(endpoint, context.site).map { name, object in
+                (name, object, context.inherited[name]?.hasSameContent(as: object) == true)
+            }
+        }
     }
 
     /// What an import of `operations` would lack of the endpoint.
@@ -128,7 +160,7 @@ struct SwaggerOperationWriter {
     ) -> ConfigurationNode? {
         let problems = Problems(file: "", environment: [:])
         let read = operations.compactMap { operation in
-            SwaggerOperation(Located(value: operation.method), operation.node, defaults, problems)
+            SwaggerOperation(Located(value: operation.method), operation.node, context(path, operation.node), problems)
         }
         guard !read.isEmpty else { return nil }
         let imported = SwaggerOperation.endpoint(Located(value: path), read, .swagger, patched: false)

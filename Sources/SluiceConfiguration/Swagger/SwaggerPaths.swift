@@ -9,17 +9,17 @@ struct SwaggerPaths {
 
     private let prefix: String
     private let format: DocumentFormat
-    private let defaults: OperationDefaults
+    private let plugins: DocumentPlugins
     private let problems: Problems
     private let references: DocumentReferences
     /// Values that references stand for, so far.
     private var referencedNodes = 0
 
     /// - Parameter prefix: what is put in front of the endpoints' paths.
-    init(_ document: ConfigurationNode, _ format: DocumentFormat, prefix: String, _ defaults: OperationDefaults, _ problems: Problems) {
+    init(_ document: ConfigurationNode, _ format: DocumentFormat, prefix: String, _ plugins: DocumentPlugins, _ problems: Problems) {
         self.prefix = prefix
         self.format = format
-        self.defaults = defaults
+        self.plugins = plugins
         self.problems = problems
         references = DocumentReferences(document)
         guard let paths = document["paths"] else {
@@ -42,17 +42,20 @@ struct SwaggerPaths {
 
     /// Adds the endpoints of one path, and answers what else stands there.
     private mutating func readItem(_ path: Located<String>, _ written: ConfigurationNode) -> ConfigurationNode? {
-        guard DocumentPath.isUsable(path, format, problems), let item = resolved(written), let reader = MappingReader(item, problems) else { return nil }
+        guard DocumentPath.isUsable(path, format, problems), let found = resolved(written), MappingReader(found, problems) != nil else { return nil }
+        let item = plugins.form.canonical(found, problems)
         notes.look(atItem: item)
         var rest = item
         var operations: [SwaggerOperation] = []
-        for (name, node) in reader.allEntries() {
+        for entry in item.entries ?? [] {
+            let name = entry.name
             guard format.methods.contains(name.value) else {
                 checkKey(name)
                 continue
             }
             rest.set(name.value, nil)
-            if let operation = SwaggerOperation(name, node, defaults, problems) {
+            let node = plugins.form.canonical(entry.value, problems)
+            if let operation = SwaggerOperation(name, node, plugins.context(path.value, item, node, prefix: prefix, references, problems), problems) {
                 operations.append(operation)
                 notes.look(atOperation: node, format)
             }
@@ -64,7 +67,9 @@ struct SwaggerPaths {
             if let path = endpoint["path"], let text = path.text, !prefix.isEmpty { endpoint.set("path", .string(prefix + text, at: path)) }
             return endpoint
         }
-        return rest.isEmptyMapping && !operations.isEmpty ? nil : rest
+        let hadPlugins = rest[plugins.form.key] != nil
+        plugins.takeRoot(of: &rest, at: path.value)
+        return rest.isEmptyMapping && (!operations.isEmpty || hadPlugins) ? nil : rest
     }
 
     /// What else stands in a path item. What may be a mistyped method is a problem: the operation would not be served.
@@ -128,16 +133,31 @@ struct SwaggerOperation {
     private(set) var sameAs: String?
 
     /// Nil, and a problem, if `node` is not a mapping.
-    init?(_ method: Located<String>, _ node: ConfigurationNode, _ defaults: OperationDefaults, _ problems: Problems) {
+    init?(_ method: Located<String>, _ node: ConfigurationNode, _ context: OperationContext, _ problems: Problems) {
         guard MappingReader(node, problems) != nil else { return nil }
         self.method = method
         self.node = node
-        let plugins = PluginSet(node[PluginSet.key], allowed: Plugin.of(.operation), problems)
+        let key = context.form.key
+        let (owner, set, repeated) = context.form == .first ? Self.first(node, context.defaults, problems) : Self.second(node, context, problems)
+        policies = owner["policies"]
+        var opaque = node.setting(SwaggerImport.extensionKey, nil)
+        opaque.set(key, PluginSet.extensionNode(repeated, context.form, rest: set.rest, at: node))
+        self.opaque = opaque.hasSameContent(as: SwaggerExport.bareOperation) ? nil : opaque
+        guard let own = node[SwaggerImport.extensionKey], let reader = MappingReader(own, problems) else { return }
+        patch = reader.mapping("endpoint")?.node
+        sameAs = reader.enumeration("sameAs", DocumentFormat.openAPI.methods)?.value
+        reader.finish()
+    }
+
+    private typealias Read = (owner: ConfigurationNode, set: PluginSet, repeated: [(name: String, object: ConfigurationNode)])
+
+    private static func first(_ node: ConfigurationNode, _ defaults: OperationDefaults, _ problems: Problems) -> Read {
+        let set = PluginSet(node[PluginForm.first.key], .first, allowed: PluginForm.first.plugins(.operation), problems)
         var owner = ConfigurationNode.mapping([], at: node)
         var repeated: [(String, ConfigurationNode)] = []
-        for plugin in Plugin.of(.operation) {
+        for plugin in PluginForm.first.plugins(.operation) {
             let standard = defaults[plugin.name]
-            if let object = plugins.objects[plugin.name] {
+            if let object = set.objects[plugin.name] {
                 guard let policy = plugin.policy(from: object, problems) else { continue }
                 owner.set(plugin.way, policy)
                 if standard?.policy.hasSameContent(as: policy) == true { repeated.append((plugin.name, object)) }
@@ -145,14 +165,19 @@ struct SwaggerOperation {
                 owner.set(plugin.way, standard.policy)
             }
         }
-        policies = owner["policies"]
-        var opaque = node.setting(SwaggerImport.extensionKey, nil)
-        opaque.set(PluginSet.key, PluginSet.extensionNode(repeated, rest: plugins.rest, at: node))
-        self.opaque = opaque.hasSameContent(as: SwaggerExport.bareOperation) ? nil : opaque
-        guard let own = node[SwaggerImport.extensionKey], let reader = MappingReader(own, problems) else { return }
-        patch = reader.mapping("endpoint")?.node
-        sameAs = reader.enumeration("sameAs", DocumentFormat.openAPI.methods)?.value
-        reader.finish()
+        return (owner, set, repeated)
+    }
+
+    private static func second(_ node: ConfigurationNode, _ context: OperationContext, _ problems: Problems) -> Read {
+        let allowed = PluginForm.second.plugins(.operation, .method, .rootOrMethod)
+        let set = PluginSet(node[PluginForm.second.key], .second, allowed: allowed, problems)
+        let owner = SecondForm.owner(set.objects, inherited: context.inherited, context.site, at: node, problems)
+        let repeated = allowed.compactMap { plugin -> (String, ConfigurationNode)? in
+            guard let object = set.objects[plugin.name] else { return nil }
+            let isRepeated = context.inherited[plugin.name]?.hasSameContent(as: object) == true
+            return isRepeated || SecondForm.kept.contains(plugin.name) ? (plugin.name, object) : nil
+        }
+        return (owner, set, repeated)
     }
 
     /// The operations that one endpoint serves, together. An operation that says `sameAs` but has other policies is an

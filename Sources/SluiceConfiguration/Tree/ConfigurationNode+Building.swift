@@ -50,6 +50,21 @@ extension ConfigurationNode {
         set(key, child)
     }
 
+    /// The tree as if all of it stood where `place` stands, with key paths below its own.
+    func placed(at place: ConfigurationNode) -> ConfigurationNode { placed(place.position, place.path) }
+
+    private func placed(_ position: SourcePosition, _ path: ConfigurationPath) -> ConfigurationNode {
+        let content: Content =
+            switch content {
+            case .mapping(let entries):
+                .mapping(entries.map { .init(key: $0.key, keyPosition: position, value: $0.value.placed(position, path.child($0.key))) })
+            case .sequence(let elements):
+                .sequence(elements.enumerated().map { $0.element.placed(position, path.child($0.offset)) })
+            case .null, .bool, .integer, .number, .string: content
+            }
+        return ConfigurationNode(content, position: position, path: path)
+    }
+
     package var isEmptyMapping: Bool { entries?.isEmpty ?? false }
 
     /// An empty list or mapping.

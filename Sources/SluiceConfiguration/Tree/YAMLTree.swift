@@ -23,6 +23,7 @@ struct YAMLTree {
 
     private let events: YAMLEvents
     private let problems: Problems
+    private let aliasedNodesMax: Int
     private var anchors: [String: Anchored] = [:]
     /// Nodes so far, with every alias expanded.
     private var nodes = 0
@@ -32,13 +33,17 @@ struct YAMLTree {
 
     /// Nil, and at least one problem, if there is no tree.
     ///
-    /// - Parameter file: which of the configuration's files it is: see `SourcePosition.file`.
-    static func read(_ text: String, file: Int = 0, problems: Problems) -> ConfigurationNode? {
-        switch attempt(text, places: nil, file, problems: problems) {
+    /// - Parameters:
+    ///   - file: which of the configuration's files it is: see `SourcePosition.file`.
+    ///   - aliasedNodesMax: nodes that aliases may stand for together.
+    static func read(
+        _ text: String, file: Int = 0, aliasedNodesMax: Int = Limits.aliasedNodesMax, problems: Problems
+    ) -> ConfigurationNode? {
+        switch attempt(text, places: nil, file, aliasedNodesMax, problems: problems) {
         case .read(let node): return node
         case .surrogatePair:
             let joined = SurrogatePairs(joiningIn: text)
-            if case .read(let node) = attempt(joined.text, places: joined, file, problems: problems) { return node }
+            if case .read(let node) = attempt(joined.text, places: joined, file, aliasedNodesMax, problems: problems) { return node }
             return nil
         }
     }
@@ -49,11 +54,11 @@ struct YAMLTree {
         case surrogatePair
     }
 
-    private static func attempt(_ text: String, places: SurrogatePairs?, _ file: Int, problems: Problems) -> Outcome {
+    private static func attempt(_ text: String, places: SurrogatePairs?, _ file: Int, _ aliasedNodesMax: Int, problems: Problems) -> Outcome {
         var text = text
         return text.withUTF8 { bytes in
             let events = YAMLEvents(bytes, places: places, file: file)
-            var tree = YAMLTree(events: events, problems: problems)
+            var tree = YAMLTree(events: events, aliasedNodesMax: aliasedNodesMax, problems: problems)
             do {
                 return .read(try tree.document())
             } catch let fault as YAMLEvents.Fault {
@@ -66,8 +71,9 @@ struct YAMLTree {
         }
     }
 
-    private init(events: YAMLEvents, problems: Problems) {
+    private init(events: YAMLEvents, aliasedNodesMax: Int, problems: Problems) {
         self.events = events
+        self.aliasedNodesMax = aliasedNodesMax
         self.problems = problems
     }
 
@@ -226,10 +232,10 @@ struct YAMLTree {
         }
         nodes += anchored.nodes
         aliasedNodes += anchored.nodes
-        if aliasedNodes > Limits.aliasedNodesMax {
+        if aliasedNodes > aliasedNodesMax {
             try abandon(
-                position, found: "aliases that stand for more than \(Limits.aliasedNodesMax) values",
-                allowed: "at most \(Limits.aliasedNodesMax)")
+                position, found: "aliases that stand for more than \(aliasedNodesMax) values",
+                allowed: "at most \(aliasedNodesMax)")
         }
         try checkDepth(depth + anchored.depth - 1, position)
         depthReached = max(depthReached, depth + anchored.depth - 1)

@@ -7,8 +7,8 @@ import Testing
 @Suite("Rewrite")
 struct RewriteTests {
     /// The target that the upstream sees, or the refusal's row.
-    private func target(_ pattern: String, to replacement: String, _ target: String, storage: Int = 4096) throws -> String {
-        let rewrite = try PolicyFixture(Rewrite.self, "{pattern: '\(pattern)', to: '\(replacement)'}")
+    private func target(_ pattern: String, to replacement: String, query: String? = nil, _ target: String, storage: Int = 4096) throws -> String {
+        let rewrite = try PolicyFixture(Rewrite.self, "{pattern: '\(pattern)', to: '\(replacement)'\(query.map { ", query: \($0)" } ?? "")}")
         let test = try TestExchange("GET \(target)", storage: storage)
         switch try rewrite.faultless().evaluate(&test.exchange) {
         case .proceed:
@@ -100,6 +100,20 @@ struct RewriteTests {
     ])
     func queries(replacement: String, sent: String, expected: String) throws {
         #expect(try target("/a", to: replacement, sent) == expected)
+    }
+
+    @Test("with `add`, the replacement's query comes behind the request's", arguments: [
+        ("/b?x=1", "/a?q=1", "/b?q=1&x=1"), ("/b?x=1", "/a", "/b?x=1"), ("/b?x=1", "/a?", "/b?x=1"), ("/b?", "/a?q=1", "/b?q=1"), ("/b?", "/a", "/b"),
+        ("%0?x=%0", "/a?x=2&", "/a?x=2&&x=/a"), ("/b", "/a?q=1", "/b?q=1"),
+    ])
+    func addedQueries(replacement: String, sent: String, expected: String) throws {
+        #expect(try target("/a", to: replacement, query: "add", sent) == expected)
+        #expect(try target("/a", to: replacement, query: "replace", sent) == target("/a", to: replacement, sent))
+    }
+
+    @Test("an added query that does not fit is refused, and leaves the request as it was")
+    func addedQueryTooLong() throws {
+        #expect(try target("/a", to: "/b?x=1", query: "add", "/a?0123456789", storage: 16) == "invalidTarget")
     }
 
     @Test("template: variables reach the query too")
@@ -228,7 +242,7 @@ struct RewriteTests {
         #expect(rewrite.complaints == [
             "1:1: to: found nothing, allowed text (required)",
             "1:11: pattern: found the integer 5, allowed text (in quotes)",
-            #"1:14: with: found the unknown key "with", allowed pattern or to"#,
+            #"1:14: with: found the unknown key "with", allowed pattern, to or query"#,
         ])
     }
 }

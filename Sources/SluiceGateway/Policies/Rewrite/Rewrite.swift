@@ -22,6 +22,8 @@ enum Rewrite: Policy {
             .init("pattern", .text("regular expression, or a template"), .required, "What the whole path must match. Other paths are not changed."),
             .init("to", .text("replacement"), .required,
                 "The new path, and after `?` a query. `%1` to `%9` are the pattern's groups. A template has `{name}` instead."),
+            .init("query", .word(["replace", "add"]), .byDefault("replace"),
+                "Whether the query in `to` stands in place of the request's, or is added behind it."),
         ]),
         refusals: [.rewritePatternInvalid, .rewriteReplacementInvalid])
 
@@ -36,6 +38,8 @@ enum Rewrite: Policy {
         var pattern: Located<String>
         /// The path, and after a question mark the query. Groups are `%0` to `%9` (`%%` is a percent sign), or `{name}`.
         var replacement: Located<String>
+        /// Whether the replacement's query comes behind the request's, and not in its place.
+        var addsQuery = false
     }
 
     struct Compiled: CompiledPolicy {
@@ -84,13 +88,14 @@ enum Rewrite: Policy {
         guard let reader = MappingReader(node, problems) else { return nil }
         let pattern = reader.requiredString("pattern")
         let replacement = reader.requiredString("to")
+        let query = reader.enumeration("query", ["replace", "add"])
         reader.finish()
         guard let pattern, let replacement, problems.count == before else {
             // Not compiled then, and a run tells of every problem.
             if let pattern { _ = try? compile(pattern, into: Arena(), problems) }
             return nil
         }
-        return Configuration(pattern: pattern, replacement: replacement)
+        return Configuration(pattern: pattern, replacement: replacement, addsQuery: query?.value == "add")
     }
 
     /// Never nil: a fault is the endpoint's alone, and is answered by it. The pattern's fault wins over the replacement's.
@@ -104,7 +109,7 @@ enum Rewrite: Policy {
         }
         do throws(RewriteFault) {
             let replacement = try RewriteReplacement.parse(configuration.replacement.value, references: references)
-            return Compiled(matcher: matcher, replacement: replacement.compiled(into: snapshot.arena))
+            return Compiled(matcher: matcher, replacement: replacement.compiled(into: snapshot.arena, addsQuery: configuration.addsQuery))
         } catch {
             report(error, at: configuration.replacement, to: snapshot.problems)
             return refusing(.rewriteReplacementInvalid, snapshot.arena)

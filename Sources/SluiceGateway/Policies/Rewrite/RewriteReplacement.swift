@@ -127,6 +127,8 @@ extension RewriteReplacement {
         let query: ArenaSlice<Part>
         /// False: the request's own query is kept.
         let replacesQuery: Bool
+        /// Whether the request's own query stays in front of the new one.
+        let addsQuery: Bool
 
         /// Writes the path, and the query if it is replaced, into the exchange's memory. False if the path is none or the
         /// memory is used up; the exchange's path and query are then as they were.
@@ -134,9 +136,14 @@ extension RewriteReplacement {
             guard let newPath = expandedPath(captures, in: &exchange) else { return false }
             if replacesQuery {
                 // What a capture brings is data of one parameter, never a further one.
-                let count = Self.queryCount(query, captures, of: exchange.path)
+                let added = Self.queryCount(query, captures, of: exchange.path)
+                let own = addsQuery ? exchange.upstreamQuery ?? .empty : .empty
+                let front = own.isEmpty || added == 0 ? own.count : own.count + 1
+                let count = front + added
                 guard let memory = exchange.allocate(count) else { return false }
-                Self.writeQuery(query, captures, of: exchange.path, to: memory)
+                memory.update(from: own.base, count: own.count)
+                if front > own.count { memory[own.count] = UInt8(ascii: "&") }
+                Self.writeQuery(query, captures, of: exchange.path, to: memory + front)
                 exchange.upstreamQuery = count == 0 ? nil : ByteView(base: memory, count: count)
             }
             exchange.upstreamPath = newPath
@@ -192,7 +199,7 @@ extension RewriteReplacement {
         }
     }
 
-    func compiled(into arena: Arena) -> Compiled {
+    func compiled(into arena: Arena, addsQuery: Bool = false) -> Compiled {
         // Letters outside ASCII stand in paths and queries as escapes.
         func store(_ parts: [Part]) -> ArenaSlice<Compiled.Part> {
             arena.store(
@@ -203,6 +210,6 @@ extension RewriteReplacement {
                     }
                 })
         }
-        return Compiled(path: store(path), query: store(query ?? []), replacesQuery: query != nil)
+        return Compiled(path: store(path), query: store(query ?? []), replacesQuery: query != nil, addsQuery: addsQuery)
     }
 }

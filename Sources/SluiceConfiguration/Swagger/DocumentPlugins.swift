@@ -1,0 +1,66 @@
+/// The plugins of a document that its operations have without saying so.
+struct DocumentPlugins {
+    let form: PluginForm
+    /// First form.
+    let defaults: OperationDefaults
+    /// Second form; nil in the first.
+    let paths: PathPlugins?
+
+    /// What an operation of a path is read with.
+    func context(
+        _ path: String, _ item: ConfigurationNode?, _ operation: ConfigurationNode?, prefix: String, _ references: DocumentReferences, _ problems: Problems
+    ) -> OperationContext {
+        let inherited = paths?.inherited(by: path) ?? [:]
+        var parameters: [ConfigurationNode] = []
+        let isValidated = inherited["REQUEST_VALIDATOR"] != nil || form == .second && operation?[form.key] != nil
+        if isValidated {
+            for written in (item?["parameters"]?.elements ?? []) + (operation?["parameters"]?.elements ?? []) {
+                do throws(DocumentReferences.Fault) {
+                    let parameter = try references.resolve(written)
+                    parameters.removeAll { $0["name"]?.text == parameter["name"]?.text && $0["in"]?.text == parameter["in"]?.text }
+                    parameters.append(parameter)
+                } catch {
+                    error.report(problems)
+                }
+            }
+        }
+        return OperationContext(
+            form: form, defaults: defaults, inherited: inherited, site: SecondForm.Site(path: path, prefix: prefix, parameters: parameters))
+    }
+
+    /// Takes off the path `/` what the domain's own policies say, and an export writes there again.
+    func takeRoot(of item: inout ConfigurationNode, at path: String) {
+        guard path == "/", let paths, let plugins = item[form.key]?["plugins"], var entries = plugins.entries else { return }
+        entries.removeAll { entry in
+            switch entry.key {
+            case "CORS": paths.corsIsAtRoot && Self.isGivenBack(entry.value)
+            case "RATE_LIMIT": Self.limits(entry.value).flatMap(SecondForm.rateLimitObject)?.hasSameContent(as: entry.value) ?? false
+            default: false
+            }
+        }
+        var rest = item[form.key] ?? plugins
+        rest.set("plugins", entries.isEmpty ? nil : .mapping(entries, at: plugins))
+        item.set(form.key, rest.isEmptyMapping ? nil : rest)
+    }
+
+    private static func limits(_ object: ConfigurationNode) -> ConfigurationNode? {
+        SecondForm.rateLimit(object, Problems(file: "", environment: [:]))
+    }
+
+    private static func isGivenBack(_ cors: ConfigurationNode) -> Bool {
+        guard let plugin = PluginForm.second.plugins(.path).first, cors.entries != nil else { return false }
+        var owner = ConfigurationNode.mapping([], at: cors)
+        guard let policy = plugin.policy(from: cors, Problems(file: "", environment: [:])) else { return false }
+        owner.set(plugin.way, policy)
+        return plugin.object(from: owner)?.hasSameContent(as: cors) ?? false
+    }
+}
+
+/// What an operation is read with.
+struct OperationContext {
+    let form: PluginForm
+    let defaults: OperationDefaults
+    /// By name; second form.
+    let inherited: [String: ConfigurationNode]
+    let site: SecondForm.Site
+}
