@@ -6,6 +6,18 @@ enum DocumentPath {
         return path[..<start] + "*/**"
     }
 
+    /// The names of its variables, each once.
+    static func variables(of path: String) -> [String] {
+        var names: [String] = []
+        var rest = path[...]
+        while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+            let name = String(rest[rest.index(after: open)..<close])
+            if !name.isEmpty, !names.contains(name) { names.append(name) }
+            rest = rest[rest.index(after: close)...]
+        }
+        return names
+    }
+
     /// Where the last segment begins, if it is `{name+}`.
     private static func rest(of path: String) -> String.Index? {
         guard path.hasSuffix("+}"), let slash = path.lastIndex(of: "/") else { return nil }

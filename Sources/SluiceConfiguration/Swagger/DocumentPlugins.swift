@@ -24,8 +24,10 @@ struct DocumentPlugins {
                 }
             }
         }
+        let shared = (item?["parameters"]?.elements ?? []).compactMap { try? references.resolve($0) }
         return OperationContext(
-            form: form, defaults: defaults, inherited: inherited, site: SecondForm.Site(path: path, prefix: prefix, parameters: parameters))
+            form: form, defaults: defaults, inherited: inherited, site: SecondForm.Site(path: path, prefix: prefix, parameters: parameters),
+            bareOperation: SwaggerExport.bareOperation(path, besides: shared))
     }
 
     /// Takes off the path `/` what the domain's own policies say, and an export writes there again.
@@ -63,4 +65,6 @@ struct OperationContext {
     /// By name; second form.
     let inherited: [String: ConfigurationNode]
     let site: SecondForm.Site
+    /// What an export writes where nothing was noted.
+    let bareOperation: ConfigurationNode
 }

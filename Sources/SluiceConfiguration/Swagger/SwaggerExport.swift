@@ -53,12 +53,24 @@ package enum SwaggerExport {
                 "info", ConfigurationNode(.mapping([])).setting("title", text(key)).setting("version", text("1.0")))
     }
 
-    /// What an export writes by itself into an operation: it must have a response (Swagger 2.0, "Operation Object").
-    static let bareOperation: ConfigurationNode = {
+    /// What an export writes by itself into an operation: it must have a response (Swagger 2.0, "Operation Object"), and a parameter for each variable
+    /// of its path ("Path Templating").
+    ///
+    /// - Parameter parameters: those of the path; what is among them is not repeated.
+    static func bareOperation(_ path: String, besides parameters: [ConfigurationNode]) -> ConfigurationNode {
+        func text(_ text: String) -> ConfigurationNode { ConfigurationNode(.string(text)) }
         var operation = ConfigurationNode(.mapping([]))
-        operation.set(["responses", "default", "description"], ConfigurationNode(.string("the upstream's response")))
+        let missing = DocumentPath.variables(of: path).filter { name in !parameters.contains { $0["in"]?.text == "path" && $0["name"]?.text == name } }
+        if !missing.isEmpty {
+            let written = missing.map { name in
+                ConfigurationNode(.mapping([])).setting("name", text(name)).setting("in", text("path"))
+                    .setting("required", ConfigurationNode(.bool(true))).setting("type", text("string"))
+            }
+            operation.set("parameters", ConfigurationNode(.sequence(written)))
+        }
+        operation.set(["responses", "default", "description"], text("the upstream's response"))
         return operation
-    }()
+    }
 
     /// The top of the document: everything but `paths` and our own extension.
     private static func document(of domain: ConfigurationNode, key: String, _ form: PluginForm) -> ConfigurationNode {

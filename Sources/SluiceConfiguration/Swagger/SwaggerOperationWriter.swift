@@ -126,7 +126,7 @@ struct SwaggerOperationWriter {
 
     private func operation(_ endpoint: ConfigurationNode, _ path: String, _ method: String) -> ConfigurationNode {
         let noted = endpoint[SwaggerImport.opaqueKey]?[method].flatMap { $0.entries == nil ? nil : $0 }
-        var operation = noted.map(form.alone) ?? SwaggerExport.bareOperation
+        var operation = noted.map(form.alone) ?? context(path, nil).bareOperation
         let rest = operation[form.key]
         let objects = objects(endpoint, path, operation).filter { name, object, isInherited in
             let isRepeated = rest?["plugins"]?[name] != nil

@@ -142,7 +142,7 @@ struct SwaggerOperation {
         policies = owner["policies"]
         var opaque = node.setting(SwaggerImport.extensionKey, nil)
         opaque.set(key, PluginSet.extensionNode(repeated, context.form, rest: set.rest, at: node))
-        self.opaque = opaque.hasSameContent(as: SwaggerExport.bareOperation) ? nil : opaque
+        self.opaque = opaque.hasSameContent(as: context.bareOperation) ? nil : opaque
         guard let own = node[SwaggerImport.extensionKey], let reader = MappingReader(own, problems) else { return }
         patch = reader.mapping("endpoint")?.node
         sameAs = reader.enumeration("sameAs", DocumentFormat.openAPI.methods)?.value

@@ -271,6 +271,7 @@ struct SecondFormTests {
             "swagger": "2.0", "info": ["title": "a", "version": "1.0"], "basePath": "/a",
             "paths": [
                 "/x/{b}": ["get": [
+                    "parameters": [["name": "b", "in": "path", "required": true, "type": "string"]],
                     "responses": ["default": ["description": "the upstream's response"]],
                     "x-nhncloud-apigateway": ["plugins": [
                         "HTTP": ["frontendEndpointPath": "/x/{b}", "backendEndpointPath": "/y/${request.path.b}"],

@@ -43,6 +43,23 @@ struct SwaggerExportTests {
         ])
     }
 
+    @Test("variables of a path are declared, unless the path's own parameters do")
+    func pathParameters() throws {
+        let (document, problems) = try export("""
+            domains:
+              - key: orders
+                swagger: {swagger: "2.0", paths: {"/b/{c}/{d}": {parameters: [{$ref: "#/parameters/c"}]}}, parameters: {c: {name: c, in: path}}}
+                endpoints: [{path: "/a/{b}/{b2}.json", methods: [GET]}, {path: "/b/{c}/{d}", methods: [GET]}, {path: "/**", methods: [GET]}]
+            """)
+        #expect(problems == [])
+        func names(_ path: String) -> [Tree] {
+            guard case .mapping(let keys) = document, case .mapping(let paths) = keys["paths"], case .mapping(let item) = paths[path],
+                case .mapping(let operation) = item["get"], case .list(let parameters) = operation["parameters"] else { return [] }
+            return parameters.map { if case .mapping(let parameter) = $0 { parameter["name"] ?? 0 } else { 0 } }
+        }
+        #expect(names("/a/{b}/{b2}.json") == ["b", "b2"] && names("/b/{c}/{d}") == ["d"] && names("/**") == [])
+    }
+
     @Test("a public key by reference is never written where it could be taken for a shared secret")
     func publicKeyReference() throws {
         let (document, _) = try export(
