@@ -39,6 +39,7 @@ bench-counting: ## Nanoseconds per admission beside an atomic counter and a mute
 	$(SWIFT) build -c release --product counting-benchmark
 	$(SWIFT) build -c release --product counting-simulation
 	.build/release/counting-benchmark $(BENCH)
+	.build/release/counting-benchmark callers
 	.build/release/counting-simulation --traffic
 
 soak: build ## 20 minutes of good and bad traffic with a reload every second (BENCH: --minutes N, --sluice FILE).

@@ -64,10 +64,13 @@ let package = Package(
         // What is counted, and how: no clocks, no sockets, no files.
         .target(name: "SluiceCounting", swiftSettings: swift + playedFast),
 
-        // Where reserved allowance is kept.
+        // Who may call, by keys, and with what limits: no clocks, no sockets, no files.
+        .target(name: "SluiceCallers", dependencies: ["SluiceHTTP"], swiftSettings: swift + playedFast),
+
+        // Where reserved allowance is kept, and callers.
         .target(
             name: "SluiceStore",
-            dependencies: ["SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["SluiceCallers", "SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: swift),
 
         // Counts that several nodes share.
@@ -82,24 +85,24 @@ let package = Package(
         .executableTarget(
             name: "counting-simulation", dependencies: ["SluiceSimulation"], path: "benchmarks/counting-simulation", swiftSettings: swift),
         .executableTarget(
-            name: "counting-benchmark", dependencies: ["SluiceCounting"], path: "benchmarks/counting", swiftSettings: swift),
+            name: "counting-benchmark", dependencies: ["SluiceCallers", "SluiceCounting", "SluiceCrypto", "SluiceHTTP"], path: "benchmarks/counting", swiftSettings: swift),
 
         // The data plane: the only hot module.
         .target(
             name: "SluiceGateway",
             dependencies: [
-                "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluiceHTTP2", "SluicePattern",
-                "SluiceSchema", .product(name: "Logging", package: "swift-log"),
+                "SluiceCallers", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluiceHTTP2",
+                "SluicePattern", "SluiceSchema", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
         .target(
             name: "SluiceAdmin",
-            dependencies: ["SluiceConfiguration", "SluiceCounting", "SluiceEvent", "SluiceGateway", "SluiceHTTP"],
+            dependencies: ["SluiceCallers", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP"],
             swiftSettings: swift),
         .executableTarget(
             name: "sluice",
             dependencies: [
-                "SluiceAdmin", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
+                "SluiceAdmin", "SluiceCallers", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceGateway", "SluiceHTTP",
                 "SluiceRedis", "SluiceStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -137,15 +140,17 @@ let package = Package(
             dependencies: ["SluiceRedis", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceSimulation"],
             swiftSettings: swift),
         .testTarget(name: "SluiceSimulationTests", dependencies: ["SluiceSimulation"], swiftSettings: swift),
+        .testTarget(name: "SluiceCallersTests", dependencies: ["SluiceCallers"], swiftSettings: swift),
         .testTarget(name: "SluiceCountingTests", dependencies: ["SluiceCounting"], swiftSettings: swift),
         .testTarget(
             name: "SluiceStoreTests",
-            dependencies: ["SluiceStore", "SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["SluiceStore", "SluiceCallers", "SluiceCounting", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: swift),
         .testTarget(
             name: "SluiceGatewayTests",
             dependencies: [
-                "SluiceGateway", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP", "SluicePattern",
+                "SluiceGateway", "SluiceCallers", "SluiceClient", "SluiceConfiguration", "SluiceCounting", "SluiceCrypto", "SluiceEvent", "SluiceHTTP",
+                "SluicePattern",
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Vectors/make_vectors.py"],
@@ -153,7 +158,7 @@ let package = Package(
         .testTarget(
             name: "SluiceAdminTests",
             dependencies: [
-                "SluiceAdmin", "SluiceConfiguration", "SluiceEvent", "SluiceGateway", "SluiceHTTP", .product(name: "Logging", package: "swift-log"),
+                "SluiceAdmin", "SluiceCallers", "SluiceConfiguration", "SluiceEvent", "SluiceGateway", "SluiceHTTP", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
         .testTarget(name: "EndToEndTests", dependencies: ["SluiceEvent", "SluiceHTTP", "SluiceHTTP2"], swiftSettings: swift),

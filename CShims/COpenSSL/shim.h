@@ -56,6 +56,12 @@ static inline bool sluice_hash_end(bool is_sha1, sluice_hash *hash, unsigned cha
     return (is_sha1 ? SHA1_Final(digest, &hash->sha1) : SHA256_Final(digest, &hash->sha256)) == 1;
 }
 
+/* SHA-256 of one message (FIPS 180-4), without a context that is allocated. */
+static inline bool sluice_sha256(const void *bytes, size_t count, unsigned char *digest) {
+    SHA256_CTX context;
+    return SHA256_Init(&context) == 1 && SHA256_Update(&context, bytes, count) == 1 && SHA256_Final(digest, &context) == 1;
+}
+
 /* Absorbs the key. */
 static inline bool sluice_hmac_set_key(sluice_hmac *hmac, bool is_sha1, const unsigned char *key, size_t count) {
     unsigned char block[SLUICE_HMAC_BLOCK_BYTES] = {0};

@@ -17,8 +17,9 @@ package final class AdminServer: Sendable {
     ///
     /// - Parameters:
     ///   - hosts: names that it may be called by, besides addresses and `localhost`; in lower case.
+    ///   - token: what whoever changes callers and plans must have; nil if nobody may here.
     ///   - inherited: a socket that listens on the address already; the server's from here on.
-    package init(gateway: Gateway, address: ListenAddress, hosts: [String], inherited: ListeningSocket? = nil) throws(StartError) {
+    package init(gateway: Gateway, address: ListenAddress, hosts: [String], token: AdminToken? = nil, inherited: ListeningSocket? = nil) throws(StartError) {
         isHeldElsewhere = inherited?.isHeldElsewhere ?? false
         let listener: Int32
         if let inherited {
@@ -28,7 +29,7 @@ package final class AdminServer: Sendable {
             listener = try Self.listen(address)
         }
         do throws(ControlServer.StartError) {
-            server = try ControlServer(listener: listener, router: Self.router(gateway, hosts: hosts))
+            server = try ControlServer(listener: listener, router: Self.router(gateway, hosts: hosts, token: token))
         } catch {
             throw StartError(message: error.message)
         }
@@ -53,7 +54,7 @@ package final class AdminServer: Sendable {
     package func stop() { server.stop() }
 
     /// Every path that the listener answers. The gate checks each request first, so no path is open to strangers.
-    package static func router(_ gateway: Gateway, hosts: [String]) -> ControlRouter {
+    package static func router(_ gateway: Gateway, hosts: [String], token: AdminToken? = nil) -> ControlRouter {
         let gate = AdminGate(hosts: hosts)
         let eyes: [ControlRouter.Route] = [
             .init("GET", "/healthz", isPrompt: true) { _ in .init(status: 200, body: "ok\n") },
@@ -64,6 +65,12 @@ package final class AdminServer: Sendable {
                 .init(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: gateway.metrics().text)
             },
         ]
-        return ControlRouter(eyes + QuotaPage.routes(gateway)) { gate.refusal($0) }
+        let callers = CallerPage.routes(gateway) { request in
+            guard let token else {
+                return .init(status: 403, body: "SLUICE_ADMIN_TOKEN_FILE is not set: callers and plans are changed by `sluice key` and `sluice plan` alone\n")
+            }
+            return token.refusal(request)
+        }
+        return ControlRouter(eyes + QuotaPage.routes(gateway) + callers) { gate.refusal($0) }
     }
 }

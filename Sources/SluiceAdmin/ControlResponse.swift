@@ -5,19 +5,25 @@ package struct ControlResponse: Sendable {
     package var body: String
     /// Value of Allow, which a 405 has (RFC 9110, 15.5.6).
     package var allow: String?
+    /// Value of WWW-Authenticate, which a 401 has (RFC 9110, 15.5.2).
+    package var challenge: String?
 
-    package init(status: Int, contentType: String = "text/plain; charset=utf-8", body: String, allow: String? = nil) {
-        (self.status, self.contentType, self.body, self.allow) = (status, contentType, body, allow)
+    package init(
+        status: Int, contentType: String = "text/plain; charset=utf-8", body: String, allow: String? = nil, challenge: String? = nil
+    ) {
+        (self.status, self.contentType, self.body, self.allow, self.challenge) = (status, contentType, body, allow, challenge)
     }
 
     private var reason: String {
         switch status {
         case 200: "OK"
         case 400: "Bad Request"
+        case 401: "Unauthorized"
         case 403: "Forbidden"
         case 404: "Not Found"
         case 405: "Method Not Allowed"
         case 408: "Request Timeout"
+        case 409: "Conflict"
         case 411: "Length Required"
         case 413: "Content Too Large"
         case 415: "Unsupported Media Type"
@@ -35,6 +41,7 @@ package struct ControlResponse: Sendable {
             "HTTP/1.1 \(status) \(reason)", "Content-Type: \(contentType)", "Content-Length: \(body.utf8.count)", "Cache-Control: no-store",
         ]
         if let allow { lines.append("Allow: \(allow)") }
+        if let challenge { lines.append("WWW-Authenticate: \(challenge)") }
         // An HTTP/1.0 client that asked for it has to be told (RFC 9112, 9.3).
         lines.append("Connection: \(keepsAlive ? "keep-alive" : "close")")
         var bytes = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)

@@ -6,7 +6,11 @@ package enum ControlClient {
     private static let bounds = HTTPClient.Bounds(milliseconds: 60_000, silenceMilliseconds: 5000, bodyBytes: 64 << 20)
 
     /// Sends one request to every process and reads the answers to their ends. Empty if nobody is there.
-    package static func ask(_ method: String, _ path: String, folder: String, json: [UInt8] = []) throws(StreamFailure) -> [HTTPResponse] {
+    ///
+    /// - Parameter onlyOne: asks one of them, for what must not be done twice.
+    package static func ask(
+        _ method: String, _ path: String, folder: String, json: [UInt8] = [], onlyOne: Bool = false
+    ) throws(StreamFailure) -> [HTTPResponse] {
         let connections: [Int32]
         do throws(SocketError) {
             connections = try ControlDoor.connect(folder: folder)
@@ -16,7 +20,7 @@ package enum ControlClient {
         let streams = connections.map { DeadlineStream(adopting: $0) }
         let request = HTTPRequest(method, fields: [("Content-Type", "application/json")], body: json)
         var answers: [HTTPResponse] = []
-        for stream in streams { answers.append(try HTTPClient(bounds).send(request, path, authority: "localhost", over: stream)) }
+        for stream in onlyOne ? streams.prefix(1) : streams[...] { answers.append(try HTTPClient(bounds).send(request, path, authority: "localhost", over: stream)) }
         return answers
     }
 }

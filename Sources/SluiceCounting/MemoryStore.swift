@@ -22,6 +22,7 @@ package final class MemoryStore: AllowanceStore {
         quotas.reserveCapacity(batch.quotas.count)
         for request in batch.quotas {
             let row = Row(key: request.key, window: request.window)
+            if reserved[row] == nil, request.wanted > 0, let other = request.key.other { takeOver(other, into: row) }
             let former = reserved[row] ?? 0
             var total = max(former - min(former, request.givenBack), request.granted)
             let granted = min(request.wanted, request.limit - min(request.limit, total))
@@ -34,7 +35,7 @@ package final class MemoryStore: AllowanceStore {
     }
 
     package func usage(wallSeconds: UInt64) throws(AllowanceStoreError) -> [(key: QuotaKey, window: UInt64, reserved: UInt64)] {
-        reserved.filter { $0.key.window == wallSeconds / max(1, $0.key.key.perSeconds) && $0.value > 0 }
+        reserved.filter { $0.key.window == $0.key.key.window(at: wallSeconds) && $0.value > 0 }
             .map { (key: $0.key.key, window: $0.key.window, reserved: $0.value) }
     }
 
@@ -44,6 +45,20 @@ package final class MemoryStore: AllowanceStore {
     package func reset(_ key: QuotaKey?) throws(AllowanceStoreError) {
         guard let key else { return reserved.removeAll() }
         reserved = reserved.filter { $0.key.key != key }
+    }
+
+    /// A caller's plan has another calendar than before: what was used in the present window goes over. See `QuotaKey.other`.
+    private func takeOver(_ other: QuotaKey, into row: Row) {
+        let windows = reserved.keys.filter { $0.key == other }.map(\.window)
+        guard !windows.isEmpty else { return }
+        // The present window of the other is the one in which the new one's begins, or the other way round.
+        let present = windows.filter { window in
+            let (first, end) = (other.start(of: window), other.end(of: window))
+            let (ownFirst, ownEnd) = (row.key.start(of: row.window), row.key.end(of: row.window))
+            return first < ownEnd && ownFirst < end
+        }.max()
+        if let present { reserved[row] = reserved[Row(key: other, window: present)] }
+        for window in windows { reserved[Row(key: other, window: window)] = nil }
     }
 
     package func close() {}

@@ -50,8 +50,10 @@ extension QuotaLedger {
     /// Looks at one condition: asks for what it needs, says what it gives back, and decides when to look again.
     private func visit(_ index: Int, _ now: Moment, _ requests: inout [AllowanceBatch.QuotaRequest]) {
         let length = Self.nanoseconds(conditions[index].key.perSeconds)
-        let number = now.counting / length
-        let untilNext = length - now.counting % length
+        let key = conditions[index].key
+        let number = key.window(at: now.counting / 1_000_000_000)
+        let end = key.end(of: number).multipliedReportingOverflow(by: 1_000_000_000)
+        let untilNext = end.overflow ? length : max(1, end.partialValue - min(end.partialValue, now.counting))
         begin(number, index)
         measure(index, number, now)
 

@@ -99,7 +99,7 @@ extension QuotaLedger {
         var requests = orphans
         orphans.removeAll()
         for index in conditions.indices {
-            let present = (last?.counting ?? 0) / Self.nanoseconds(conditions[index].key.perSeconds)
+            let present = conditions[index].key.window(at: (last?.counting ?? 0) / 1_000_000_000)
             for place in 0..<2 as Range<UInt64> {
                 var window = conditions[index][place]
                 guard window.number != .max, window.number >= present else { continue }
@@ -126,7 +126,7 @@ extension QuotaLedger {
         answer(attention)
         for place in active.indices where active[place].due <= now.monotonic {
             let index = active[place].index
-            let number = countingNanoseconds / Self.nanoseconds(conditions[index].key.perSeconds)
+            let number = conditions[index].key.window(at: countingNanoseconds / 1_000_000_000)
             if conditions[index].isDemanded { conditions[index].usedAt = now.monotonic }
             conditions[index].isDemanded = false
             // Those that are used from a purse alone need a look too when their window turns.

@@ -98,6 +98,15 @@ extension QuotaPurse {
         return total - min(total, available(words, window: window)) + words[elsewhere + place].load(ordering: .relaxed)
     }
 
+    /// Differs from what it was if something was put in or taken since.
+    package static func fingerprint(_ words: Words) -> UInt64 {
+        var sum: UInt64 = 0
+        for place in 0..<2 {
+            for word in [purse + place, granted + place] { sum = (sum ^ words[word].load(ordering: .relaxed)) &* 0x9E37_79B9_7F4A_7C15 }
+        }
+        return sum
+    }
+
     // MARK: Attention
 
     /// Marks the condition for the ledger; true if it was not marked already.

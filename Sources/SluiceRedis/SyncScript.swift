@@ -303,6 +303,18 @@ package enum SyncScript {
             end
         end
 
+        -- The window of now. MONTH stands for calendar months, counted from January 1970; days from March of the year 0, so that a leap day is a year's last.
+        local MONTH = 2678400
+        local function present(per)
+            if per ~= MONTH then return floor(now / 1000000 / per) end
+            local day = floor(now / 86400000000) + 719468
+            local era = floor(day / 146097)
+            local ofEra = day - era * 146097
+            local year = floor((ofEra - floor(ofEra / 1460) + floor(ofEra / 36524) - floor(ofEra / 146096)) / 365)
+            local ofYear = ofEra - (365 * year + floor(year / 4) - floor(year / 100))
+            return (year + era * 400) * 12 + floor((5 * ofYear + 2) / 153) + 2 - 1970 * 12
+        end
+
         -- One window of one condition.
         local generations = prefix .. ':generations'
         local all = tonumber(call('HGET', generations, '*') or '0')
@@ -376,7 +388,7 @@ package enum SyncScript {
             if pass == 0 then base = base + granted elseif pass - begun < per * 1000000 then base = granted end
             if not mine then lost = max(0, lost - base) end
             mine = mine or { 0, 0, 0, 0 }
-            local current = floor(now / 1000000 / per)
+            local current = present(per)
             local grant = 0
             local isPresent = number == current or number == current + 1
             if not isSettling and isPresent then grant = max(0, min(wanted, limit - total - lost - base)) end

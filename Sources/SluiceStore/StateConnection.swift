@@ -131,7 +131,7 @@ final class StateConnection {
                         INSERT INTO reservation VALUES (?, ?, ?, ?, ?, ?)
                         ON CONFLICT DO UPDATE SET number = excluded.number, reserved = excluded.reserved, lead = excluded.lead
                         """)
-                for request in requests { replies.append(try Self.reserve(request, clock, select, upsert)) }
+                for request in requests { replies.append(try Self.reserve(request, clock, database, select, upsert)) }
                 if clock.logical >= pruneAt { try prune(database, clock) }
                 return .commit
             }
@@ -142,7 +142,7 @@ final class StateConnection {
     }
 
     private static func reserve(
-        _ request: AllowanceBatch.QuotaRequest, _ clock: StoreClock, _ select: Statement, _ upsert: Statement
+        _ request: AllowanceBatch.QuotaRequest, _ clock: StoreClock, _ database: Database, _ select: Statement, _ upsert: Statement
     ) throws -> AllowanceReplies.QuotaReply {
         let key = request.key
         let perSeconds = max(1, min(key.perSeconds, 1 << 40))
@@ -159,12 +159,13 @@ final class StateConnection {
                 lead = row[2]
             }
         }
-        let present = UInt64(clamping: clock.last ?? 0) / 1_000_000 / perSeconds
+        let present = key.window(at: UInt64(clamping: clock.last ?? 0) / 1_000_000)
         let isFollowed = number.map { $0 > request.window } ?? false
         if isFollowed || request.window < present || request.window > present + 1 {
             // Nothing of a window that is over, or of one that a clock showed which has been set back since.
             return .init(granted: request.granted, total: max(request.limit, request.granted))
         }
+        if number != request.window, request.window == present, request.wanted > 0, let other = key.other { former = try Self.takeOver(other, clock, database) }
         // What this process knows it holds counts also if the file has been put aside in between.
         var total = max(former - min(former, request.givenBack), request.granted)
         let granted = min(request.wanted, request.limit - min(request.limit, total))
@@ -178,8 +179,22 @@ final class StateConnection {
         return .init(granted: request.granted + granted, total: total)
     }
 
+    /// A caller's plan has another calendar than before: what was used in the present window goes over, in the same transaction. See `QuotaKey.other`.
+    private static func takeOver(_ other: QuotaKey, _ clock: StoreClock, _ database: Database) throws -> UInt64 {
+        let arguments: StatementArguments = [other.owner, Int64(clamping: other.perSeconds)]
+        let rows = try Row.fetchAll(
+            database.cachedStatement(sql: "SELECT number, reserved, lead FROM reservation WHERE owner = ? AND per_seconds = ?"), arguments: arguments)
+        guard !rows.isEmpty else { return 0 }
+        let present = other.window(at: UInt64(clamping: clock.last ?? 0) / 1_000_000)
+        let used = rows.first { UInt64(clamping: $0[0] as Int64) == present && !clock.isOver(begunAt: $0[2], perSeconds: other.perSeconds) }
+        try database.cachedStatement(sql: "DELETE FROM reservation WHERE owner = ? AND per_seconds = ?").execute(arguments: arguments)
+        return used.map { UInt64(clamping: $0[1] as Int64) } ?? 0
+    }
+
     /// Rows of windows that ended this long before are no longer needed.
     private static let keptSeconds = 600
+    /// Seconds of a month, as months pass in the long run: by it their numbers are months since 1970 to a day or two.
+    private static let meanMonth = 2_629_746
 
     /// Removes some rows of conditions that were not used for long, most of which are no longer configured. By the logical clock: a wall clock
     /// that is wrong for a moment must not take what is right away.
@@ -189,7 +204,7 @@ final class StateConnection {
             sql: """
                 DELETE FROM reservation WHERE (owner, per_seconds, place) IN (
                     SELECT owner, per_seconds, place FROM reservation
-                    WHERE (number + 1) * per_seconds * 1000000 - lead + max(2 * per_seconds, \(Self.keptSeconds)) * 1000000 < ? LIMIT \(most))
+                    WHERE (number + 1) * CASE per_seconds WHEN \(QuotaKey.month) THEN \(Self.meanMonth) ELSE per_seconds END * 1000000 - lead + max(2 * per_seconds, \(Self.keptSeconds)) * 1000000 < ? LIMIT \(most))
                 """
         ).execute(arguments: [clock.logical])
         // As long as there are more, every second; else the whole table is read for nothing every ten minutes.
@@ -204,8 +219,8 @@ final class StateConnection {
                 database,
                 sql: """
                     SELECT owner, per_seconds, number, reserved FROM reservation
-                    WHERE number = ? / per_seconds AND reserved > 0 AND lead - ? < per_seconds * 1000000 ORDER BY owner, per_seconds
-                    """, arguments: [Int64(clamping: seconds), try Self.readClock(database).lead])
+                    WHERE number = CASE per_seconds WHEN \(QuotaKey.month) THEN ? ELSE ? / per_seconds END AND reserved > 0 AND lead - ? < per_seconds * 1000000 ORDER BY owner, per_seconds
+                    """, arguments: [Int64(clamping: QuotaKey.window(at: seconds, perSeconds: QuotaKey.month)), Int64(clamping: seconds), try Self.readClock(database).lead])
             return rows.map { row in
                 (
                     key: QuotaKey(owner: row[0], perSeconds: UInt64(clamping: row[1] as Int64)),

@@ -20,15 +20,14 @@ package final class StateDatabase: AllowanceStore {
     package private(set) var latestSeconds: UInt64 = 0
 
     private let time: StoreTime
-    let directory: String
-    private let path: String
+    private let file: StateFile
+    private var path: String { file.path }
     private(set) var connection: StateConnection?
 
     /// Opens the file, and makes directory (0700) and file (0600) if they are not there. Waits for at most about a second for another process.
     package init(directory: String, time: StoreTime = .machine) throws(AllowanceStoreError) {
-        self.directory = directory
         self.time = time
-        path = (directory as NSString).appendingPathComponent(Self.fileName)
+        file = StateFile(directory: directory, name: Self.fileName)
         try prepareFiles()
         do {
             let connection = try StateConnection(path: path, checksContent: true, time: time)
@@ -86,59 +85,15 @@ package final class StateDatabase: AllowanceStore {
         (error as? DatabaseError).map { $0.resultCode == .SQLITE_BUSY || $0.resultCode == .SQLITE_LOCKED } ?? false
     }
 
-    /// One line that says what is wrong and, if anything can, what helps.
     private func explained(_ error: any Error) -> AllowanceStoreError {
-        if let error = error as? AllowanceStoreError { return error }
-        guard let error = error as? DatabaseError else { return AllowanceStoreError("\(path): \(error)") }
-        let detail = "\(error.message ?? "no message"), SQLite code \(error.extendedResultCode.rawValue)"
-        switch error.resultCode {
-        case .SQLITE_FULL:
-            return AllowanceStoreError("\(path): no space left on its disk")
-        case .SQLITE_IOERR:
-            return AllowanceStoreError("\(path): its disk failed or is full (\(detail))")
-        case .SQLITE_BUSY, .SQLITE_LOCKED:
-            return AllowanceStoreError("\(path): another process has locked it for more than a second")
-        case .SQLITE_READONLY:
-            return AllowanceStoreError("\(path): must be writable, and so must its folder (\(detail))")
-        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-            return AllowanceStoreError("\(path): cannot be opened for writing (\(detail))")
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            return AllowanceStoreError(
-                "\(path): damaged (\(detail)); move it away together with \(Self.fileName)-wal and -shm: counts then begin at zero")
-        default:
-            return AllowanceStoreError("\(path): \(detail)")
-        }
+        error as? AllowanceStoreError ?? AllowanceStoreError(file.reason(error, lost: "counts then begin at zero"))
     }
 
-    /// Makes directory and file as nobody else may read them. SQLite gives its further files the same mode.
     private func prepareFiles() throws(AllowanceStoreError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        do throws(StateFile.Fault) {
+            try file.prepare()
         } catch {
-            throw AllowanceStoreError("\(directory): the state folder cannot be created (\(Self.reason(error)))")
+            throw AllowanceStoreError(error.message)
         }
-        let file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        if file >= 0 {
-            _ = fsync(file)
-            _ = Foundation.close(file)
-            // The names have to outlive a power failure too.
-            for folder in [directory, (directory as NSString).deletingLastPathComponent] { Self.sync(folder) }
-        } else if errno != EEXIST {
-            throw AllowanceStoreError("\(path): cannot be created (\(String(cString: strerror(errno))))")
-        }
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        let error = error as NSError
-        guard let cause = error.userInfo[NSUnderlyingErrorKey] as? POSIXError else { return error.localizedDescription }
-        return String(cString: strerror(cause.code.rawValue))
-    }
-
-    private static func sync(_ folder: String) {
-        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        _ = fsync(descriptor)
-        _ = Foundation.close(descriptor)
     }
 }

@@ -14,7 +14,7 @@ enum SettingsFlags {
     static let discussion =
         "Each process setting is also a flag: `--workers 2` for SLUICE_WORKERS=2. `sluice env` prints all settings."
 
-    private static let commands: Set<String> = ["run", "check", "explain", "quota", "env", "demo"]
+    private static let commands: Set<String> = ["run", "check", "explain", "quota", "key", "plan", "env", "demo"]
 
     /// The arguments without the settings, and the settings. All arguments are left to commands that take no settings.
     static func split(_ arguments: [String]) throws -> (rest: [String], flags: [String: String]) {

@@ -11,7 +11,7 @@ struct Sluice: ParsableCommand {
         discussion: "`sluice demo` needs no file and shows every policy at work.",
         version: "0.1.0",
         subcommands: [
-            Run.self, Check.self, Explain.self, Sign.self, Token.self, Import.self, Export.self, Quota.self, Env.self, Init.self, Reference.self,
+            Run.self, Check.self, Explain.self, Sign.self, Token.self, Import.self, Export.self, Quota.self, KeyCommand.self, PlanCommand.self, Env.self, Init.self, Reference.self,
             Demo.self,
         ])
 

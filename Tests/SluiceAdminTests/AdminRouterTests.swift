@@ -1,4 +1,5 @@
 import Logging
+import SluiceCallers
 import SluiceConfiguration
 import SluiceGateway
 import Testing
@@ -23,7 +24,8 @@ struct AdminRouterTests {
     @Test("every path and method is refused to who is not let in: a foreign name, a foreign origin, another site")
     func gate() {
         let router = Self.router()
-        #expect(Set(router.routes.map(\.path)) == ["/healthz", "/readyz", "/metrics", "/quotas", "/quotas/reset"])
+        let callers = CallerRequest.Operation.allCases.map(\.path)
+        #expect(Set(router.routes.map(\.path)) == Set(["/healthz", "/readyz", "/metrics", "/quotas", "/quotas/reset", "/keys", "/plans"] + callers))
         for path in router.routes.map(\.path) + ["/", "/nothing"] {
             for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS"] {
                 for fields in [[("Host", "evil.test")], [("Host", "localhost"), ("Origin", "http://evil.test")], [("Host", "localhost"), ("Sec-Fetch-Site", "cross-site")]] {

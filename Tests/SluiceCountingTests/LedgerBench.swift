@@ -32,7 +32,7 @@ final class LedgerBench {
 
     func words(_ index: Int) -> QuotaPurse.Words { words[index] }
 
-    func window(_ index: Int) -> UInt64 { counting / 1_000_000_000 / ledger.conditions[index].key.perSeconds }
+    func window(_ index: Int) -> UInt64 { ledger.conditions[index].key.window(at: counting / 1_000_000_000) }
 
     func pass(milliseconds: Double) {
         counting += UInt64(milliseconds * 1e6)

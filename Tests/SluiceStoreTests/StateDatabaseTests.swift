@@ -276,4 +276,60 @@ struct StateDatabaseTests {
         store.close()
         #expect(try ask(StateDatabase(directory: folder.path, time: time.store), wanted: 0).total == 10)
     }
+
+    // MARK: Callers' plans
+
+    @Test("a month is the calendar's: granted in it and for the next, over a new opening, and nothing of it in another")
+    func months() throws {
+        let folder = try TemporaryFolder()
+        // 2028-02-29T23:59:50Z: month 697.
+        let time = TestTime(seconds: 1_835_481_590)
+        let key = QuotaKey(caller: "alice/*", perSeconds: QuotaKey.month)
+        var store = try StateDatabase(directory: folder.path, time: time.store)
+        #expect(try ask(store, window: 697, limit: 5, wanted: 4, key: key) == .init(granted: 4, total: 4))
+        #expect(try ask(store, window: 696, limit: 5, wanted: 1, key: key).granted == 0)
+        #expect(try ask(store, window: 699, limit: 5, wanted: 1, key: key).granted == 0)
+        store.close()
+        store = try StateDatabase(directory: folder.path, time: time.store)
+        #expect(try ask(store, window: 697, limit: 5, wanted: 9, key: key) == .init(granted: 1, total: 5))
+        #expect(try store.usage(wallSeconds: 1_835_481_590).map(\.reserved) == [5])
+        time.pass(seconds: 11)
+        #expect(try store.usage(wallSeconds: 1_835_481_601).isEmpty)
+        #expect(try ask(store, window: 698, limit: 5, wanted: 9, key: key) == .init(granted: 5, total: 5))
+        #expect(try ask(store, window: 697, limit: 9, granted: 1, wanted: 1, key: key).granted == 1)
+    }
+
+    @Test("what a caller has used goes over between its day and its month, once, in one transaction; another caller's does not")
+    func otherCalendar() throws {
+        let folder = try TemporaryFolder()
+        // 2027-01-15T08:00:00Z: day 20,833, month 684.
+        let time = TestTime(seconds: 1_800_000_000)
+        let (day, month) = (QuotaKey(caller: "alice/*", perSeconds: QuotaKey.day), QuotaKey(caller: "alice/*", perSeconds: QuotaKey.month))
+        var store = try StateDatabase(directory: folder.path, time: time.store)
+        #expect(try ask(store, window: 20_833, limit: 10, wanted: 6, key: day).granted == 6)
+        #expect(try ask(store, window: 684, limit: 10, wanted: 1, key: QuotaKey(caller: "bob/*", perSeconds: QuotaKey.month)) == .init(granted: 1, total: 1))
+        #expect(try ask(store, window: 684, limit: 10, wanted: 1, key: month) == .init(granted: 1, total: 7))
+        store.close()
+        store = try StateDatabase(directory: folder.path, time: time.store)
+        #expect(try ask(store, window: 684, limit: 10, wanted: 9, key: month) == .init(granted: 3, total: 10))
+        // And back; a month's use is the day's then.
+        #expect(try ask(store, window: 20_833, limit: 12, wanted: 9, key: day) == .init(granted: 2, total: 12))
+        // What was used on an earlier day is not.
+        time.pass(seconds: 86_400)
+        #expect(try ask(store, window: 684, limit: 5, wanted: 9, key: month) == .init(granted: 5, total: 5))
+    }
+
+    @Test("a clock that is set a month ahead and back grants no month twice, and the store heals")
+    func steppedMonth() throws {
+        let folder = try TemporaryFolder()
+        let time = TestTime(seconds: 1_800_000_000)
+        let month = QuotaKey(caller: "alice/*", perSeconds: QuotaKey.month)
+        let store = try StateDatabase(directory: folder.path, time: time.store)
+        #expect(try ask(store, window: 684, limit: 10, wanted: 10, key: month).granted == 10)
+        time.step(seconds: 31 * 86_400)
+        #expect(try ask(store, window: 685, limit: 10, wanted: 10, key: month).granted == 10)
+        time.step(seconds: -31 * 86_400)
+        time.pass(seconds: 1)
+        #expect(try ask(store, window: 684, limit: 10, wanted: 10, key: month).granted == 0)
+    }
 }

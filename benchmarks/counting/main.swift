@@ -206,6 +206,10 @@ let cases = [
     Case(title: "100,000 projects, ceiling 10,000, 2/s each", projects: 100_000, ceiling: 10_000, perSecond: 200_000),
     Case(title: "100,000 projects, ceiling 10,000, 40/s each", projects: 100_000, ceiling: 10_000, perSecond: 4_000_000),
 ]
+if CommandLine.arguments.dropFirst().first == "callers" {
+    measureCallers(CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) } ?? 1_000_000)
+    exit(0)
+}
 let rounds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 5
 let seconds = 0.5
 

@@ -18,7 +18,7 @@ MODULES = "/usr/lib/nginx/modules"
 @dataclass
 class Setting:
     """What a scenario asks of a gateway; each program reads its own part."""
-    sluice: dict = field(default_factory=dict)    # ceiling, domain and endpoint (policy lines), path, endpoints, workers
+    sluice: dict = field(default_factory=dict)    # ceiling, top (lines of the file), domain and endpoint (policy lines), path, endpoints, workers
     variants: dict = field(default_factory=dict)    # label: another `sluice` part; the scenario then compares Sluice with itself
     nginx: dict | None = field(default_factory=dict)    # http, location, proxied
     lua: dict | None = None    # the same as nginx
@@ -53,6 +53,7 @@ def sluice(setting, place, port, name="sluice"):
         lines.append("    http2: cleartext")
     if setting.tls:
         lines.append(f"    tls: {{certificate: {place.folder}/tls.crt, key: {{file: {place.folder}/tls.key}}}}")
+    lines += own.get("top", [])
     lines += ["projects:", f"  bench: {{ceiling: {own.get('ceiling', 10_000_000)}}}", "domains:", "  - key: plain", "    project: bench"]
     lines.append(f"    upstream: {'http' if setting.service == 'http' else 'h2c'}://127.0.0.1:{place.upstream}")
     if own.get("domain"):

@@ -8,6 +8,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var adminListen: ListenAddress? = ListenAddress(ipv4: "127.0.0.1", port: 9901)
     /// Names that the admin listener may be called by, in lower case, besides addresses and `localhost`.
     package var adminHosts: [String] = []
+    /// Nil for none.
+    package var adminTokenFile: String?
     package var workers = min(1024, ProcessorCount.available)
     package var stateDirectory = "./.sluice"
     /// Value of `stateDirectory` for counts that end with the process.

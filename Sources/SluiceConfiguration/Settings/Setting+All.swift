@@ -12,9 +12,11 @@ extension Setting {
         Setting("SLUICE_ADMIN_LISTEN", .optionalAddress(\.adminListen), "where the admin listener serves health, readiness and metrics; off: no admin listener"),
         Setting("SLUICE_ADMIN_HOSTS", .hostNames(\.adminHosts),
             "names that Host may have in requests to the admin listener, besides addresses and localhost"),
+        Setting("SLUICE_ADMIN_TOKEN_FILE", .optionalPath(\.adminTokenFile),
+            "file with the token that a request to the admin listener must have to see or change API keys and plans; off: nobody may there"),
         Setting("SLUICE_WORKERS", .integer(\.workers, 1...1024), unit: "threads",
             "worker threads; by default one for each processor that the process may use"),
-        Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for used quotas, which outlive the process; off: they are kept in memory"),
+        Setting("SLUICE_STATE_DIR", .path(\.stateDirectory), "folder for used quotas and API keys, which outlive the process; off: quotas are kept in memory, and API keys are those of the configuration"),
         Setting("SLUICE_TAKEOVER_SOCKET", .optionalPath(\.takeoverSocket),
             "Unix socket through which a new process takes over the listening sockets of the old one; off: no takeover"),
     ]

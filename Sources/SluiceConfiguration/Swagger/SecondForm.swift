@@ -38,7 +38,7 @@ enum SecondForm {
             owner.set(["policies", "validate"], validation)
         }
         if let object = all["API_KEY"], isActive(object, problems) {
-            problems.add(at: object, found: "API_KEY, for which there is no policy", allowed: "no API_KEY")
+            owner.set(["policies", "apiKey"], .mapping([], at: object))
         }
         return owner
     }

@@ -67,7 +67,7 @@ package struct ProblemExcerpts {
     }
 
     private static let words = [
-        "secret", "passw", "passphrase", "token", "auth", "credential", "cookie", "api-key", "api_key", "apikey", "private", "-----", "tls", "hmac", "jwt", "@", "key: |", "key: >",
+        "secret", "passw", "passphrase", "token", "auth", "credential", "cookie", "api-key", "api_key", "apikey", "private", "-----", "tls", "hmac", "jwt", "callers", "@", "key: |", "key: >",
     ]
 
     /// Whether a name, or a text with names in it, says that what it stands for may be secret.

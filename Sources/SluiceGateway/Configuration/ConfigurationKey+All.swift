@@ -1,3 +1,4 @@
+import SluiceCallers
 package import SluiceConfiguration
 
 extension ConfigurationKey {
@@ -11,6 +12,8 @@ extension ConfigurationKey {
             "Proxies in front of Sluice. Sluice believes their `X-Forwarded-*` fields and PROXY headers."),
         .init("projects", .named("NAME", .either([.mapping(PolicyTable.keys(at: .project)), .nothing])), .otherwise("none"), "Groups of domains that share one ceiling."),
         .init("domains", .list(.mapping(domain)), .required, "The APIs that Sluice serves."),
+        .init("plans", .named("NAME", .mapping(plan)), .otherwise("none"), "Limits that callers can be given, by name."),
+        .init("callers", .named("NAME", .mapping(caller)), .otherwise("those that `sluice key` has made"), "Who may call with an API key (`apiKey`), by name."),
         .init("include", .list(.text("file name, or a pattern with `*`, `?` or `[...]`"), orOne: true), .otherwise("none"),
             "Further files whose `domains` are added. Relative names are relative to this file."),
     ]
@@ -72,6 +75,22 @@ extension ConfigurationKey {
             "Headers of the response. One that the error has too replaces it; an empty value takes it away."),
         .init("bodies", .named("TYPE", .secret("text with variables, of at most 32 KiB; without variables, of at most 1 MiB")), .otherwise("the body that `errors` says"),
             "Bodies by content type, at most 8. The request's `Accept` chooses one; if it accepts none, it gets the first."),
+    ]
+
+    private static let plan: [ConfigurationKey] = [
+        .init("requestsPerSecond", .integer(Plan.perSecondRange, unit: "requests"), .otherwise("no limit"), "Most requests of one caller in any interval of one second."),
+        .init("quota", .integer(Plan.quotaRange, unit: "requests"), .otherwise("none"), "Most requests of one caller in a day or a month. Needs `per`."),
+        .init("per", .word(Plan.Period.allCases.map(\.rawValue)), .otherwise("none"), "When the quota begins again: each day, or on the first of each month, at 00:00 UTC."),
+    ]
+
+    private static let caller: [ConfigurationKey] = [
+        .init("key", .secret("`sha256:` and the digest of the key in hexadecimal, or the key"), .required, "The caller's key."),
+        .init("secondaryKey", .secret("the same"), .otherwise("none"), "A second key, so that one can be changed while the other is in use."),
+        .init("plans", .list(.text("`PLAN`, `DOMAIN=PLAN`, `none` or `DOMAIN=none`"), orOne: true, countMin: 1), .otherwise("`none`"),
+            "Where the caller may call, and what limits it. Without a domain, a plan is for all domains that are not named. `none`: no limit."),
+        .init("enabled", .boolean, .byDefault("true"), "`false`: the caller gets 403."),
+        .init("notBefore", .text("time, as `2027-01-31T00:00:00Z`, or date"), .otherwise("no bound"), "The first moment at which the caller may call."),
+        .init("expires", .text("time, as `2027-01-31T00:00:00Z`, or date"), .otherwise("no bound"), "The first moment at which the caller may no longer call."),
     ]
 
     private static let upstreamTls: [ConfigurationKey] = [

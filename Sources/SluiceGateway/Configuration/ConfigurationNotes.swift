@@ -15,6 +15,22 @@ enum ConfigurationNotes {
             noteNamesReadAlike(domain, problems)
         }
         noteShadowedKeys(configuration.domains, problems)
+        noteCallers(configuration, problems)
+    }
+
+    // MARK: Callers
+
+    private static func noteCallers(_ configuration: GatewayConfiguration, _ problems: Problems) {
+        for caller in configuration.callers {
+            for key in caller.clearKeys {
+                problems.note(at: key, "a key in clear: whoever reads the configuration can call with it; `sha256:` and its digest is enough, or {env: NAME}")
+            }
+        }
+        let asks = configuration.domains.contains { domain in
+            domain.policies[ApiKey.self] != nil || domain.endpoints.contains { $0.policies[ApiKey.self] != nil }
+        }
+        guard !asks, let first = configuration.callers.first else { return }
+        problems.note(at: first.name, "callers without effect: no domain or endpoint has `apiKey`")
     }
 
     private static func notePolicies(_ domain: GatewayConfiguration.DomainConfiguration, trustsProxies: Bool, _ problems: Problems) {

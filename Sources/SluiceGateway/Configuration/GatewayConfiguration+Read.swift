@@ -12,10 +12,13 @@ extension GatewayConfiguration {
         configuration.listeners = reader.mappings("listeners").compactMap { readListener($0) }
         configuration.trustedProxies = readBlocks("trustedProxies", reader)
         configuration.projects = readProjects(reader)
+        configuration.plans = readPlans(reader)
+        configuration.callers = readCallers(reader)
         configuration.domains = reader.mappings("domains").map { readDomain($0, isDocument: isDocument) }
         if !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }
         reader.finish()
         checkReferences(configuration, problems)
+        checkCallers(configuration, problems)
         return configuration
     }
 

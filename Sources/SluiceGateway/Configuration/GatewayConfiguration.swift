@@ -7,6 +7,8 @@ package struct GatewayConfiguration: Sendable {
     var trustedProxies: [Located<CIDR>] = []
     var projects: [Project] = []
     var domains: [DomainConfiguration] = []
+    var plans: [PlanConfiguration] = []
+    var callers: [CallerConfiguration] = []
 
     struct Project: Sendable {
         var name: Located<String>

@@ -18,6 +18,8 @@ enum KnownKeys {
         ("at the top", ""),
         ("into a listener", "listeners[]"),
         ("into a project", "projects.NAME"),
+        ("into a plan", "plans.NAME"),
+        ("into a caller", "callers.NAME"),
         ("into a domain", "domains[]"),
         ("under the `policies` of a domain", "domains[].policies"),
         ("into an endpoint", "domains[].endpoints[]"),

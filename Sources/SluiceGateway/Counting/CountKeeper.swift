@@ -43,6 +43,8 @@ final class CountKeeper: @unchecked Sendable {
     private let log: Logger
     private let isLocalWhenAway: Bool
     private let tellWorker: @Sendable (Int) -> Void
+    /// Nil where no caller has a plan.
+    private let accounts: (any CallerAccounts)?
     private let desk = Mutex(Desk())
     /// Raised when the first round has ended, well or not.
     private let begun = Signal()
@@ -70,13 +72,14 @@ final class CountKeeper: @unchecked Sendable {
     ///   - tellWorker: tells a worker, by its number, that a round has ended.
     init(
         source: CountStoreSource, registry: CountRegistry, whenLate: KeeperState.Away, isLocalWhenAway: Bool, log: Logger,
-        tellWorker: @escaping @Sendable (Int) -> Void
+        accounts: (any CallerAccounts)? = nil, tellWorker: @escaping @Sendable (Int) -> Void
     ) {
         self.source = source
         self.registry = registry
         self.isLocalWhenAway = isLocalWhenAway && source.isShared
         self.log = log
         self.tellWorker = tellWorker
+        self.accounts = accounts
         quotas = QuotaLedger(sizing: source.sizing, isShared: source.isShared)
         ceilings = source.isShared ? CeilingLedger(isLocal: isLocalWhenAway) : nil
         clock = CountingClock(wall: Clock.wallNanoseconds(), monotonic: Clock.monotonicNanoseconds())
@@ -213,6 +216,7 @@ final class CountKeeper: @unchecked Sendable {
             while let word = AttentionQueue.take(queue) {
                 switch Attention(word: word) {
                 case .quota(let number): demanded.insert(number)
+                case .account(let number): openAccount(number)
                 // One that has only just been compiled comes with the next changes.
                 case .ceiling(let number): projects.append(number)
                 }
@@ -222,6 +226,22 @@ final class CountKeeper: @unchecked Sendable {
                 if let words = registry.quota(number)?.words, QuotaPurse.hasAttention(words) { demanded.insert(number) }
             }
         }
+    }
+
+    /// Has a caller's use of its plan counted from now on.
+    private func openAccount(_ account: UInt64) {
+        guard let accounts, let (key, limit) = accounts.condition(ofAccount: account) else { return }
+        // What a purse of the other calendar holds is given back first: in the store what was used goes over from one to the other.
+        if let other = key.other, let number = quotas.index(of: other) { quotas.remove(number) }
+        let quota = registry.openAccount(key, limit: limit)
+        if quotas.index(of: key) == nil {
+            // A purse that was given up a moment ago may say still that its window is used up.
+            let window = key.window(at: clock.seconds(at: Clock.monotonicNanoseconds()))
+            for number in [window, window + 1] { QuotaPurse.reopen(quota.words, window: number) }
+        }
+        quotas.add(key, words: quota.words, limit: limit, at: quota.number)
+        accounts.open(account, key, quota: quota.number, quota.words)
+        demanded.insert(quota.number)
     }
 
     private func runErrands() {

@@ -149,6 +149,28 @@ final class CountRegistry: @unchecked Sendable {
         }
     }
 
+    // MARK: Accounts
+
+    /// The purse of a caller's condition, which is held once more: see `closeAccounts`. For the keeper, which has to know the limit too.
+    func openAccount(_ key: QuotaKey, limit: UInt64) -> (number: Int, words: QuotaPurse.Words) {
+        tables.withLock { tables in
+            if let number = tables.quotaNumbers[key], let words = tables.quotas[number]?.words {
+                tables.quotas[number]?.holds += 1
+                tables.quotas[number]?.limit = limit
+                return (number, words)
+            }
+            let words = QuotaPurse.make()
+            let number = tables.freeQuotas.popLast() ?? tables.quotas.count
+            if number == tables.quotas.count { tables.quotas.append(nil) }
+            tables.quotas[number] = Quota(key: key, words: words, limit: limit, holds: 1)
+            tables.quotaNumbers[key] = number
+            return (number, words)
+        }
+    }
+
+    /// Nobody takes from these any more that were opened. Any thread.
+    func closeAccounts(_ numbers: [Int]) { release(Set(numbers.map { .quota($0) })) }
+
     private func release(_ held: Set<Change>) {
         let now = Clock.monotonicNanoseconds()
         tables.withLock { tables in
@@ -315,7 +337,7 @@ final class CountRegistry: @unchecked Sendable {
         tables.withLock { tables in
             for case let quota? in tables.quotas {
                 QuotaPurse.put(
-                    quota.limit, quota.words, window: seconds / quota.key.perSeconds, granted: quota.limit, elsewhere: 0, isExhausted: true)
+                    quota.limit, quota.words, window: quota.key.window(at: seconds), granted: quota.limit, elsewhere: 0, isExhausted: true)
             }
         }
     }
@@ -335,10 +357,10 @@ final class CountRegistry: @unchecked Sendable {
         let seconds = KeeperState.seconds(state, at: now)
         return tables.withLock { tables in
             tables.quotas.compactMap { $0 }.filter(\.isInForce).map { quota in
-                let window = seconds / quota.key.perSeconds
+                let window = quota.key.window(at: seconds)
                 return QuotaUsage(
                     key: quota.key, limit: quota.limit, used: QuotaPurse.usage(quota.words, window: window),
-                    windowEnd: (window + 1) * quota.key.perSeconds)
+                    windowEnd: quota.key.end(of: window))
             }.sorted { ($0.key.owner, $0.key.perSeconds) < ($1.key.owner, $1.key.perSeconds) }
         }
     }

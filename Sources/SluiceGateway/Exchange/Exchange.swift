@@ -60,6 +60,8 @@ struct Exchange: BitwiseCopyable {
     /// Values of the claims that the JWT policy forwards, in the order of its compiled list; an empty view for an absent claim.
     var forwardedClaims: InlineArray<8, ByteView>
     var forwardedClaimCount: Int
+    /// Who calls, where a policy has found out by an API key.
+    var caller = ExchangeCaller()
     /// Whether the JWT policy has suspended this exchange until a key set was fetched. It does so once.
     var hasAwaitedKeys: Bool
     /// Which of several alternatives have done so, a bit for each.

@@ -11,6 +11,8 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
         case rateLimited
         case hmacTimestampEmpty, hmacTimestampFormat, hmacExpired, hmacAuthorizationEmpty, hmacInvalid
         case jwtAuthorizationEmpty, jwtExpired, jwtInvalid
+        case apiKeyEmpty, apiKeyInactive, apiKeyInvalid
+        case planQuotaExceeded
         case preCallFailed
         case rewritePatternInvalid, rewriteReplacementInvalid
         case notFound
@@ -65,11 +67,12 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
     }
 
     /// Whether a limit was exceeded, of which the response tells more in its fields.
-    var isForLimit: Bool { row == .ceilingExceeded || row == .quotaExceeded || row == .rateLimited }
+    var isForLimit: Bool { row == .ceilingExceeded || row == .quotaExceeded || row == .rateLimited || row == .planQuotaExceeded }
 
     static var ceilingExceeded: Refusal { Refusal(.ceilingExceeded) }
     static var quotaExceeded: Refusal { Refusal(.quotaExceeded) }
     static var rateLimited: Refusal { Refusal(.rateLimited) }
+    static var planQuotaExceeded: Refusal { Refusal(.planQuotaExceeded) }
     static var preCallFailed: Refusal { Refusal(.preCallFailed) }
     static var notFound: Refusal { Refusal(.notFound) }
     static var addressNotAllowed: Refusal { Refusal(.addressNotAllowed) }
@@ -99,6 +102,10 @@ extension Refusal.Row {
         case .jwtAuthorizationEmpty: (401, 20002, "20002 JWT authentication failed (The authorization field is empty)")
         case .jwtExpired: (401, 20002, "20002 JWT authentication failed (Exceeded expiration time)")
         case .jwtInvalid: (401, 20002, "20002 JWT authentication failed (Invalid authorization)")
+        case .apiKeyEmpty: (403, 4_031_010, "Request api key is empty.")
+        case .apiKeyInactive: (403, 4_031_011, "Request api key is inactive.")
+        case .apiKeyInvalid: (403, 4_031_012, "Request api key is invalid.")
+        case .planQuotaExceeded: (429, 4_291_001, "Usage quota exceeded.")
         case .preCallFailed: (502, 20008, "20008 Pre api connection failed")
         case .rewritePatternInvalid: (500, 20005, "20005 URI Pattern's syntax is invalid")
         case .rewriteReplacementInvalid: (500, 20006, "20006 Rewrite URI's syntax is invalid")
@@ -145,6 +152,10 @@ extension Refusal.Row {
         case .jwtAuthorizationEmpty: "jwt_authorization_empty"
         case .jwtExpired: "jwt_expired"
         case .jwtInvalid: "jwt_invalid"
+        case .apiKeyEmpty: "api_key_empty"
+        case .apiKeyInactive: "api_key_inactive"
+        case .apiKeyInvalid: "api_key_invalid"
+        case .planQuotaExceeded: "plan_quota_exceeded"
         case .preCallFailed: "pre_call_failed"
         case .rewritePatternInvalid: "rewrite_pattern_invalid"
         case .rewriteReplacementInvalid: "rewrite_replacement_invalid"

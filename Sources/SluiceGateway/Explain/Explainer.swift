@@ -1,4 +1,6 @@
 package import SluiceConfiguration
+import SluiceCallers
+import SluiceCounting
 import SluiceEvent
 import SluiceHTTP
 import Synchronization
@@ -20,8 +22,10 @@ package final class Explainer {
     private let registries: SnapshotCompiler.Registries
 
     /// Compiles a configuration as a start of the gateway does. Nil if it cannot be served: `problems` says why.
-    package init?(_ tree: ConfigurationNode, settings: ProcessSettings, problems: Problems) throws(SetupError) {
-        registries = SnapshotCompiler.Registries(settings)
+    package init?(
+        _ tree: ConfigurationNode, settings: ProcessSettings, callers: CallerStoreSource = .none, problems: Problems
+    ) throws(SetupError) {
+        registries = SnapshotCompiler.Registries(settings, callers: callers)
         configuration = GatewayConfiguration.read(tree, problems: problems)
         let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
         guard let snapshot = compiler.compile(configuration, generation: 1), !problems.refuseConfiguration else { return nil }
@@ -36,6 +40,10 @@ package final class Explainer {
         worker.take(Worker.Publication(
             snapshot: snapshot, listeners: [], origins: registries.origins.all, addresses: [:],
             projectCount: registries.counts.projectCount, endpointRows: labels.endpoints.count, domainRows: labels.domains.count))
+        if let fault = registries.knownCallers.putInForce() { throw SetupError(message: fault.description) }
+        // What callers have used of their plans is not known here.
+        KeeperState.setWhenLate(registries.counts.state, .admit)
+        KeeperState.setAway(registries.counts.state, true)
         registries.counts.fillAll(seconds: worker.parts.context.pointee.countSeconds)
         // Key sets can be had: `fetchKeySet` fetches them, when a step waits for one.
         registries.keySets.setRefresher {}

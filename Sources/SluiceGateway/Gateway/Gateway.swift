@@ -1,5 +1,6 @@
 import Glibc
 package import Logging
+package import SluiceCallers
 package import SluiceConfiguration
 package import SluiceCounting
 import SluiceCrypto
@@ -35,16 +36,17 @@ package final class Gateway: @unchecked Sendable {
     /// - Parameters:
     ///   - configurationFile: named in problems, and the base of relative paths.
     ///   - counts: where ceilings and quotas are kept.
+    ///   - callers: where callers are kept that are made at run time.
     ///   - loadTree: reads the configuration; called at the start and at every reload.
     package init(
-        settings: ProcessSettings, configurationFile: String, log: Logger, counts: CountStoreSource,
+        settings: ProcessSettings, configurationFile: String, log: Logger, counts: CountStoreSource, callers: CallerStoreSource = .none,
         loadTree: @escaping @Sendable (Problems) -> ConfigurationNode?
     ) {
         self.settings = settings
         self.configurationFile = configurationFile
         self.log = log
         countSource = counts
-        registries = SnapshotCompiler.Registries(settings, workers: settings.workers, sharesCeilings: counts.isShared)
+        registries = SnapshotCompiler.Registries(settings, workers: settings.workers, sharesCeilings: counts.isShared, callers: callers)
         publisher = Publisher(
             settings: settings, configurationFile: configurationFile, registries: registries, status: status, log: log, loadTree: loadTree)
         threads = EndingThreads(log: log)
@@ -116,6 +118,7 @@ package final class Gateway: @unchecked Sendable {
             try threads.start("sluice-\(number)") { transferred.value.run() }
         }
         registries.preCalls.setWorkers(workers)
+        registries.knownCallers.setWorkers(workers)
     }
 
     /// The descriptor limit decides how many connections there can be: the hard limit is there to be used.
@@ -204,6 +207,7 @@ package final class Gateway: @unchecked Sendable {
         for worker in workers { worker.post { $0.stop() } }
         if !threads.end(deadline: deadline) { hasLeftThreads = true }
         registries.preCalls.setWorkers([])
+        registries.knownCallers.setWorkers([])
         if helpers?.end(deadline: deadline) == false { hasLeftThreads = true }
     }
 
@@ -218,6 +222,14 @@ package final class Gateway: @unchecked Sendable {
 
     /// Every quota with its usage in the present window, in the order of their owners. Any thread.
     package var quotaUsage: [QuotaUsage] { registries.counts.quotas(now: Clock.monotonicNanoseconds()) }
+
+    // MARK: Callers
+
+    /// Does what an operator asks of callers and plans. In force on every worker when it returns. Any thread; waits for the disk.
+    package func perform(_ operation: CallerRequest.Operation, _ request: CallerRequest) throws(CallerFault) -> CallerAnswer {
+        guard hasStarted else { throw CallerFault(.unavailable, "the gateway has not started yet") }
+        return try registries.knownCallers.perform(operation, request)
+    }
 
     // MARK: Eyes
 
@@ -243,8 +255,8 @@ package final class Gateway: @unchecked Sendable {
         return MetricsReport(
             totals: collector.totals, labels: labels,
             ceilings: registries.counts.ceilings(now: Clock.monotonicNanoseconds()),
-            quotas: registries.counts.quotas(now: Clock.monotonicNanoseconds()), callers: registries.callers.usage, store: KeeperState.counts(registries.counts.state),
-            status: status, workers: workers.count, droppedLines: accessLog?.dropped ?? 0,
+            quotas: registries.counts.quotas(now: Clock.monotonicNanoseconds()), callers: registries.callers.usage, knownCallers: registries.knownCallers.rows.labels,
+            store: KeeperState.counts(registries.counts.state), status: status, workers: workers.count, droppedLines: accessLog?.dropped ?? 0,
             logWriteFailures: accessLog?.writeFailures ?? 0, keySets: registries.keySets.reports)
     }
 }

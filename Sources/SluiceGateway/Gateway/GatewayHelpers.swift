@@ -14,6 +14,7 @@ final class GatewayHelpers: @unchecked Sendable {
     let remarks: RemarkLog
     let keeper: CountKeeper
     private let keySets: KeySetRefresher
+    private let callers: CallerWatch
     private let countSource: CountStoreSource
     private var keeperThreads: EndingThreads
     private var threads: EndingThreads
@@ -37,7 +38,8 @@ final class GatewayHelpers: @unchecked Sendable {
         countSource = counts
         keeper = CountKeeper(
             source: counts, registry: registries.counts, whenLate: settings.quotaAway == .open ? .admit : .refuse,
-            isLocalWhenAway: settings.redisAway == .local, log: log, tellWorker: allowanceChanged)
+            isLocalWhenAway: settings.redisAway == .local, log: log,
+            accounts: registries.knownCallers, tellWorker: allowanceChanged)
         keySets = KeySetRefresher(registry: registries.keySets) { location, fault in
             if let fault {
                 log.error("a key set cannot be fetched; the previous one, if there is one, stays in use: \(fault)", metadata: ["jwks": "\(location)"])
@@ -45,6 +47,7 @@ final class GatewayHelpers: @unchecked Sendable {
                 log.notice("a key set can be fetched again", metadata: ["jwks": "\(location)"])
             }
         }
+        callers = CallerWatch(registries.knownCallers, log: log)
         keeperThreads = EndingThreads(log: log)
         threads = EndingThreads(log: log)
     }
@@ -68,6 +71,8 @@ final class GatewayHelpers: @unchecked Sendable {
         try threads.start("sluice-resolver") { resolver.run() }
         if let accessLog { try threads.start("sluice-log") { accessLog.run() } }
         try threads.start("sluice-remarks") { remarks.run() }
+        let callers = callers
+        try threads.start("sluice-callers") { callers.run() }
     }
 
     /// Starts the fetches of key sets, whose ends the workers are told of.
@@ -82,6 +87,7 @@ final class GatewayHelpers: @unchecked Sendable {
         resolver.stop()
         accessLog?.stop()
         remarks.stop()
+        callers.stop()
         if !threads.end(deadline: deadline) { haveEnded = false }
         return haveEnded
     }

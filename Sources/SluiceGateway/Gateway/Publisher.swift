@@ -1,4 +1,5 @@
 import Logging
+import SluiceCallers
 import SluiceConfiguration
 import SluiceCrypto
 import SluiceEvent
@@ -50,6 +51,11 @@ final class Publisher {
         let snapshot = compiler.compile(configuration, generation: status.generation + 1)
         let listeners = ListenerPlanner(settings: settings, previous: certificates, counts: connectionCounts).plan(configuration, problems: problems)
         guard let snapshot, !problems.refuseConfiguration else { throw Gateway.Failure(lines: problems.all.map(\.description)) }
+        do throws(CallerStoreError) {
+            try registries.knownCallers.prepare()
+        } catch {
+            throw Gateway.Failure(lines: [error.description])
+        }
         for problem in problems.all { log.log(level: problem.isNote ? .info : .warning, "\(problem)") }
         return Plan(snapshot: snapshot, listeners: listeners.plans, certificates: listeners.certificates)
     }
@@ -116,13 +122,14 @@ final class Publisher {
     private func publish(_ plan: Plan, _ sockets: [String: [[ListeningSocket]]], _ workers: [WorkerMail], _ resolver: Resolver) {
         let addresses = resolver.addresses
         status.publishing(plan.snapshot.generation, workers: workers.count)
-        registries.publish(plan.snapshot, plan.listeners, sockets, addresses: addresses, workers: workers.count) { number, publication in
+        let fault = registries.publish(plan.snapshot, plan.listeners, sockets, addresses: addresses, workers: workers.count) { number, publication in
             let status = status
             workers[number].post { worker in
                 worker.take(publication)
                 status.taken(publication.snapshot.generation)
             }
         }
+        if let fault { log.error("callers cannot be read; those who were known before are", metadata: ["reason": "\(fault)"]) }
         resolver.tellChanges(since: addresses)
         opened = Set(plan.listeners.map(\.address))
         certificates = plan.certificates

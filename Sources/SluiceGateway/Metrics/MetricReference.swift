@@ -17,6 +17,7 @@ package enum MetricReference {
         totals.endpoints = [[0, 0, 1]]
         totals.refusals = [[1]]
         totals.tokenFaults = [[1]]
+        totals.callers = [[0, 0, 1]]
         var duration = DurationHistogram()
         duration.record(1)
         totals.durations = [duration]
@@ -26,8 +27,8 @@ package enum MetricReference {
         return MetricsReport(
             totals: totals, labels: (domains: ["domain"], endpoints: [.init(domain: "domain", endpoint: "endpoint")]),
             ceilings: [(project: "project", ceiling: 1, used: 1)],
-            quotas: [QuotaUsage(key: QuotaKey(owner: "domain", perSeconds: 1), limit: 1, used: 1, windowEnd: 1)], callers: CallerLimits.Usage(), store: KeeperState.Counts(),
-            status: GatewayStatus(), workers: 1, droppedLines: 0, logWriteFailures: 0,
+            quotas: [QuotaUsage(key: QuotaKey(owner: "domain", perSeconds: 1), limit: 1, used: 1, windowEnd: 1)], callers: CallerLimits.Usage(), knownCallers: [0: "caller"],
+            store: KeeperState.Counts(), status: GatewayStatus(), workers: 1, droppedLines: 0, logWriteFailures: 0,
             keySets: [.init(name: "key_set", isUp: true, keyCount: 1)])
     }
 

@@ -38,6 +38,8 @@ struct CounterTotals: Sendable {
     var tokenFaults: [[UInt64]] = []
     var durations: [DurationHistogram] = []
     var upstreamDurations: [DurationHistogram] = []
+    /// By `CallerRows`; the last row is that of all others.
+    var callers: [[UInt64]] = []
     var traffic = TrafficCounts()
     var upstreamIdle = 0
     var upstreamEjected = 0
@@ -51,6 +53,7 @@ struct CounterTotals: Sendable {
         Self.add(&endpoints, other.endpoints)
         Self.add(&refusals, other.refusals)
         Self.add(&tokenFaults, other.tokenFaults)
+        Self.add(&callers, other.callers)
         Self.add(&durations, other.durations)
         Self.add(&upstreamDurations, other.upstreamDurations)
         traffic.add(other.traffic)

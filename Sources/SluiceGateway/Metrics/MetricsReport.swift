@@ -9,6 +9,8 @@ package struct MetricsReport: Sendable {
     let ceilings: [(project: String, ceiling: UInt64, used: UInt64)]
     let quotas: [QuotaUsage]
     let callers: CallerLimits.Usage
+    /// Names of callers that have a row of their own.
+    let knownCallers: [Int: String]
     let store: KeeperState.Counts
     let status: GatewayStatus
     let workers: Int
@@ -52,6 +54,12 @@ package struct MetricsReport: Sendable {
         for set in keySets { page.add(set.isUp ? 1 : 0, ["key_set": set.name]) }
         page.begin("sluice_key_set_keys", .gauge, "Keys of a key set that are in use. 0: no token of its issuer passes.")
         for set in keySets { page.add(UInt64(set.keyCount), ["key_set": set.name]) }
+        page.begin("sluice_caller_requests_total", .counter,
+            "Requests of callers with an API key (`apiKey`), by class of the response's status. The first \(CallerRows.count) callers that call have a name here; all others are `(other)` together.")
+        for (row, counts) in totals.callers.enumerated() {
+            guard let caller = row == CallerRows.others ? "(other)" : knownCallers[row] else { continue }
+            for (index, count) in counts.enumerated() where count > 0 { page.add(count, ["caller": caller, "class": index == 0 ? "none" : "\(index)xx"]) }
+        }
         page.counter("sluice_aborted_total", "Requests that ended with a broken connection.", totals.traffic.aborted)
         page.counter("sluice_total_timeouts_total", "Requests that took longer than SLUICE_TOTAL_TIMEOUT_MS.", totals.traffic.totalTimeouts)
     }

@@ -9,6 +9,7 @@ struct WorkerCounters: BitwiseCopyable {
         var endpointCount = 1
         var domains: UnsafeMutablePointer<DomainCounts>
         var domainCount = 1
+        var callers: UnsafeMutablePointer<StatusCounts>
     }
 
     private let state: UnsafeMutablePointer<State>
@@ -38,6 +39,8 @@ struct WorkerCounters: BitwiseCopyable {
     var endpointCount: Int { state.pointee.endpointCount }
     var domains: UnsafeMutablePointer<DomainCounts> { state.pointee.domains }
     var domainCount: Int { state.pointee.domainCount }
+    /// By `CallerRows`.
+    var callers: UnsafeMutablePointer<StatusCounts> { state.pointee.callers }
 
     init() {
         let endpoints = UnsafeMutablePointer<StatusCounts>.allocate(capacity: 1)
@@ -45,12 +48,15 @@ struct WorkerCounters: BitwiseCopyable {
         let domains = UnsafeMutablePointer<DomainCounts>.allocate(capacity: 1)
         domains.initialize(to: DomainCounts())
         state = .allocate(capacity: 1)
-        state.initialize(to: State(endpoints: endpoints, domains: domains))
+        let callers = UnsafeMutablePointer<StatusCounts>.allocate(capacity: CallerRows.count + 1)
+        callers.initialize(repeating: StatusCounts(), count: CallerRows.count + 1)
+        state.initialize(to: State(endpoints: endpoints, domains: domains, callers: callers))
     }
 
     func deallocate() {
         state.pointee.endpoints.deallocate()
         state.pointee.domains.deallocate()
+        state.pointee.callers.deallocate()
         state.deallocate()
     }
 
@@ -97,6 +103,11 @@ struct WorkerCounters: BitwiseCopyable {
     func refused(token fault: TokenFault, domain: Int) {
         guard domain < domainCount else { return }
         domains[domain].tokenFaults[Int(fault.rawValue)] &+= 1
+    }
+
+    /// One exchange of a caller that is known.
+    func responded(caller row: UInt8, status: UInt16) {
+        state.pointee.callers[min(Int(row), CallerRows.others)].classes[min(5, Int(status) / 100)] &+= 1
     }
 
     /// One exchange, with its duration and, if a service was asked, that service's.

@@ -20,6 +20,7 @@ enum AnyOf: Policy {
     static var kinds: any PolicyRows.Type {
         HMAC.self
         JWT.self
+        ApiKey.self
     }
 
     static let declaration = PolicyDeclaration(
@@ -123,8 +124,9 @@ enum AnyOf: Policy {
                 switch AnyOf.kinds.evaluate(step, &exchange) {
                 case .proceed: return pass(index, &exchange)
                 case .refuse(let refusal):
-                    // What it has copied means nothing.
+                    // What it has copied means nothing, and whom it has found is not who calls.
                     exchange.storageUsed = storageUsed
+                    exchange.caller = ExchangeCaller()
                     if refusal.tokenFault == .unknownKey, exchange.awaitedAlternatives & Self.bit(index) == 0 { waiting |= Self.bit(index) }
                     let rank = rank(of: refusal, by: step, exchange)
                     if rank > chosenRank { (chosen, chosenRank) = (refusal, rank) }
@@ -155,7 +157,9 @@ enum AnyOf: Policy {
                     exchange.hasAwaitedKeys = false
                     switch AnyOf.kinds.evaluate(alternatives[index], &exchange) {
                     case .proceed: return pass(index, &exchange)
-                    case .refuse: exchange.storageUsed = storageUsed
+                    case .refuse:
+                        exchange.storageUsed = storageUsed
+                        exchange.caller = ExchangeCaller()
                     case let verdict:
                         exchange.awaitedAlternatives |= Self.bit(index)
                         return verdict
@@ -169,6 +173,12 @@ enum AnyOf: Policy {
         /// How much a refusal tells of the request: 0 where it bears nothing of the alternative's kind. The first of the highest counts.
         private func rank(of refusal: Refusal, by step: Step, _ exchange: borrowing Exchange) -> Int {
             guard AnyOf.kinds.isPresented(step, exchange) else { return 0 }
+            switch refusal.row {
+            case .apiKeyEmpty, .apiKeyInvalid: return 1
+            // Somebody has this key.
+            case .apiKeyInactive: return 2
+            default: break
+            }
             // The credentials are right, and something else is not.
             if refusal.row.challenge == nil { return .max }
             // The faults of a token are in the order in which they are looked for. Where there is no key set, nobody has looked further: only who has

@@ -9,7 +9,7 @@ enum Authentication: Policy {
 
     static let declaration = PolicyDeclaration(
         places: [.init(level: .endpoint, meaning: "`none` opens the endpoint: the domain's credentials are not asked for.")],
-        form: .word(["none"]), excludes: [HMAC.key, JWT.key, AnyOf.key], isStep: false, checksCaller: true)
+        form: .word(["none"]), excludes: [HMAC.key, JWT.key, ApiKey.key, AnyOf.key], isStep: false, checksCaller: true)
 
     enum Configuration: String, CaseIterable, Sendable {
         case open = "none"

@@ -20,14 +20,19 @@ enum RateLimitFields {
 
     /// What a refusal for a limit says. `step` is the one that refused.
     static func writeRefusal(_ writer: inout HeadWriter, _ step: Step, _ exchange: borrowing Exchange) {
-        guard let policy = PolicyTable.rows.limitPolicy(step) else { return }
+        // What a plan allows is known of each caller alone.
+        let plan = step.compiled(of: CallerPlan.self)
+        let policy = PolicyTable.rows.limitPolicy(step)
+        guard plan != nil || policy != nil else { return }
         writer.write("RateLimit-Policy: ")
-        writer.write(policy)
+        if let policy { writer.write(policy) }
+        plan?.pointee.writePolicy(&writer, exchange, isFirst: true)
         writer.write("\r\n")
         let start = writer.count
         writer.write("RateLimit: ")
         let end = writer.count
         PolicyTable.rows.writeLimit(step, &writer, exchange, isRefusing: true)
+        plan?.pointee.writeRest(&writer, exchange, isFirst: true)
         // A caller that bears none of the keys is held to nothing.
         if writer.count == end { writer.takeBack(to: start) } else { writer.write("\r\n") }
         guard let seconds = PolicyTable.rows.secondsToWait(step, exchange) else { return }
@@ -46,18 +51,29 @@ enum RateLimitFields {
         stored: UnsafePointer<StoredResponse>? = nil
     ) {
         let (saysPolicy, saysLimit) = (stored?.pointee.saysRateLimitPolicy ?? false, stored?.pointee.saysRateLimit ?? false)
-        if !saysPolicy, changes?.drops(ByteView("ratelimit-policy" as StaticString)) != true { writePolicies(&writer, steps) }
+        if !saysPolicy, changes?.drops(ByteView("ratelimit-policy" as StaticString)) != true { writePolicies(&writer, steps, exchange) }
         if !saysLimit, changes?.drops(ByteView("ratelimit" as StaticString)) != true { writeLimits(&writer, steps, exchange) }
     }
 
-    private static func writePolicies(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>) {
+    private static func writePolicies(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ exchange: borrowing Exchange) {
         writer.write("RateLimit-Policy: ")
         for index in 0..<steps.count {
             guard let policy = PolicyTable.rows.limitPolicy(steps[index]) else { continue }
             if index > 0 { writer.write(", ") }
             writer.write(policy)
         }
+        // The ceiling comes first.
+        plan(of: exchange, in: steps)?.pointee.writePolicy(&writer, exchange, isFirst: false)
         writer.write("\r\n")
+    }
+
+    /// Where the exchange's caller is held to a plan; nil if it is not.
+    private static func plan(of exchange: borrowing Exchange, in steps: ArenaSlice<Step>) -> UnsafePointer<CallerPlan.Compiled>? {
+        guard exchange.caller.plan != 0 else { return nil }
+        for index in 0..<steps.count {
+            if let plan = steps[index].compiled(of: CallerPlan.self) { return plan }
+        }
+        return nil
     }
 
     private static func writeLimits(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ exchange: borrowing Exchange) {
@@ -71,6 +87,7 @@ enum RateLimitFields {
             // The ceiling, which comes first, always says something.
             if writer.count == end { writer.takeBack(to: start) }
         }
+        plan(of: exchange, in: steps)?.pointee.writeRest(&writer, exchange, isFirst: false)
         writer.write("\r\n")
     }
 }

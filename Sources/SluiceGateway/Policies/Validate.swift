@@ -101,6 +101,8 @@ enum Validate: Policy {
                     at: name,
                     found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",
                     allowed: "the name of another header")
+            } else if fields.hidden.contains(where: { UnusualNames.usual($0) == UnusualNames.usual(name.value) }) {
+                problems.add(at: name, found: "\(Quoting.quoted(name.value)), which `apiKey` withholds from the upstream", allowed: "a header that the upstream gets")
             } else if fields.removed.contains(where: { $0.asciiLowercased == lower }) {
                 problems.add(
                     at: name, found: "\(Quoting.quoted(name.value)), which the endpoint's `headers.request.remove` takes away", allowed: "a header that the upstream gets")

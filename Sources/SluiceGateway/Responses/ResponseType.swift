@@ -23,12 +23,12 @@ enum ResponseType: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         switch self {
         case .unauthorized: "No credentials, or wrong ones."
         case .jwksError: "With `errors: v2`: there is no key set for the token, because none could be fetched. Otherwise that is `unauthorized`."
-        case .forbidden: "The client's address is not permitted."
+        case .forbidden: "The client's address is not permitted, or its API key is missing, inactive or invalid."
         case .notFound: "No path or method matches."
         case .badRequest: "The request is malformed, fails validation, is too large, or comes too slowly."
         case .invalidUri: "The request target is malformed or unsafe."
-        case .rateLimited: "The project's ceiling or a rate limit is exceeded."
-        case .usageQuotaExceeded: "A usage quota is used up."
+        case .rateLimited: "The project's ceiling, a rate limit or the requests per second of the caller's plan are exceeded."
+        case .usageQuotaExceeded: "A usage quota, or the quota of the caller's plan, is used up."
         case .preApiFailed: "The pre-call API cannot be asked."
         case .badGateway: "The upstream refused or reset the connection, or did not answer with HTTP."
         case .upstreamServiceUnavailable: "No address of the upstream is healthy."
@@ -44,13 +44,13 @@ extension Refusal.Row {
     var responseType: ResponseType {
         switch self {
         case .ceilingExceeded, .rateLimited: .rateLimited
-        case .quotaExceeded: .usageQuotaExceeded
+        case .quotaExceeded, .planQuotaExceeded: .usageQuotaExceeded
         case .hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid: .unauthorized
         case .jwtAuthorizationEmpty, .jwtExpired, .jwtInvalid: .unauthorized
         case .preCallFailed: .preApiFailed
         case .rewritePatternInvalid, .rewriteReplacementInvalid: .internalServerError
         case .notFound: .notFound
-        case .addressNotAllowed: .forbidden
+        case .addressNotAllowed, .apiKeyEmpty, .apiKeyInactive, .apiKeyInvalid: .forbidden
         case .invalidTarget: .invalidUri
         // What has no type of its own is a fault of the request, and keeps its status unless the response has one.
         case .validationFailed, .badRequest, .requestTimeout, .bodyTooLarge, .headTooLarge: .badRequest

@@ -30,6 +30,7 @@ enum PolicyChain {
         case .rateLimited:
             // Of two lists the one that has nothing left for this caller.
             for index in 0..<exchange.step {
+                if let plan = steps[index].compiled(of: CallerPlan.self), plan.pointee.isSecondUsedUp(exchange) { return steps[index] }
                 guard let list = steps[index].compiled(of: RateLimit.self) ?? steps[index].compiled(of: LateRateLimit.self) else { continue }
                 if list.pointee.secondsToWait(exchange) != nil { return steps[index] }
             }

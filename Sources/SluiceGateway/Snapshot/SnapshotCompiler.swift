@@ -23,20 +23,24 @@ struct SnapshotCompiler {
         let keySets: KeySetRegistry
         let preCalls: PreCallMemory
         let callers: CallerLimits
+        let knownCallers: CallerRegistry
 
         /// - Parameter workers: how many there are, also where that is not what the settings say.
-        init(_ settings: ProcessSettings = ProcessSettings(), workers: Int, sharesCeilings: Bool = false) {
+        init(
+            _ settings: ProcessSettings = ProcessSettings(), workers: Int, sharesCeilings: Bool = false, callers: CallerStoreSource = .none
+        ) {
             counts = CountRegistry(workers: workers, sharesCeilings: sharesCeilings)
+            knownCallers = CallerRegistry(callers, counts: counts)
             // Another process may take over later.
             replays = ReplayRegistry(handsOver: settings.takeoverSocket != nil)
             keySets = KeySetRegistry(JWT.Settings(settings))
             preCalls = PreCallMemory(bytesMax: settings.preCallCacheBytes)
             KeeperState.setPartsMin(counts.state, to: settings.rateLimitNodes)
-            callers = CallerLimits(keys: settings.rateLimitKeys, admitsUncounted: settings.rateLimitFull == .open)
+            self.callers = CallerLimits(keys: settings.rateLimitKeys, admitsUncounted: settings.rateLimitFull == .open)
         }
 
         /// For one worker, or none.
-        init(_ settings: ProcessSettings = ProcessSettings()) { self.init(settings, workers: 1) }
+        init(_ settings: ProcessSettings = ProcessSettings(), callers: CallerStoreSource = .none) { self.init(settings, workers: 1, callers: callers) }
     }
 
     init(settings: ProcessSettings, registries: Registries, problems: Problems) {
@@ -47,14 +51,15 @@ struct SnapshotCompiler {
         counts = registries.counts.makeHold()
         builder = SnapshotBuilder(
             problems: problems, origins: registries.origins, replays: registries.replays,
-            keySets: registries.keySets, preCalls: registries.preCalls, callers: registries.callers, headBytesMax: settings.maxHeadBytes,
-            bodyBytesMax: UInt64(settings.maxBodyBytes))
+            keySets: registries.keySets, preCalls: registries.preCalls, callers: registries.callers, knownCallers: registries.knownCallers,
+            headBytesMax: settings.maxHeadBytes, bodyBytesMax: UInt64(settings.maxBodyBytes))
     }
 
     /// The snapshot; nil if the configuration cannot be served. All problems are reported either way.
     func compile(_ configuration: GatewayConfiguration, generation: Int) -> Snapshot? {
         registries.counts.beginCompilation()
         registries.replays.beginCompilation()
+        registries.knownCallers.beginCompilation(configuration.declaredCallers)
         let ceilings = Dictionary(
             configuration.projects.map { ($0.name.value, UInt64($0.ceiling?.value ?? Int64(settings.projectCeiling))) },
             uniquingKeysWith: { first, _ in first })
@@ -139,7 +144,7 @@ struct SnapshotCompiler {
             forwardedClaims: arena.store(fields.claims.map { arena.bytes($0.header) }),
             variables: tellsOfPaths ? PathVariable.all(in: endpoint.path.value, into: arena) : ArenaSlice(),
             fields: EndpointFields(
-                changes: changes?.pointee.request, changed: fields.set.map(\.value) + fields.removed, claims: fields.kept.map(\.header),
+                changes: changes?.pointee.request, changed: fields.set.map(\.value) + fields.removed, claims: fields.kept.map(\.header) + fields.hidden,
                 relied: fields.relied, into: arena).map { arena.store($0) })
     }
 }

@@ -17,6 +17,7 @@ extension CounterTotals {
             durations.append(domain.duration)
             upstreamDurations.append(domain.upstreamDuration)
         }
+        for row in 0...CallerRows.count { callers.append((0..<6).map { counters.callers[row].classes[$0] }) }
         traffic = counters.traffic
         worker.parts.origins.pointee.forEachAddress { address in
             upstreamIdle += address.pointee.idleCount

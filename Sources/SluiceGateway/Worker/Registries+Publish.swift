@@ -1,3 +1,4 @@
+import SluiceCallers
 import SluiceEvent
 import SluiceHTTP
 
@@ -11,12 +12,15 @@ extension SnapshotCompiler.Registries {
     ///   - sockets: those of listeners that are new, by the listener's address and then the worker's number.
     ///   - addresses: what the origins' names resolve to, by the origin's number.
     ///   - hand: called once for each worker with its number; the worker takes its publications in the order in which they are handed to it.
+    /// - Returns: why callers are as they were before; nil if nothing went wrong.
+    @discardableResult
     func publish(
         _ snapshot: Snapshot, _ listeners: [ListenerPlan], _ sockets: [String: [[ListeningSocket]]], addresses: [Int: [IPAddress]], workers: Int,
         hand: (Int, Worker.Publication) -> Void
-    ) {
+    ) -> CallerStoreError? {
         counts.putInForce()
         counts.signal.raise()
+        let callersFault = knownCallers.putInForce()
         let releasedOrigins = origins.takeReleased()
         let present = origins.all
         let labels = metrics.labels
@@ -28,5 +32,6 @@ extension SnapshotCompiler.Registries {
                 endpointRows: labels.endpoints.count, domainRows: labels.domains.count, releasedRows: releasedRows, releasedOrigins: releasedOrigins))
         }
         metrics.reuse(releasedRows)
+        return callersFault
     }
 }

@@ -2,7 +2,7 @@ import SluiceEvent
 
 /// How the refresher of key sets, and everybody else, reaches a worker. Sendable, because it touches of the worker nothing but the mailbox,
 /// which is for any thread; what is posted runs on the worker's own.
-final class WorkerMail: KeySetObserver, PreCallObserver, @unchecked Sendable {
+final class WorkerMail: KeySetObserver, PreCallObserver, CallerObserver, @unchecked Sendable {
     private let worker: Worker
 
     init(_ worker: Worker) { self.worker = worker }
@@ -19,6 +19,10 @@ final class WorkerMail: KeySetObserver, PreCallObserver, @unchecked Sendable {
 
     func keySetFetchEnded(source number: Int) {
         post { $0.owners.waiters.keySetFetchEnded(source: number) }
+    }
+
+    func keep(_ object: any AnyObject & Sendable) {
+        post { _ in withExtendedLifetime(object) {} }
     }
 
     func preCallEnded(_ flight: PreCallFlights.Number, _ outcome: PreCallMemory.Outcome) {

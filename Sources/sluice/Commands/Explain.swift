@@ -41,7 +41,7 @@ struct Explain: ParsableCommand {
         let problems = Problems(file: source.file)
         guard let tree = source.load(problems) else { throw Report.problems(problems.all.map(\.description)) }
         do {
-            guard let explainer = try Explainer(tree, settings: settings, problems: problems) else {
+            guard let explainer = try Explainer(tree, settings: settings, callers: CallerSource.source(settings), problems: problems) else {
                 throw Report.problems(problems.all.map(\.description))
             }
             let explanation = try explainer.explain(request)

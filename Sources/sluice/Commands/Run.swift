@@ -23,7 +23,9 @@ struct Run: ParsableCommand {
         if !settings.coreDumps { ProcessMemory.forbidDumps() }
         let control = Control(signals: SignalQueue(), log: .ofProcess(settings), manager: ServiceManager())
         let upstreams = source.upstream
-        let gateway = Gateway(settings: settings, configurationFile: source.file, log: control.log, counts: CountStore.source(settings)) { problems in
+        let gateway = Gateway(
+            settings: settings, configurationFile: source.file, log: control.log, counts: CountStore.source(settings), callers: CallerSource.source(settings)
+        ) { problems in
             ConfigurationOption.load(upstreams: upstreams, problems)
         }
         let (service, wishes) = try control.start(gateway) { try Self.begin(gateway, settings, control) }
@@ -89,8 +91,9 @@ struct Run: ParsableCommand {
         _ gateway: Gateway, _ settings: ProcessSettings, _ log: Logger, inherited: ListeningSocket?, _ notes: inout [String]
     ) throws -> AdminServer? {
         guard let address = settings.adminListen else { return nil }
+        let token = try adminToken(settings)
         do throws(AdminServer.StartError) {
-            return try AdminServer(gateway: gateway, address: address, hosts: settings.adminHosts, inherited: inherited)
+            return try AdminServer(gateway: gateway, address: address, hosts: settings.adminHosts, token: token, inherited: inherited)
         } catch {
             guard SettingsFlags.isGiven("SLUICE_ADMIN_LISTEN") else {
                 let note = "without an admin listener: \(error.message); to get one, set SLUICE_ADMIN_LISTEN to another address"
@@ -102,13 +105,22 @@ struct Run: ParsableCommand {
         }
     }
 
+    private static func adminToken(_ settings: ProcessSettings) throws -> AdminToken? {
+        guard let path = settings.adminTokenFile else { return nil }
+        do throws(AdminToken.Fault) {
+            return try AdminToken(file: path)
+        } catch {
+            throw Report.problems(["SLUICE_ADMIN_TOKEN_FILE: \(path): \(error.message)"])
+        }
+    }
+
     /// Where `sluice quota` asks; nil without a state folder, and where none can be made: that keeps no gateway from serving.
     private static func openDoor(_ gateway: Gateway, _ settings: ProcessSettings, _ log: Logger, _ notes: [String]) -> ControlSocket? {
         guard settings.stateDirectory != ProcessSettings.noStateDirectory else { return nil }
         do throws(ControlSocket.StartError) {
             return try ControlSocket(folder: settings.stateDirectory, gateway: gateway, notes: notes)
         } catch {
-            log.warning("`sluice quota` cannot ask this process: SLUICE_STATE_DIR \(error.message)")
+            log.warning("`sluice quota`, `key` and `plan` cannot ask this process: SLUICE_STATE_DIR \(error.message)")
             return nil
         }
     }

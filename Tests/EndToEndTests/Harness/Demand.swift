@@ -17,13 +17,14 @@ final class Demand: Sendable {
 
     /// - Parameters:
     ///   - target: what is asked for.
+    ///   - fields: of every request.
     ///   - clients: at each gateway.
     ///   - requests: of each client, which then ends by itself.
-    init(_ gateways: [Gateway], target: String = "/api/x", clients: Int, requests: Int = .max) {
+    init(_ gateways: [Gateway], target: String = "/api/x", fields: [String] = [], clients: Int, requests: Int = .max) {
         self.clients = gateways.count * clients
         for gateway in gateways {
             for _ in 0..<clients {
-                Thread.detachNewThread { self.run(gateway, Gateway.text("GET", target), requests) }
+                Thread.detachNewThread { self.run(gateway, Gateway.text("GET", target, fields), requests) }
             }
         }
     }

@@ -32,6 +32,10 @@ struct RefusalRow: Sendable, CustomTestStringConvertible {
         401, 20002, "20002 JWT authentication failed (Exceeded expiration time)", challenge: "Bearer error=\"invalid_token\"")
     static let jwtInvalid = RefusalRow(
         401, 20002, "20002 JWT authentication failed (Invalid authorization)", challenge: "Bearer error=\"invalid_token\"")
+    static let keyEmpty = RefusalRow(403, 4_031_010, "Request api key is empty.")
+    static let keyInactive = RefusalRow(403, 4_031_011, "Request api key is inactive.")
+    static let keyInvalid = RefusalRow(403, 4_031_012, "Request api key is invalid.")
+    static let planQuota = RefusalRow(429, 4_291_001, "Usage quota exceeded.")
     static let preCall = RefusalRow(502, 20008, "20008 Pre api connection failed")
     static let rewritePattern = RefusalRow(500, 20005, "20005 URI Pattern's syntax is invalid")
     static let rewriteReplacement = RefusalRow(500, 20006, "20006 Rewrite URI's syntax is invalid")

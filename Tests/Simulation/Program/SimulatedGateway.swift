@@ -177,8 +177,8 @@ final class SimulatedGateway {
             sum.add(CounterTotals(of: worker))
         }
         return MetricsReport(
-            totals: totals, labels: registries.metrics.labels, ceilings: [], quotas: [], callers: registries.callers.usage, store: KeeperState.counts(registries.counts.state),
-            status: GatewayStatus(), workers: workers.count, droppedLines: 0, logWriteFailures: 0
+            totals: totals, labels: registries.metrics.labels, ceilings: [], quotas: [], callers: registries.callers.usage, knownCallers: [:],
+            store: KeeperState.counts(registries.counts.state), status: GatewayStatus(), workers: workers.count, droppedLines: 0, logWriteFailures: 0
         ).text
     }
 

@@ -166,7 +166,7 @@ struct SecondFormTests {
         ("RATE_LIMIT: {requestPerSec: 5001, keyType: IP}", "| the integer 5001 | an integer from 1 to 5000 (requests per second)"),
         ("RATE_LIMIT: {requestPerSec: 1, keyType: HEADER, extraKeyValue: null}", ".RATE_LIMIT.extraKeyValue | nothing | the name of a header (required)"),
         ("RATE_LIMIT: {requestPerSec: 1, keyType: PATH_VARIABLE, extraKeyValue: b}", "| \"b\" | ${request.path.NAME}"),
-        ("API_KEY: {isActive: true}", ".API_KEY | API_KEY, for which there is no policy | no API_KEY"),
+        ("API_KEY: {}", ".API_KEY.isActive | nothing | true or false (required)"),
         ("REQUEST_VALIDATOR: {}", ".REQUEST_VALIDATOR.isActive | nothing | true or false (required)"),
     ]
 
@@ -174,6 +174,17 @@ struct SecondFormTests {
     func fault(plugin: String, expected: String) throws {
         let (_, problems) = try operation(plugin)
         #expect(problems.count == 1 && problems[0].hasPrefix("2:") && problems[0].contains(expected), "\(problems)")
+    }
+
+    @Test("API_KEY on a path holds for everything below, unless a method says otherwise")
+    func apiKey() throws {
+        let (domain, problems) = try convert("""
+            {swagger: '2.0', basePath: /s, paths: {/a: {x-nhncloud-apigateway: {plugins: {API_KEY: {isActive: true}}},
+            get: {x-nhncloud-apigateway: {plugins: {MOCK: {statusCode: 200}}}},
+            put: {x-nhncloud-apigateway: {plugins: {MOCK: {statusCode: 200}, API_KEY: {isActive: false}}}}}}}
+            """)
+        #expect(problems == [])
+        #expect(policies(domain, 0) == ["mock": ["status": 200], "apiKey": [:]] && policies(domain, 1) == ["mock": ["status": 200]])
     }
 
     @Test("faults of what is inherited are told of once, at the path")

@@ -56,6 +56,18 @@ struct RefusalTests {
             .jwtInvalid, 401, 20002, "20002 JWT authentication failed (Invalid authorization)",
             "jwt_invalid", "jwt"),
         Entry(
+            .apiKeyEmpty, 403, 4_031_010, "Request api key is empty.",
+            "api_key_empty", "apiKey"),
+        Entry(
+            .apiKeyInactive, 403, 4_031_011, "Request api key is inactive.",
+            "api_key_inactive", "apiKey"),
+        Entry(
+            .apiKeyInvalid, 403, 4_031_012, "Request api key is invalid.",
+            "api_key_invalid", "apiKey"),
+        Entry(
+            .planQuotaExceeded, 429, 4_291_001, "Usage quota exceeded.",
+            "plan_quota_exceeded", "plan"),
+        Entry(
             .preCallFailed, 502, 20008, "20008 Pre api connection failed",
             "pre_call_failed", "preCall"),
         Entry(
@@ -126,7 +138,8 @@ struct RefusalTests {
     @Test("only the ceiling, rate limits and quotas are limits, of which the response tells more")
     func limits() {
         for row in Refusal.Row.allCases {
-            #expect(Refusal(row).isForLimit == (row == .ceilingExceeded || row == .quotaExceeded || row == .rateLimited), "\(row)")
+            let isForLimit = [Refusal.Row.ceilingExceeded, .quotaExceeded, .rateLimited, .planQuotaExceeded].contains(row)
+            #expect(Refusal(row).isForLimit == isForLimit, "\(row)")
         }
     }
 }

@@ -310,7 +310,7 @@ final class RateLimitTests {
         ("[{limit: 1, perSeconds: 1, by: 'header:'}]", "1:44: rateLimit[0].by: found \"header:\", allowed the name of a header that is sent on"),
         ("[{limit: 1, perSeconds: 1, by: 'header:Connection'}]", "1:44: rateLimit[0].by: found \"header:Connection\", allowed the name of a header that is sent on"),
         ("[{limit: 1, perSeconds: 1, by: 'claim:'}]", "1:44: rateLimit[0].by: found \"claim:\", allowed address, header:NAME, path:NAME, claim:NAME or apiKey"),
-        ("[{limit: 1, perSeconds: 1, by: apiKey}]", "1:44: rateLimit[0].by: found `apiKey`, and no `apiKey` policy here, allowed address, header:NAME, path:NAME or claim:NAME"),
+        ("[{limit: 1, perSeconds: 1, by: 'apiKey:x'}]", "1:44: rateLimit[0].by: found \"apiKey:x\", allowed address, header:NAME, path:NAME, claim:NAME or apiKey"),
         ("[{limit: 1, perSeconds: 1, missing: deny}]", "1:49: rateLimit[0].missing: found the text \"deny\", allowed pass or refuse"),
         ("[{limit: 1, perSeconds: 1, ipv6Prefix: 0}]", "1:52: rateLimit[0].ipv6Prefix: found the integer 0, allowed an integer from 1 to 128 (bits)"),
         ("[{limit: 1, perSeconds: 1, by: 'header:X', ipv6Prefix: 64}]", "1:68: rateLimit[0].ipv6Prefix: found `ipv6Prefix` beside `by: header:x`, allowed `ipv6Prefix` beside `by: address`"),

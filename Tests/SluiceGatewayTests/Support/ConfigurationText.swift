@@ -24,6 +24,8 @@ enum ConfigurationText {
     /// What must stand beside a key, so that its mapping has no fault but the key's own.
     static func companions(of key: String, in level: ConfigurationKey.Level) -> String {
         if key == "endpoints" { return "key: a, upstream: 'https://a'" }
+        if key == "quota" { return "per: day" }
+        if key == "per" { return "quota: 1" }
         if key == "jwksCa" { return "jwks: 'https://a'" }
         let isChoice = level.rules.contains { choice($0)?.contains(key) == true }
         let rules = isChoice ? [] : level.rules
@@ -49,13 +51,16 @@ enum ConfigurationText {
             if what.contains("CIDR") { return "10.0.0.0/8" }
             if what.hasPrefix("URL") || what.contains("`http`") { return "'https://a'" }
             if what.hasPrefix("origin") { return "'https://a'" }
+            if what.hasPrefix("`PLAN`") { return "none" }
             if what.hasPrefix("`ADDRESS") { return "':8080'" }
             return what.hasPrefix("method") ? "GET" : what.hasPrefix("path pattern") ? "/a" : "a"
         case .boolean: return "true"
         case .integer(let range, _): return "\(range.lowerBound)"
         case .word(let words): return words[0]
         case .scalar: return "a"
-        case .secret(let what): return what.hasPrefix("private key") ? "'-----BEGIN PRIVATE KEY-----'" : "a"
+        case .secret(let what):
+            if what.hasPrefix("`sha256:`") { return "'sha256:\(String(repeating: "0", count: 64))'" }
+            return what.hasPrefix("private key") ? "'-----BEGIN PRIVATE KEY-----'" : "a"
         case .nothing: return "null"
         case .anything: return "a"
         case .list(let element, _, _): return "[\(sample(element))]"

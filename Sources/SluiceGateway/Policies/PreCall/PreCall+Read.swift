@@ -66,6 +66,11 @@ extension PreCall {
     /// yes for one caller would let in every other.
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
         for name in configuration.cacheKeyNames {
+            if fields.hidden.contains(where: { UnusualNames.usual($0) == UnusualNames.usual(name.value) }) {
+                problems.add(
+                    at: name, found: "\(Quoting.quoted(name.value)), which `apiKey` withholds from pre-call APIs",
+                    allowed: "the name of a field that is sent to it, such as Authorization")
+            }
             guard let claim = fields.claim(inHeader: name.value) else { continue }
             problems.add(
                 at: name, found: "\(Quoting.quoted(name.value)), which carries the claim \(Quoting.quoted(claim.name)) and is not sent to pre-call APIs",

@@ -20,6 +20,8 @@ final class CallerLimits: Sendable {
     private struct Memory {
         var secret = SipHash128.Key.random()
         var table: LimitTable?
+        /// Of plans: strangers have no place in it. A file has one table for all.
+        var plans: LimitTable?
         var file: LimitFile?
     }
 
@@ -35,7 +37,12 @@ final class CallerLimits: Sendable {
         self.admitsUncounted = admitsUncounted
     }
 
-    deinit { memory.withLock { $0.table?.free() } }
+    deinit {
+        memory.withLock { memory in
+            memory.table?.free()
+            if memory.file == nil { memory.plans?.free() }
+        }
+    }
 
     /// Counts in a file from here on. Before anything is compiled.
     /// - Returns: whether counts of an earlier process were found.
@@ -45,6 +52,7 @@ final class CallerLimits: Sendable {
         memory.withLock { memory in
             memory.secret = SipHash128.Key(low: file.secret.low, high: file.secret.high)
             memory.table = file.table
+            memory.plans = file.table
             memory.file = file
         }
         return file.isContinued
@@ -63,14 +71,26 @@ final class CallerLimits: Sendable {
         return CallerMeter(table: table, admitsUncounted: admitsUncounted)
     }
 
+    /// The same for the requests per second of plans.
+    var planMeter: CallerMeter {
+        let table = memory.withLock { memory in
+            let table = memory.plans ?? LimitTable(keys: keys)
+            memory.plans = table
+            return table
+        }
+        return CallerMeter(table: table, admitsUncounted: admitsUncounted)
+    }
+
     /// Any thread.
     var usage: Usage {
         var usage = Usage()
         usage.room = UInt64(keys)
-        guard let table = memory.withLock({ $0.table }) else { return usage }
-        usage.room = min(usage.room, table.room)
-        usage.used = table.usedPlaces
-        usage.full = table.fullTimes
+        let (table, plans) = memory.withLock { ($0.table, $0.file == nil ? $0.plans : nil) }
+        if let room = (table ?? plans)?.room { usage.room = min(usage.room, room) }
+        for table in [table, plans].compactMap({ $0 }) {
+            usage.used += table.usedPlaces
+            usage.full += table.fullTimes
+        }
         return usage
     }
 }

@@ -50,6 +50,7 @@ extension RateLimit {
             let low: UInt64 = prefix <= 64 ? 0 : prefix == 128 ? .max : ~(UInt64.max >> UInt64(prefix - 64))
             return (.address(high: high, low: low), "no address")
         case .header(let name): return (.header(site.snapshot.arena.bytes(name.asciiLowercased)), "header \(name) missing")
+        case .apiKey: return (.caller, "API key missing")
         case .path(let name): return segment(of: name, source, in: owner).map { (.path(segment: $0), "path variable missing") }
         case .claim(let name):
             let domain = site.domain?.settings ?? PolicySettings()

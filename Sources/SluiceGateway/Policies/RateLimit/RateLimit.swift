@@ -43,9 +43,15 @@ enum RateLimit: Policy {
         case header(String)
         case path(String)
         case claim(String)
+        case apiKey
 
         /// Whether only authentication finds it out.
-        var isLate: Bool { if case .claim = self { true } else { false } }
+        var isLate: Bool {
+            switch self {
+            case .claim, .apiKey: true
+            case .address, .header, .path: false
+            }
+        }
 
         /// For names of limits and for what is counted: the same for the same callers.
         var name: String {
@@ -54,6 +60,7 @@ enum RateLimit: Policy {
             case .header(let name): "header:\(name.asciiLowercased)"
             case .path(let name): "path:\(name)"
             case .claim(let name): "claim:\(name)"
+            case .apiKey: "apiKey"
             }
         }
     }
@@ -123,8 +130,7 @@ enum RateLimit: Policy {
             problems.add(at: text, found: Quoting.quoted(text.value), allowed: "the name of a header that is sent on")
         case "path" where !name.isEmpty: return .path(name)
         case "claim" where !name.isEmpty: return .claim(name)
-        case "apiKey" where parts.count == 1:
-            problems.add(at: text, found: "`apiKey`, and no `apiKey` policy here", allowed: "address, header:NAME, path:NAME or claim:NAME")
+        case "apiKey" where parts.count == 1: return .apiKey
         default:
             problems.add(at: text, found: Quoting.quoted(text.value), allowed: "address, header:NAME, path:NAME, claim:NAME or apiKey")
         }
@@ -146,6 +152,8 @@ enum RateLimit: Policy {
                 problems.add(
                     at: limit.source, found: "\(Quoting.quoted(name)), which carries the claim \(Quoting.quoted(claim.name)); what a client sends under it is removed",
                     allowed: "`claim:\(claim.name)`, or another header")
+            } else if fields.hidden.contains(where: { UnusualNames.usual($0) == UnusualNames.usual(name) }) {
+                problems.add(at: limit.source, found: "\(Quoting.quoted(name)), which bears the API key", allowed: "`apiKey`, or another header")
             } else if fields.removed.contains(where: { $0.asciiLowercased == lower }) || fields.set.contains(where: { $0.value.asciiLowercased == lower }) {
                 problems.add(
                     at: limit.source, found: "\(Quoting.quoted(name)), which `headers.request` sets or removes", allowed: "a header that the upstream gets as it came")
@@ -170,6 +178,10 @@ enum RateLimit: Policy {
         if !claims.isEmpty {
             notes.append(
                 "`rateLimit` by \(list(claims.map { "claim:\($0)" })) finds no caller: no `jwt` of this domain forwards such a claim (`forward: {NAME: HEADER}`)")
+        }
+        let keys = names(sites) { if case .apiKey = $0 { "apiKey" } else { nil } }
+        if !keys.isEmpty, sites.allSatisfy({ $0.credentials(ApiKey.self, in: domain).isEmpty }) {
+            notes.append("`rateLimit` by `apiKey` finds no caller: no `apiKey` policy in this domain")
         }
         return notes.isEmpty ? nil : notes.joined(separator: "; ")
     }

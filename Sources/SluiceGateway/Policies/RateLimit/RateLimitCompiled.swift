@@ -13,6 +13,8 @@ extension RateLimit {
             case path(segment: Int)
             /// Its place among the claims that are forwarded.
             case claim(index: Int)
+            /// The caller that an API key tells of.
+            case caller
             /// A claim that no credentials of this endpoint tell of.
             case absent
         }
@@ -87,6 +89,12 @@ extension RateLimit {
             case .claim(let index):
                 guard index < exchange.pointee.forwardedClaimCount, !exchange.pointee.forwardedClaims[index].isEmpty else { return nil }
                 hash.add(exchange.pointee.forwardedClaims[index])
+            case .caller:
+                let caller = exchange.pointee.caller
+                guard !caller.name.isEmpty else { return nil }
+                // A caller that is deleted and made again is another one.
+                hash.add(word: UInt64(caller.id))
+                hash.add(caller.name)
             case .absent: return nil
             }
             let value = hash.finish()

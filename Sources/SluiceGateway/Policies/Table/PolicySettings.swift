@@ -7,6 +7,8 @@ struct PolicySettings: Sendable {
     private var configurations: [(key: String, configuration: any Sendable)] = []
     /// Of a domain: claims that a policy of its own or of one of its endpoints passes on. Its services take their headers at their word.
     private var claims: [PolicyFields.Claim] = []
+    /// The same of headers that are withheld because of what they bear: a key that one endpoint takes is one that all of them may be sent.
+    private var hidden: [String] = []
 
     init() {}
 
@@ -69,12 +71,16 @@ struct PolicySettings: Sendable {
         var fields = PolicyFields()
         for policy in PolicyTable.all { add(policy, domain, &fields) }
         fields.withheld = domain.claims.filter { claim in !fields.claims.contains { $0.header.asciiLowercased == claim.header.asciiLowercased } }
+        let kept = Set((fields.hidden + fields.shown).map(\.asciiLowercased))
+        fields.hidden += domain.hidden.filter { !kept.contains($0.asciiLowercased) }
         return fields
     }
 
-    /// Has the headers that bear a claim anywhere in a domain with these policies withheld in all of it.
+    /// Has the headers that bear a claim, or a key, anywhere in a domain with these policies withheld in all of it.
     mutating func withholdClaims(ofEndpoints endpoints: [PolicySettings]) {
-        claims = ([fields()] + endpoints.map { $0.fields() }).flatMap(\.claims)
+        let all = [fields()] + endpoints.map { $0.fields() }
+        claims = all.flatMap(\.claims)
+        hidden = all.flatMap(\.hidden).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     private func add<Kind: Policy>(_ policy: Kind.Type, _ domain: PolicySettings, _ fields: inout PolicyFields) {
@@ -112,6 +118,9 @@ struct PolicyFields: Sendable {
     var claims: [Claim] = []
     /// Those that bear a claim elsewhere in the domain: here a client's own does not go to the service either.
     var withheld: [Claim] = []
+    /// Headers that bear a secret of the client's, which does not go on. And those that go on although they bear one.
+    var hidden: [String] = []
+    var shown: [String] = []
     /// Fields that are set for the service, and those that are removed.
     var set: [Located<String>] = []
     var removed: [String] = []
@@ -128,6 +137,8 @@ struct PolicyFields: Sendable {
 
     mutating func add(_ other: PolicyFields) {
         claims += other.claims
+        hidden += other.hidden
+        shown += other.shown
         set += other.set
         removed += other.removed
         relied += other.relied

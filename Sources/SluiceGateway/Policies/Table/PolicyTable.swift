@@ -25,9 +25,13 @@ enum PolicyTable {
         // Before anything that costs the operator's services work, and before it is told what exists.
         HMAC.self
         JWT.self
+        // Behind the others, which may stand beside it: a stranger's signature or token costs no look-up.
+        ApiKey.self
         AnyOf.self
         // No step: it stands in place of those above.
         Authentication.self
+        // What one caller may use, before what all may use together: who is over its own plan uses nothing of the others'.
+        CallerPlan.self
         // Limits by what authentication finds out, before quotas again.
         LateRateLimit.self
         // The lists that are charged after authentication.

@@ -16,6 +16,7 @@ final class SnapshotBuilder {
     let callers: CallerLimits
     let replays: ReplayRegistry
     let keySets: KeySetRegistry
+    let knownCallers: CallerRegistry
     let origins: OriginRegistry.Hold
     /// Key of the domain that is being compiled.
     var domainKey = ""
@@ -27,7 +28,8 @@ final class SnapshotBuilder {
 
     init(
         problems: Problems, origins: OriginRegistry = OriginRegistry(), replays: ReplayRegistry = ReplayRegistry(),
-        keySets: KeySetRegistry = KeySetRegistry(), preCalls: PreCallMemory? = nil, callers: CallerLimits = CallerLimits(), headBytesMax: Int = 32_768, bodyBytesMax: UInt64 = 10 << 20
+        keySets: KeySetRegistry = KeySetRegistry(), preCalls: PreCallMemory? = nil, callers: CallerLimits = CallerLimits(),
+        knownCallers: CallerRegistry = CallerRegistry(), headBytesMax: Int = 32_768, bodyBytesMax: UInt64 = 10 << 20
     ) {
         self.problems = problems
         self.origins = origins.makeHold()
@@ -35,6 +37,8 @@ final class SnapshotBuilder {
         arena.own(callers)
         self.replays = replays
         self.keySets = keySets
+        self.knownCallers = knownCallers
+        arena.own(knownCallers)
         self.preCalls = preCalls ?? PreCallMemory(bytesMax: 8 << 20)
         arena.own(self.preCalls)
         self.headBytesMax = headBytesMax

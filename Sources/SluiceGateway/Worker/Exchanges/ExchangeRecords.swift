@@ -49,6 +49,9 @@ struct ExchangeRecords: BitwiseCopyable {
         state.pointee.counters.responded(
             domain: block.pointee.exchange.domainRow, endpoint: block.pointee.exchange.endpointRow, status: run.pointee.status, nanoseconds: duration,
             upstreamNanoseconds: upstream)
+        if !block.pointee.exchange.caller.name.isEmpty {
+            state.pointee.counters.responded(caller: block.pointee.exchange.caller.row, status: run.pointee.status)
+        }
         guard let accessLog = state.pointee.accessLog else { return }
         let id = requestHeads.ids.id(of: block)
         accessLog._withUnsafeGuaranteedRef {
@@ -80,6 +83,10 @@ struct ExchangeRecords: BitwiseCopyable {
         if let domain = exchange.domain { writer.writeEscaped(domain.pointee.key) }
         writer.write(#"","endpoint":""#)
         if let endpoint = exchange.endpoint { writer.writeEscaped(endpoint.pointee.pattern) }
+        if !exchange.caller.name.isEmpty {
+            writer.write(#"","caller":""#)
+            writer.writeEscaped(exchange.caller.name)
+        }
         writer.write(#"","status":"#)
         writer.write(decimal: UInt64(run.status))
         writer.write(#","requestBytes":"#)

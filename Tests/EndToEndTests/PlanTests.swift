@@ -1,0 +1,338 @@
+import Foundation
+import Testing
+
+/// Plans of callers: what each may use, and what a change of plans does, with commands at a running gateway.
+@Suite("Plans", .loopback, .serialized, .minutes(5))
+struct PlanTests {
+    private static let key = "0123456789abcdefABCDEF0123456789abcdefgh"
+    private static let patient = ["SLUICE_COUNT_WAIT_MS": "10000"]
+
+    private let folder: Folder
+    private let gateway: Gateway
+
+    init() throws {
+        folder = try Folder()
+        gateway = try Gateway(Self.text, folder: folder, environment: Self.patient)
+    }
+
+    private static let text = configuration(policies: "apiKey: {}", [EndpointText("/**", helloMock)])
+        + domainLines(key: "other", upstream: "http://127.0.0.1:9", policies: "apiKey: {}", [EndpointText("/**", helloMock)]).joined(separator: "\n") + "\n"
+
+    /// Runs a command about keys or plans, which must succeed.
+    private func sluice(_ line: String) throws {
+        let result = try run(line.split(separator: " ").map(String.init), environment: Gateway.environment(folder: folder, port: gateway.port))
+        #expect(result.code == 0, "\(line): \(result.everything)")
+    }
+
+    private func make(_ name: String, _ plan: String) throws -> [String] {
+        let key = "\(name)\(String(repeating: "0", count: 30 - name.count))"
+        try folder.write("\(name).key", key + "\n")
+        try sluice("key create \(name) --key-file \(folder.file("\(name).key")) \(plan)")
+        return ["x-nhn-apikey: \(key)"]
+    }
+
+    /// How many of so many requests pass; all others must be refused for the quota.
+    private func passing(_ count: Int, _ fields: [String], _ path: String = "/api/x") throws -> Int {
+        var passed = 0
+        for _ in 0..<count {
+            let response = try gateway.get(path, fields)
+            if response.status == 200 { passed += 1 } else { expect(response, is: .planQuota) }
+        }
+        return passed
+    }
+
+    @Test("the second's limit: 429, byte for byte, with fields that tell the truth; each caller by itself, over all domains or for one")
+    func second() throws {
+        try sluice("plan create slow --requests-per-second 2")
+        let (alice, bob) = (try make("alice", "--plan slow"), try make("bob", "--plan slow"))
+        for _ in 0..<2 { #expect(try gateway.get("/api/x", alice).status == 200) }
+        let refused = try gateway.get("/other/x", alice)
+        expect(refused, is: .rateLimit)
+        #expect(refused["RateLimit-Policy"] == "\"plan-second\";q=2;w=1")
+        let seconds = try #require(refused["Retry-After"].flatMap(Int.init))
+        #expect((1...2).contains(seconds) && refused["RateLimit"] == "\"plan-second\";r=0;t=\(seconds)")
+        #expect(try gateway.get("/api/x", bob).status == 200)
+        pause(Double(seconds))
+        #expect(try gateway.get("/api/x", alice).status == 200)
+        // A change of the plan acts at once, and what was used of the interval stays used.
+        try sluice("plan set slow --requests-per-second 5")
+        pause(1.1)
+        for _ in 0..<5 { #expect(try gateway.get("/api/x", alice).status == 200) }
+        expect(try gateway.get("/api/x", alice), is: .rateLimit)
+        try sluice("plan set slow --requests-per-second 0")
+        for _ in 0..<20 { #expect(try gateway.get("/api/x", alice).status == 200) }
+        // In one domain by itself.
+        try sluice("plan create one --requests-per-second 1")
+        try sluice("key set alice --plan api=one --plan other=one")
+        #expect(try gateway.get("/api/x", alice).status == 200 && gateway.get("/other/x", alice).status == 200)
+        expect(try gateway.get("/api/x", alice), is: .rateLimit)
+        expect(try gateway.get("/other/x", alice), is: .rateLimit)
+    }
+
+    @Test("an outside log shows no second above the plan's, on two workers, while other callers come and plans change")
+    func bound() throws {
+        let limit = 50
+        try sluice("plan create fast --requests-per-second \(limit)")
+        try sluice("plan create same --requests-per-second \(limit)")
+        let alice = try make("alice", "--plan fast")
+        let demand = Demand([gateway], fields: alice, clients: 6)
+        for turn in 0..<10 {
+            pause(0.3)
+            _ = try make("extra\(turn)", "--plan fast")
+            try sluice("key set alice --plan \(turn % 2 == 0 ? "same" : "fast")")
+        }
+        let admitted = demand.stop()
+        #expect(demand.unanswered == 0 && demand.refused > 0)
+        #expect(Demand.mostInASecond(admitted) <= limit + limit / 10)
+        #expect(admitted.count >= limit * 2)
+    }
+
+    @Test("the quota: 429, byte for byte, with fields that tell the truth; a day and a month of the calendar")
+    func quota() throws {
+        alignToWindow(seconds: 86_400, margin: 60)
+        try sluice("plan create day --quota 3 --per day")
+        try sluice("plan create month --quota 3 --per month --requests-per-second 100")
+        let now = Date.now
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = try #require(TimeZone(identifier: "UTC"))
+        for (name, component, policy) in [("day", Calendar.Component.day, ""), ("month", .month, "\"plan-second\";q=100;w=1, ")] {
+            let interval = try #require(calendar.dateInterval(of: component, for: now))
+            let fields = try make("a\(name)", "--plan \(name)")
+            #expect(try passing(3, fields) == 3)
+            let refused = try gateway.get("/api/x", fields)
+            expect(refused, is: .planQuota)
+            #expect(refused["RateLimit-Policy"] == "\(policy)\"plan-\(name)\";q=3;w=\(Int(interval.duration))")
+            let seconds = try #require(refused["Retry-After"].flatMap(Int.init))
+            #expect(abs(interval.end.timeIntervalSince(.now) - Double(seconds)) <= 3)
+            #expect(refused["RateLimit"]?.hasSuffix("\"plan-\(name)\";r=0;t=\(seconds)") == true, "\(refused["RateLimit"] ?? "")")
+        }
+    }
+
+    @Test("a request that the second's limit refuses uses nothing of the quota, and one that the quota refuses nothing of the second")
+    func both() throws {
+        try sluice("plan create both --requests-per-second 1 --quota 3 --per day")
+        let alice = try make("alice", "--plan both")
+        var codes: [String] = []
+        for _ in 0..<40 where codes.count(where: { $0 == "quota" }) < 3 {
+            let response = try gateway.get("/api/x", alice)
+            codes.append(response.status == 200 ? "200" : response.text.contains("4291001") ? "quota" : "second")
+            pause(0.25)
+        }
+        #expect(codes.count { $0 == "200" } == 3, "\(codes)")
+        // Nothing of the second is used by then, so that the quota refuses each.
+        #expect(codes.suffix(3) == ["quota", "quota", "quota"], "\(codes)")
+    }
+
+    @Test("SLUICE_RATE_LIMIT_FIELDS=all tells each caller what its plan leaves")
+    func fields() throws {
+        let other = try Folder()
+        let gateway = try Gateway(Self.text, folder: other, environment: Self.patient.merging(["SLUICE_RATE_LIMIT_FIELDS": "all"]) { $1 })
+        func sluice(_ line: String) throws -> CommandResult {
+            try run(line.split(separator: " ").map(String.init), environment: Gateway.environment(folder: other, port: gateway.port))
+        }
+        _ = try sluice("plan create both --requests-per-second 7 --quota 30 --per day")
+        let made = try sluice("key create alice --plan both")
+        let key = String(try #require(made.output.split(separator: "\n").first).dropFirst(5))
+        for used in 1...3 {
+            let response = try gateway.get("/api/x", ["x-nhn-apikey: \(key)"])
+            #expect(response.status == 200 && response["RateLimit-Policy"]?.hasSuffix(", \"plan-second\";q=7;w=1, \"plan-day\";q=30;w=86400") == true)
+            let rest = try #require(response["RateLimit"])
+            #expect(rest.contains(", \"plan-second\";r=") && rest.contains(", \"plan-day\";r=\(30 - used);t="), "\(rest)")
+        }
+        // Nobody is told of somebody's plan.
+        let stranger = try gateway.get("/api/x", ["x-nhn-apikey: nobodys1234"])
+        #expect(stranger.status == 403 && stranger["RateLimit-Policy"]?.contains("plan") == false)
+    }
+
+    // MARK: Changes of plans
+
+    @Test("another limit: what was used stays; over a lower one the caller waits, and a higher one admits the difference")
+    func anotherLimit() throws {
+        try sluice("plan create gold --quota 10 --per day")
+        let alice = try make("alice", "--plan gold")
+        #expect(try passing(6, alice) == 6)
+        try sluice("plan set gold --quota 4")
+        #expect(try passing(3, alice) == 0)
+        try sluice("plan set gold --quota 8")
+        #expect(try passing(5, alice) == 2)
+    }
+
+    @Test("day to month and back: what was used stays")
+    func anotherPeriod() throws {
+        try sluice("plan create gold --quota 10 --per day")
+        let alice = try make("alice", "--plan gold")
+        #expect(try passing(4, alice) == 4)
+        try sluice("plan set gold --per month")
+        #expect(try passing(3, alice) == 3)
+        try sluice("plan set gold --per day")
+        #expect(try passing(9, alice) == 3)
+    }
+
+    @Test("no quota clears what was used, and the next one begins with nothing")
+    func noQuota() throws {
+        try sluice("plan create gold --quota 3 --per day --requests-per-second 1000")
+        let alice = try make("alice", "--plan gold")
+        #expect(try passing(4, alice) == 3)
+        try sluice("plan set gold --per none")
+        #expect(try passing(10, alice) == 10)
+        try sluice("plan set gold --quota 3 --per day")
+        #expect(try passing(4, alice) == 3)
+    }
+
+    @Test("another plan with a quota keeps what was used, also by the other calendar; one without clears it")
+    func moved() throws {
+        try sluice("plan create gold --quota 10 --per day")
+        try sluice("plan create silver --quota 6 --per month")
+        try sluice("plan create free --requests-per-second 1000")
+        let alice = try make("alice", "--plan gold")
+        let bob = try make("bob", "--plan gold")
+        #expect(try passing(4, alice) == 4)
+        try sluice("key set alice --plan silver")
+        #expect(try passing(9, alice) == 2)
+        try sluice("key set alice --plan gold")
+        #expect(try passing(9, alice) == 4)
+        try sluice("key set alice --plan free")
+        #expect(try passing(9, alice) == 9)
+        try sluice("key set alice --plan silver")
+        #expect(try passing(9, alice) == 6)
+        // Nothing of it was another's.
+        #expect(try passing(11, bob) == 10)
+    }
+
+    @Test("reissued keys go on with what was used; a caller that is made again has used nothing; a plan that callers have stays")
+    func madeAgain() throws {
+        try sluice("plan create gold --quota 3 --per month")
+        var alice = try make("alice", "--plan gold")
+        #expect(try passing(2, alice) == 2)
+        try folder.write("new.key", Self.key + "\n")
+        try sluice("key rotate alice --key-file \(folder.file("new.key"))")
+        expect(try gateway.get("/api/x", alice), is: .keyInvalid)
+        #expect(try passing(3, ["x-nhn-apikey: \(Self.key)"]) == 1)
+        let refused = try run(["plan", "delete", "gold"], environment: Gateway.environment(folder: folder, port: gateway.port))
+        #expect(refused.code == 1 && refused.errors == "the plan `gold` has 1 caller: give them another one first\n")
+        try sluice("key disable alice")
+        try sluice("key delete alice")
+        try sluice("plan delete gold")
+        try sluice("plan create gold --quota 3 --per month")
+        alice = try make("alice", "--plan gold")
+        #expect(try passing(4, alice) == 3)
+    }
+
+    // MARK: Ends of processes, and clocks
+
+    @Test("ten times kill -9 under load: never more than the quota is admitted, and little of it is lost")
+    func killed() throws {
+        let limit = 3000
+        try sluice("plan create gold --quota \(limit) --per month")
+        let alice = try make("alice", "--plan gold")
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(10) == 0)
+        var (admitted, lost) = (0, 0)
+        for turn in 1...10 {
+            let gateway = try Gateway(Self.text, folder: folder, environment: Self.patient)
+            let demand = Demand([gateway], fields: alice, clients: 4)
+            _ = eventually(within: 10) { demand.admitted >= limit / 12 || turn == 10 && demand.admitted > 0 }
+            gateway.process.signal(SIGKILL)
+            #expect(demand.hasEnded())
+            admitted += demand.admitted
+            lost += demand.unanswered
+        }
+        let last = try Gateway(Self.text, folder: folder, environment: Self.patient)
+        while try last.get("/api/x", alice).status == 200 { admitted += 1 }
+        #expect(admitted <= limit, "\(admitted) of \(limit)")
+        #expect(admitted + lost >= limit - 10 * 2 * limit / 100, "\(admitted) admitted, \(lost) unanswered")
+    }
+
+    @Test("an orderly end wastes nothing, and reloads neither")
+    func orderly() throws {
+        try sluice("plan create gold --quota 400 --per day")
+        let alice = try make("alice", "--plan gold")
+        #expect(try passing(100, alice) == 100)
+        for turn in 0..<3 {
+            try gateway.reload(Self.text + "# \(turn)\n")
+            #expect(try passing(20, alice) == 20)
+        }
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(10) == 0)
+        let again = try Gateway(Self.text, folder: folder, environment: Self.patient)
+        var rest = 0
+        while try again.get("/api/x", alice).status == 200 { rest += 1 }
+        #expect(rest == 240)
+    }
+
+    @Test("a clock that is set a month ahead and back admits no caller more than one quota for each window that it shows", .disabled(if: Sanitizer.isOn, "a sanitizer must be loaded first"))
+    func stepped() throws {
+        alignToWindow(seconds: 86_400, margin: 60)
+        let clock = try SteppedClock()
+        let other = try Folder()
+        let environment = clock.environment.merging(Self.patient) { $1 }
+        let gateway = try Gateway(Self.text, folder: other, environment: environment)
+        func sluice(_ line: String) throws -> CommandResult {
+            try run(line.split(separator: " ").map(String.init), environment: Gateway.environment(folder: other, port: gateway.port))
+        }
+        _ = try sluice("plan create gold --quota 5 --per month")
+        let key = String(try #require(try sluice("key create alice --plan gold").output.split(separator: "\n").first).dropFirst(5))
+        func passing() throws -> Int { try (0..<9).count { _ in try gateway.get("/api/x", ["x-nhn-apikey: \(key)"]).status == 200 } }
+        #expect(try passing() == 5)
+        try clock.set(ahead: 40 * 86_400)
+        #expect(eventually { gateway.log.contains("the clock was set forward") }, "\(gateway.log)")
+        #expect(try eventually { try passing() == 5 })
+        try clock.set(ahead: 0)
+        #expect(eventually { gateway.log.contains("the clock was set back") }, "\(gateway.log)")
+        #expect(try passing() <= 5)
+        #expect(try passing() == 0)
+    }
+
+    // MARK: Waiting
+
+    @Test("a caller that is disabled, deleted or moved while its request waits at a pre-call or sends its body; the request goes on, the next one does not")
+    func suspended() throws {
+        let released = Flag()
+        let asked = Flag()
+        let service = try ScriptedUpstream { exchange in
+            asked.set()
+            _ = eventually(within: 60) { released.isSet }
+            try exchange.reply(200)
+        }
+        let upstream = try ScriptedUpstream()
+        let other = try Folder()
+        let gateway = try Gateway(
+            configuration(upstream: upstream.url, policies: "apiKey: {forwardCaller: X-Caller}", [EndpointText("/**", "preCall: {url: \"\(service.url)/ask\", timeoutMs: 60000}")]),
+            folder: other, environment: Self.patient)
+        func sluice(_ line: String) throws -> CommandResult {
+            try run(line.split(separator: " ").map(String.init), environment: Gateway.environment(folder: other, port: gateway.port))
+        }
+        _ = try sluice("plan create gold --quota 5 --per month --requests-per-second 10")
+        let key = String(try #require(try sluice("key create alice --plan gold").output.split(separator: "\n").first).dropFirst(5))
+        let client = try gateway.client(timeout: 90)
+        try client.send("POST /api/x HTTP/1.1\r\nHost: a\r\nx-nhn-apikey: \(key)\r\nContent-Length: 6\r\n\r\nabc")
+        #expect(eventually { asked.isSet })
+        // The table is replaced by larger ones meanwhile, the caller is disabled, moved and forgotten, and a configuration comes.
+        for number in 0..<100 { #expect(try sluice("key create extra\(number)").code == 0) }
+        for line in ["key set alice --plan none", "key disable alice", "key delete alice", "plan delete gold"] { #expect(try sluice(line).code == 0, "\(line)") }
+        gateway.process.signal(SIGHUP)
+        #expect(eventually { gateway.log.contains("configuration") })
+        released.set()
+        try client.send("def")
+        #expect(try client.response().status == 200)
+        #expect(try upstream.onlyRequest().values("X-Caller") == ["alice"])
+        expect(try gateway.get("/api/x", ["x-nhn-apikey: \(key)"]), is: .keyInvalid)
+        #expect(gateway.process.exitCode() == nil)
+    }
+
+    @Test("streams of one connection are callers of their own")
+    func streams() throws {
+        let top = ["plans:", "  slow: {requestsPerSecond: 3}", "callers:"] + ["alice", "bob"].map { "  \($0): {key: \($0)0000000000, plans: [slow]}" }
+        let (gateway, port) = try Gateway.http2 { configuration(policies: "apiKey: {}", top: $0 + top, [EndpointText("/**", helloMock)]) }
+        let client = try FrameClient(port: port)
+        var passed = ["alice": 0, "bob": 0]
+        for _ in 0..<5 {
+            for name in ["alice", "bob"] {
+                let response = try client.exchange("GET", "/api/x", ["x-nhn-apikey: \(name)0000000000"])
+                if response.status == 200 { passed[name]? += 1 } else { expect(response, is: .rateLimit) }
+            }
+        }
+        #expect(passed == ["alice": 3, "bob": 3])
+        #expect(gateway.process.exitCode() == nil)
+    }
+}
