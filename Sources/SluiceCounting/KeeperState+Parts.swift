@@ -46,6 +46,7 @@ extension KeeperState {
             if former.parts > parts, former.tick + longest > LimitRule.tick(containing: now) { isAnyHeld = true }
         }
         words[partsBeside].store((parts - 1) | (isAnyHeld ? isHeld : 0), ordering: .releasing)
+        writeDown(words, Former(parts: parts, tick: LimitRule.tick(containing: now)))
     }
 
     /// A number of parts that there were, and when for the last time.
@@ -63,15 +64,41 @@ extension KeeperState {
         var word: UInt64 { tick << countBits | parts }
     }
 
-    /// Takes the place of one that it says more than. If there is none, the two oldest become one that says as much as both, which the reader of a moment in
-    /// between finds twice rather than not at all.
+    /// Adds one that is later than all others. It takes the place of one that it says more than. If there is none, the two oldest become one that says as much as both. It is written behind the
+    /// other place first: whoever reads from the beginning finds what both said in any case.
     private static func remember(_ latest: Former, in words: Words) {
-        func read(_ index: Int) -> Former { Former(word: words[formerParts + index].load(ordering: .relaxed)) }
-        func write(_ former: Former, _ index: Int) { words[formerParts + index].store(former.word, ordering: .releasing) }
         let indices = 0..<formerPartsCount
-        if let index = indices.first(where: { read($0).parts <= latest.parts || read($0).tick + longest <= latest.tick }) { return write(latest, index) }
-        let byAge = indices.sorted { read($0).tick < read($1).tick }
-        write(Former(parts: max(read(byAge[0]).parts, read(byAge[1]).parts), tick: read(byAge[1]).tick), byAge[0])
-        write(latest, byAge[1])
+        let formers = indices.map { Former(word: words[formerParts + $0].load(ordering: .relaxed)) }
+        func write(_ former: Former, _ index: Int) { words[formerParts + index].store(former.word, ordering: .releasing) }
+        if let index = indices.first(where: { formers[$0].parts <= latest.parts || formers[$0].tick + longest <= latest.tick }) { return write(latest, index) }
+        let byAge = indices.sorted { formers[$0].tick < formers[$1].tick }
+        let (oldest, next) = (byAge[0], byAge[1])
+        write(Former(parts: max(formers[oldest].parts, formers[next].parts), tick: formers[next].tick), max(oldest, next))
+        write(latest, min(oldest, next))
+    }
+
+    // MARK: Beyond the process
+
+    /// Words that a mirror has.
+    package static let mirrorWords = formerPartsCount + 1
+
+    /// Goes on with the parts that an earlier process had written down, and writes its own down from here on. Before requests come.
+    /// - Parameter mirror: `mirrorWords` words, zeros at first, which outlive `words`.
+    package static func mirrorParts(_ words: Words, in mirror: Words, now: UInt64) {
+        let present = LimitRule.tick(from: now)
+        let formers = (0..<mirrorWords).map { index in
+            let former = Former(word: mirror[index].load(ordering: .acquiring))
+            // The first one has been in use until its process ended, whenever that was.
+            return Former(parts: former.parts, tick: index == 0 ? present : min(former.tick, present))
+        }
+        for former in formers.sorted(by: { $0.tick < $1.tick }) where former.parts > 0 { remember(former, in: words) }
+        words[partsMirror].store(UInt64(UInt(bitPattern: mirror)), ordering: .releasing)
+        followNodes(words, nodes(words), isSettling: false, now: now)
+    }
+
+    private static func writeDown(_ words: Words, _ present: Former) {
+        guard let mirror = Words(bitPattern: UInt(words[partsMirror].load(ordering: .acquiring))) else { return }
+        mirror[0].store(present.word, ordering: .releasing)
+        for index in 0..<formerPartsCount { mirror[index + 1].store(words[formerParts + index].load(ordering: .relaxed), ordering: .releasing) }
     }
 }

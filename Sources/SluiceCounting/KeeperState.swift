@@ -10,6 +10,7 @@ package enum KeeperState {
     private static let nodesBeside = 2
     static let partsBeside = 3
     static let partsMin = 4
+    static let partsMirror = 5
     private static let waits = 8
     private static let late = 9
     private static let exchanges = 16

@@ -8,26 +8,47 @@ package struct LimitFileError: Error, CustomStringConvertible {
 /// A file that holds a `LimitTable`, so that what callers have used is still known after the process has ended, however it ended, and to a process that
 /// takes over while the old one still serves.
 ///
-/// All processes that serve with the file map it, and so count in the same words. Whoever uses it has a shared lock on it (flock). Who is alone with it has
-/// nobody to disturb, and mends what a killed process left (`LimitTable.recover`). A file that does not fit (another number of keys, another layout) is
-/// not changed, because somebody may use it: another takes its place under the name.
+/// All processes that serve with the file map it, and so count in the same words. Each has a number of its own, with which it locks buckets: a lock of
+/// the file's byte of that number (an open file description lock) says that it lives. Whoever uses the file also has a shared lock on it (flock): who gets
+/// the exclusive one is alone with it, and mends what killed processes left (`LimitTable.recover`).
+///
+/// Who opens the file holds PATH.lock while it decides what becomes of it, so that processes which start together agree. A file that does not fit
+/// (another number of keys, another layout, another clock) makes room for a new one, unless somebody serves with it: two tables would admit twice.
 ///
 /// The file is on a tmpfs. So it does not outlive the machine's start, as the monotonic clock does not. And a page of a file on a disk is written back from
-/// time to time, and who touches it then waits for the disk. All of its memory is taken when it is made: a page that is missing later would end
-/// the process.
+/// time to time, and who touches it then waits for the disk. All of its memory is taken when it is opened: a page that is missing later would end
+/// the process. A new file gets its name when it is complete.
 ///
 /// Whoever uses the table keeps this object alive. Sendable, because it does not change.
 package final class LimitFile: Sendable {
-    /// Pages that come before the table, with the words of `Header`.
+    /// What comes before the table: the words of `Header`, and behind them those that `spare` leads to.
     private static let headerBytes = 4096
-    private static let triesMax = 50
-    private static let layout: UInt64 = 0x736C_756C_696D_0001
+    private static let spareOffset = 1024
+    /// Microseconds between two looks at a lock.
+    private static let patience: UInt32 = 10_000
+    /// The way in which keys are made and words are read. Another number where that changes without one of the constants below.
+    private static let version: UInt64 = 2
 
     /// What the file begins with.
-    private struct Header: Equatable {
+    private struct Header {
         var layout = LimitFile.layout
         var keys: UInt64
+        /// Whose monotonic clock: that of a time namespace.
+        var clock = LimitFile.clock
         var secret: Secret
+    }
+
+    private static var layout: UInt64 {
+        let parts = [
+            version, LimitRule.tickShift, LimitTable.countBits, LimitTable.slotsOfEntry, UInt64(LimitTable.placesOfBucket), UInt64(LimitTable.entryWords),
+            UInt64(LimitTable.bucketWords), UInt64(LimitTable.fillPercent), LimitRule.graceNanoseconds, CeilingMeter.sendingNanoseconds,
+        ]
+        return parts.reduce(0x736C_7569_6365) { ($0 ^ $1) &* 0x100_0000_01B3 }
+    }
+
+    private static var clock: UInt64 {
+        var status = stat()
+        return stat("/proc/self/ns/time", &status) == 0 ? UInt64(status.st_ino) : 0
     }
 
     /// By what callers are found in the table.
@@ -47,40 +68,54 @@ package final class LimitFile: Sendable {
     package let isContinued: Bool
     private let descriptor: Int32
     private let size: Int
-    /// Sendable for what is in it: the table's words. Its address does not change.
+    /// Sendable for what is in it: atomic words. Its address does not change.
     private nonisolated(unsafe) let memory: UnsafeMutableRawPointer
 
     /// Opens the file, or makes it.
     /// - Parameters:
     ///   - secret: of a file that has to be made.
-    ///   - now: monotonic, in nanoseconds.
+    ///   - now: the monotonic clock, in nanoseconds.
+    ///   - waitMilliseconds: how long another process may take to open it.
     ///   - needsTmpfs: whether a file on a disk is refused.
     package static func open(
-        _ path: String, keys: Int, secret: Secret, now: UInt64, needsTmpfs: Bool = true
+        _ path: String, keys: Int, secret: Secret, now: () -> UInt64, waitMilliseconds: Int = 30_000, needsTmpfs: Bool = true
     ) throws(LimitFileError) -> LimitFile {
+        let lock = try openLock("\(path).lock", waitMilliseconds: waitMilliseconds, needsTmpfs: needsTmpfs)
+        defer { close(lock) }
         let header = Header(keys: UInt64(keys), secret: secret)
-        var isMade = false
-        for _ in 0..<triesMax {
-            if let descriptor = try openExisting(path, needsTmpfs: needsTmpfs) {
-                if let file = try use(descriptor, path, header, now: now, isMade: isMade) { return file }
+        if let descriptor = try openExisting(path) {
+            do throws(LimitFileError) {
+                let isAlone = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+                if let found = read(descriptor, header) { return try use(descriptor, path, found, isAlone: isAlone, isContinued: true, now: now) }
+                guard isAlone else {
+                    throw LimitFileError(description:
+                        "\(path): a process serves with it that has another SLUICE_RATE_LIMIT_KEYS, another version or another clock. End that first, or name another file")
+                }
+                unlink(path)
                 close(descriptor)
-            }
-            // It is not there, does not fit, or is being changed by another process that starts.
-            if try isFitting(path, header) { usleep(10_000) } else {
-                try make(path, header, needsTmpfs: needsTmpfs)
-                isMade = true
+            } catch {
+                close(descriptor)
+                throw error
             }
         }
-        throw LimitFileError(description: "\(path): other processes with other settings keep replacing the file")
+        let descriptor = try make(path, header)
+        do throws(LimitFileError) {
+            return try use(descriptor, path, header, isAlone: true, isContinued: false, now: now)
+        } catch {
+            close(descriptor)
+            throw error
+        }
     }
 
-    private init(_ memory: UnsafeMutableRawPointer, size: Int, descriptor: Int32, header: Header, isContinued: Bool) {
+    private init(
+        _ memory: UnsafeMutableRawPointer, _ table: LimitTable, size: Int, descriptor: Int32, header: Header, isContinued: Bool
+    ) {
         self.memory = memory
+        self.table = table
         self.size = size
         self.descriptor = descriptor
         secret = header.secret
         self.isContinued = isContinued
-        table = LimitTable(keys: Int(header.keys), in: memory + Self.headerBytes)
     }
 
     deinit {
@@ -88,25 +123,47 @@ package final class LimitFile: Sendable {
         close(descriptor)
     }
 
+    /// Words of the file for what else has to outlive the process: zeros at first. As many as `KeeperState.mirrorWords`.
+    package var spare: KeeperState.Words {
+        (memory + Self.spareOffset).assumingMemoryBound(to: KeeperState.Words.Pointee.self)
+    }
+
     private static func size(_ header: Header) -> Int { headerBytes + LimitTable.byteCount(keys: Int(header.keys)) }
 
-    // MARK: A file that is there
+    // MARK: Opening
+
+    /// The lock under which it is decided what becomes of the file. It stays where it is: a lock that comes and goes locks nobody out.
+    private static func openLock(_ path: String, waitMilliseconds: Int, needsTmpfs: Bool) throws(LimitFileError) -> Int32 {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+        guard descriptor >= 0 else { throw failure(path) }
+        do throws(LimitFileError) {
+            do throws(LimitFileError) {
+                try checkPlace(descriptor, path, needsTmpfs: needsTmpfs)
+            } catch {
+                unlink(path)
+                throw error
+            }
+            try checkOwner(descriptor, path)
+            for _ in 0...max(0, waitMilliseconds / 10) {
+                if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
+                usleep(patience)
+            }
+            throw LimitFileError(description: "\(path): another process has held this lock for \(waitMilliseconds) ms")
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
 
     /// Nil if there is none.
-    private static func openExisting(_ path: String, needsTmpfs: Bool) throws(LimitFileError) -> Int32? {
+    private static func openExisting(_ path: String) throws(LimitFileError) -> Int32? {
         let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
             throw failure(path)
         }
         do throws(LimitFileError) {
-            var status = stat()
-            guard fstat(descriptor, &status) == 0 else { throw failure(path) }
-            guard status.st_mode & S_IFMT == S_IFREG else { throw LimitFileError(description: "\(path): not a regular file") }
-            guard status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
-                throw LimitFileError(description: "\(path): must belong to the user that Sluice runs as, and nobody else may have any right to it (mode 0600)")
-            }
-            try checkPlace(descriptor, path, needsTmpfs: needsTmpfs)
+            try checkOwner(descriptor, path)
             return descriptor
         } catch {
             close(descriptor)
@@ -114,11 +171,20 @@ package final class LimitFile: Sendable {
         }
     }
 
+    private static func checkOwner(_ descriptor: Int32, _ path: String) throws(LimitFileError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure(path) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw LimitFileError(description: "\(path): not a regular file") }
+        guard status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
+            throw LimitFileError(description: "\(path): must belong to the user that Sluice runs as, and nobody else may have any right to it (mode 0600)")
+        }
+    }
+
     private static func checkPlace(_ descriptor: Int32, _ path: String, needsTmpfs: Bool) throws(LimitFileError) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw failure(path) }
         guard !needsTmpfs || ["tmpfs", "ramfs"].contains(fileSystem(ofDevice: UInt64(status.st_dev))) else {
-            throw LimitFileError(description: "\(path): not on a tmpfs, such as /run or /dev/shm: requests would wait for the disk")
+            throw LimitFileError(description: "\(path): not on a tmpfs, such as /run: requests would wait for the disk")
         }
     }
 
@@ -138,67 +204,59 @@ package final class LimitFile: Sendable {
         return ""
     }
 
-    /// Nil if it does not fit, or another process is about to decide what becomes of it.
-    private static func use(_ descriptor: Int32, _ path: String, _ expected: Header, now: UInt64, isMade: Bool) throws(LimitFileError) -> LimitFile? {
-        let isAlone = flock(descriptor, LOCK_EX | LOCK_NB) == 0
-        guard isAlone || flock(descriptor, LOCK_SH | LOCK_NB) == 0, isNamed(path, descriptor), let header = read(descriptor, expected) else { return nil }
-        let size = size(header)
-        let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
-        guard memory != MAP_FAILED, let memory else { throw failure(path) }
-        if isAlone {
-            LimitTable(keys: Int(header.keys), in: memory + headerBytes).recover(now: now)
-            // Between the two locks another process may have found itself alone: it does no harm, since nobody counts yet, unless it gave the name away.
-            guard flock(descriptor, LOCK_SH) == 0, isNamed(path, descriptor) else {
-                munmap(memory, size)
-                return nil
-            }
-        }
-        return LimitFile(memory, size: size, descriptor: descriptor, header: header, isContinued: !isMade)
-    }
-
-    /// Whether the path leads to what is open.
-    private static func isNamed(_ path: String, _ descriptor: Int32) -> Bool {
-        var (named, opened) = (stat(), stat())
-        return lstat(path, &named) == 0 && fstat(descriptor, &opened) == 0 && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev
-    }
-
     /// The header, if the file is complete and fits.
     private static func read(_ descriptor: Int32, _ expected: Header) -> Header? {
         var (header, status) = (expected, stat())
         guard pread(descriptor, &header, MemoryLayout<Header>.size, 0) == MemoryLayout<Header>.size, fstat(descriptor, &status) == 0 else { return nil }
-        guard header.layout == expected.layout, header.keys == expected.keys, status.st_size == size(header) else { return nil }
+        guard header.layout == expected.layout, header.keys == expected.keys, header.clock == expected.clock, status.st_size == size(header) else { return nil }
         return header
     }
 
-    private static func isFitting(_ path: String, _ expected: Header) throws(LimitFileError) -> Bool {
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        return read(descriptor, expected) != nil
-    }
-
-    // MARK: A new one
-
-    /// Complete before it has its name.
-    private static func make(_ path: String, _ header: Header, needsTmpfs: Bool) throws(LimitFileError) {
-        let draft = "\(path).\(getpid())"
-        unlink(draft)
-        let descriptor = Glibc.open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    /// A new file, complete before it has its name.
+    private static func make(_ path: String, _ header: Header) throws(LimitFileError) -> Int32 {
+        let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        // O_TMPFILE of open(2), which the module map leaves out.
+        let descriptor = Glibc.open(folder, 0o20_000_000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure(path) }
-        defer { close(descriptor) }
         do throws(LimitFileError) {
-            try checkPlace(descriptor, path, needsTmpfs: needsTmpfs)
-            let result = posix_fallocate(descriptor, 0, off_t(size(header)))
-            guard result == 0 else {
-                throw LimitFileError(description:
-                    "\(path): needs \(size(header)) bytes for \(header.keys) callers (SLUICE_RATE_LIMIT_KEYS): \(String(cString: strerror(result)))")
-            }
+            try allocate(descriptor, path, header)
             var header = header
-            guard pwrite(descriptor, &header, MemoryLayout<Header>.size, 0) == MemoryLayout<Header>.size, rename(draft, path) == 0 else { throw failure(path) }
+            guard pwrite(descriptor, &header, MemoryLayout<Header>.size, 0) == MemoryLayout<Header>.size else { throw failure(path) }
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0,
+                linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0
+            else { throw failure(path) }
+            return descriptor
         } catch {
-            unlink(draft)
+            close(descriptor)
             throw error
         }
+    }
+
+    private static func allocate(_ descriptor: Int32, _ path: String, _ header: Header) throws(LimitFileError) {
+        let result = posix_fallocate(descriptor, 0, off_t(size(header)))
+        guard result == 0 else {
+            throw LimitFileError(description:
+                "\(path): needs \(size(header)) bytes for \(header.keys) callers (SLUICE_RATE_LIMIT_KEYS): \(String(cString: strerror(result)))")
+        }
+    }
+
+    private static func use(
+        _ descriptor: Int32, _ path: String, _ header: Header, isAlone: Bool, isContinued: Bool, now: () -> UInt64
+    ) throws(LimitFileError) -> LimitFile {
+        // Also for one that was copied, or had holes punched.
+        try allocate(descriptor, path, header)
+        guard let number = LimitTable.Process.number(in: descriptor) else { throw LimitFileError(description: "\(path): too many processes serve with it") }
+        let size = size(header)
+        let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+        guard memory != MAP_FAILED, let memory else { throw failure(path) }
+        let table = LimitTable(keys: Int(header.keys), in: memory + headerBytes, process: .init(number: number, descriptor: descriptor))
+        // Who is alone reads the clock now: nobody can have counted since.
+        if isAlone { table.recover(now: now()) } else { table.takeOverLocks() }
+        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
+            munmap(memory, size)
+            throw failure(path)
+        }
+        return LimitFile(memory, table, size: size, descriptor: descriptor, header: header, isContinued: isContinued)
     }
 
     private static func failure(_ path: String) -> LimitFileError { LimitFileError(description: "\(path): \(String(cString: strerror(errno)))") }

@@ -3,9 +3,6 @@ import Synchronization
 // Finding a key's place, and giving places to keys.
 
 extension LimitTable {
-    /// How often a lock is looked at before the table counts as full.
-    private static let spinsMax = 2_000
-
     /// Where a key is.
     struct Place: BitwiseCopyable {
         /// The lower half of the key.
@@ -58,10 +55,10 @@ extension LimitTable {
         let (first, second) = buckets(of: key)
         // In the order of their addresses, so that no two wait for each other.
         let (lower, upper) = first <= second ? (first, second) : (second, first)
-        guard Self.lock(lower) else { return nil }
-        defer { Self.unlock(lower) }
-        guard lower == upper || Self.lock(upper) else { return nil }
-        defer { if lower != upper { Self.unlock(upper) } }
+        guard lock(lower) else { return nil }
+        defer { unlock(lower) }
+        guard lower == upper || lock(upper) else { return nil }
+        defer { if lower != upper { unlock(upper) } }
         // Whoever makes a place for this key has both locks.
         if let place = find(key) { return place }
         let past = LimitRule.tick(containing: now)
@@ -98,35 +95,6 @@ extension LimitTable {
         return nil
     }
 
-    // MARK: Going on
-
-    /// Mends what processes have left that ended in the middle of a step. Before anybody uses the table.
-    ///
-    /// Every charge is a single word, so none is half done. A lock would stay taken for ever, and a place that was being given to another would be found by
-    /// nobody: it remains its key's, which has rested, or whose slots are somebody's. A slot that was used in the future has met
-    /// another clock, and counts as used now.
-    package func recover(now: UInt64) {
-        let tick = LimitRule.tick(from: now)
-        var used: UInt64 = 0
-        for number in 0..<Int(bucketCount) {
-            let bucket = words + (Self.bucketsBegin + number * Self.bucketWords)
-            Self.unlock(bucket)
-            for number in 0..<Self.placesOfBucket {
-                let place = Place(bucket: bucket, number: number)
-                let key = place.key.pointee.load(ordering: .relaxed)
-                guard key != 0 else { continue }
-                used += 1
-                if key & Self.closing != 0 { place.key.pointee.store(key & ~Self.closing, ordering: .relaxed) }
-                for number in 0..<Self.slotsOfEntry {
-                    let word = place.slot(number).pointee.load(ordering: .relaxed)
-                    guard word >> Self.countBits > tick else { continue }
-                    place.slot(number).pointee.store(tick << Self.countBits | word & Self.countMask, ordering: .relaxed)
-                }
-            }
-        }
-        words[Self.used].store(used, ordering: .sequentiallyConsistent)
-    }
-
     /// Whether all slots of a place may be used anew.
     private static func hasRested(_ place: Place, at past: UInt64) -> Bool {
         let state = place.rest.pointee.load(ordering: .acquiring)
@@ -149,17 +117,4 @@ extension LimitTable {
         }
         return count
     }
-
-    private static func lock(_ bucket: Words) -> Bool {
-        for _ in 0..<spinsMax {
-            if bucket.pointee.load(ordering: .relaxed) == 0,
-                bucket.pointee.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
-            {
-                return true
-            }
-        }
-        return false
-    }
-
-    private static func unlock(_ bucket: Words) { bucket.pointee.store(0, ordering: .releasing) }
 }

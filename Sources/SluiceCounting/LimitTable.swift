@@ -78,6 +78,8 @@ package struct LimitTable: BitwiseCopyable, @unchecked Sendable {
 
     let words: Words
     let bucketCount: UInt64
+    /// Who locks buckets.
+    let process: Process
 
     /// - Parameters:
     ///   - keys: how many callers it has room for at once; fewer where the system has not so much memory. It stays untouched until it is needed.
@@ -90,7 +92,7 @@ package struct LimitTable: BitwiseCopyable, @unchecked Sendable {
             memory = allocate(Self.size(buckets) + 64)
         }
         guard let memory else { preconditionFailure("out of memory") }
-        self.init(buckets: buckets, in: memory.alignedUp(toMultipleOf: 64))
+        self.init(buckets: buckets, in: memory.alignedUp(toMultipleOf: 64), .only)
         words[Self.origin].store(UInt64(UInt(bitPattern: memory)), ordering: .relaxed)
     }
 
@@ -98,9 +100,13 @@ package struct LimitTable: BitwiseCopyable, @unchecked Sendable {
     /// - Parameters:
     ///   - keys: how many callers it has room for at once.
     ///   - memory: `byteCount` bytes at an address that 64 divides: all zeros, or those of a table for as many keys, which this one goes on with.
-    package init(keys: Int, in memory: UnsafeMutableRawPointer) { self.init(buckets: Self.buckets(for: keys), in: memory) }
+    ///   - process: which of those it is that use the memory.
+    package init(keys: Int, in memory: UnsafeMutableRawPointer, process: Process) {
+        self.init(buckets: Self.buckets(for: keys), in: memory, process)
+    }
 
-    private init(buckets: Int, in memory: UnsafeMutableRawPointer) {
+    private init(buckets: Int, in memory: UnsafeMutableRawPointer, _ process: Process) {
+        self.process = process
         words = memory.bindMemory(to: Atomic<UInt64>.self, capacity: Self.size(buckets) / 8)
         bucketCount = UInt64(buckets)
     }

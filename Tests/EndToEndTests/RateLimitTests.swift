@@ -93,7 +93,7 @@ struct RateLimitTests {
     /// The name of a file on a tmpfs, for the duration of a test.
     private func fileInMemory() throws -> String {
         let path = "/dev/shm/sluice-e2e-\(UUID().uuidString)"
-        try LoopbackScope.onEnd { try? FileManager.default.removeItem(atPath: path) }
+        try LoopbackScope.onEnd { for path in [path, path + ".lock"] { try? FileManager.default.removeItem(atPath: path) } }
         return path
     }
 
@@ -122,14 +122,20 @@ struct RateLimitTests {
         expect(try next.get("/api/x"), is: .rateLimit)
     }
 
-    @Test("without it a process begins with nothing; another number of keys begins anew")
+    @Test("without it a process begins with nothing; with another number of keys too, once nobody serves with the file")
     func forgotten() throws {
         for _ in 0..<2 { #expect(try Gateway(text(limit: 1)).get("/api/x").status == 200) }
         let path = try fileInMemory()
-        for keys in ["1000", "2000"] {
-            let gateway = try Gateway(text(limit: 1), environment: ["SLUICE_RATE_LIMIT_FILE": path, "SLUICE_RATE_LIMIT_KEYS": keys])
-            #expect(try gateway.get("/api/x").status == 200 && gateway.get("/api/x").status == 429)
+        func start(keys: Int) throws -> Gateway {
+            try Gateway(text(limit: 1), environment: ["SLUICE_RATE_LIMIT_FILE": path, "SLUICE_RATE_LIMIT_KEYS": "\(keys)"])
         }
+        let first = try start(keys: 1000)
+        #expect(try first.get("/api/x").status == 200)
+        let error = #expect(throws: HarnessError.self) { try start(keys: 2000) }
+        #expect(error?.description.contains("a process serves with it that has another SLUICE_RATE_LIMIT_KEYS") == true)
+        first.process.signal(SIGKILL)
+        _ = first.process.waitForExit(10)
+        #expect(try start(keys: 2000).get("/api/x").status == 200)
     }
 
     @Test("processes that serve at the same time with one file admit the limit together")
@@ -148,7 +154,8 @@ struct RateLimitTests {
     func refusedFiles() throws {
         let path = try fileInMemory()
         #expect(FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o644]))
-        for (path, part) in [(path, "nobody else may have any right to it"), ("/proc/version", "/proc/version"), ("/dev/shm/none/x", "No such file")] {
+        let onDisk = try URL(fileURLWithPath: Gateway.binary()).deletingLastPathComponent().path + "/sluice-e2e-limits"
+        for (path, part) in [(path, "nobody else may have any right to it"), (onDisk, "not on a tmpfs"), ("/dev/shm/none/x", "No such file")] {
             let error = #expect(throws: HarnessError.self) { try Gateway(text(limit: 1), environment: ["SLUICE_RATE_LIMIT_FILE": path]) }
             #expect(error?.description.contains("SLUICE_RATE_LIMIT_FILE: \(path)") == true && error?.description.contains(part) == true, "\(error?.description ?? "")")
         }

@@ -40,6 +40,30 @@ struct TakeOverTests {
         func isOpen() -> Bool { isReady() && FileManager.default.fileExists(atPath: path) }
     }
 
+    @Test("with SLUICE_RATE_LIMIT_FILE, takeovers under load admit no more of a caller's limit than there is")
+    func callersLimit() throws {
+        let limit = 400
+        let succession = try Succession(configuration(policies: "rateLimit: [{limit: \(limit), perSeconds: 600}]", [EndpointText("/**", helloMock)]))
+        let file = "/dev/shm/sluice-e2e-\(UUID().uuidString)"
+        try LoopbackScope.onEnd { for path in [file, file + ".lock"] { try? FileManager.default.removeItem(atPath: path) } }
+        let environment = ["SLUICE_RATE_LIMIT_FILE": file, "SLUICE_RATE_LIMIT_KEYS": "1000"]
+        var process = try succession.start(workers: 2, environment)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        var admitted = 0
+        for turn in 0..<4 {
+            if turn > 0 {
+                let next = try succession.start(workers: 2, environment)
+                #expect(process.waitForExit(8) == 0 && next.exitCode() == nil, "\(process.standardError)\(next.standardError)")
+                process = next
+                #expect(eventually { succession.isReady() })
+            }
+            let client = try RawClient(port: succession.port, timeout: 5)
+            for _ in 0..<150 { admitted += try client.exchange(Gateway.text("GET", "/api/x")).status == 200 ? 1 : 0 }
+            client.close()
+        }
+        #expect(admitted <= limit && admitted >= limit - limit / 14 - 1, "\(admitted)")
+    }
+
     @Test("six takeovers under load, with more and with fewer workers: no request refused, reset or failed")
     func underLoad() throws {
         let upstream = try ScriptedUpstream(LoadGenerator.echo)

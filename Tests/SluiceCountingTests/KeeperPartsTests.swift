@@ -1,3 +1,5 @@
+import Foundation
+import Synchronization
 import Testing
 
 @testable import SluiceCounting
@@ -88,5 +90,31 @@ struct KeeperPartsTests {
                 }
             }
         }
+    }
+
+    @Test("a thread that looks while nodes go, one after another, never finds fewer parts than there were")
+    func readers() {
+        // Sendable for what is in it: atomic words.
+        nonisolated(unsafe) let words = KeeperState.make()
+        defer { KeeperState.free(words) }
+        let isOver = Atomic(false)
+        let fewest = Atomic(UInt64.max)
+        let rule = LimitRule(limit: 1_000_000, perSeconds: 86_400)
+        DispatchQueue.concurrentPerform(iterations: 2) { number in
+            guard number == 0 else {
+                while !isOver.load(ordering: .relaxed) {
+                    fewest.min(KeeperState.parts(words, over: rule.span, now: Self.start + 1000), ordering: .relaxed)
+                }
+                return
+            }
+            KeeperState.setNodes(words, to: 40, isSettling: false, now: Self.start)
+            fewest.store(.max, ordering: .relaxed)
+            // Each round has more steps than are remembered.
+            for round in 0..<2000 as Range<UInt64> {
+                for nodes in (1...39).reversed() { KeeperState.setNodes(words, to: nodes, isSettling: false, now: Self.start + round) }
+            }
+            isOver.store(true, ordering: .relaxed)
+        }
+        #expect(fewest.load(ordering: .relaxed) >= 40)
     }
 }

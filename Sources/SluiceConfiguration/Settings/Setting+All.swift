@@ -38,7 +38,7 @@ extension Setting {
         Setting("SLUICE_RATE_LIMIT_FULL", .quotaAway(\.rateLimitFull),
             "a request of a caller for whom there is no room is refused (closed), or admitted and not counted (open)"),
         Setting("SLUICE_RATE_LIMIT_FILE", .optionalPath(\.rateLimitFile),
-            "file on a tmpfs (/run, /dev/shm) where callers are counted, so that counts outlive the process and takeovers; off: in the memory of the process"),
+            "file on a tmpfs, such as /run/sluice/limits, where callers are counted, so that counts outlive the process and takeovers; off: in the memory of the process"),
         Setting("SLUICE_RATE_LIMIT_NODES", .integer(\.rateLimitNodes, 1...100_000), unit: "nodes",
             "fewest parts that each limit of `rateLimit` is divided into; a node has one part, and counts for itself"),
         Setting("SLUICE_RATE_LIMIT_FIELDS", .rateLimitFields(\.rateLimitFields),

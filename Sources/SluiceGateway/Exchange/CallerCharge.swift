@@ -4,6 +4,7 @@ import SluiceCounting
 struct CallerCharge: BitwiseCopyable {
     let meter: CallerMeter
     let key: LimitKey
+    /// The whole limit. What part of it this node has may be another one when the exchange leaves.
     let rule: LimitRule
     var charge: LimitCharge
     /// What it was charged to before.
@@ -30,12 +31,13 @@ extension Exchange {
         case noMemory
     }
 
-    /// Charges a caller's limit with the exchange, at the clock of the present turn.
+    /// Charges this node's part of a caller's limit with the exchange, at the clock of the present turn.
     mutating func charge(_ key: LimitKey, _ rule: LimitRule, _ meter: CallerMeter) -> CallerOutcome {
         let size = MemoryLayout<CallerCharge>.stride
         guard let memory = allocate(size + MemoryLayout<CallerCharge>.alignment) else { return .noMemory }
         var charge = LimitCharge.none
-        switch meter.table.take(key, rule, now: context.pointee.monotonicNanoseconds, charge: &charge) {
+        let now = context.pointee.monotonicNanoseconds
+        switch meter.table.take(key, rule.part(context.pointee.keeper, now: now), now: now, charge: &charge) {
         case .taken: break
         case .exhausted: return .exhausted
         case .full: return meter.admitsUncounted ? .uncounted : .noRoom
@@ -71,7 +73,8 @@ extension Exchange {
         while let place = next {
             next = place.pointee.before
             guard LimitTable.isLate(place.pointee.charge, now: now) else { continue }
-            switch place.pointee.meter.table.move(place.pointee.key, place.pointee.rule, now: now, charge: &place.pointee.charge) {
+            let part = place.pointee.rule.part(context.pointee.keeper, now: now)
+            switch place.pointee.meter.table.move(place.pointee.key, part, now: now, charge: &place.pointee.charge) {
             case .taken: continue
             case .full where place.pointee.meter.admitsUncounted: continue
             case .full, .exhausted: return false

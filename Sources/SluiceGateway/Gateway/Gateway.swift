@@ -97,7 +97,7 @@ package final class Gateway: @unchecked Sendable {
     private func openCallerCounts() throws(Failure) {
         guard let path = settings.rateLimitFile else { return }
         do throws(LimitFileError) {
-            let isContinued = try registries.callers.keep(in: path, now: Clock.monotonicNanoseconds())
+            let isContinued = try registries.callers.keep(in: path, keeper: registries.counts.state)
             log.info(isContinued ? "counts of callers go on" : "counts of callers begin", metadata: ["file": "\(path)"])
         } catch {
             throw Failure(lines: ["SLUICE_RATE_LIMIT_FILE: \(error)"])

@@ -1,4 +1,5 @@
 import SluiceCounting
+import SluiceEvent
 import Synchronization
 
 /// The memory of callers' limits, one for the process, and the secret by which callers are found in it. Outlives snapshots, so that a
@@ -45,10 +46,13 @@ final class CallerLimits: Sendable {
     }
 
     /// Counts in a file from here on. Before anything is compiled.
+    /// - Parameter keeper: what tells into how many parts limits are divided; it goes on as well.
     /// - Returns: whether counts of an earlier process were found.
-    func keep(in path: String, now: UInt64) throws(LimitFileError) -> Bool {
+    func keep(in path: String, keeper: KeeperState.Words) throws(LimitFileError) -> Bool {
         let random = secret
-        let file = try LimitFile.open(path, keys: keys, secret: .init(low: random.low, high: random.high), now: now)
+        let file = try LimitFile.open(
+            path, keys: keys, secret: .init(low: random.low, high: random.high), now: { Clock.monotonicNanoseconds() })
+        KeeperState.mirrorParts(keeper, in: file.spare, now: Clock.monotonicNanoseconds())
         memory.withLock { memory in
             memory.secret = SipHash128.Key(low: file.secret.low, high: file.secret.high)
             memory.table = file.table

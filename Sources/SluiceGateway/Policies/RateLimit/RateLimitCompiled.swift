@@ -44,7 +44,6 @@ extension RateLimit {
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             if !headers.isEmpty { exchange.rely(on: headers) }
             let before = exchange.callerCharges
-            let (keeper, now) = (exchange.context.pointee.keeper, exchange.context.pointee.monotonicNanoseconds)
             for index in 0..<conditions.count {
                 let condition = conditions.pointer(at: index)
                 guard let key = withUnsafePointer(to: &exchange, { Self.key(of: $0, condition) }) else {
@@ -52,7 +51,7 @@ extension RateLimit {
                     exchange.takeBackCharges(since: before)
                     return .refuse(Refusal(.rateLimited, detail: condition.pointee.missing))
                 }
-                let outcome = exchange.charge(key, condition.pointee.rule.part(keeper, now: now), meter)
+                let outcome = exchange.charge(key, condition.pointee.rule, meter)
                 switch outcome {
                 case .charged, .uncounted: continue
                 case .exhausted, .noRoom, .noMemory:
