@@ -19,6 +19,7 @@ struct DocumentNotes {
     private var servers = Kind()
     private var callbacks = Kind()
     private var security = Kind()
+    private var doubles = Kind()
 
     /// What stands in a path item of OpenAPI 3.
     mutating func look(atItem item: ConfigurationNode) { servers.count("servers", in: item) }
@@ -30,9 +31,13 @@ struct DocumentNotes {
         callbacks.count("callbacks", in: operation)
     }
 
+    /// An operation whose path and method another one has already.
+    mutating func lookAtDouble(_ method: String, in item: ConfigurationNode) { doubles.count(method, in: item) }
+
     func report(_ document: ConfigurationNode, _ domain: ConfigurationNode, _ problems: Problems) {
         servers.note("these `servers` have no effect: the API is where the first server of the document says", problems)
         callbacks.note("`callbacks` are requests that the service sends; they do not pass the gateway", problems)
+        doubles.note("the endpoint of the path without the fragment (#) serves this operation too", problems)
         var webhooks = Kind()
         webhooks.count("webhooks", in: document)
         webhooks.note("`webhooks` are requests that the service sends; they do not pass the gateway", problems)

@@ -26,11 +26,17 @@ enum DocumentPath {
         return segment.startIndex
     }
 
+    /// The path without a fragment, which no request has: some documents tell operations with one path and method apart by it.
+    static func withoutFragment(_ path: Located<String>) -> Located<String> {
+        guard let end = path.value.firstIndex(of: "#") else { return path }
+        return path.map { _ in String(path.value[..<end]) }
+    }
+
     /// Reports what is no path of a document.
     static func isUsable(_ path: Located<String>, _ format: DocumentFormat, _ problems: Problems) -> Bool {
         // In an endpoint's pattern, a question mark is a wildcard: exports of Swagger have it.
-        if format == .openAPI, path.value.contains(where: { $0 == "?" || $0 == "#" }) {
-            problems.add(at: path, found: "a query or a fragment in the path \(Quoting.quoted(path.value))", allowed: "a path; operations differ by path and method")
+        if format == .openAPI, path.value.contains("?") {
+            problems.add(at: path, found: "a query in the path \(Quoting.quoted(path.value))", allowed: "a path; operations differ by path and method")
             return false
         }
         if path.value.firstRange(of: "+}/") != nil {

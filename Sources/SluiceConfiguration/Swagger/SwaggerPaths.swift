@@ -12,6 +12,8 @@ struct SwaggerPaths {
     private let plugins: DocumentPlugins
     private let problems: Problems
     private let references: DocumentReferences
+    /// Path and method of the operations so far, where documents may have further ones for them.
+    private var served: Set<String> = []
     /// Values that references stand for, so far.
     private var referencedNodes = 0
 
@@ -32,7 +34,9 @@ struct SwaggerPaths {
         }
         guard let reader = MappingReader(paths, problems) else { return }
         var kept: [ConfigurationNode.Entry] = []
-        for (path, item) in reader.allEntries() {
+        let items = reader.allEntries()
+        let isDouble = { (path: Located<String>) in format == .openAPI && path.value.contains("#") }
+        for (path, item) in items.filter({ !isDouble($0.name) }) + items.filter({ isDouble($0.name) }) {
             if let rest = path.value.hasPrefix("x-") ? item : readItem(path, item) {
                 kept.append(.init(key: path.value, keyPosition: path.position, value: rest))
             }
@@ -41,8 +45,9 @@ struct SwaggerPaths {
     }
 
     /// Adds the endpoints of one path, and answers what else stands there.
-    private mutating func readItem(_ path: Located<String>, _ written: ConfigurationNode) -> ConfigurationNode? {
-        guard DocumentPath.isUsable(path, format, problems), let found = resolved(written), MappingReader(found, problems) != nil else { return nil }
+    private mutating func readItem(_ written: Located<String>, _ node: ConfigurationNode) -> ConfigurationNode? {
+        let path = format == .openAPI ? DocumentPath.withoutFragment(written) : written
+        guard DocumentPath.isUsable(path, format, problems), let found = resolved(node), MappingReader(found, problems) != nil else { return nil }
         let item = plugins.form.canonical(found, problems)
         notes.look(atItem: item)
         var rest = item
@@ -53,8 +58,12 @@ struct SwaggerPaths {
                 checkKey(name)
                 continue
             }
-            rest.set(name.value, nil)
             let node = plugins.form.canonical(entry.value, problems)
+            guard format == .swagger || served.insert("\(name.value) \(path.value)").inserted else {
+                readDouble(name, node, in: item)
+                continue
+            }
+            rest.set(name.value, nil)
             if let operation = SwaggerOperation(name, node, plugins.context(path.value, item, node, prefix: prefix, references, problems), problems) {
                 operations.append(operation)
                 notes.look(atOperation: node, format)
@@ -70,6 +79,16 @@ struct SwaggerPaths {
         let hadPlugins = rest[plugins.form.key] != nil
         plugins.takeRoot(of: &rest, at: path.value)
         return rest.isEmptyMapping && (!operations.isEmpty || hadPlugins) ? nil : rest
+    }
+
+    /// An operation whose endpoint there is already: one with plugins of its own cannot be served by it.
+    private mutating func readDouble(_ method: Located<String>, _ node: ConfigurationNode, in item: ConfigurationNode) {
+        notes.lookAtDouble(method.value, in: item)
+        for key in [plugins.form.key, SwaggerImport.extensionKey] {
+            guard let own = node[key] else { continue }
+            problems.add(
+                at: own, found: "the plugins of a second operation with this path and method", allowed: "plugins on one of the operations that differ by a fragment (#)")
+        }
     }
 
     /// What else stands in a path item. What may be a mistyped method is a problem: the operation would not be served.

@@ -163,7 +163,7 @@ struct OpenAPIImportTests {
             "2:47 paths[\"/y\"].$ref | references that lead to each other | at most 32 one after another",
         ]),
         ("openapi: 3.1.0\npaths: {/x?a=b: {get: {}}}",
-            ["2:9 paths[\"/x?a=b\"] | a query or a fragment in the path \"/x?a=b\" | a path; operations differ by path and method"]),
+            ["2:9 paths[\"/x?a=b\"] | a query in the path \"/x?a=b\" | a path; operations differ by path and method"]),
         ("openapi: 3.1.0\npaths: {'/{x+}/y': {get: {}}}",
             ["2:9 paths[\"/{x+}/y\"] | a {name+} before the end of the path \"/{x+}/y\" | {name+} as the last segment"]),
         ("openapi: 3.1.0\npaths: {/x: {GET: {}}}",
@@ -200,6 +200,24 @@ struct OpenAPIImportTests {
             "4:122 paths[\"/x\"].copy | the key \"copy\" of a path has no effect",
             "6:11 webhooks | `webhooks` are requests that the service sends; they do not pass the gateway",
         ])
+    }
+
+    @Test("operations that differ by a fragment are one endpoint's")
+    func fragments() throws {
+        let (domain, problems, notes) = try convert("""
+            openapi: 3.0.0
+            paths:
+              /x#b: {get: {summary: b}, put: {}}
+              /x: {get: {summary: a}}
+              "/x#c": {get: {summary: c}, put: {x-toastcloud-apigw: {plugins: {MOCK: {statusCode: 200}}}}}
+            """)
+        #expect((domain["endpoints"]?.elements ?? []).map { "\($0["methods"]?.elements?.first?.text ?? "") \($0["path"]?.text ?? "")" } == ["GET /x", "PUT /x"])
+        #expect(domain["endpoints"]?.elements?.first?[["openapi", "get", "summary"]]?.text == "a")
+        #expect(problems == [
+            "5:57 paths[\"/x#c\"].put.x-toastcloud-apigw | the plugins of a second operation with this path and method"
+                + " | plugins on one of the operations that differ by a fragment (#)"
+        ])
+        #expect(notes == ["3:15 paths[\"/x#b\"].get | the endpoint of the path without the fragment (#) serves this operation too (here and at 2 more places)"])
     }
 
     @Test("with credentials of the domain's own, `security` needs no note")
