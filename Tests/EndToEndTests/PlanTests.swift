@@ -283,6 +283,80 @@ struct PlanTests {
         #expect(try passing() == 0)
     }
 
+    // MARK: Processes and configurations
+
+    @Test("two processes on one state folder, as in a takeover: what one is told the other knows soon, and together they admit one quota")
+    func twoProcesses() throws {
+        try sluice("plan create gold --quota 20 --per month")
+        let alice = try make("alice", "--plan gold")
+        let other = try Gateway(Self.text, folder: folder, environment: Self.patient)
+        let both = [gateway, other]
+        #expect(try eventually { try both.allSatisfy { try $0.get("/api/x", ["x-nhn-apikey: nobodys1234"]).status == 403 } })
+        var admitted = 0
+        for turn in 0..<60 { admitted += try both[turn % 2].get("/api/x", alice).status == 200 ? 1 : 0 }
+        // Each may hold a little that the other would need.
+        #expect(admitted <= 20 && admitted >= 16, "\(admitted)")
+        let bob = try make("bob", "--plan none")
+        #expect(try eventually { try both.allSatisfy { try $0.get("/api/x", bob).status == 200 } })
+        try sluice("key disable bob")
+        #expect(try eventually { try both.allSatisfy { try $0.get("/api/x", bob).status == 403 } })
+    }
+
+    @Test("callers of the configuration keep what they have used over reloads, whichever keys and plans they get by them")
+    func declared() throws {
+        func text(_ key: String, _ plan: String) -> String {
+            configuration(
+                policies: "apiKey: {}",
+                top: ["plans: {gold: {quota: 1000, per: day}, silver: {quota: 600, per: month}}", "callers: {alice: {key: \(key), plans: [\(plan)]}}"],
+                [EndpointText("/**", helloMock)])
+        }
+        let other = try Folder()
+        let gateway = try Gateway(text("aaaaaaaaaa", "gold"), folder: other, environment: Self.patient)
+        var used = 0
+        /// Whether the key is known; what was admitted is counted.
+        func isKnown(_ key: String) throws -> Bool {
+            let status = try gateway.get("/api/x", ["x-nhn-apikey: \(key)"]).status
+            if status == 200 { used += 1 }
+            return status != 403
+        }
+        for _ in 0..<30 { #expect(try isKnown("aaaaaaaaaa")) }
+        try gateway.reload(text("bbbbbbbbbb", "gold"))
+        #expect(try eventually { try !isKnown("aaaaaaaaaa") })
+        #expect(try isKnown("bbbbbbbbbb"))
+        try gateway.reload(text("cccccccccc", "silver"))
+        #expect(try eventually { try !isKnown("bbbbbbbbbb") })
+        for _ in 0..<700 { #expect(try isKnown("cccccccccc")) }
+        #expect(used == 600)
+    }
+
+    @Test("thousands of changes under load, tables that are replaced and plans that come and go: every request has one of the answers that are possible")
+    func churn() throws {
+        let other = try Folder()
+        try other.write("token", "0123456789abcdef\n")
+        let gateway = try Gateway(
+            Self.text, folder: other, environment: Self.patient.merging(["SLUICE_ADMIN_TOKEN_FILE": other.file("token")]) { $1 }, admin: true)
+        let admin = try RawClient(port: gateway.adminPort, timeout: 20)
+        func ask(_ path: String, _ body: String) throws -> Response {
+            try admin.exchange(Gateway.text("POST", path, ["Content-Type: application/json", "Authorization: Bearer 0123456789abcdef"], body: body), method: "POST")
+        }
+        #expect(try ask("/plans/create", #"{"name":"gold","quota":1000000,"per":"day","requestsPerSecond":5000}"#).status == 200)
+        #expect(try ask("/plans/create", #"{"name":"tiny","quota":5,"per":"month"}"#).status == 200)
+        #expect(try ask("/keys/create", #"{"name":"steady","key":"steadysteady","plans":["gold"]}"#).status == 200)
+        #expect(try ask("/keys/create", #"{"name":"moving","key":"movingmoving","plans":["gold"]}"#).status == 200)
+        let steady = Demand([gateway], fields: ["x-nhn-apikey: steadysteady"], clients: 3)
+        let moving = Demand([gateway], fields: ["x-nhn-apikey: movingmoving"], clients: 3)
+        for turn in 0..<400 {
+            #expect(try ask("/keys/create", #"{"name":"extra\#(turn)"}"#).status == 200)
+            #expect(try ask("/keys/set", #"{"name":"moving","plans":["\#(["gold", "tiny", "none"][turn % 3])"]}"#).status == 200)
+            #expect(try ask(turn % 2 == 0 ? "/keys/disable" : "/keys/enable", #"{"name":"moving"}"#).status == 200)
+            if turn % 10 == 0 { #expect(try ask("/plans/set", #"{"name":"tiny","per":"\#(turn % 20 == 0 ? "none" : "day")"\#(turn % 20 == 0 ? "" : ",\"quota\":7")}"#).status == 200) }
+            if turn % 40 == 0 { gateway.process.signal(SIGHUP) }
+        }
+        #expect(!steady.stop().isEmpty && !moving.stop().isEmpty)
+        #expect(steady.refused == 0 && steady.unanswered == 0 && moving.unanswered == 0)
+        #expect(gateway.process.exitCode() == nil)
+    }
+
     // MARK: Waiting
 
     @Test("a caller that is disabled, deleted or moved while its request waits at a pre-call or sends its body; the request goes on, the next one does not")

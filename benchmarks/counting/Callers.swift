@@ -3,13 +3,13 @@ import SluiceCallers
 import SluiceCrypto
 import SluiceHTTP
 
-/// A million callers with a key each: bytes of memory for each, and nanoseconds of a look-up in an order that no cache knows, with and without SHA-256 of the key.
+/// A million callers with a key each: bytes of memory for each, and nanoseconds of SHA-256 and of a look-up.
 ///
 ///     swift build -c release --product counting-benchmark && .build/release/counting-benchmark callers
 func measureCallers(_ count: Int) {
     func key(_ number: Int) -> [UInt8] {
         let digits = Array(String(number).utf8)
-        return Array("caller-with-a-key-of-forty-characters-".utf8.prefix(40 - digits.count)) + digits
+        return Array("caller-with-a-key-of-forty-characters-and-more".utf8.prefix(40 - digits.count)) + digits
     }
     func digest(_ key: [UInt8], into place: UnsafeMutableRawPointer) {
         key.withUnsafeBufferPointer { _ = SHA256Hash.write(ByteView(base: $0.baseAddress.unsafelyUnwrapped, count: $0.count), into: place) }
@@ -43,22 +43,25 @@ func measureCallers(_ count: Int) {
     }
     var found = 0
     func measure(_ what: String, _ body: (Int) -> Bool) {
+        for index in 0..<tries { _ = body(index) }
         found = 0
         let start = monotonic()
         for index in 0..<tries where body(index) { found += 1 }
         print("\(what): \(Double(monotonic() - start) / Double(tries)) ns (\(found) found)")
     }
     let view = table.place
-    measure("nothing") { digests.load(fromByteOffset: $0 * KeyDigest.byteCount, as: UInt8.self) != 0 || $0 >= 0 }
-    measure("look-up, one after the other") { view.pointee.find(digests + $0 * KeyDigest.byteCount) != nil }
-    measure("look-up and plan") { index in
+    func find(_ index: Int) -> Bool {
         guard let caller = view.pointee.find(digests + index * KeyDigest.byteCount) else { return false }
-        return view.pointee.grant(of: caller, domain: 7) != nil
+        return caller.isEnabled && view.pointee.grant(of: caller, domain: 7) != nil
     }
     let own = UnsafeMutableRawPointer.allocate(byteCount: KeyDigest.byteCount, alignment: 32)
     measure("SHA-256") { SHA256Hash.write(ByteView(base: keys + $0 * 40, count: 40), into: own) }
-    measure("SHA-256 and look-up") { index in
-        SHA256Hash.write(ByteView(base: keys + index * 40, count: 40), into: own) && view.pointee.find(own) != nil
+    // What a gateway mostly meets: those who call are a part of those who may.
+    for callers in [1000, 10_000, 100_000, tries] { measure("look-up and plan, \(callers) of them call") { find($0 % callers) } }
+    var sum = 0
+    measure("one read of memory after the other, at random") { index in
+        sum &+= Int(digests.load(fromByteOffset: ((order[index] &+ sum) & Int.max) % tries * KeyDigest.byteCount, as: UInt8.self))
+        return sum != .max
     }
     keys.deallocate()
     digests.deallocate()

@@ -47,7 +47,7 @@ enum CallerPlan: BuiltInPolicy {
 
         private func chargeSecond(_ plan: PlanWord, _ grant: CallerView.Held, _ exchange: inout Exchange) -> Refusal? {
             guard plan.requestsPerSecond > 0, !exchange.caller.isCharged else { return nil }
-            switch exchange.charge(key(of: exchange, grant), rule(plan, exchange), meter) {
+            switch exchange.charge(key(of: exchange, grant), LimitRule(limit: plan.requestsPerSecond, perSeconds: 1), meter) {
             case .charged: exchange.caller.isCharged = true
             case .uncounted: break
             case .exhausted: return Refusal(.rateLimited, detail: "requests per second of the plan")
@@ -55,10 +55,6 @@ enum CallerPlan: BuiltInPolicy {
             case .noMemory: return Refusal(.headTooLarge, detail: "callers' limits")
             }
             return nil
-        }
-
-        private func rule(_ plan: PlanWord, _ exchange: borrowing Exchange) -> LimitRule {
-            LimitRule(limit: plan.requestsPerSecond, perSeconds: 1).part(exchange.context.pointee.keeper, now: exchange.context.pointee.monotonicNanoseconds)
         }
 
         /// Not over the plan: a caller that is moved to another one goes on with what it has used in this second.
@@ -142,7 +138,9 @@ extension CallerPlan.Compiled {
 
     private func second(_ held: (plan: PlanWord, grant: CallerView.Held), _ exchange: borrowing Exchange) -> Told? {
         guard held.plan.requestsPerSecond > 0 else { return nil }
-        let rest = meter.table.rest(of: key(of: exchange, held.grant), rule(held.plan, exchange), now: exchange.context.pointee.monotonicNanoseconds)
+        let now = exchange.context.pointee.monotonicNanoseconds
+        let part = LimitRule(limit: held.plan.requestsPerSecond, perSeconds: 1).part(exchange.context.pointee.keeper, now: now)
+        let rest = meter.table.rest(of: key(of: exchange, held.grant), part, now: now)
         return Told(
             name: "\"plan-second\"", limit: held.plan.requestsPerSecond, length: 1, remaining: rest.remaining,
             wait: max(1, (rest.wait + 999_999_999) / 1_000_000_000))
