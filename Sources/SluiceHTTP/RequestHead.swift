@@ -78,6 +78,9 @@ public struct RequestHead: BitwiseCopyable {
         expectsContinue = bytes[fields[line].value].equalsIgnoringCase("100-continue")
     }
 
+    /// The body has been asked for: nobody else needs to tell the client that it may send it.
+    public mutating func settleExpectation() { expectsContinue = false }
+
     /// The query without its question mark, or nil.
     @inlinable
     @inline(__always)

@@ -47,6 +47,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var drainIdleTimeoutMs = 1_000
     package var maxHeadBytes = 32_768
     package var maxBodyBytes = 10_485_760
+    package var maxValidatedBytes = 1_048_576
+    package var maxHeldBytes = 268_435_456
     package var maxFields = 128
     package var unusualFields = UnusualFields.drop
     package var maxConnections = 0

@@ -300,7 +300,9 @@ struct HTTP2Clients: BitwiseCopyable {
         let held = connection.http2.pointee.session.unconsumed(block.pointee.run.stream)
         let content = (block.streamRun.pointee.trailersAt ?? block.pointee.inputCount) - block.pointee.inputUsed
         let isWanted = block.pointee.run.isReceivingRequest || block.streamRun.pointee.isForTunnel
-        let waiting = isWanted ? max(0, content) : 0
+        // A body that is held waits for no service: `HeldBodies` bounds it.
+        let isHeld = block.pointee.run.isCollecting || block.pointee.run.wideInput != nil
+        let waiting = isWanted && !isHeld ? max(0, content) : 0
         consumed(connection, block.pointee.run.stream, held - waiting)
     }
 }

@@ -62,6 +62,8 @@ struct Exchange: BitwiseCopyable {
     var forwardedClaimCount: Int
     /// Who calls, where a policy has found out by an API key.
     var caller = ExchangeCaller()
+    /// Whether the body comes over HTTP/2 and has not said how long it is.
+    var isStreamed = false
     /// Whether the JWT policy has suspended this exchange until a key set was fetched. It does so once.
     var hasAwaitedKeys: Bool
     /// Which of several alternatives have done so, a bit for each.
@@ -80,6 +82,9 @@ struct Exchange: BitwiseCopyable {
     var callerCharges: UnsafeMutablePointer<CallerCharge>?
     /// The next step of the chain.
     var step: Int
+
+    /// All of the request's body, once a policy has asked for it.
+    var body: ByteView?
 
     // MARK: Memory
 
@@ -127,6 +132,15 @@ extension Exchange {
 
     /// The method as it was sent.
     var method: ByteView { headBytes[head.methodRange.range] }
+
+    /// Whether the request has content, or may have: over HTTP/2 without a length it may turn out to be empty.
+    var mayHaveBody: Bool {
+        switch head.framing {
+        case .none: isStreamed
+        case .length(let length): length > 0
+        case .chunked, .untilClose: true
+        }
+    }
 
     /// Whether Content-Length announces a body of more than `bytes`. A chunked one is measured while it passes.
     func announcesMore(than bytes: UInt64) -> Bool {

@@ -147,6 +147,7 @@ package final class Explainer {
             switch verdict {
             case .proceed: continue
             case .suspend:
+                if case .suspend(.body) = verdict { continue }
                 // Nothing else suspends here: what is reserved is at hand.
                 guard case .suspend(.service) = verdict else { return conclude(&explanation, block, .quotaExceeded) }
             case .refuse(let refusal):
@@ -182,6 +183,7 @@ package final class Explainer {
         case .respond(let response): return "respond \(response.pointee.status)"
         case .suspend(.keySet): return "suspend: waits for a key set"
         case .suspend(.allowance): return "suspend: waits for allowance"
+        case .suspend(.body): return "suspend: would wait for the body; the walk goes on as if it were right"
         case .suspend(.service(let call)):
             let line = Self.lines(of: call.pointee.requestHead).first?.split(separator: " ") ?? []
             let origin = origins.first { $0.number == call.pointee.origin }

@@ -23,6 +23,12 @@ enum Limits {
     /// Bytes of request body that an exchange block has room for behind the largest head.
     static let bodyAreaBytes = 16 * 1024
 
+    /// Bytes of a held body that are sent on in one piece.
+    static let heldPieceBytes = 64 * 1024
+
+    /// Held bodies are counted in pieces of so many bytes, and so many are kept of the memory of one that has gone.
+    static let heldUnitBytes = 64 * 1024
+
     /// Bytes between the head and the body area where the size line of a re-framed chunk is written.
     static let chunkLineBytes = 32
 

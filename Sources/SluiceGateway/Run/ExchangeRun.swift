@@ -4,15 +4,17 @@ import SluiceHTTP
 ///
 /// | from | to | by |
 /// |---|---|---|
-/// | deciding | waiting, asking | `suspend`: a step of the chain waits |
+/// | deciding | waiting, asking, collecting | `suspend`: a step of the chain waits |
 /// | asking | asking | `ask`: nobody else asks, and the time for it begins |
-/// | waiting, asking | deciding | `goOn`: what was awaited has come |
+/// | waiting, asking, collecting | deciding | `goOn`: what was awaited has come |
 /// | deciding | forwarding | `forward`: the chain has let it pass |
 enum RequestPhase: BitwiseCopyable {
     /// Its chain runs, or has ended and it waits to be sent on, or its head is not whole.
     case deciding
     /// A step of the chain waits for a key set or for allowance.
     case waiting
+    /// A step of the chain waits for the whole of the request's body: see `HeldBodies`.
+    case collecting
     /// A step of the chain waits for the answer to this question: the exchange asks a pre-call API, until the given millisecond of the worker's clock, or, with
     /// `never`, waits for who asks the same already. The response at hand, and an answer that lets nothing pass, are that API's.
     case asking(UnsafePointer<ServiceCall>, until: UInt64)
@@ -88,6 +90,11 @@ struct ExchangeRun {
     var isReplayable = true
     /// Where in the input a body stands that came whole with the head.
     var replay: (start: Int, count: UInt64)?
+
+    /// The larger input that the exchange was given, because its body is held and does not fit into the block; nil for none. See `HeldBodies`.
+    var wideInput: UnsafeMutableRawPointer?
+    /// Bytes of it that count as in use.
+    var wideBytes = 0
 
     /// Whether more of the request's body is to come from the client.
     @inline(__always)
@@ -190,9 +197,13 @@ extension ExchangeRun {
     var isSuspended: Bool {
         switch request {
         case .deciding, .forwarding: false
-        case .waiting, .asking: true
+        case .waiting, .asking, .collecting: true
         }
     }
+
+    /// Whether the body is read because a step of the chain waits for it, and not because a service takes it.
+    @inline(__always)
+    var isCollecting: Bool { if case .collecting = request { response == .unasked } else { false } }
 
     /// Whether the response at hand is the answer of a pre-call API.
     @inline(__always)
@@ -227,6 +238,7 @@ extension ExchangeRun {
         switch wait {
         case .service(let call): request = .asking(call, until: Deadline.never)
         case .keySet, .allowance: request = .waiting
+        case .body: request = .collecting
         }
     }
 

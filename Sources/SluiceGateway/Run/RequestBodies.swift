@@ -32,8 +32,13 @@ struct RequestBodies: BitwiseCopyable {
     /// How much may be read: never beyond a body of known length, so that no byte of the next request has to be moved.
     static func room(in block: ExchangeRef) -> Int {
         let room = block.pointee.inputCapacity - block.pointee.inputCount
-        guard case .length = block.pointee.run.requestFraming else { return room }
-        return Int(min(UInt64(room), block.pointee.run.requestRemaining))
+        guard case .length = block.pointee.run.requestFraming else {
+            // What comes behind the body has to fit into the block.
+            return block.pointee.run.wideInput == nil ? room : min(room, Limits.bodyAreaBytes / 2)
+        }
+        // What has come and stands there yet is none of what is to come.
+        let standing = UInt64(block.pointee.inputCount - block.pointee.inputUsed)
+        return Int(min(UInt64(room), block.pointee.run.requestRemaining - min(standing, block.pointee.run.requestRemaining)))
     }
 
     // MARK: Taking what has come
@@ -62,7 +67,9 @@ struct RequestBodies: BitwiseCopyable {
         let count = block.pointee.inputCount - block.pointee.inputUsed
         if case .untilClose = block.pointee.run.requestFraming { return takeUntilEnd(block, start, count) }
         guard case .chunked = block.pointee.run.requestFraming else {
-            let taken = Int(min(UInt64(count), block.pointee.run.requestRemaining))
+            var taken = Int(min(UInt64(count), block.pointee.run.requestRemaining))
+            // What composes a request has room for no more.
+            if block.pointee.run.wideInput != nil { taken = min(taken, Limits.heldPieceBytes) }
             block.pointee.inputUsed += taken
             block.pointee.run.requestRemaining -= UInt64(taken)
             block.pointee.run.requestBodyBytes += UInt64(taken)
@@ -121,6 +128,25 @@ struct RequestBodies: BitwiseCopyable {
         }
     }
 
+    /// What stands where trailers are to stand, for somebody who drops them.
+    enum Trailers {
+        case incomplete
+        case refused(Refusal)
+        case complete(length: Int)
+    }
+
+    func trailers(_ bytes: ByteView) -> Trailers {
+        var fields = FieldTable(slots: slots, capacity: slotCount)
+        switch TrailerSection.parse(bytes, slots: slots, capacity: slotCount, into: &fields) {
+        case .incomplete: return bytes.count < Limits.requestTrailerBytes ? .incomplete : .refused(.headTooLarge)
+        case .malformed(let fault): return .refused(fault.kind == .tooManyFields ? .headTooLarge : .badRequest(fault.detail))
+        case .complete(let length):
+            guard length <= Limits.requestTrailerBytes else { return .refused(.headTooLarge) }
+            guard !refusesUnusualFields || fields.present & KnownField.unusual.bit == 0 else { return .refused(.unusualField) }
+            return .complete(length: length)
+        }
+    }
+
     /// Writes a piece of body in the framing that the upstream was told.
     func write(_ writer: inout HeadWriter, _ piece: Piece, _ block: ExchangeRef) {
         switch block.pointee.run.requestFraming {
@@ -170,6 +196,9 @@ struct RequestBodies: BitwiseCopyable {
         guard block.pointee.run.requestBody != .complete else { return }
         // Only the stream ends, with the response.
         guard !block.pointee.run.isHTTP2 else { return block.pointee.run.requestBody = .dropping }
+        guard !HeldBodies.dropWhole(block) else { return }
+        // What a body that was being collected has come to cannot be told any more.
+        guard !block.pointee.run.isCollecting else { return block.pointee.run.keepsAlive = false }
         // What has come already costs nothing.
         if case .refused = take(from: block) { block.pointee.run.keepsAlive = false }
         guard block.pointee.run.requestBody != .complete else { return }

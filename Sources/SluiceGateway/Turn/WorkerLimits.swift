@@ -10,6 +10,9 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
     let headBytesMax: Int
     let fieldsMax: Int
     let bodyBytesMax: UInt64
+    /// Of a body that is held until it has been validated; and of all such bodies together, over all workers.
+    let validatedBytesMax: Int
+    let heldBytesMax: Int
     let headTimeout: UInt64
     let bodyTimeout: UInt64
     let writeTimeout: UInt64
@@ -65,6 +68,8 @@ struct WorkerLimits: BitwiseCopyable, Sendable {
         headBytesMax = settings.maxHeadBytes
         fieldsMax = settings.maxFields
         bodyBytesMax = UInt64(settings.maxBodyBytes)
+        validatedBytesMax = settings.maxValidatedBytes
+        heldBytesMax = settings.maxHeldBytes
         headTimeout = UInt64(settings.headTimeoutMs)
         bodyTimeout = UInt64(settings.bodyTimeoutMs)
         writeTimeout = UInt64(settings.writeTimeoutMs)

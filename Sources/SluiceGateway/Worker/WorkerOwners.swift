@@ -25,6 +25,7 @@ struct WorkerOwners {
     let chain = ExchangeChain()
     let answers = ExchangeAnswers()
     let waiters = ExchangeWaiters()
+    let bodies = BodyCollection()
     let records = ExchangeRecords()
 
     // MARK: Services' side
@@ -54,6 +55,7 @@ struct WorkerOwners {
         chain.wire(parts, self)
         answers.wire(parts, self)
         waiters.wire(parts, self)
+        bodies.wire(parts, self)
         records.wire(parts)
         upstreamEnd.wire(parts, self)
         upstreamAttempts.wire(parts, self)
@@ -80,6 +82,7 @@ struct WorkerOwners {
         chain.deallocate()
         answers.deallocate()
         waiters.deallocate()
+        bodies.deallocate()
         records.deallocate()
         upstreamEnd.deallocate()
         upstreamAttempts.deallocate()

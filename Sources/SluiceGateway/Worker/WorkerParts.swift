@@ -39,6 +39,7 @@ struct WorkerParts {
 
     let requests: HTTP1Requests
     let requestBodies: RequestBodies
+    let heldBodies: HeldBodies
     let requestHeads: UpstreamRequestHeads
     let responseHeads: ClientResponseHeads
     let responseBodies: ResponseBodies
@@ -92,6 +93,8 @@ struct WorkerParts {
         requestBodies = RequestBodies(
             bytesMax: limits.bodyBytesMax, refusesUnusualFields: limits.refusesUnusualFields, slots: work.slots, slotCount: Limits.responseFields, turn: turn,
             timeout: limits.bodyTimeout, rateMin: limits.rateMin)
+        heldBodies = HeldBodies(
+            layout, bytesMax: limits.validatedBytesMax, share: limits.heldBytesMax / max(1, workerCount), bodies: requestBodies)
         choice = UpstreamChoice(
             origins: origins, ejectionMilliseconds: limits.ejectionMilliseconds, circuitMilliseconds: limits.circuitMilliseconds)
         requestHeads = UpstreamRequestHeads(unwrittenFields: limits.unwrittenFields, ids: RequestIDs())
@@ -110,6 +113,7 @@ struct WorkerParts {
     func deallocate() {
         blocks.pointee.releaseAll()
         outputs.pointee.releaseAll()
+        heldBodies.deallocate()
         clients.deallocate()
         http2.deallocate()
         upstreams.deallocate()
@@ -138,6 +142,7 @@ struct WorkerParts {
         var hasFreed = blocks.pointee.trim()
         upstreams.sharing.trimShared()
         if outputs.pointee.trim() { hasFreed = true }
+        if heldBodies.trim() { hasFreed = true }
         if isQuiet, turn.isEmpty, turn.hasSentAll, forwards.isEmpty {
             if clients.trim() { hasFreed = true }
             if upstreams.trim() { hasFreed = true }

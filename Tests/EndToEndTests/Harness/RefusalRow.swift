@@ -53,7 +53,7 @@ struct RefusalRow: Sendable, CustomTestStringConvertible {
 }
 
 /// Expects exactly this refusal: status, content type, exact length, challenge, body. `{detail}` stands for any phrase of letters,
-/// digits, blanks and `-_/.,'`, at least one.
+/// digits, blanks and `-_/.,':*`, at least one.
 func expect(_ response: Response, is row: RefusalRow, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(response.status == row.status, "\(response.headText)\(response.text)", sourceLocation: sourceLocation)
     #expect(response.values("Content-Type") == ["application/json; charset=utf-8"], sourceLocation: sourceLocation)
@@ -67,6 +67,6 @@ func expect(_ response: Response, is row: RefusalRow, sourceLocation: SourceLoca
         #expect(text.hasPrefix(parts[0]) && text.hasSuffix(parts[1]), "\(text)", sourceLocation: sourceLocation)
         let detail = text.dropFirst(parts[0].count).dropLast(parts[1].count)
         #expect(!detail.isEmpty, sourceLocation: sourceLocation)
-        #expect(detail.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || " -_/.,'".contains($0)) }, "\(detail)", sourceLocation: sourceLocation)
+        #expect(detail.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || " -_/.,':*".contains($0)) }, "\(detail)", sourceLocation: sourceLocation)
     }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 @testable import SluiceConfiguration
 
 /// Configurations made from the table of keys.
@@ -44,6 +46,13 @@ enum ConfigurationText {
     /// Entries with commas between them.
     static func joined(_ entries: String...) -> String { entries.filter { !$0.isEmpty }.joined(separator: ", ") }
 
+    /// A file with a schema.
+    private static let schemaFile = {
+        let path = NSTemporaryDirectory() + "/sluice-schema-\(getpid()).json"
+        try? Data("{}".utf8).write(to: URL(fileURLWithPath: path))
+        return path
+    }()
+
     /// A value that a reader takes.
     static func sample(_ form: ConfigurationKey.Form) -> String {
         switch form {
@@ -53,6 +62,8 @@ enum ConfigurationText {
             if what.hasPrefix("origin") { return "'https://a'" }
             if what.hasPrefix("`PLAN`") { return "none" }
             if what.hasPrefix("`ADDRESS") { return "':8080'" }
+            if what == "media type" { return "text/plain" }
+            if what == "path of a schema" { return schemaFile }
             return what.hasPrefix("method") ? "GET" : what.hasPrefix("path pattern") ? "/a" : "a"
         case .boolean: return "true"
         case .integer(let range, _): return "\(range.lowerBound)"
@@ -62,7 +73,7 @@ enum ConfigurationText {
             if what.hasPrefix("`sha256:`") { return "'sha256:\(String(repeating: "0", count: 64))'" }
             return what.hasPrefix("private key") ? "'-----BEGIN PRIVATE KEY-----'" : "a"
         case .nothing: return "null"
-        case .anything: return "a"
+        case .anything: return "{}"
         case .list(let element, _, _): return "[\(sample(element))]"
         case .mapping(let keys, let rules): return "{\(required(.init(path: "", keys: keys, rules: rules, meaning: "")))}"
         case .named(let name, let value): return "{\(name == "TYPE" ? "text/plain" : "a"): \(sample(value))}"

@@ -3,6 +3,8 @@ import SluiceCrypto
 import SluiceHTTP
 
 /// What a policy may use while it is compiled: the arena, the problems, and slots for what each worker must own.
+///
+/// Large because it holds for each configuration what several policies share, each made when it is first asked for.
 final class SnapshotBuilder {
     let arena = Arena()
     let problems: Problems
@@ -63,6 +65,9 @@ final class SnapshotBuilder {
             return nil
         }
     }
+
+    /// The slot of the worker's `ValidationMemory`, one for all policies.
+    private(set) lazy var validationMemorySlot: Int = workerResource { ValidationMemory() }
 
     /// The slot of the worker's `TokenMemory`, one for all policies.
     private(set) lazy var tokenMemorySlot: Int = {

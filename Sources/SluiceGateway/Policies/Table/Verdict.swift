@@ -18,11 +18,14 @@ enum Wait: BitwiseCopyable {
     case keySet(Int)
     /// The keeper's next round, in which more allowance may be reserved. The step is evaluated again.
     case allowance
+    /// The whole of the request's body, which then stands in `Exchange.body`. The step is evaluated again.
+    case body
 
     /// What a policy declares that it may wait for.
     enum Kind: String, Sendable {
         case service = "a service's answer"
         case keySet = "a key set"
         case allowance = "allowance"
+        case body = "the request's body"
     }
 }

@@ -78,11 +78,36 @@ struct ClientEnd: BitwiseCopyable {
     /// The request's head was sent on: the rest of its body is read. It may wait in the socket already, or a reset that came with the
     /// head: see `PeerSocket.receive`.
     func askForBody(_ block: ExchangeRef) {
+        // What is held has come, and goes on when the connection has its turn.
+        if block.pointee.run.wideInput != nil { return serviceHasTakenAll(block) }
         if block.pointee.run.isHTTP2 { return streams.noteBodyTaken(block) }
         let connection = block.pointee.run.client
         turn.limit(connection, to: limits.bodyTimeout)
         connection.pointee.socket.mayRead = true
         turn.enqueue(connection)
+    }
+
+    /// A step of the chain waits for the body: the client has its time to send it.
+    func awaitBody(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { return streams.noteBodyTaken(block) }
+        let connection = block.pointee.run.client
+        turn.limit(connection, to: limits.bodyTimeout)
+        connection.pointee.socket.mayRead = true
+        turn.enqueue(connection)
+    }
+
+    /// All of the body has come and is held.
+    func noteBodyHeld(_ block: ExchangeRef) {
+        block.pointee.run.bodySpanAt = 0
+        if block.pointee.run.isHTTP2 {
+            http2.creditBody(block)
+            block.streamRun.pointee.bodyUntil = Deadline.never
+            return http2.sending.setDeadline(block)
+        }
+        let connection = block.pointee.run.client
+        if connection.pointee.output.isEmpty { turn.limit(connection, to: Limits.clientLookMilliseconds) }
+        // A next request, or the client's end, may have come with the last of it.
+        connection.pointee.socket.mayRead = true
     }
 
     /// The service has taken all of the body that it was sent: more is read.

@@ -89,6 +89,7 @@ struct HTTP1Exchanges: BitwiseCopyable {
         guard let block = connection.pointee.block else { return }
         // The body is read when the request's head has gone; until then it waits in the client's socket.
         guard block.pointee.run.isReceivingRequest, course.takesBody(block) else { return noticeEnd(connection) }
+        guard block.pointee.run.wideInput == nil || passHeldBody(block) else { return }
         var reads = 0
         while connection.pointee.socket.mayRead, course.hasRoom(block), block.pointee.run.isReceivingRequest {
             guard reads < Limits.readsPerTurn else { return turn.enqueue(connection) }
@@ -118,6 +119,14 @@ struct HTTP1Exchanges: BitwiseCopyable {
             if connection.pointee.output.isEmpty { turn.limit(connection, to: isWhole ? Limits.clientLookMilliseconds : 0) }
             if isWhole, connection.pointee.socket.isPeerClosed { noticeEnd(connection) }
         }
+    }
+
+    /// Passes on what is held of a body, as far as the service takes it. False if the exchange went on to something else.
+    private func passHeldBody(_ block: ExchangeRef) -> Bool {
+        while !block.pointee.run.isCollecting, block.pointee.run.isReceivingRequest, block.pointee.inputCount > block.pointee.inputUsed, course.hasRoom(block) {
+            guard course.passBody(block) else { return false }
+        }
+        return true
     }
 
     /// The client is to send more of its body: something within the body's timeout, and over each such span no less than it must.
@@ -218,8 +227,8 @@ struct HTTP1Exchanges: BitwiseCopyable {
             return
         }
         // The same block goes on: its pipelined bytes move to the front.
-        let input = block.pointee.exchange.bytes
-        input.update(from: input + block.pointee.inputUsed, count: left)
+        // From a larger input, if it has one: no more is read into that than the block has room for.
+        exchangeBlocks.input(of: block).update(from: block.pointee.exchange.bytes + block.pointee.inputUsed, count: left)
         course.leave(block)
         exchangeBlocks.prepare(block, for: connection)
         block.pointee.inputCount = left

@@ -56,6 +56,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
             block.pointee.run.requestFraming = .untilClose
             block.pointee.run.requestBody = .receiving
             block.pointee.exchange.head.announceBody(in: block.pointee.exchange.headBytes)
+            block.pointee.exchange.isStreamed = true
         }
         if block.pointee.exchange.isGRPCCall, let milliseconds = block.pointee.exchange.grpcTimeout {
             block.streamRun.pointee.callUntil = turn.now + milliseconds
@@ -105,6 +106,12 @@ struct HTTP2Exchanges: BitwiseCopyable {
         guard block.pointee.run.isReceivingRequest, course.takesBody(block), course.hasRoom(block) else { return }
         if block.pointee.inputCount > block.pointee.inputUsed || block.streamRun.pointee.hasRequestEnded {
             guard course.passBody(block) else { return }
+            // What is held goes in pieces.
+            while block.pointee.run.wideInput != nil, !block.pointee.run.isCollecting, block.pointee.run.isReceivingRequest,
+                block.pointee.inputCount > block.pointee.inputUsed, course.hasRoom(block)
+            {
+                guard course.passBody(block) else { return }
+            }
         }
         noteBodyTaken(block)
     }

@@ -16,6 +16,7 @@ struct ExchangeChain: BitwiseCopyable {
         let clientEnd: ClientEnd
         let answers: ExchangeAnswers
         let waiters: ExchangeWaiters
+        let bodies: BodyCollection
         let upstreamEnd: UpstreamEnd
     }
 
@@ -26,6 +27,7 @@ struct ExchangeChain: BitwiseCopyable {
     private var clientEnd: ClientEnd { state.pointee.clientEnd }
     private var answers: ExchangeAnswers { state.pointee.answers }
     private var waiters: ExchangeWaiters { state.pointee.waiters }
+    private var bodies: BodyCollection { state.pointee.bodies }
     private var upstreamEnd: UpstreamEnd { state.pointee.upstreamEnd }
 
     init() { state = .allocate(capacity: 1) }
@@ -34,7 +36,7 @@ struct ExchangeChain: BitwiseCopyable {
     func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
         state.initialize(to: State(
             turn: parts.turn, context: parts.context, forwards: parts.forwards, clientEnd: owners.clientEnd, answers: owners.answers,
-            waiters: owners.waiters, upstreamEnd: owners.upstreamEnd))
+            waiters: owners.waiters, bodies: owners.bodies, upstreamEnd: owners.upstreamEnd))
     }
 
     func deallocate() { state.deinitialize(count: 1).deallocate() }
@@ -81,6 +83,7 @@ struct ExchangeChain: BitwiseCopyable {
         case .service(let call): waiters.awaitPreCall(call, block)
         case .keySet(let source): waiters.awaitKeySet(source, block)
         case .allowance: waiters.awaitAllowance(block)
+        case .body: bodies.begin(block)
         }
     }
 

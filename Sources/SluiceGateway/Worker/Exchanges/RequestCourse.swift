@@ -10,6 +10,7 @@ struct RequestCourse: BitwiseCopyable {
         let chain: ExchangeChain
         let answers: ExchangeAnswers
         let waiters: ExchangeWaiters
+        let bodies: BodyCollection
         let records: ExchangeRecords
         let upstreamEnd: UpstreamEnd
     }
@@ -21,6 +22,7 @@ struct RequestCourse: BitwiseCopyable {
     private var chain: ExchangeChain { state.pointee.chain }
     private var answers: ExchangeAnswers { state.pointee.answers }
     private var waiters: ExchangeWaiters { state.pointee.waiters }
+    private var bodies: BodyCollection { state.pointee.bodies }
     private var records: ExchangeRecords { state.pointee.records }
     private var upstreamEnd: UpstreamEnd { state.pointee.upstreamEnd }
 
@@ -30,7 +32,7 @@ struct RequestCourse: BitwiseCopyable {
     func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
         state.initialize(to: State(
             requestBodies: parts.requestBodies, snapshots: parts.snapshots, clientEnd: owners.clientEnd, chain: owners.chain,
-            answers: owners.answers, waiters: owners.waiters, records: owners.records, upstreamEnd: owners.upstreamEnd))
+            answers: owners.answers, waiters: owners.waiters, bodies: owners.bodies, records: owners.records, upstreamEnd: owners.upstreamEnd))
     }
 
     func deallocate() { state.deinitialize(count: 1).deallocate() }
@@ -60,16 +62,17 @@ struct RequestCourse: BitwiseCopyable {
 
     // MARK: The body
 
-    /// Whether what comes of the body is to follow the head.
+    /// Whether what comes of the body is to follow the head, or is awaited by a step of the chain.
     @inline(__always)
-    func takesBody(_ block: ExchangeRef) -> Bool { upstreamEnd.takesBody(block) }
+    func takesBody(_ block: ExchangeRef) -> Bool { block.pointee.run.isCollecting || upstreamEnd.takesBody(block) }
 
     /// Whether all that was passed on has been taken: only then is more read.
     @inline(__always)
-    func hasRoom(_ block: ExchangeRef) -> Bool { upstreamEnd.hasRoom(block) }
+    func hasRoom(_ block: ExchangeRef) -> Bool { block.pointee.run.isCollecting || upstreamEnd.hasRoom(block) }
 
     /// Sends the body bytes in the block on. False if the exchange went on to something else.
     func passBody(_ block: ExchangeRef) -> Bool {
+        if block.pointee.run.isCollecting { return bodies.collect(block) }
         let piece: RequestBodies.Piece
         switch requestBodies.take(from: block) {
         case .piece(let taken): piece = taken
@@ -78,7 +81,9 @@ struct RequestCourse: BitwiseCopyable {
             return false
         }
         block.pointee.run.isReplayable = false
-        return upstreamEnd.sendBody(block, piece)
+        guard upstreamEnd.sendBody(block, piece) else { return false }
+        if block.pointee.run.wideInput != nil { bodies.noteSent(block) }
+        return true
     }
 
     // MARK: A tunnel
@@ -111,6 +116,7 @@ struct RequestCourse: BitwiseCopyable {
     @inline(__always)
     func leave(_ block: ExchangeRef) {
         waiters.endFlight(block, .failed)
+        if block.pointee.run.wideInput != nil { bodies.release(block) }
         if let snapshot = block.pointee.snapshot { snapshots.pointee.leave(snapshot) }
     }
 

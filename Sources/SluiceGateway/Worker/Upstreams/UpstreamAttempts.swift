@@ -125,6 +125,8 @@ struct UpstreamAttempts: BitwiseCopyable {
     /// Whether a body of known length stands in the block to its last byte.
     func isWhole(_ block: ExchangeRef) -> Bool {
         guard case .length = block.pointee.run.requestFraming else { return false }
+        // A longer one is held, but sent in pieces.
+        guard block.pointee.run.wideInput == nil || block.pointee.run.requestRemaining <= UInt64(Limits.heldPieceBytes) else { return false }
         return UInt64(block.pointee.inputCount - block.pointee.inputUsed) >= block.pointee.run.requestRemaining
     }
 

@@ -1,18 +1,19 @@
 import SluiceConfiguration
 import SluiceHTTP
 
-/// Refuses requests that lack query parameters or headers which an endpoint's service cannot do without.
+/// Refuses requests that lack query parameters or headers which an endpoint's service cannot do without, or whose body is not what it must be.
 ///
 /// What counts is that a parameter or a header is there; it may be empty. Names of parameters compare byte for byte, after percent-decoding,
 /// names of headers without regard to case. A header that is not sent on does not count, and one that is required is sent on although
 /// Connection nominates it. Several parameters or headers may be missing: the first of the configuration is named.
 ///
-/// Refuses with `.validationFailed` (400). Never suspends. One pass over the query and one over the fields, for at most 16 names each.
+/// Refuses with `.validationFailed` (400). Suspends until the body has come, if what it holds matters (`ValidateBody`). One pass over the query and one over the
+/// fields, for at most 16 names each; and one over the body.
 enum Validate: Policy {
     static let key = "validate"
 
     static let declaration = PolicyDeclaration(
-        places: [.init(level: .endpoint, meaning: "Refuses requests that lack parameters or headers.")],
+        places: [.init(level: .endpoint, meaning: "Refuses requests that lack parameters or headers, or whose body is not as described.")],
         form: .mapping([
             .init("query", .mapping([
                 .init("required", .list(.text("name of a query parameter"), countMin: 1), .required,
@@ -22,8 +23,10 @@ enum Validate: Policy {
                 .init("required", .list(.text("name of a header"), countMin: 1), .required,
                     "Headers that every request must have, at most 16. Each must be one that the upstream gets."),
             ]), .optional, "What the headers must be."),
-        ]),
-        refusals: [.validationFailed])
+            .init("body", ValidateBody.bodyForm, .optional, "What the body must be. It is held until it has been validated."),
+            .init("form", ValidateBody.formForm, .optional, "What a form in the body must have."),
+        ], rules: [.atMostOne(["body", "form"])]),
+        refusals: [.validationFailed], waitsFor: [.body])
 
     /// Names in each list, and bytes of each name.
     static let namesMax = 16
@@ -33,6 +36,7 @@ enum Validate: Policy {
         /// At most `namesMax` each; none twice.
         var parameters: [String] = []
         var headers: [Located<String>] = []
+        var body: ValidateBody.Configuration?
     }
 
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
@@ -44,6 +48,12 @@ enum Validate: Policy {
         }
         if let headers = reader.mapping("headers") {
             configuration.headers = names(headers, allowed: "the name of a header that is sent on", isKnown: isHeader) { $0.asciiLowercased }
+        }
+        if let body = reader.mapping("body") { configuration.body = ValidateBody.readBody(body) }
+        if let form = reader.mapping("form") {
+            let parameters = names(form, allowed: "letters, digits and any of -._~[]$:", isKnown: isParameter) { $0 }.map(\.value)
+            if configuration.body != nil { problems.add(at: form, found: "form together with body", allowed: "one of them") }
+            configuration.body = ValidateBody.readForm(parameters)
         }
         reader.finish()
         return problems.count == before ? configuration : nil
@@ -89,7 +99,12 @@ enum Validate: Policy {
         return HopByHopFields.isForwarded(known)
     }
 
-    static func fields(_ configuration: Configuration) -> PolicyFields { PolicyFields(relied: configuration.headers.map(\.value.asciiLowercased)) }
+    static func fields(_ configuration: Configuration) -> PolicyFields { PolicyFields(relied: relied(configuration)) }
+
+    /// Fields by which a request is judged: no Connection takes them off.
+    private static func relied(_ configuration: Configuration) -> [String] {
+        configuration.headers.map(\.value.asciiLowercased) + (configuration.body == nil ? [] : ["content-type", "content-encoding"])
+    }
 
     /// Nor can it be one that bears a claim, or that the endpoint removes: the client's own does not get to the service. Of a name that is dropped unless
     /// SLUICE_UNUSUAL_FIELDS says otherwise, and of those that only trusted proxies may send, the operator is told.
@@ -119,73 +134,37 @@ enum Validate: Policy {
     }
 
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
-        guard !configuration.parameters.isEmpty || !configuration.headers.isEmpty else { return nil }
+        guard !configuration.parameters.isEmpty || !configuration.headers.isEmpty || configuration.body != nil else { return nil }
         let arena = snapshot.arena
         let headers = configuration.headers.map(\.value)
         return Compiled(
-            parameters: arena.store(configuration.parameters.map { .init(name: arena.bytes($0), missing: arena.bytes("query parameter \($0) missing")) }),
+            parameters: RequiredParameters(
+                arena.store(configuration.parameters.map { .init(name: arena.bytes($0), missing: arena.bytes("query parameter \($0) missing")) })),
             headers: arena.store(headers.map { .init(name: arena.bytes($0.asciiLowercased), missing: arena.bytes("header \($0) missing")) }),
-            headerNames: FieldNames(headers, into: arena))
+            headerNames: FieldNames(headers, into: arena), relied: FieldNames(relied(configuration), into: arena),
+            body: configuration.body.map { ValidateBody.compile($0, into: snapshot) })
     }
 
     struct Compiled: CompiledPolicy {
-        struct Requirement: BitwiseCopyable {
-            /// Of a header in lower case.
-            let name: ByteView
-            /// What is said where it is missing.
-            let missing: ByteView
-        }
-
-        /// At most `namesMax` each.
-        let parameters: ArenaSlice<Requirement>
-        let headers: ArenaSlice<Requirement>
+        let parameters: RequiredParameters
+        /// At most `namesMax`; names in lower case.
+        let headers: ArenaSlice<RequiredParameters.Requirement>
         /// The same, to find them among others.
         let headerNames: FieldNames
+        /// Fields that are sent on although Connection nominates them.
+        let relied: FieldNames
+        let body: UnsafePointer<ValidateBody.Compiled>?
 
         func evaluate(_ exchange: inout Exchange) -> Verdict {
-            if !headers.isEmpty { exchange.rely(on: headerNames) }
-            guard let missing = missingParameter(exchange.query) ?? missingHeader(exchange) else { return .proceed }
-            return .refuse(Refusal(.validationFailed, detail: missing))
-        }
-
-        private func missingParameter(_ query: ByteView?) -> ByteView? {
-            guard !parameters.isEmpty else { return nil }
-            let query = query ?? .empty
-            var found: UInt32 = 0
-            var start = 0
-            while start < query.count {
-                var end = start
-                while end < query.count, query[end] != UInt8(ascii: "&") { end += 1 }
-                note(query[start..<end], &found)
-                start = end + 1
-            }
-            return first(of: parameters, missingIn: found)
-        }
-
-        /// Notes which of the parameters this one is: its name goes to the first equals sign.
-        private func note(_ pair: ByteView, _ found: inout UInt32) {
-            for index in 0..<parameters.count where found & 1 << UInt32(index) == 0 {
-                if isNamed(pair, parameters[index].name) {
-                    found |= 1 << UInt32(index)
-                    return
+            // Behind a wait for the body everything else has been looked at.
+            if exchange.body == nil {
+                if !headers.isEmpty || body != nil { exchange.rely(on: relied) }
+                if let missing = parameters.missing(in: exchange.query ?? .empty) ?? missingHeader(exchange) {
+                    return .refuse(Refusal(.validationFailed, detail: missing))
                 }
             }
-        }
-
-        /// Whether the name before the first equals sign is this one, once it is decoded.
-        private func isNamed(_ pair: ByteView, _ name: ByteView) -> Bool {
-            var place = 0
-            for index in 0..<name.count {
-                guard place < pair.count else { return false }
-                var byte = pair[place]
-                place += 1
-                if byte == UInt8(ascii: "%"), place + 1 < pair.count, pair[place].hexValue < 16, pair[place + 1].hexValue < 16 {
-                    byte = pair[place].hexValue << 4 | pair[place + 1].hexValue
-                    place += 2
-                }
-                if byte != name[index] { return false }
-            }
-            return place == pair.count || pair[place] == UInt8(ascii: "=")
+            guard let body else { return .proceed }
+            return body.pointee.evaluate(&exchange)
         }
 
         private func missingHeader(_ exchange: borrowing Exchange) -> ByteView? {
@@ -199,11 +178,7 @@ enum Validate: Policy {
                 guard withheld & line.known.bit == 0, headerNames.contains(bytes[line.name]) else { continue }
                 for index in 0..<headers.count where bytes[line.name].equalsIgnoringCase(headers[index].name) { found |= 1 << UInt32(index) }
             }
-            return first(of: headers, missingIn: found)
-        }
-
-        private func first(of requirements: ArenaSlice<Requirement>, missingIn found: UInt32) -> ByteView? {
-            for index in 0..<requirements.count where found & 1 << UInt32(index) == 0 { return requirements[index].missing }
+            for index in 0..<headers.count where found & 1 << UInt32(index) == 0 { return headers[index].missing }
             return nil
         }
     }

@@ -1,0 +1,222 @@
+import SluiceConfiguration
+import SluiceHTTP
+import SluiceSchema
+
+/// What `validate` asks of a request's body: its type, and what JSON Schema says of it, or which parameters a form has.
+///
+/// Reads the whole body, which is held until it has been judged; what was judged is what goes on. What would let a service read another body than the one that
+/// was judged is refused: a coding of the content, a character set that is not UTF-8, several Content-Type lines, a member that stands twice.
+enum ValidateBody {
+    /// What a body has to be.
+    enum Content: Sendable {
+        /// Whatever the types say.
+        case anything
+        case json(JSONSchema)
+        /// A form with these parameters.
+        case form([String])
+    }
+
+    struct Configuration: Sendable {
+        /// In small letters; empty where any will do.
+        var contentTypes: [String] = []
+        var content = Content.anything
+        /// Whether a request without a body is refused.
+        var isRequired = true
+    }
+
+    /// Media types in one list; schemas in a file, in bytes.
+    static let typesMax = 16
+    static let schemaBytesMax = 1 << 20
+
+    static let bodyForm = ConfigurationKey.Form.mapping([
+        .init("contentTypes", .list(.text("media type"), orOne: true, countMin: 1),
+            .otherwise("`application/json` with a schema; any without"),
+            "Media types that bodies may have, at most 16: `application/json`, `text/*`, `*/*`. Those that are not JSON are not looked into."),
+        .init("schema", .anything, .optional, "A JSON Schema of draft 4 that JSON bodies have to fit."),
+        .init("schemaFile", .text("path of a schema"), .optional, "A file with the schema, as JSON, in place of `schema`. At most 1 MiB."),
+        .init("required", .boolean, .byDefault("true"), "Whether a request without a body is refused."),
+    ], rules: [.atMostOne(["schema", "schemaFile"]), .atLeastOne(["contentTypes", "schema", "schemaFile"])])
+
+    static let formForm = ConfigurationKey.Form.mapping([
+        .init("required", .list(.text("name of a form parameter"), countMin: 1), .required,
+            "Parameters that every form must have, at most 16. The body has to be of the type `application/x-www-form-urlencoded`."),
+    ])
+
+    // MARK: Reading
+
+    static func readBody(_ reader: MappingReader) -> Configuration? {
+        let problems = reader.problems
+        var configuration = Configuration()
+        let types = reader.strings("contentTypes", allowSingle: true)
+        if let types {
+            if types.value.isEmpty { problems.add(at: types, found: "an empty list", allowed: "at least one media type") }
+            if types.value.count > typesMax { problems.add(at: types, found: "\(types.value.count) media types", allowed: "at most \(typesMax)") }
+            for type in types.value where !isMediaRange(type.value) {
+                problems.add(at: type, found: Quoting.quoted(type.value), allowed: "a media type, such as application/json, text/* or */*")
+            }
+            configuration.contentTypes = types.value.map(\.value.asciiLowercased)
+        }
+        let schema = reader.node("schema")
+        let file = reader.path("schemaFile")
+        configuration.isRequired = reader.bool("required")?.value ?? true
+        reader.finish()
+        if let schema, let file {
+            problems.add(at: schema, found: "schema and schemaFile", allowed: "one of them")
+            _ = file
+        } else if let schema {
+            configuration.content = inline(schema, problems).map { .json($0) } ?? .anything
+        } else if let file {
+            configuration.content = contents(file, problems).map { .json($0) } ?? .anything
+        } else if types == nil {
+            problems.add(at: reader, found: "a mapping without contentTypes, schema and schemaFile", allowed: "at least one of them")
+        }
+        guard schema != nil || file != nil else { return configuration }
+        if types == nil { configuration.contentTypes = ["application/json"] }
+        let isForJSON = configuration.contentTypes.contains { type in
+            type.withByteView { MediaTypes.isJSON($0) } || type == "*/*" || type == "application/*"
+        }
+        if let types, !isForJSON {
+            problems.add(at: types, found: "a schema for media types none of which is JSON", allowed: "application/json, or another that ends with +json")
+        }
+        return configuration
+    }
+
+    static func readForm(_ names: [String]) -> Configuration {
+        var configuration = Configuration()
+        configuration.contentTypes = ["application/x-www-form-urlencoded"]
+        configuration.content = .form(names)
+        return configuration
+    }
+
+    private static func isMediaRange(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts.allSatisfy({ FieldSyntax.isToken(String($0)) }) else { return false }
+        return !parts[0].contains("*") && (parts[1] == "*" || !parts[1].contains("*")) || text == "*/*"
+    }
+
+    private static func inline(_ node: ConfigurationNode, _ problems: Problems) -> JSONSchema? {
+        do {
+            return try JSONSchema(Array(ConfigurationWriter.json(node).utf8))
+        } catch {
+            let (place, rest) = node.descendant(error.place)
+            let found = rest.isEmpty ? error.found : "\(rest.joined(separator: "/")): \(error.found)"
+            problems.add(at: place, found: found, allowed: error.allowed)
+            return nil
+        }
+    }
+
+    private static func contents(_ file: Located<String>, _ problems: Problems) -> JSONSchema? {
+        do {
+            let bytes = try BoundedFile.read(file.value, bytesMax: schemaBytesMax)
+            do {
+                return try JSONSchema(bytes)
+            } catch {
+                problems.add(at: file, found: "a schema that is wrong at \(error.pointer): \(error.found)", allowed: error.allowed)
+            }
+        } catch {
+            problems.add(
+                at: file, found: "the file \(Quoting.quoted(file.value)), which cannot be read (\(error.found))",
+                allowed: "a readable file of at most \(schemaBytesMax) bytes")
+        }
+        return nil
+    }
+
+    // MARK: Compiling
+
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> UnsafePointer<Compiled> {
+        let arena = snapshot.arena
+        var schema: JSONSchema.Handle?
+        var form: [String] = []
+        switch configuration.content {
+        case .anything: break
+        case .json(let compiled):
+            arena.own(compiled)
+            schema = compiled.handle
+        case .form(let names): form = names
+        }
+        let needsBody = schema != nil || !form.isEmpty
+        return arena.store(Compiled(
+            types: MediaTypes(types: arena.store(configuration.contentTypes.map { arena.bytes($0) })), isRequired: configuration.isRequired,
+            needsBody: needsBody, schema: schema,
+            form: RequiredParameters(arena.store(form.map { .init(name: arena.bytes($0), missing: arena.bytes("form parameter \($0) missing")) })),
+            slot: needsBody ? snapshot.validationMemorySlot : -1))
+    }
+
+    struct Compiled: BitwiseCopyable {
+        let types: MediaTypes
+        let isRequired: Bool
+        /// Whether what the body holds matters, and not only its type.
+        let needsBody: Bool
+        let schema: JSONSchema.Handle?
+        let form: RequiredParameters
+        /// Of `ValidationMemory`; -1 where it is not needed.
+        let slot: Int
+
+        func evaluate(_ exchange: inout Exchange) -> Verdict {
+            guard exchange.mayHaveBody else { return isRequired ? refuse("body missing") : .proceed }
+            guard let body = exchange.body else {
+                if let fault = headFault(exchange) { return refuse(fault) }
+                guard needsBody else { return .proceed }
+                return .suspend(.body)
+            }
+            guard !body.isEmpty else { return isRequired ? refuse("body missing") : .proceed }
+            if let missing = form.missing(in: body) { return .refuse(Refusal(.validationFailed, detail: missing)) }
+            guard let schema, let type = exchange.value(of: .contentType), MediaTypes.isJSON(MediaTypes.read(type).type) else { return .proceed }
+            return validate(body, schema, &exchange)
+        }
+
+        private func refuse(_ detail: StaticString) -> Verdict { .refuse(Refusal(.validationFailed, detail: detail)) }
+
+        /// What is wrong with the fields that say what the body is; nil for nothing.
+        private func headFault(_ exchange: borrowing Exchange) -> StaticString? {
+            let bytes = exchange.headBytes
+            let fields = exchange.head.fields
+            var type: ByteView?
+            for index in 0..<fields.count {
+                let line = fields[index]
+                if line.known == .contentType {
+                    guard type == nil else { return "content type given twice" }
+                    type = bytes[line.value]
+                } else if line.known == .other, needsBody, bytes[line.name].equalsIgnoringCase(ByteView("content-encoding")),
+                    !bytes[line.value].isEmpty, !bytes[line.value].equalsIgnoringCase(ByteView("identity"))
+                {
+                    return "content coding not allowed"
+                }
+            }
+            guard !types.types.isEmpty else { return nil }
+            guard let type else { return types.contains(ByteView("*/*")) ? nil : "content type missing" }
+            let (name, isUTF8) = MediaTypes.read(type)
+            guard types.contains(name) else { return "content type not allowed" }
+            return isUTF8 || !needsBody ? nil : "charset not allowed"
+        }
+
+        private func validate(_ body: ByteView, _ schema: JSONSchema.Handle, _ exchange: inout Exchange) -> Verdict {
+            let memory = exchange.resource(slot, as: ValidationMemory.State.self)
+            memory.pointee.note()
+            // The scratch is larger than any fault.
+            let scratch = exchange.context.pointee.scratch
+            switch schema.validate(body, memory.pointee.json, exchange.context.pointee.matchScratch, fault: scratch) {
+            case .right: return .proceed
+            case .unreadable(let fault): return refuse(fault.text)
+            case .wrong(_, let text):
+                // It is told when the scratch has served others.
+                guard let kept = exchange.allocate(text.count) else { return refuse("body not as described") }
+                kept.update(from: text.base, count: text.count)
+                return .refuse(Refusal(.validationFailed, detail: ByteView(base: kept, count: text.count)))
+            }
+        }
+    }
+}
+
+extension ConfigurationNode {
+    /// The node to which these names and numbers lead, or the last on the way, and those that are left.
+    fileprivate func descendant(_ place: [String]) -> (node: ConfigurationNode, rest: [String]) {
+        var node = self
+        for (index, token) in place.enumerated() {
+            let next = node[token] ?? Int(token).flatMap { number in node.elements.flatMap { $0.indices.contains(number) ? $0[number] : nil } }
+            guard let next else { return (node, Array(place[index...])) }
+            node = next
+        }
+        return (node, [])
+    }
+}
