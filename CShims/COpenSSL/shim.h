@@ -126,6 +126,15 @@ static inline void sluice_SSL_CTX_set_session_cache_mode(SSL_CTX *context, int m
     SSL_CTX_set_session_cache_mode(context, mode);
 }
 
+/* Bytes of the certificates that a peer may send. */
+static inline void sluice_SSL_CTX_set_max_cert_list(SSL_CTX *context, long bytes) { SSL_CTX_set_max_cert_list(context, bytes); }
+
+/* Takes a reference of its own to the store. */
+static inline int sluice_SSL_CTX_set1_cert_store(SSL_CTX *context, X509_STORE *store) {
+    SSL_CTX_set1_cert_store(context, store);
+    return 1;
+}
+
 static inline void sluice_SSL_CTX_set_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
 
 /* Takes a reference of its own to the certificate. */
@@ -173,5 +182,19 @@ static inline const ASN1_STRING *sluice_GENERAL_NAMES_dns(const GENERAL_NAMES *n
     const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
     return name != NULL && name->type == GEN_DNS ? name->d.dNSName : NULL;
 }
+
+/* The text of the name at `index` if it is one of DNS, of a URI or of mail (`kind` says which), otherwise NULL. Owned by `names`. */
+static inline const ASN1_STRING *sluice_GENERAL_NAMES_text(const GENERAL_NAMES *names, int index, int *kind) {
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
+    if (name == NULL || (name->type != GEN_DNS && name->type != GEN_URI && name->type != GEN_EMAIL)) return NULL;
+    *kind = name->type;
+    return name->d.ia5;
+}
+
+static inline int sluice_X509s_count(const STACK_OF(X509) *certificates) {
+    return certificates == NULL ? 0 : sk_X509_num(certificates);
+}
+
+static inline X509 *sluice_X509s_at(const STACK_OF(X509) *certificates, int index) { return sk_X509_value(certificates, index); }
 
 #endif

@@ -85,7 +85,8 @@ final class CertificateChain {
         (Self.seconds(X509_get0_notBefore(leaf)), Self.seconds(X509_get0_notAfter(leaf)))
     }
 
-    private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
+    /// Seconds since 1970.
+    static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
         // Counted from the epoch by OpenSSL: the C library's conversion depends on the time zone.
         guard let epoch = ASN1_TIME_set(nil, 0) else { return 0 }
         defer { ASN1_STRING_free(epoch) }

@@ -9,35 +9,44 @@ struct ServerChoice: BitwiseCopyable {
     private let names: ServerNames
     /// The contexts of all certificates but the first. One reference each is ours.
     private let others: UnsafeMutableBufferPointer<OpaquePointer>
+    /// What sessions are bound to besides the client's name for the server: `ClientVerification.fingerprint`, or nothing.
+    private let binding: UnsafeMutableBufferPointer<UInt8>
 
     /// Takes over the names and the references to `others`; both are freed together with `first`.
-    static func install(_ names: ServerNames, others: [OpaquePointer], in first: OpaquePointer) {
+    static func install(_ names: ServerNames, others: [OpaquePointer], binding: [UInt8], in first: OpaquePointer) {
         let kept = UnsafeMutableBufferPointer<OpaquePointer>.allocate(capacity: others.count)
         _ = kept.initialize(fromContentsOf: others)
         let choice = UnsafeMutablePointer<ServerChoice>.allocate(capacity: 1)
-        choice.initialize(to: ServerChoice(names: names, others: kept))
+        let bound = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: binding.count)
+        _ = bound.initialize(fromContentsOf: binding)
+        choice.initialize(to: ServerChoice(names: names, others: kept, binding: bound))
         SSL_CTX_set_ex_data(first, contextIndex, choice)
         sluice_SSL_CTX_set_servername_callback(first, { ServerChoice.choose($0, $2) }, choice)
-        SSL_CTX_set_client_hello_cb(first, { session, _, _ in ServerChoice.bindSession(session) }, nil)
+        SSL_CTX_set_client_hello_cb(first, { session, _, choice in ServerChoice.bindSession(session, choice) }, choice)
     }
 
     /// Longest extension of a server's name that is looked at: what is longer holds no name that OpenSSL takes.
     private static let nameBytesMax = 512
 
-    /// Keeps a session that began under one name from being resumed under another (RFC 6066, 3): the name becomes the session's context, which
-    /// OpenSSL compares with that of the ticket before it asks for a certificate. Called with the client's first message, before tickets are looked at.
-    private static func bindSession(_ session: OpaquePointer?) -> Int32 {
+    /// Keeps a session that began under one name from being resumed under another (RFC 6066, 3), and one whose client was judged by some authorities or
+    /// lists from being resumed under others: both become the session's context, which OpenSSL compares with that of the ticket before it asks for a
+    /// certificate. Called with the client's first message, before tickets are looked at.
+    private static func bindSession(_ session: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) -> Int32 {
         var bytes: UnsafePointer<UInt8>?
         var count = 0
-        guard SSL_client_hello_get0_ext(session, UInt32(TLSEXT_TYPE_server_name), &bytes, &count) == 1, let bytes, count <= nameBytesMax
-        else { return SSL_CLIENT_HELLO_SUCCESS }
-        let isBound = withUnsafeTemporaryAllocation(byteCount: nameBytesMax + Int(EVP_MAX_MD_SIZE), alignment: 1) { memory in
+        let hasName = SSL_client_hello_get0_ext(session, UInt32(TLSEXT_TYPE_server_name), &bytes, &count) == 1 && count <= nameBytesMax
+        let nameCount = hasName ? count : 0
+        let binding = memory?.assumingMemoryBound(to: ServerChoice.self).pointee.binding ?? .init(start: nil, count: 0)
+        guard hasName || !binding.isEmpty else { return SSL_CLIENT_HELLO_SUCCESS }
+        let textMax = nameBytesMax + binding.count
+        let isBound = withUnsafeTemporaryAllocation(byteCount: textMax + Int(EVP_MAX_MD_SIZE), alignment: 1) { memory in
             guard let text = memory.baseAddress else { return false }
+            for place in 0..<binding.count { memory[place] = binding[place] }
             // The whole extension, which has one form for each name, in lower case.
-            for place in 0..<count { memory[place] = bytes[place].asciiLowercased }
-            let digest = (text + nameBytesMax).assumingMemoryBound(to: UInt8.self)
+            for place in 0..<nameCount { memory[binding.count + place] = bytes.unsafelyUnwrapped[place].asciiLowercased }
+            let digest = (text + textMax).assumingMemoryBound(to: UInt8.self)
             var size: UInt32 = 0
-            return EVP_Digest(text, count, digest, &size, EVP_sha256(), nil) == 1 && SSL_set_session_id_context(session, digest, size) == 1
+            return EVP_Digest(text, binding.count + nameCount, digest, &size, EVP_sha256(), nil) == 1 && SSL_set_session_id_context(session, digest, size) == 1
         }
         return isBound ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR
     }
@@ -50,6 +59,7 @@ struct ServerChoice: BitwiseCopyable {
         guard let choice = memory?.assumingMemoryBound(to: ServerChoice.self) else { return }
         for context in choice.pointee.others { SSL_CTX_free(context) }
         choice.pointee.others.deallocate()
+        choice.pointee.binding.deallocate()
         choice.pointee.names.deallocate()
         choice.deallocate()
     }

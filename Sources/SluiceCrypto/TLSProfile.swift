@@ -13,10 +13,12 @@ enum TLSProfile {
         + "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
     private static let ciphers13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
+    /// 112 bits: RSA keys from 2,048 bits, no SHA-1 signatures. Distributions differ in what they begin with.
+    static let securityLevel: Int32 = 2
+
     static func apply(to context: OpaquePointer, newest: TLSVersion = .tls13) throws(CryptoError) {
         SSL_CTX_set_options(context, sluice_SSL_OP_BASE)
-        // 112 bits: RSA keys from 2,048 bits, no SHA-1 signatures. Distributions differ in what they begin with.
-        SSL_CTX_set_security_level(context, 2)
+        SSL_CTX_set_security_level(context, securityLevel)
         let newestCode = newest == .tls13 ? TLS1_3_VERSION : TLS1_2_VERSION
         guard sluice_SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1,
             sluice_SSL_CTX_set_max_proto_version(context, newestCode) == 1,

@@ -16,6 +16,8 @@ package final class TLSServerContext: @unchecked Sendable {
     package let handle: Handle
     /// In the order given. The first is served to clients that ask for no name or an unknown one.
     package let certificates: [TLSCertificateFacts]
+    /// How clients are asked for certificates; nil if they are not.
+    package let clients: ClientVerification?
     /// What is wrong but does not keep a certificate from being served, of all of them.
     package var warnings: [String] { certificates.flatMap(\.warnings) }
 
@@ -26,8 +28,10 @@ package final class TLSServerContext: @unchecked Sendable {
     ///   - now: seconds since 1970, for `warnings`.
     ///   - previous: the context that this one replaces; sessions that it began can then be resumed.
     ///   - http2: whether clients that offer HTTP/2 by ALPN (RFC 7301) get it.
+    ///   - clients: how clients are asked for certificates; nil if they are not.
     package init(
-        _ sources: [TLSCertificateSource], now: Int64, replacing previous: TLSServerContext? = nil, http2: Bool = false
+        _ sources: [TLSCertificateSource], now: Int64, replacing previous: TLSServerContext? = nil, http2: Bool = false,
+        clients: ClientVerification? = nil
     ) throws(CryptoError) {
         guard !sources.isEmpty else { throw CryptoError("no certificate is configured") }
         var loaded = Loaded()
@@ -42,17 +46,20 @@ package final class TLSServerContext: @unchecked Sendable {
                 (name: name, context: try contexts.context(for: loaded.bearers(of: name), loaded))
             }
             try TicketKeys.install(in: contexts.made.map(\.context), from: previous?.handle.context)
+            if let clients { for made in contexts.made { try clients.install(in: made.context) } }
             // Also those whose names others listed before them have taken: what is wrong with them must show.
             for index in sources.indices where !contexts.made.contains(where: { $0.bearers.contains(index) }) {
                 SSL_CTX_free(try Self.make([loaded.certificates[index]], http2: http2))
             }
             handle = Handle(context: contexts.made[0].context)
             ServerChoice.install(
-                ServerNames(choices), others: contexts.made.dropFirst().map(\.context), in: contexts.made[0].context)
+                ServerNames(choices), others: contexts.made.dropFirst().map(\.context), binding: clients?.fingerprint ?? [],
+                in: contexts.made[0].context)
         } catch {
             for made in contexts.made { SSL_CTX_free(made.context) }
             throw error
         }
+        self.clients = clients
         certificates = loaded.certificates.map { certificate in
             let (notBefore, notAfter) = certificate.chain.validity
             return TLSCertificateFacts(

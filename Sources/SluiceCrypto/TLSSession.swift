@@ -173,6 +173,52 @@ package struct TLSSession: BitwiseCopyable {
         return ByteView(base: name, count: Int(count))
     }
 
+    // MARK: The client, on the server's side
+
+    /// The name that the client asks for (RFC 6066, 3), as it was sent; empty if it asks for none.
+    package var serverName: [UInt8] {
+        guard let name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name) else { return [] }
+        return UnsafeBufferPointer(start: name, count: strlen(name)).map { UInt8(bitPattern: $0) }
+    }
+
+    /// Whether the client was asked for a certificate.
+    package var asksClient: Bool { SSL_get_verify_mode(session) != SSL_VERIFY_NONE }
+
+    /// Whether the client was asked as this server asks, by the same authorities and lists.
+    package func hasAsked(as server: TLSServerContext) -> Bool {
+        let own = ClientVerification.of(SSL_get_SSL_CTX(session)) { $0.fingerprint }
+        return own == server.clients?.fingerprint
+    }
+
+    /// What the client has shown, once the handshake is complete: nil for nothing. Allocates.
+    package var clientCertificate: Result<ClientCertificateFacts, ClientCertificateFault>? {
+        guard let certificate = SSL_get0_peer_certificate(session) else { return nil }
+        let end = ClientVerification.end(ofClient: session)
+        return ClientCertificateFacts(certificate, validUntil: end).map { .success($0) } ?? .failure(.tooLarge)
+    }
+
+    /// Judges the client's certificate by another verification than the one that has let it in: until when the verdict holds, or why it is refused. The
+    /// chain of a session that was resumed is not known any more.
+    package func verifyClient(by server: TLSServerContext.Handle) -> Result<Int64, ClientCertificateFault> {
+        guard let certificate = SSL_get0_peer_certificate(session) else { return .failure(.missing) }
+        return ClientVerification.of(server.context) { $0.verify(certificate, others: SSL_get_peer_cert_chain(session)) } ?? .failure(.unknownIssuer)
+    }
+
+    /// Right after `.failed` on the server's side, before any other call: what was wrong with the client's certificate; nil if it was something else.
+    package var clientCertificateFault: ClientCertificateFault? {
+        guard SSL_get_verify_mode(session) != SSL_VERIFY_NONE, SSL_is_server(session) == 1 else { return nil }
+        let code = ERR_peek_last_error()
+        if ERR_GET_LIB(code) == ERR_LIB_SSL {
+            switch ERR_GET_REASON(code) {
+            case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return .missing
+            case SSL_R_EXCESSIVE_MESSAGE_SIZE: return .tooLarge
+            default: break
+            }
+        }
+        let verdict = SSL_get_verify_result(session)
+        return verdict == Int(X509_V_OK) ? nil : ClientCertificateFault(verification: verdict)
+    }
+
     /// After `.failed` on the client's side: whether it was the peer's certificate that was refused.
     package var verificationFailed: Bool {
         SSL_get_verify_mode(session) != SSL_VERIFY_NONE && SSL_get_verify_result(session) != Int(X509_V_OK)

@@ -53,6 +53,8 @@ public enum KnownField: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case xTCTimestamp, xNHNDate, contentType, date, server, retryAfter, proxyAuthenticate, proxyAuthorization
     case forwarded, xRealIP
     case xForwardedPort, xForwardedPrefix
+    /// What a gateway says of the certificate that the client has shown it.
+    case xForwardedClientCert, clientCert, clientCertChain
     /// Any other `X-Forwarded-...`, and the two fields by which a front server tells the path that was asked for (X-Original-URL,
     /// X-Rewrite-URL): what a service believes of its proxy, and a stranger must not be able to say.
     case saidByProxies

@@ -29,15 +29,16 @@ extension KnownField {
             case 0x78: pick(name, "x-nhn-date", .xNHNDate)
             default: .other
             }
-        case 11: pick(name, "traceparent", .traceparent, "retry-after", .retryAfter)
+        case 11: pick(name, "traceparent", .traceparent, "retry-after", .retryAfter, "client-cert", .clientCert)
         case 12: pick(name, "content-type", .contentType, "x-request-id", .xRequestID)
         case 13: pick(name, "authorization", .authorization, "x-rewrite-url", .saidByProxies)
         case 14: pick(name, "content-length", .contentLength, "x-tc-timestamp", .xTCTimestamp, "x-original-url", .saidByProxies)
         case 15: pick(name, "x-forwarded-for", .xForwardedFor)
         case 16: pick(name, "x-forwarded-host", .xForwardedHost, "proxy-connection", .proxyConnection, "x-forwarded-port", .xForwardedPort)
-        case 17: pick(name, "transfer-encoding", .transferEncoding, "x-forwarded-proto", .xForwardedProto)
+        case 17: pick(name, "transfer-encoding", .transferEncoding, "x-forwarded-proto", .xForwardedProto, "client-cert-chain", .clientCertChain)
         case 18: pick(name, "proxy-authenticate", .proxyAuthenticate, "x-forwarded-prefix", .xForwardedPrefix)
         case 19: pick(name, "proxy-authorization", .proxyAuthorization)
+        case 23: pick(name, "x-forwarded-client-cert", .xForwardedClientCert)
         case 29: pick(name, "access-control-request-method", .accessControlRequestMethod)
         case 30: pick(name, "access-control-request-headers", .accessControlRequestHeaders)
         default: .other

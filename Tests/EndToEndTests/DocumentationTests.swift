@@ -65,6 +65,7 @@ struct DocumentationTests {
             let folder = try Folder()
             try OpenSSL.authority(in: folder)
             try OpenSSL.certificate("tls", for: ["orders.example.com", "example.com"], in: folder)
+            try OpenSSL.revocationList(of: [], in: folder)
             try folder.write("tls.crt", folder.read("tls.pem"))
             try folder.write("public.pem", OpenSSL.publicKey(of: OpenSSL.rsaKey()))
             try folder.write("jwks.json", Signing.jwks([("a", OpenSSL.rsaKey())]))

@@ -192,7 +192,7 @@ enum GatewayFuzz: FuzzTarget {
     private static let writtenAnew: UInt64 = [
         KnownField.host, .contentLength, .expect, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .xForwardedPrefix, .xRequestID,
         .traceparent, .tracestate, .via,
-        .forwarded, .xRealIP, .saidByProxies,
+        .forwarded, .xRealIP, .saidByProxies, .xForwardedClientCert, .clientCert, .clientCertChain,
     ].reduce(0) { $0 | $1.bit }
 
     /// Whether the service's request can be this one of the client's. Its path may have been rewritten.

@@ -86,6 +86,7 @@ import Testing
         ("Proxy-Authenticate", .proxyAuthenticate), ("Proxy-Authorization", .proxyAuthorization), ("Forwarded", .forwarded),
         ("X-Real-IP", .xRealIP), ("X-Forwarded-Port", .xForwardedPort), ("X-Forwarded-Prefix", .xForwardedPrefix),
         ("X-Original-URL", .saidByProxies), ("X-Rewrite-URL", .saidByProxies),
+        ("X-Forwarded-Client-Cert", .xForwardedClientCert), ("Client-Cert", .clientCert), ("Client-Cert-Chain", .clientCertChain),
     ]
 
     @Test("every known field is recognised in any case, and nothing that differs in one byte")

@@ -238,7 +238,7 @@ import Testing
     @Test("a name with any byte but letters, digits and hyphens is unusual, also if it looks like a known one; X-Forwarded-* is known", arguments: [
         ("X-User", KnownField.other), ("X_User", .unusual), ("X.User", .unusual), ("_", .unusual), ("X-User~", .unusual), ("Transfer_Encoding", .unusual),
         ("X_Forwarded_For", .unusual), ("x-forwarded-abcdefghijklmnop_", .unusual), ("X-Forwarded-Server", .saidByProxies), ("x-forwarded-a", .saidByProxies),
-        ("X-FORWARDED-CLIENT-CERT", .saidByProxies), ("X-Original-URL", .saidByProxies), ("x-rewrite-url", .saidByProxies), ("X-Forwarded-", .other),
+        ("X-FORWARDED-CLIENT-CERT", .xForwardedClientCert), ("client-CERT", .clientCert), ("Client-Cert-Chain", .clientCertChain), ("x-forwarded-client-cerx", .saidByProxies), ("X-Original-URL", .saidByProxies), ("x-rewrite-url", .saidByProxies), ("X-Forwarded-", .other),
         ("X-Forwarded-Port", .xForwardedPort), ("x-forwarded-prefix", .xForwardedPrefix), ("X-Forwarded-For", .xForwardedFor), ("X-Forwarder-Name", .other),
     ])
     func kinds(name: String, expected: KnownField) {

@@ -56,6 +56,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var requestsPerConnectionMax = 0
     package var listenBacklog = 4096
     package var clientClose = ClientClose.finish
+    package var clientChainBytes = 32_768
+    package var clientChainDepth = 4
 
     // HTTP/2
     package var http2StreamsMax = 100

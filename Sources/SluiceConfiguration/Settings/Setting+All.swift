@@ -87,6 +87,10 @@ extension Setting {
             "most connections that wait to be accepted"),
         Setting("SLUICE_CLIENT_CLOSE", .clientClose(\.clientClose),
             "a client that ends its sending side and waits: it gets its response (finish), or counts as gone and its request ends (abort)"),
+        Setting("SLUICE_CLIENT_CHAIN_BYTES", .integer(\.clientChainBytes, 2_048...131_072), unit: bytes,
+            "most bytes of the certificates that a client shows in its TLS handshake"),
+        Setting("SLUICE_CLIENT_CHAIN_DEPTH", .integer(\.clientChainDepth, 0...16), unit: "certificates",
+            "most certificates between a client's own and an authority's"),
     ]
 
     private static let http2 = [

@@ -33,6 +33,8 @@ struct ClientConnection {
     /// Nil where it speaks HTTP/1.
     var http2: UnsafeMutablePointer<HTTP2Connection>?
     var output = OutputQueue()
+    /// What its handshake has told of its client, where the listener asks for certificates. Its own.
+    var certificate: UnsafeMutablePointer<ClientCertificate>?
     /// The client's end of the connection, by its PROXY header if that is believed.
     var peer = IPAddress(v4: 0)
     /// Where the socket itself leads.

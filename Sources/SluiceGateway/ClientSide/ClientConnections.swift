@@ -101,6 +101,8 @@ struct ClientConnections: BitwiseCopyable {
         default: break
         }
         connection.pointee.socket.close()
+        if let certificate = connection.pointee.certificate { ClientCertificate.free(certificate) }
+        connection.pointee.certificate = nil
         connection.pointee.state = .free
         connection.pointee.isQueued = false
         connection.pointee.generation &+= 1

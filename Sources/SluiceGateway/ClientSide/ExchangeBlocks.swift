@@ -22,6 +22,7 @@ struct ExchangeBlocks: BitwiseCopyable {
             exchange: Exchange(
                 context: context, bytes: input(of: block), head: RequestHead(slots: slots, capacity: layout.slotCapacity),
                 peer: connection.pointee.peer, peerIsTrusted: connection.pointee.peerIsTrusted, isSecure: connection.pointee.isSecure,
+                certificate: connection.pointee.certificate,
                 storage: (memory + layout.storageOffset).assumingMemoryBound(to: UInt8.self),
                 storageCapacity: layout.storageCapacity),
             run: ExchangeRun(clientPlace: connection, stream: stream),

@@ -6,6 +6,8 @@ import SluiceHTTP
 ///
 /// Every worker has a socket of its own on the same port (SO_REUSEPORT), so the kernel spreads connections and no accept is
 /// shared; `ListeningSockets` has the exceptions. A reload changes certificates and trust in place; the socket stays.
+///
+/// Large because it has all that its connections begin with.
 final class Listener {
     /// The address as configured: its identity over reloads.
     let address: String
@@ -13,6 +15,8 @@ final class Listener {
     /// Its place among the worker's listeners, by which connections know it.
     let number: UInt16
     private(set) var tls: TLSServerContext?
+    /// Whether the last reload has changed who is let in by a certificate.
+    private(set) var hasChangedClients = false
     private(set) var expectsProxyHeader: Bool
     /// Whether connections that begin with the preface of HTTP/2 speak it; with TLS the handshake says what they speak.
     private(set) var acceptsPreface: Bool
@@ -54,6 +58,7 @@ final class Listener {
 
     /// Takes over what a reload changed. Connections that are open keep what they began with, but for trust: see `Listeners.set`.
     func update(_ plan: ListenerPlan, snapshot: Snapshot) {
+        hasChangedClients = tls?.clients?.fingerprint != plan.tls?.clients?.fingerprint
         tls = plan.tls
         expectsProxyHeader = plan.expectsProxyHeader
         acceptsPreface = plan.acceptsPreface

@@ -57,12 +57,15 @@ struct ListenerPlanner {
         let sources = listener.certificates.map { certificate in
             TLSCertificateSource(chainFile: certificate.chainFile.value, key: .pem(certificate.key.value.bytes))
         }
-        let reading = FilesUnderWay.begin(listener.certificates.map(\.chainFile.value).joined(separator: " or "))
+        let files = listener.certificates.map(\.chainFile.value) + [listener.clients?.authorityFile.value, listener.clients?.revocationFile?.value].compactMap(\.self)
+        let reading = FilesUnderWay.begin(files.joined(separator: " or "))
         defer { FilesUnderWay.end(reading) }
+        let clients = listener.clients.map { Self.verification($0, settings, problems) }
+        if let clients, clients == nil { return nil }
         do {
             let context = try TLSServerContext(
                 sources, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), replacing: previous[name],
-                http2: listener.http2 == .byALPN)
+                http2: listener.http2 == .byALPN, clients: clients ?? nil)
             outcome.certificates[name] = context
             for (certificate, facts) in zip(listener.certificates, context.certificates) {
                 for warning in facts.warnings {
@@ -73,6 +76,55 @@ struct ListenerPlanner {
             return context
         } catch {
             reportFaults(of: listener.certificates, error, problems)
+            return nil
+        }
+    }
+
+    /// How a listener judges its clients; nil, with a problem, if a file cannot be used.
+    static func verification(
+        _ rules: GatewayConfiguration.ClientCertificateRules, _ settings: ProcessSettings, _ problems: Problems
+    ) -> ClientVerification? {
+        let now = Int64(Clock.wallNanoseconds() / 1_000_000_000)
+        let authorities: ClientAuthorities
+        do {
+            authorities = try ClientAuthorities(file: rules.authorityFile.value)
+        } catch {
+            problems.add(at: rules.authorityFile, found: error.message, allowed: "a readable PEM file with the authorities of clients")
+            if let file = rules.revocationFile { _ = lists(file, problems) }
+            return nil
+        }
+        for warning in authorities.warnings(now: now) {
+            problems.add(at: rules.authorityFile, found: warning, allowed: "authorities that are valid now", scope: .notice)
+        }
+        var known: RevocationLists?
+        if let file = rules.revocationFile {
+            guard let lists = lists(file, problems) else { return nil }
+            known = lists
+            do {
+                try lists.check(by: authorities)
+            } catch {
+                problems.add(at: file, found: error.message, allowed: "lists that the authorities in `ca` have signed")
+                return nil
+            }
+            for warning in lists.warnings(now: now, of: authorities) {
+                problems.add(at: file, found: warning, allowed: "a list of each authority that is valid now", scope: .notice)
+            }
+        }
+        do {
+            return try ClientVerification(
+                authorities, lists: known, mode: rules.mode,
+                bounds: .init(chainBytesMax: settings.clientChainBytes, intermediatesMax: settings.clientChainDepth))
+        } catch {
+            problems.add(at: rules.authorityFile, found: error.message, allowed: "certificates of authorities that can be used")
+            return nil
+        }
+    }
+
+    private static func lists(_ file: Located<String>, _ problems: Problems) -> RevocationLists? {
+        do {
+            return try RevocationLists(file: file.value)
+        } catch {
+            problems.add(at: file, found: error.message, allowed: "a readable PEM file with lists of revoked certificates (X509 CRL)")
             return nil
         }
     }

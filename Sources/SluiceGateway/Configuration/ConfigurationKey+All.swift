@@ -28,6 +28,8 @@ extension ConfigurationKey {
         .init("address", .text("`ADDRESS:PORT`, `[IPv6 ADDRESS]:PORT` or `:PORT`"), .required, "The address and the port."),
         .init("tls", .list(.mapping(certificate), orOne: true, countMin: 1), .otherwise("plain HTTP"),
             "Certificates. The client's SNI chooses one; a client without SNI gets the first."),
+        .init("clientCertificates", .mapping(clientCertificates), .otherwise("clients are not asked"),
+            "Asks clients for certificates, whatever server name they ask for. Needs `tls`."),
         .init("proxyProtocol", .boolean, .byDefault("false"),
             "Whether each connection begins with a PROXY header, version 1 or 2. A connection without one is closed."),
         .init("http2", .either([.boolean, .word(["cleartext"])]), .otherwise("`true` with `tls`, else `false`"),
@@ -40,6 +42,14 @@ extension ConfigurationKey {
     private static let certificate: [ConfigurationKey] = [
         .init("certificate", path, .required, "PEM file with the certificate and its chain."),
         .init("key", .secret("private key as PEM"), .required, "The private key, usually `{file: PATH}`."),
+    ]
+
+    private static let clientCertificates: [ConfigurationKey] = [
+        .init("ca", path, .required, "PEM file with the authorities whose certificates are accepted, at most 256. A reload reads it again."),
+        .init("mode", .word(["optional", "required"]), .byDefault("required"),
+            "`required`: the handshake fails without a certificate. `optional`: it does not. A certificate that is not accepted fails it in both modes."),
+        .init("crl", path, .otherwise("no certificate is revoked"),
+            "PEM file with a list of revoked certificates (CRL) of each authority. Without a list that is valid, no client of an authority is accepted."),
     ]
 
     private static let domain: [ConfigurationKey] = [

@@ -13,6 +13,7 @@ enum ConfigurationNotes {
             notePolicies(domain, trustsProxies: trustsProxies, problems)
             noteWeakerEndpoints(domain, problems)
             noteNamesReadAlike(domain, problems)
+            noteWithoutClients(domain, configuration.listeners, problems)
         }
         noteShadowedKeys(configuration.domains, problems)
         noteCallers(configuration, problems)
@@ -44,6 +45,13 @@ enum ConfigurationNotes {
     private static func noteWithoutEndpoints(_ domain: GatewayConfiguration.DomainConfiguration, _ problems: Problems) {
         guard domain.endpoints.isEmpty else { return }
         problems.note(at: domain.key, "a domain without endpoints: every request that its own policies let pass gets 404")
+    }
+
+    private static func noteWithoutClients(
+        _ domain: GatewayConfiguration.DomainConfiguration, _ listeners: [GatewayConfiguration.ListenerConfiguration], _ problems: Problems
+    ) {
+        guard domain.policies[ClientCertificates.self]?.isRequired == true, listeners.allSatisfy({ $0.clients == nil }) else { return }
+        problems.note(at: domain.key, "`clientCertificate` requires a certificate, and no listener has `clientCertificates`: every request is refused")
     }
 
     // MARK: Names

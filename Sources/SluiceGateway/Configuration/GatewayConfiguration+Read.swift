@@ -1,4 +1,5 @@
 package import SluiceConfiguration
+import SluiceCrypto
 import SluiceHTTP
 
 extension GatewayConfiguration {
@@ -27,6 +28,7 @@ extension GatewayConfiguration {
     private static func readListener(_ reader: MappingReader) -> ListenerConfiguration? {
         let text = reader.requiredString("address", allowed: ListenAddress.allowed)
         let certificates = readCertificates(reader)
+        let clients = readClientCertificates(reader)
         let expectsProxyHeader = reader.bool("proxyProtocol")?.value ?? false
         let http2 = readHTTP2(reader)
         let connectionsMax = reader.integer("maxConnections", in: 1...10_000_000, unit: "connections")
@@ -38,7 +40,7 @@ extension GatewayConfiguration {
             return nil
         }
         return ListenerConfiguration(
-            address: text.map { _ in address }, certificates: certificates, expectsProxyHeader: expectsProxyHeader,
+            address: text.map { _ in address }, certificates: certificates, clients: clients, expectsProxyHeader: expectsProxyHeader,
             http2: http2, connectionsMax: Int(connectionsMax?.value ?? 0), trustedProxies: trusted)
     }
 
@@ -75,6 +77,19 @@ extension GatewayConfiguration {
             }
             return Certificate(chainFile: chain, key: key)
         }
+    }
+
+    private static func readClientCertificates(_ reader: MappingReader) -> ClientCertificateRules? {
+        guard let rules = reader.mapping("clientCertificates") else { return nil }
+        if !reader.has("tls") {
+            reader.problems.add(at: reader.located(()), found: "`clientCertificates` on a listener without `tls`", allowed: "`tls` beside it: clients show certificates in TLS only")
+        }
+        let authorities = rules.path("ca")
+        if authorities == nil, !rules.has("ca") { rules.missing("ca", allowed: "the path of a PEM file with the authorities of clients") }
+        let mode = rules.enumeration("mode", of: ClientVerification.Mode.self)?.value
+        let lists = rules.path("crl")
+        rules.finish()
+        return authorities.map { ClientCertificateRules(authorityFile: $0, revocationFile: lists, mode: mode ?? .required) }
     }
 
     /// Nil, with a problem, for a key in the configuration that is none: most likely a path, as `certificate` takes one.

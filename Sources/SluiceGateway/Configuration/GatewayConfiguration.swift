@@ -1,4 +1,5 @@
 import SluiceConfiguration
+import SluiceCrypto
 import SluiceHTTP
 
 /// What an operator's file says, read and typed; nothing is compiled yet.
@@ -20,6 +21,8 @@ package struct GatewayConfiguration: Sendable {
         var address: Located<ListenAddress>
         /// Chosen by SNI; empty for plain HTTP.
         var certificates: [Certificate]
+        /// Nil where clients are not asked for certificates.
+        var clients: ClientCertificateRules?
         var expectsProxyHeader: Bool
         var http2: HTTP2Service
         /// Most connections at once, over all workers; 0: no bound.
@@ -34,6 +37,13 @@ package struct GatewayConfiguration: Sendable {
         case byALPN
         /// Those that begin with its preface, without TLS (RFC 9113, 3.3).
         case byPreface
+    }
+
+    /// How a listener asks its clients for certificates.
+    struct ClientCertificateRules: Sendable {
+        var authorityFile: Located<String>
+        var revocationFile: Located<String>?
+        var mode: ClientVerification.Mode
     }
 
     struct Certificate: Sendable {

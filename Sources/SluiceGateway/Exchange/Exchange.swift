@@ -26,6 +26,8 @@ struct Exchange: BitwiseCopyable {
     var peerIsTrusted: Bool
     /// Whether the request came over TLS.
     var isSecure: Bool
+    /// What the connection's handshake has told of its client; nil where the listener asks for no certificate.
+    var certificate: UnsafeMutablePointer<ClientCertificate>?
 
     // MARK: Where it leads
 
@@ -72,6 +74,8 @@ struct Exchange: BitwiseCopyable {
     var alternative: UInt8 = 0
     /// Whether the exchange has passed by the signature that it bears.
     var isSigned = false
+    /// Whether the services are told of the client's certificate.
+    var tellsCertificate = false
     /// When the exchange has waited long enough for its allowance, in milliseconds of the monotonic clock; 0 if it has not waited.
     var allowanceDeadline: UInt64
     /// Whether the exchange has waited for its allowance for as long as it may.
@@ -98,11 +102,11 @@ extension Exchange {
     /// An exchange of which nothing has come.
     init(
         context: UnsafeMutablePointer<EvaluationContext>, bytes: UnsafeMutablePointer<UInt8>, head: RequestHead, peer: IPAddress,
-        peerIsTrusted: Bool, isSecure: Bool, storage: UnsafeMutablePointer<UInt8>, storageCapacity: Int
+        peerIsTrusted: Bool, isSecure: Bool, certificate: UnsafeMutablePointer<ClientCertificate>? = nil, storage: UnsafeMutablePointer<UInt8>, storageCapacity: Int
     ) {
         self.init(
             context: context, resources: nil, bytes: bytes, head: head, peer: peer, client: peer, peerIsTrusted: peerIsTrusted,
-            isSecure: isSecure, path: .empty, query: nil, domainPlace: nil, endpointPlace: nil, fields: nil, upstreamPath: .empty, upstreamQuery: nil,
+            isSecure: isSecure, certificate: certificate, path: .empty, query: nil, domainPlace: nil, endpointPlace: nil, fields: nil, upstreamPath: .empty, upstreamQuery: nil,
             forwardedClaims: InlineArray(repeating: .empty), forwardedClaimCount: 0, hasAwaitedKeys: false,
             allowanceDeadline: 0, hasAwaitedAllowance: false, step: 0, storage: storage, storageCapacity: storageCapacity, storageUsed: 0)
     }

@@ -13,6 +13,7 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
         case jwtAuthorizationEmpty, jwtExpired, jwtInvalid
         case apiKeyEmpty, apiKeyInactive, apiKeyInvalid
         case planQuotaExceeded
+        case certificateMissing, certificateRefused, misdirected
         case preCallFailed
         case rewritePatternInvalid, rewriteReplacementInvalid
         case notFound
@@ -77,6 +78,8 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
     static var notFound: Refusal { Refusal(.notFound) }
     static var addressNotAllowed: Refusal { Refusal(.addressNotAllowed) }
     static var invalidTarget: Refusal { Refusal(.invalidTarget) }
+    static var certificateMissing: Refusal { Refusal(.certificateMissing) }
+    static var misdirected: Refusal { Refusal(.misdirected) }
     static var requestTimeout: Refusal { Refusal(.requestTimeout) }
     static var bodyTooLarge: Refusal { Refusal(.bodyTooLarge) }
     static var headTooLarge: Refusal { Refusal(.headTooLarge) }
@@ -106,6 +109,9 @@ extension Refusal.Row {
         case .apiKeyInactive: (403, 4_031_011, "Request api key is inactive.")
         case .apiKeyInvalid: (403, 4_031_012, "Request api key is invalid.")
         case .planQuotaExceeded: (429, 4_291_001, "Usage quota exceeded.")
+        case .certificateMissing: (401, 4_013_001, "Client certificate required")
+        case .certificateRefused: (401, 4_013_002, "Client certificate not accepted")
+        case .misdirected: (421, 4_210_000, "Misdirected Request")
         case .preCallFailed: (502, 20008, "20008 Pre api connection failed")
         case .rewritePatternInvalid: (500, 20005, "20005 URI Pattern's syntax is invalid")
         case .rewriteReplacementInvalid: (500, 20006, "20006 Rewrite URI's syntax is invalid")
@@ -132,6 +138,8 @@ extension Refusal.Row {
         case .jwtAuthorizationEmpty: "Bearer"
         case .jwtExpired, .jwtInvalid: "Bearer error=\"invalid_token\""
         case .hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid: "HMAC"
+        // No scheme is registered for certificates; a client has to be told of one.
+        case .certificateMissing, .certificateRefused: "ClientCertificate"
         default: nil
         }
     }
@@ -156,6 +164,9 @@ extension Refusal.Row {
         case .apiKeyInactive: "api_key_inactive"
         case .apiKeyInvalid: "api_key_invalid"
         case .planQuotaExceeded: "plan_quota_exceeded"
+        case .certificateMissing: "certificate_missing"
+        case .certificateRefused: "certificate_refused"
+        case .misdirected: "misdirected"
         case .preCallFailed: "pre_call_failed"
         case .rewritePatternInvalid: "rewrite_pattern_invalid"
         case .rewriteReplacementInvalid: "rewrite_replacement_invalid"

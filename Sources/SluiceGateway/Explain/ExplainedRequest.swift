@@ -39,13 +39,16 @@ package struct ExplainedRequest: Sendable {
     let fields: [(name: String, value: String)]
     /// The other end of the connection.
     let client: IPAddress
+    /// PEM file of the certificate that the client shows, with its chain; nil for none.
+    let certificateFile: String?
 
     /// - Parameters:
     ///   - url: absolute, or a path; `Host` is its authority unless `fields` have one, and else `localhost`.
     ///   - fields: neither name nor value holds a line end.
     ///   - client: an address in text.
+    ///   - certificateFile: of the certificate that the client shows; the URL is `https://` then.
     package init(
-        method: String, url: String, fields: [(name: String, value: String)], client: String
+        method: String, url: String, fields: [(name: String, value: String)], client: String, certificateFile: String? = nil
     ) throws(DomainCredentials.Fault) {
         guard !method.isEmpty, method.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw DomainCredentials.Fault("the method must be visible ASCII, for example GET", isOfArguments: true)
@@ -56,6 +59,10 @@ package struct ExplainedRequest: Sendable {
         self.method = method
         target = try Target(url)
         self.client = address
+        if certificateFile != nil, !target.isSecure {
+            throw DomainCredentials.Fault("a certificate is shown in TLS: the URL must begin with https://", isOfArguments: true)
+        }
+        self.certificateFile = certificateFile
         let hasHost = fields.contains { $0.name.lowercased() == "host" }
         self.fields = hasHost ? fields : [("Host", target.authority ?? "localhost")] + fields
     }

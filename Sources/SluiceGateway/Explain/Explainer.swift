@@ -19,12 +19,14 @@ package final class Explainer {
     let configuration: GatewayConfiguration
     let worker: Worker
     let snapshot: Snapshot
+    let settings: ProcessSettings
     private let registries: SnapshotCompiler.Registries
 
     /// Compiles a configuration as a start of the gateway does. Nil if it cannot be served: `problems` says why.
     package init?(
         _ tree: ConfigurationNode, settings: ProcessSettings, callers: CallerStoreSource = .none, problems: Problems
     ) throws(SetupError) {
+        self.settings = settings
         registries = SnapshotCompiler.Registries(settings, callers: callers)
         configuration = GatewayConfiguration.read(tree, problems: problems)
         let compiler = SnapshotCompiler(settings: settings, registries: registries, problems: problems)
@@ -56,6 +58,11 @@ package final class Explainer {
         guard let block = prepare(request) else { throw SetupError(message: "no memory for an exchange") }
         var explanation = Explanation()
         explanation.facts.append(.init(label: "request", lines: ["\(request.method) \(request.target.target)"]))
+        if let fault = shakeHands(&explanation, request, block) {
+            explanation.messageTitle = "no response: the TLS handshake fails"
+            explanation.verdict = "handshake failed: client certificate \(fault)"
+            return explanation
+        }
         if let refusal = receive(request.head, block) {
             conclude(&explanation, block, refusal)
             return explanation
@@ -76,9 +83,14 @@ package final class Explainer {
 
     // MARK: The exchange
 
+    /// The listener that the request would come by: of those that may be meant the first.
+    func listener(of request: ExplainedRequest) -> GatewayConfiguration.ListenerConfiguration? {
+        let listeners = configuration.listeners.filter { $0.certificates.isEmpty != request.target.isSecure }
+        return (request.target.isSecure ? listeners.first { $0.clients != nil } : nil) ?? listeners.first
+    }
+
     private func trusted(_ request: ExplainedRequest) -> TrustedProxies {
-        let listeners = configuration.listeners
-        let listener = listeners.first { $0.certificates.isEmpty != request.target.isSecure } ?? listeners.first
+        let listener = listener(of: request) ?? configuration.listeners.first
         return listener.flatMap { snapshot.trusted[$0.address.value.description] } ?? snapshot.trustedEverywhere
     }
 

@@ -24,6 +24,7 @@ package enum MetricReference {
         totals.upstreamDurations = [duration]
         totals.traffic.http2Resets[0] = 1
         totals.traffic.http2Failures[0] = 1
+        totals.traffic.certificateFaults[0] = 1
         return MetricsReport(
             totals: totals, labels: (domains: ["domain"], endpoints: [.init(domain: "domain", endpoint: "endpoint")]),
             ceilings: [(project: "project", ceiling: 1, used: 1)],

@@ -1,4 +1,5 @@
 import SluiceCounting
+import SluiceCrypto
 import SluiceHTTP
 import SluiceHTTP2
 
@@ -84,6 +85,10 @@ package struct MetricsReport: Sendable {
             totals.traffic.connectionsRefused)
         page.counter("sluice_tls_handshakes_total", "TLS handshakes that succeeded.", totals.traffic.handshakes)
         page.counter("sluice_tls_handshake_failures_total", "TLS handshakes that failed.", totals.traffic.handshakeFailures)
+        page.begin("sluice_client_certificate_failures_total", .counter, "TLS handshakes that failed for the client's certificate, by reason.")
+        for fault in ClientCertificateFault.allCases where totals.traffic.certificateFaults[Int(fault.rawValue)] > 0 {
+            page.add(totals.traffic.certificateFaults[Int(fault.rawValue)], ["reason": "\(fault.label)"])
+        }
         page.counter("sluice_received_bytes_total", "Bytes received from clients.", totals.traffic.downstreamBytesReceived)
         page.counter("sluice_sent_bytes_total", "Bytes sent to clients.", totals.traffic.downstreamBytesSent)
         page.counter("sluice_http2_connections_total", "Client connections that spoke HTTP/2.", totals.traffic.http2Connections)

@@ -1,3 +1,4 @@
+import SluiceCrypto
 import SluiceHTTP2
 
 /// Counts of connections and bytes: one worker's, or summed over all.
@@ -10,6 +11,8 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
     var connectionsRefused: UInt64 = 0
     var handshakes: UInt64 = 0
     var handshakeFailures: UInt64 = 0
+    /// Those of them that failed for the client's certificate, by `ClientCertificateFault`: as many as there are, or more.
+    var certificateFaults = InlineArray<16, UInt64>(repeating: 0)
     var downstreamBytesReceived: UInt64 = 0
     var downstreamBytesSent: UInt64 = 0
     /// Open at this moment.
@@ -39,6 +42,8 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
     mutating func http2Reset(_ reason: HTTP2Reason) { http2Resets[Int(reason.rawValue)] &+= 1 }
     mutating func http2Failure(_ reason: HTTP2Reason) { http2Failures[Int(reason.rawValue)] &+= 1 }
 
+    mutating func handshakeFailed(_ fault: ClientCertificateFault) { certificateFaults[Int(fault.rawValue)] &+= 1 }
+
     /// Adds another worker's.
     mutating func add(_ other: TrafficCounts) {
         downstreamOpen += other.downstreamOpen
@@ -47,6 +52,7 @@ struct TrafficCounts: BitwiseCopyable, Sendable {
         connectionsRefused += other.connectionsRefused
         handshakes += other.handshakes
         handshakeFailures += other.handshakeFailures
+        for fault in ClientCertificateFault.allCases { certificateFaults[Int(fault.rawValue)] += other.certificateFaults[Int(fault.rawValue)] }
         downstreamBytesReceived += other.downstreamBytesReceived
         downstreamBytesSent += other.downstreamBytesSent
         upstreamOpen += other.upstreamOpen

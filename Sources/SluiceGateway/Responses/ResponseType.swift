@@ -47,13 +47,14 @@ extension Refusal.Row {
         case .quotaExceeded, .planQuotaExceeded: .usageQuotaExceeded
         case .hmacTimestampEmpty, .hmacTimestampFormat, .hmacExpired, .hmacAuthorizationEmpty, .hmacInvalid: .unauthorized
         case .jwtAuthorizationEmpty, .jwtExpired, .jwtInvalid: .unauthorized
+        case .certificateMissing, .certificateRefused: .unauthorized
         case .preCallFailed: .preApiFailed
         case .rewritePatternInvalid, .rewriteReplacementInvalid: .internalServerError
         case .notFound: .notFound
         case .addressNotAllowed, .apiKeyEmpty, .apiKeyInactive, .apiKeyInvalid: .forbidden
         case .invalidTarget: .invalidUri
         // What has no type of its own is a fault of the request, and keeps its status unless the response has one.
-        case .validationFailed, .badRequest, .requestTimeout, .bodyTooLarge, .headTooLarge: .badRequest
+        case .misdirected, .validationFailed, .badRequest, .requestTimeout, .bodyTooLarge, .headTooLarge: .badRequest
         case .upstreamFailed: .badGateway
         case .upstreamUnavailable: .upstreamServiceUnavailable
         case .upstreamTimeout: .gatewayTimeout

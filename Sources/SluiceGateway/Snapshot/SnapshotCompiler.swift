@@ -63,10 +63,14 @@ struct SnapshotCompiler {
         let ceilings = Dictionary(
             configuration.projects.map { ($0.name.value, UInt64($0.ceiling?.value ?? Int64(settings.projectCeiling))) },
             uniquingKeysWith: { first, _ in first })
-        let domains = configuration.domains.map { compile($0, ceilings: ceilings) }
+        let domains = configuration.domains.enumerated().map { number, domain in
+            builder.domainNumber = number
+            return compile(domain, ceilings: ceilings)
+        }
         let table = DomainTable.compile(
             configuration.domains.map { DomainSource(key: $0.hasKey ? $0.key : nil, hosts: $0.hosts) }, into: builder.arena, problems: problems)
         guard !problems.refuseConfiguration else { return nil }
+        builder.finish(table)
         let memory = domains.map(\.endpoints.memoryCapacity).max() ?? 0
         let tables = SnapshotTables(
             domains: table, compiledDomains: builder.arena.store(domains), methods: methods.compile(into: builder.arena),

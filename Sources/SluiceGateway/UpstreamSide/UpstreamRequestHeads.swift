@@ -25,6 +25,7 @@ struct UpstreamRequestHeads: BitwiseCopyable {
             if let headers = endpoint.pointee.headers { writer.write(headers.pointee.request.setLines) }
         }
         let changed = block.pointee.exchange.endpoint?.pointee.headers?.pointee.request.knownFields ?? 0
+        if block.pointee.exchange.tellsCertificate { writeCertificate(&writer, block, omitting: changed) }
         writeForwarding(&writer, block, omitting: changed | unwrittenFields)
         if block.pointee.exchange.head.upgrade {
             writer.write("Connection: upgrade\r\n")
@@ -47,6 +48,7 @@ struct UpstreamRequestHeads: BitwiseCopyable {
         guard let call = block.pointee.run.call else { return }
         writer.write(call.pointee.requestHead)
         writeClientFields(&writer, block, isPreCall: true)
+        if block.pointee.exchange.tellsCertificate { writeCertificate(&writer, block, omitting: 0) }
         writeForwarding(&writer, block, omitting: unwrittenFields)
         writer.write("\r\n")
     }
@@ -121,6 +123,14 @@ struct UpstreamRequestHeads: BitwiseCopyable {
     }
 
     // MARK: What a gateway adds
+
+    /// Writes what services are told of the client's certificate.
+    @inline(never)
+    private func writeCertificate(_ writer: inout HeadWriter, _ block: ExchangeRef, omitting omitted: UInt64) {
+        guard let certificate = block.pointee.exchange.certificate else { return }
+        if omitted & KnownField.xForwardedClientCert.bit == 0 { writer.write(certificate.pointee.forwardedLine) }
+        if omitted & KnownField.clientCert.bit == 0 { writer.write(certificate.pointee.certificateLine) }
+    }
 
     /// Writes the forwarding fields, but for those that the endpoint's header changes set or remove.
     @inline(__always)

@@ -32,12 +32,16 @@ struct Explain: ParsableCommand {
     @Option(help: ArgumentHelp("The address that the request would come from.", valueName: "ADDRESS"))
     var client: String = "127.0.0.1"
 
+    @Option(help: ArgumentHelp("PEM file of the certificate that the client would show, with its chain. The URL must be https://.", valueName: "FILE"),
+        completion: .file())
+    var certificate: String?
+
     @Flag(help: "Print one JSON object instead of text.")
     var json = false
 
     func run() throws {
         let settings = try SettingsFlags.settings()
-        let request = try Self.request(method, url, try headers.fields(), client)
+        let request = try Self.request(method, url, try headers.fields(), client, certificate)
         let problems = Problems(file: source.file)
         guard let tree = source.load(problems) else { throw Report.problems(problems.all.map(\.description)) }
         do {
@@ -53,10 +57,10 @@ struct Explain: ParsableCommand {
     }
 
     private static func request(
-        _ method: String, _ url: String, _ fields: [(name: String, value: String)], _ client: String
+        _ method: String, _ url: String, _ fields: [(name: String, value: String)], _ client: String, _ certificate: String?
     ) throws -> ExplainedRequest {
         do throws(DomainCredentials.Fault) {
-            return try ExplainedRequest(method: method, url: url, fields: fields, client: client)
+            return try ExplainedRequest(method: method, url: url, fields: fields, client: client, certificateFile: certificate)
         } catch {
             throw error.report
         }

@@ -67,6 +67,43 @@ enum OpenSSL {
         ])
     }
 
+    /// A certificate of that authority for a client, in `NAME.pem`, `NAME.key`.
+    /// - Parameters:
+    ///   - subject: as `openssl req -subj` takes it.
+    ///   - alternatives: such as `DNS:a.test,URI:spiffe://td/a`; empty for none.
+    ///   - issuer: whose `.pem` and `.key` sign it.
+    ///   - isAuthority: whether it may sign others.
+    static func clientCertificate(
+        _ name: String, subject: String, alternatives: String = "", in folder: Folder, days: Int = 2, by issuer: String = "ca", isAuthority: Bool = false
+    ) throws {
+        try run([
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-utf8", "-subj", subject, "-keyout", folder.file(name + ".key"),
+            "-out", folder.file(name + ".csr"),
+        ])
+        let names = alternatives.isEmpty ? "" : "subjectAltName=\(alternatives)\n"
+        try folder.write(name + ".ext", names + "basicConstraints=CA:\(isAuthority ? "TRUE" : "FALSE")\n")
+        try run([
+            "x509", "-req", "-in", folder.file(name + ".csr"), "-CA", folder.file(issuer + ".pem"), "-CAkey", folder.file(issuer + ".key"),
+            "-CAcreateserial", "-days", "\(days)", "-sha256", "-extfile", folder.file(name + ".ext"), "-out", folder.file(name + ".pem"),
+        ])
+    }
+
+    /// A list of revoked certificates of that authority, in `crl.pem`. Lists of a folder add up.
+    /// - Parameter seconds: for how long it is the newest.
+    static func revocationList(of names: [String], in folder: Folder, seconds: Int = 86_400) throws {
+        if folder.read("index.txt").isEmpty { try folder.write("index.txt", "") }
+        try folder.write("lists.cnf", """
+            [ca]
+            default_ca = lists
+            [lists]
+            database = \(folder.file("index.txt"))
+            default_md = sha256
+            """)
+        let authority = ["-config", folder.file("lists.cnf"), "-keyfile", folder.file("ca.key"), "-cert", folder.file("ca.pem")]
+        for name in names { try run(["ca"] + authority + ["-revoke", folder.file(name + ".pem")]) }
+        try run(["ca"] + authority + ["-gencrl", "-crlsec", "\(seconds)", "-out", folder.file("crl.pem")])
+    }
+
     static func base64url(_ bytes: [UInt8]) -> String {
         Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")
             .replacingOccurrences(of: "=", with: "")

@@ -79,7 +79,7 @@ struct ProcessSettingsTests {
                     == ["\(setting.name): found \"\(value)\", allowed \(setting.allowed)"])
             }
         }
-        #expect(count == 54)
+        #expect(count == 56)
     }
 
     @Test("integers are decimal digits and nothing else", arguments: ["", " 3", "3 ", "+3", "0x3", "3.0", "1e1", "٣", "99999999999999999999", "-1", "10k", "5s", "1_000"])

@@ -55,6 +55,9 @@ struct RefusalTests {
         Entry(
             .jwtInvalid, 401, 20002, "20002 JWT authentication failed (Invalid authorization)",
             "jwt_invalid", "jwt"),
+        Entry(.certificateMissing, 401, 4_013_001, "Client certificate required", "certificate_missing", "clientCertificate"),
+        Entry(.certificateRefused, 401, 4_013_002, "Client certificate not accepted", "certificate_refused", "clientCertificate"),
+        Entry(.misdirected, 421, 4_210_000, "Misdirected Request", "misdirected", "clientCertificate"),
         Entry(
             .apiKeyEmpty, 403, 4_031_010, "Request api key is empty.",
             "api_key_empty", "apiKey"),

@@ -64,6 +64,8 @@ enum ConfigurationText {
             if what.hasPrefix("`ADDRESS") { return "':8080'" }
             if what == "media type" { return "text/plain" }
             if what == "path of a schema" { return schemaFile }
+            if what.hasPrefix("name by RFC 4514") { return "CN=a" }
+            if what.hasPrefix("`dns:NAME`") { return "'dns:a'" }
             return what.hasPrefix("method") ? "GET" : what.hasPrefix("path pattern") ? "/a" : "a"
         case .boolean: return "true"
         case .integer(let range, _): return "\(range.lowerBound)"

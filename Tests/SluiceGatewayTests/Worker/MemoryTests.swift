@@ -10,7 +10,7 @@ struct MemoryTests {
     func perConnection() {
         let settings = ProcessSettings()
         let layout = ExchangeBlock.Layout(fieldsMax: settings.maxFields, headBytesMax: settings.maxHeadBytes, streamWindow: settings.http2StreamWindow)
-        #expect(MemoryLayout<ClientConnection>.stride <= 304)
+        #expect(MemoryLayout<ClientConnection>.stride <= 312)
         #expect(MemoryLayout<UpstreamConnection>.stride <= 344)
         #expect(BlockPool(blockBytes: layout.blockBytes, retained: 0).blockBytes == 188 * 1024)
         #expect(BlockPool(blockBytes: Limits.outputBytes, retained: 0).blockBytes == 196 * 1024)

@@ -67,6 +67,8 @@ extension ServiceCall.Memory {
         hash.add(word: question.low)
         hash.add(word: question.high)
         if includesClient { addClient(of: exchange, to: &hash) }
+        // The service is told of it whatever else is asked, and one client's permission is nobody else's.
+        if exchange.tellsCertificate, let certificate = exchange.certificate { hash.add(certificate.pointee.fingerprint) }
         if let fields {
             add(fields, of: exchange, to: &hash)
         } else {

@@ -17,6 +17,8 @@ enum PolicyTable {
         CORS.self
         // Before quotas: a notice uses nothing up.
         Maintenance.self
+        // Before limits: it costs less than they do, and what it refuses uses nothing up.
+        ClientCertificates.self
         // Before quotas, which what it refuses does not use up, and before credentials are looked at, which costs more than counting: limits by
         // what is known of a stranger too.
         RateLimit.self

@@ -20,8 +20,12 @@ final class SnapshotBuilder {
     let keySets: KeySetRegistry
     let knownCallers: CallerRegistry
     let origins: OriginRegistry.Hold
-    /// Key of the domain that is being compiled.
+    /// Key of the domain that is being compiled, and its place among all.
     var domainKey = ""
+    var domainNumber = 0
+    /// Where the table of domains will stand, for policies; nil in it while the domains are compiled.
+    var domains: UnsafePointer<DomainTable?> { UnsafePointer(domainsPlace) }
+    private lazy var domainsPlace = UnsafeMutablePointer(mutating: arena.store(DomainTable?.none))
     /// Numbers of the origins that were asked for.
     private(set) var originNumbers: Set<Int> = []
     /// Key sets in files that this compilation has read.
@@ -46,6 +50,9 @@ final class SnapshotBuilder {
         self.headBytesMax = headBytesMax
         self.bodyBytesMax = bodyBytesMax
     }
+
+    /// The domains are compiled.
+    func finish(_ table: DomainTable) { domainsPlace.pointee = table }
 
     /// Reserves a slot for a resource that every worker makes for itself when it takes the snapshot over (a keyed
     /// HMAC context, a signature verifier). Read per request as `context.resources[slot]`.

@@ -94,6 +94,7 @@ struct ClientHandshakes: BitwiseCopyable {
         turn.noteLongWork()
         switch outcome {
         case .bytes:
+            guard settle(connection, tls) else { return transport.close(connection) }
             traffic.pointee.handshakes &+= 1
             if tls.isHTTP2 { return connections.begin(connection) }
             connection.pointee.state = .idle
@@ -104,8 +105,31 @@ struct ClientHandshakes: BitwiseCopyable {
         case .wantRead, .wantWrite: connection.pointee.socket.mayRead = false
         case .closed, .failed:
             traffic.pointee.handshakeFailures &+= 1
-            transport.abort(connection)
+            guard outcome == .failed, let fault = tls.clientCertificateFault else { return transport.abort(connection) }
+            traffic.pointee.handshakeFailed(fault)
+            // What is left unread would make the kernel reset the connection, and the client would not read the alert.
+            transport.closeInOrder(connection)
         }
+    }
+
+    /// Takes down what the handshake has told of the client, if the listener asks. False if that is more than the gateway takes.
+    private func settle(_ connection: ClientRef, _ tls: TLSSession) -> Bool {
+        let server = listeners.listener(of: connection).tls
+        guard server?.clients != nil || tls.asksClient else { return true }
+        let certificate: UnsafeMutablePointer<ClientCertificate>? = switch tls.clientCertificate {
+        case .success(let facts)?: ClientCertificate.make(serverName: tls.serverName, facts, session: tls)
+        case .failure?: nil
+        case nil: ClientCertificate.make(serverName: tls.serverName, nil, session: tls)
+        }
+        guard let certificate else {
+            traffic.pointee.handshakeFailures &+= 1
+            traffic.pointee.handshakeFailed(.tooLarge)
+            return false
+        }
+        // A reload came while the handshake was under way.
+        if let server, !tls.hasAsked(as: server) { certificate.pointee.reconsider(by: server.clients == nil ? nil : server.handle) }
+        connection.pointee.certificate = certificate
+        return true
     }
 
     // MARK: Without TLS

@@ -1,3 +1,4 @@
+import SluiceCrypto
 import SluiceEvent
 import SluiceHTTP
 
@@ -78,6 +79,30 @@ struct Listeners: BitwiseCopyable {
         for listener in all where !wanted.contains(where: { $0.plan.address == listener.address }) { close(listener) }
         for listener in all where listener.isClosed { listener.outlive(snapshot) }
         reviewTrust()
+        reviewCertificates()
+    }
+
+    /// Clients that an earlier configuration has let in are judged by the new one before their next request, on the connections that they have: what was
+    /// revoked must not go on, and who is still let in must not notice.
+    private func reviewCertificates() {
+        clients.forEachPlace { connection in
+            guard connection.pointee.state != .free, Int(connection.pointee.listener) < all.count, let tls = connection.pointee.socket.tls else { return }
+            let listener = listener(of: connection)
+            guard !listener.isClosed else { return }
+            let server = listener.tls?.clients == nil ? nil : listener.tls?.handle
+            if let certificate = connection.pointee.certificate {
+                if listener.hasChangedClients { certificate.pointee.reconsider(by: server) } else { certificate.pointee.move(to: server) }
+            } else if listener.hasChangedClients, server != nil, connection.pointee.state != .handshaking, connection.pointee.state != .proxyHeader,
+                let certificate = ClientCertificate.make(serverName: tls.serverName, nil, session: tls)
+            {
+                // It was not asked.
+                certificate.pointee.reconsider(by: server)
+                connection.pointee.certificate = certificate
+            }
+            for block in [connection.pointee.block, connection.pointee.http2?.pointee.next] {
+                if let block, block.pointee.snapshot == nil { block.pointee.exchange.certificate = connection.pointee.certificate }
+            }
+        }
     }
 
     /// Proxies that the configuration trusts no longer are not believed on the connections that they have either. One that is trusted only from

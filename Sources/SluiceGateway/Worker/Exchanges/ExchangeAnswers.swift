@@ -53,6 +53,8 @@ struct ExchangeAnswers: BitwiseCopyable {
         block.pointee.run.tokenFault = refusal.tokenFault
         block.pointee.run.refusalDetail = refusal.detail
         block.pointee.run.status = text.status
+        // The client is to come by another connection.
+        if refusal.row == .misdirected { block.pointee.run.keepsAlive = false }
         records.refused(refusal, block)
         clientEnd.dropBody(block)
         var writer = work.writer

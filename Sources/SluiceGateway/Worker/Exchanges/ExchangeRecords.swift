@@ -60,6 +60,9 @@ struct ExchangeRecords: BitwiseCopyable {
         }
     }
 
+    /// Bytes of the subject of a client's certificate in a line.
+    private static let loggedSubjectBytesMax = 512
+
     private func writeLine(
         _ writer: inout HeadWriter, _ block: ExchangeRef, id: ByteView, duration: UInt64,
         upstream: UInt64?, aborted: Bool
@@ -86,6 +89,12 @@ struct ExchangeRecords: BitwiseCopyable {
         if !exchange.caller.name.isEmpty {
             writer.write(#"","caller":""#)
             writer.writeEscaped(exchange.caller.name)
+        }
+        if let certificate = exchange.certificate, certificate.pointee.isPresent {
+            writer.write(#"","certificate":""#)
+            writer.writeEscaped(certificate.pointee.subject, bytesMax: Self.loggedSubjectBytesMax)
+            writer.write(#"","certificateHash":""#)
+            writer.write(certificate.pointee.fingerprint)
         }
         writer.write(#"","status":"#)
         writer.write(decimal: UInt64(run.status))
@@ -123,11 +132,11 @@ struct ExchangeRecords: BitwiseCopyable {
 
 extension HeadWriter {
     /// Bytes of a text in a log line at most; the rest of a longer one is cut.
-    private static let loggedBytesMax = 2048
+    static let loggedBytesMax = 2048
 
     /// The text inside a JSON string. Bytes beyond ASCII are written as U+00XX, so that the line is valid whatever a client sent.
-    mutating func writeEscaped(_ text: ByteView) {
-        for index in 0..<min(text.count, Self.loggedBytesMax) {
+    mutating func writeEscaped(_ text: ByteView, bytesMax: Int = HeadWriter.loggedBytesMax) {
+        for index in 0..<min(text.count, bytesMax) {
             let byte = text[index]
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
