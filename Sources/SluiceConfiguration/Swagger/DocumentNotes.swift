@@ -44,8 +44,10 @@ struct DocumentNotes {
         var all = Kind()
         all.count("security", in: document)
         if all.first == nil { all = security } else { all.count += security.count }
-        let policies = domain["policies"]
-        if !["hmac", "jwt", "apiKey", "anyOf", "clientCertificate"].contains(where: { policies?[$0] != nil }) {
+        let checksCaller = { (owner: ConfigurationNode) in
+            ["hmac", "jwt", "apiKey", "anyOf", "clientCertificate"].contains { owner["policies"]?[$0] != nil }
+        }
+        if !checksCaller(domain), !(domain["endpoints"]?.elements ?? []).allSatisfy(checksCaller) {
             all.note("`security` is not checked by the gateway, but only by the service, unless a policy such as `jwt` does it", problems)
         }
     }

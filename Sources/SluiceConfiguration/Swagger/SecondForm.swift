@@ -1,6 +1,6 @@
 /// What operations of the second form mean, as far as it takes more than a table.
 enum SecondForm {
-    /// Plugins that an endpoint's policies do not give back, and that are kept therefore.
+    /// Plugins that an endpoint's policies do not always give back, and that are kept therefore.
     static let kept: Set = ["REQUEST_VALIDATOR", "API_KEY"]
     /// Status and codes that clients of such documents expect.
     static let errors = "v2"
@@ -51,6 +51,9 @@ enum SecondForm {
         }
         if !objects.contains(where: { $0.name == "MOCK" }) || endpoint[["policies", "rewrite"]] != nil {
             objects += BackendPath.objects(endpoint, site, isMock: objects.contains { $0.name == "MOCK" })
+        }
+        if let policy = endpoint[["policies", "apiKey"]], policy.isEmptyMapping {
+            objects.append(("API_KEY", .mapping([], at: policy).setting("isActive", ConfigurationNode(.bool(true)))))
         }
         if let limits = endpoint[["policies", "rateLimit"]], let object = rateLimitObject(limits) { objects.append(("RATE_LIMIT", object)) }
         return objects

@@ -49,7 +49,7 @@ let secondFormWithEveryPlugin = #"""
             "responses": {"200": {"description": "ok"}},
             "x-nhncloud-apigateway": {"plugins": {
               "HTTP": {"frontendEndpointPath": "/members/{memberId}", "backendEndpointPath": "/members/${request.path.memberId}"},
-              "RATE_LIMIT": {"requestPerSec": 6, "keyType": "HEADER", "extraKeyValue": "X-User"}
+              "RATE_LIMIT": {"requestPerSec": 6, "keyType": "HEADER", "extraKeyValue": "X-User"}, "API_KEY": {"isActive": true}
             }}
           }
         },
@@ -113,7 +113,7 @@ struct SecondFormTests {
         ])
         #expect(policies(domain, 2) == [
             "headers": ["request": ["set": ["X-Members": "1"]], "response": response], "preCall": root,
-            "rateLimit": [["limit": 6, "perSeconds": 1, "by": "header:X-User"]],
+            "rateLimit": [["limit": 6, "perSeconds": 1, "by": "header:X-User"]], "apiKey": [:],
         ], "a backend path that is the same needs no rewrite")
         #expect(policies(domain, 3) == [
             "rewrite": ["pattern": "/files/(.*)", "to": "/anything/%1"], "headers": ["request": ["set": ["X-Root": "1"]]], "preCall": root,
@@ -250,6 +250,7 @@ struct SecondFormTests {
         "domains: [{key: a, policies: {cors: {origins: ['*']}, rateLimit: [{limit: 5, perSeconds: 1, by: address}]}, endpoints: [{path: /, methods: [GET]}]}]",
         "domains: [{key: a, policies: {rateLimit: [{limit: 5, perSeconds: 2}]}, endpoints: [{path: '/x/{a}', methods: [GET], policies: {rewrite: {pattern: '/x/([^/]+)', to: '/%1?a=%1', query: add}}}]}]",
         "domains: [{key: a, endpoints: [{path: '/x/{a}', methods: [GET, PUT], policies: {rewrite: {pattern: '/x/([^/]+)', to: '/y/%1'}, preCall: {url: 'http://h'}}}]}]",
+        "domains: [{key: a, endpoints: [{path: /x, methods: [GET], policies: {apiKey: {}}}, {path: /y, methods: [GET], policies: {apiKey: {hide: false}}}]}]",
         "domains: [{key: a, endpoints: [{path: '/x/*/**', methods: [GET], policies: {headers: {request: {set: {A: '${b}'}, remove: [C]}}}}]}]",
     ])
     func configurations(text: String) throws {
