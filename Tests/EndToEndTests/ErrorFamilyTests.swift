@@ -87,6 +87,52 @@ struct ErrorFamilyTests {
         expect(try gateway.get("/api/%00"), is: .target)
     }
 
+    @Test("v2: API keys and plans, and in a domain's own words")
+    func keys() throws {
+        func digest(_ key: String) throws -> String { String(try command(["/bin/sh", "-c", "printf %s '\(key)' | sha256sum"]).output.prefix(64)) }
+        let top = [
+            "plans: {one: {quota: 1, per: month}}",
+            "callers: {alice: {key: \"sha256:\(try digest("alicealice"))\", plans: [one]}, off: {key: \"sha256:\(try digest("offoffoffoff"))\", enabled: false}}",
+        ]
+        let gateway = try Gateway(configuration(policies: "apiKey: {}", domain: v2, top: top, [EndpointText("/**", helloMock)]))
+        expectSecond(try gateway.get("/api/x"), 403, 4_031_010, "Request api key is empty.")
+        expectSecond(try gateway.get("/api/x", ["x-nhn-apikey: offoffoffoff"]), 403, 4_031_011, "Request api key is inactive.")
+        expectSecond(try gateway.get("/api/x", ["x-nhn-apikey: somebodyelse"]), 403, 4_031_012, "Request api key is invalid.")
+        #expect(try gateway.get("/api/x", ["x-nhn-apikey: alicealice"]).status == 200)
+        expectSecond(try gateway.get("/api/x", ["x-nhn-apikey: alicealice"]), 429, 4_291_001, "Usage quota exceeded.")
+        let responses = ["responses: {forbidden: {status: 401, headers: {WWW-Authenticate: Key}, bodies: {text/plain: '${error.resultCode}'}}, usageQuotaExceeded: {status: 402}}"]
+        let own = try Gateway(configuration(policies: "apiKey: {}", domain: responses, top: top, [EndpointText("/**", helloMock)]))
+        let refused = try own.get("/api/x")
+        #expect(refused.status == 401 && refused.text == "4031010" && refused["WWW-Authenticate"] == "Key")
+        #expect(try own.get("/api/x", ["x-nhn-apikey: alicealice"]).status == 200)
+        let quota = try own.get("/api/x", ["x-nhn-apikey: alicealice"])
+        #expect(quota.status == 402 && quota["Retry-After"] != nil && quota["RateLimit"] != nil)
+    }
+
+    @Test("v2: X-NHN-RateLimit-Remaining for limits by a header or a part of the path, where the fields of limits are told")
+    func remaining() throws {
+        func gateway(_ family: String, _ limits: String, fields: String = "all") throws -> Gateway {
+            try Gateway(
+                configuration(domain: ["errors: \(family)"], [EndpointText("/{id}", helloMock + ", rateLimit: [\(limits)]")]), environment: ["SLUICE_RATE_LIMIT_FIELDS": fields])
+        }
+        let name = "X-NHN-RateLimit-Remaining"
+        let both = try gateway("v2", "{limit: 3, perSeconds: 60, by: 'header:X-User'}, {limit: 2, perSeconds: 60, by: 'path:id'}, {limit: 100, perSeconds: 60}")
+        #expect(try both.get("/api/a", ["X-User: a"])[name] == "1")
+        #expect(try both.get("/api/b", ["X-User: a"])[name] == "1")
+        #expect(try both.get("/api/b", ["X-User: a"])[name] == "0")
+        let refused = try both.get("/api/c", ["X-User: a"])
+        expectSecond(refused, 429, 4_291_000, "Too Many Requests")
+        #expect(refused[name] == "0")
+        #expect(try both.get("/api/c")[name] == "1")
+        let refusals = try gateway("v2", "{limit: 1, perSeconds: 60, by: 'path:id'}", fields: "refusals")
+        #expect(try refusals.get("/api/a")[name] == nil)
+        #expect(try refusals.get("/api/a")[name] == "0")
+        #expect(try gateway("v2", "{limit: 1, perSeconds: 60}").get("/api/a")[name] == nil)
+        #expect(try gateway("v1", "{limit: 1, perSeconds: 60, by: 'path:id'}").get("/api/a")[name] == nil)
+        let off = try gateway("v2", "{limit: 1, perSeconds: 60, by: 'path:id'}", fields: "off")
+        for _ in 0..<2 { #expect(try off.get("/api/a")[name] == nil) }
+    }
+
     @Test("v2: a body over the limit as it is by default, by its length and by its chunks")
     func bodies() throws {
         let service = try ScriptedUpstream()

@@ -159,13 +159,20 @@ struct ClientResponseHeads: BitwiseCopyable {
         _ stored: UnsafePointer<StoredResponse>?
     ) {
         if tellsLimits, let refusal, refusal.isForLimit {
-            return RateLimitFields.writeRefusal(&writer, PolicyChain.step(behind: refusal, of: block.pointee.exchange), block.pointee.exchange)
+            RateLimitFields.writeRefusal(&writer, PolicyChain.step(behind: refusal, of: block.pointee.exchange), block.pointee.exchange)
+            if block.pointee.exchange.domain?.pointee.errors == .v2 {
+                RateLimitFields.writeRemaining(&writer, PolicyChain.steps(of: block.pointee.exchange), block.pointee.exchange)
+            }
+            return
         }
-        guard tellsLimitsAlways, block.pointee.exchange.domain != nil else { return }
+        guard tellsLimitsAlways, let domain = block.pointee.exchange.domain else { return }
         // What the endpoint's changes name is theirs, of a mock too. No error is.
         let isItsOwn = kind != .preCall && kind != .preflight && refusal == nil
         let changes = isItsOwn ? block.pointee.exchange.endpoint?.pointee.headers : nil
         RateLimitFields.writeAll(&writer, PolicyChain.steps(of: block.pointee.exchange), block.pointee.exchange, changes: changes?.pointee.response, stored: stored)
+        if domain.pointee.errors == .v2 {
+            RateLimitFields.writeRemaining(&writer, PolicyChain.steps(of: block.pointee.exchange), block.pointee.exchange, changes: changes?.pointee.response)
+        }
     }
 
     /// Connection, where the client would otherwise expect something else (RFC 9112, 9.3).

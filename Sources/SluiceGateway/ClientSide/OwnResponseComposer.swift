@@ -7,7 +7,7 @@ struct ComposedResponse {
     var head: HeadWriter
     let body: ByteView
     /// Where the body lasts as long as the snapshot; nil for one that was written for this response.
-    let stored: UnsafePointer<StoredResponse>?
+    var stored: UnsafePointer<StoredResponse>?
 }
 
 /// Composes own responses: out of the head that the error would have had, so that nothing is lost which that says of credentials, limits, origins and the

@@ -55,6 +55,23 @@ enum RateLimitFields {
         if !saysLimit, changes?.drops(ByteView("ratelimit" as StaticString)) != true { writeLimits(&writer, steps, exchange) }
     }
 
+    /// What callers of the second version's gateways read: how much is left of the limits by a header or by a part of the path.
+    @inline(never)
+    static func writeRemaining(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ exchange: borrowing Exchange, changes: FieldChanges? = nil) {
+        guard changes?.drops(ByteView("x-nhn-ratelimit-remaining" as StaticString)) != true else { return }
+        var least: UInt64?
+        for index in 0..<steps.count {
+            guard let list = steps[index].compiled(of: RateLimit.self) ?? steps[index].compiled(of: LateRateLimit.self),
+                let remaining = list.pointee.remaining(exchange)
+            else { continue }
+            least = min(least ?? .max, remaining)
+        }
+        guard let least else { return }
+        writer.write("X-NHN-RateLimit-Remaining: ")
+        writer.write(decimal: least)
+        writer.write("\r\n")
+    }
+
     private static func writePolicies(_ writer: inout HeadWriter, _ steps: ArenaSlice<Step>, _ exchange: borrowing Exchange) {
         writer.write("RateLimit-Policy: ")
         for index in 0..<steps.count {

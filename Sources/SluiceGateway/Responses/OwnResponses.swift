@@ -34,8 +34,8 @@ struct OwnResponse: BitwiseCopyable {
     /// Bytes that the values of variables may take in a body, and in all headers together; a template's own text is bounded where it is read.
     static let bodyValueBytesMax = 16 * 1024
     static let headerValueBytesMax = 8 * 1024
-    /// Bytes of a body with variables.
-    static let bodyBytesMax = ResponsesConfiguration.templateBytesMax + bodyValueBytesMax
+    /// Bytes of a body with variables. What the gateway makes itself, such as the address, is not counted among the values: at most 64 bytes for each.
+    static let bodyBytesMax = ResponsesConfiguration.templateBytesMax + bodyValueBytesMax + 64 * ResponseTemplate.variablesMax
 
     /// 0: the status of the error.
     let status: UInt16

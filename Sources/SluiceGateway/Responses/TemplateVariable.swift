@@ -46,17 +46,20 @@ enum TemplateVariable: UInt8, BitwiseCopyable, Sendable {
         guard let dot = text.firstIndex(of: ".") else { return nil }
         let name = String(text[text.index(after: dot)...])
         switch text[..<dot] {
-        case "header": return FieldSyntax.isToken(name) ? (.header, name.asciiLowercased) : nil
+        case "header": return FieldSyntax.isToken(name) && isPlain(name) ? (.header, name.asciiLowercased) : nil
         case "queryString": return isParameter(name) ? (.queryString, name) : nil
         case "path":
             let isRest = name.hasSuffix("+")
             let variable = isRest ? String(name.dropLast()) : name
-            return variable.isEmpty ? nil : (isRest ? .pathRest : .path, variable)
+            return isPlain(variable) ? (isRest ? .pathRest : .path, variable) : nil
         default: return nil
         }
     }
 
-    private static func isParameter(_ name: String) -> Bool { !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }
+    private static func isParameter(_ name: String) -> Bool { isPlain(name) && name.utf8.allSatisfy { $0 < 0x7F } }
+
+    /// Whether the name may stand for itself, where it has no value: in a string of JSON, in a page.
+    private static func isPlain(_ name: String) -> Bool { !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"\"\\<>&'".utf8.contains($0) } }
 
     /// For problems.
     static let allowed = "request.clientIp, path.NAME, path.NAME+, host, uri, uriPath, uriPattern, scheme, httpMethod, timestamp, queryString.NAME, "

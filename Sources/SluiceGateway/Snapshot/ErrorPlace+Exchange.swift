@@ -28,10 +28,19 @@ extension ErrorPlace {
 extension Refusal {
     /// What of the detail clients of the domain are told.
     func toldDetail(in domain: UnsafePointer<CompiledDomain>?) -> ByteView {
-        guard row == .upstreamTimeout || row == .badRequest, let domain, domain.pointee.errors == .v2 else { return toldDetail }
+        let told = toldDetail
+        return told.isEmpty ? told : refined(told, in: domain)
+    }
+
+    @inline(never)
+    private func refined(_ told: ByteView, in domain: UnsafePointer<CompiledDomain>?) -> ByteView {
+        guard let domain, domain.pointee.errors == .v2 else { return told }
+        switch row {
+        case .upstreamTimeout where detail == Self.slowResponse: return domain.pointee.upstream?.pointee.timeoutDetail ?? told
         // Its message has no place for one.
-        if row == .badRequest { return detail == Self.malformedForwarding ? .empty : toldDetail }
-        return detail == Self.slowResponse ? domain.pointee.upstream?.pointee.timeoutDetail ?? toldDetail : toldDetail
+        case .badRequest where detail == Self.malformedForwarding: return .empty
+        default: return told
+        }
     }
 }
 

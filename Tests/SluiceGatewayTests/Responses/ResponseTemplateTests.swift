@@ -1,3 +1,4 @@
+import Foundation
 import SluiceConfiguration
 import SluiceHTTP
 import Testing
@@ -77,6 +78,38 @@ struct ResponseTemplateTests {
         #expect(ByteView(base: memory, count: header.out.count).string == "A")
     }
 
+    @Test("whatever bytes a value has, and wherever it is cut, the text around it stays what it is")
+    func anyBytes() throws {
+        var random = SeededRandom(seed: 7)
+        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: 1024)
+        defer { memory.deallocate() }
+        let special = Array("\"\\<>&'{},:/\r\n\0\u{7F}\u{2028}é€𝄞".utf8) + [0xC0, 0xED, 0xA0, 0xFF]
+        func write(_ value: [UInt8], _ escaping: TemplateEscaping, _ budget: Int, _ start: StaticString, _ end: StaticString) -> ByteView {
+            var writer = TemplateWriter(HeadWriter(memory, capacity: 1024), escaping, valueBytesMax: budget)
+            writer.write(text: ByteView(start))
+            value.withByteView { writer.write(value: $0) }
+            writer.write(text: ByteView(end))
+            #expect(writer.out.isComplete && writer.out.count <= start.utf8CodeUnitCount + budget + end.utf8CodeUnitCount)
+            return ByteView(base: memory, count: writer.out.count)
+        }
+        for _ in 0..<5000 {
+            let value = (0..<Int(random.next() % 40)).map { _ in random.next() % 3 == 0 ? UInt8(random.next() & 255) : special[Int(random.next() % UInt64(special.count))] }
+            let budget = Int(random.next() % 120)
+            let object = write(value, .json, budget, "{\"a\": \"", "\", \"b\": 1}")
+            let read = try? JSONSerialization.jsonObject(with: Data(object.buffer)) as? [String: Any]
+            guard let read, read.count == 2, read["a"] is String, read["b"] as? Int == 1 else {
+                Issue.record("\(value) is \(object.string)")
+                return
+            }
+            let page = write(value, .markup, budget, "", "")
+            #expect(String(validating: Array(page.buffer), as: UTF8.self) != nil && !page.buffer.contains { "<>\"'".utf8.contains($0) })
+            let script = write(value, .script, budget, "", "")
+            #expect(!script.buffer.contains { "<>\"'`\n\r".utf8.contains($0) })
+            let line = write(value, .header, budget, "", "")
+            #expect(!line.buffer.contains { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F })
+        }
+    }
+
     @Test("values are cut at a character where they would take more than they may; text never is")
     func bound() throws {
         #expect(try render("a${header.X}b${header.X}c", .plain, "GET /\nX: 12345", budget: 7) == "a12345b12c")
@@ -90,7 +123,7 @@ struct ResponseTemplateTests {
 
     @Test("what is wrong with a template, and where", arguments: [
         ("a ${httpMethod", 1, 3), ("a\nbc ${httpMethod\n}", 2, 4), ("${}", 1, 1), ("é${nothing}", 1, 2), ("$!{header.}", 1, 1), ("${header.a b}", 1, 1),
-        ("${queryString.}", 1, 1), ("${path.}", 1, 1), ("${path.+}", 1, 1), ("${request.response.httpStatus}", 1, 1), ("${error}", 1, 1),
+        ("${queryString.}", 1, 1), ("${path.}", 1, 1), ("${path.+}", 1, 1), ("${request.response.httpStatus}", 1, 1), ("${error}", 1, 1), ("${queryString.a\"b}", 1, 1), ("${path.<b>}", 1, 1), ("${header.a&b}", 1, 1), ("${queryString.a\\}", 1, 1),
     ])
     func faults(text: String, line: Int, column: Int) {
         do throws(ResponseTemplate.Fault) {

@@ -1,3 +1,4 @@
+import Foundation
 import SluiceConfiguration
 import Testing
 
@@ -67,10 +68,15 @@ struct ResponsesConfigurationTests {
     }
 
     @Test("every error belongs to a type, and every type but one to an error")
-    func types() {
+    func types() throws {
         let used = Set(Refusal.Row.allCases.map(\.responseType))
         #expect(Set(ResponseType.allCases).subtracting(used) == [.jwksError, .invalidContextVariable])
         #expect(ResponseType.allCases.count == 14)
+        let page = try String(contentsOf: URL(filePath: #filePath).appending(path: "../../../../docs/responses.md").standardized, encoding: .utf8)
+        for row in Refusal.Row.allCases {
+            let line = page.split(separator: "\n").first { $0.hasPrefix("| `\(row.responseType.key)` |") }
+            #expect(line?.contains("`\(row.label)`") == true, "\(row) is missing in the table of types")
+        }
         #expect(Set(ResponseType.allCases.map(\.key)) == [
             "upstreamServiceUnavailable", "gatewayTimeout", "unauthorized", "jwksError", "preApiFailed", "forbidden", "rateLimited", "usageQuotaExceeded", "invalidUri",
             "notFound", "badGateway", "invalidContextVariable", "badRequest", "internalServerError",

@@ -173,6 +173,20 @@ extension RateLimit {
             return wait
         }
 
+        /// The least that is left of the limits by a header or by a part of the path; nil where no such limit knows the caller.
+        func remaining(_ exchange: borrowing Exchange) -> UInt64? {
+            var least: UInt64?
+            for index in 0..<conditions.count {
+                let condition = conditions.pointer(at: index)
+                switch condition.pointee.source {
+                case .header, .path: break
+                default: continue
+                }
+                if let rest = rest(of: exchange, condition) { least = min(least ?? .max, rest.remaining) }
+            }
+            return least
+        }
+
         private func rest(of exchange: borrowing Exchange, _ condition: UnsafePointer<Condition>) -> LimitTable.Rest? {
             guard let key = withUnsafePointer(to: exchange, { Self.key(of: $0, condition) }) else { return nil }
             let context = exchange.context

@@ -47,24 +47,35 @@ struct ExchangeAnswers: BitwiseCopyable {
 
     /// Answers with an error of the catalogue.
     func answer(_ block: ExchangeRef, _ refusal: Refusal) {
-        let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)
-        let text = responseHeads.refusals[place]
+        if let responses = block.pointee.exchange.domain?.pointee.responses { return answer(block, refusal, by: responses) }
+        let text = responseHeads.refusals[ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)]
+        begin(block, refusal, status: text.status)
+        send(block, refusal, text)
+    }
+
+    /// Notes and counts an error that the exchange is answered with.
+    @inline(__always)
+    private func begin(_ block: ExchangeRef, _ refusal: Refusal, status: UInt16) {
         block.pointee.run.refusal = refusal.row
         block.pointee.run.tokenFault = refusal.tokenFault
         block.pointee.run.refusalDetail = refusal.detail
-        block.pointee.run.status = text.status
+        block.pointee.run.status = status
         // The client is to come by another connection.
         if refusal.row == .misdirected { block.pointee.run.keepsAlive = false }
         records.refused(refusal, block)
         clientEnd.dropBody(block)
+    }
+
+    /// Sends an error as its domain's family tells of it.
+    @inline(__always)
+    private func send(_ block: ExchangeRef, _ refusal: Refusal, _ text: RefusalTexts.Text) {
         var writer = work.writer
-        if block.pointee.run.isHTTP2, block.pointee.exchange.isGRPCCall {
+        if isCall(block) {
             // The client reads the status of its call; what it is in HTTP is for logs and metrics.
             let isLate = block.streamRun.pointee.hasCallEnded
             responseHeads.writeCall(&writer, block, refusal, status: isLate ? GRPC.deadlineExceeded : GRPC.status(of: text.status))
             return deliver(block, writer, headCount: writer.count)
         }
-        if let responses = block.pointee.exchange.domain?.pointee.responses, answer(block, refusal, place, by: responses) { return }
         responseHeads.write(&writer, block, refusal, text)
         let headCount = writer.count
         if !isHead(block) {
@@ -76,6 +87,29 @@ struct ExchangeAnswers: BitwiseCopyable {
         deliver(block, writer, headCount: headCount)
     }
 
+    @inline(__always)
+    private func isCall(_ block: ExchangeRef) -> Bool { block.pointee.run.isHTTP2 && block.pointee.exchange.isGRPCCall }
+
+    /// Answers with the domain's own response to an error, or as its family tells of it where it has none, or none that can be sent.
+    @inline(never)
+    private func answer(_ block: ExchangeRef, _ refusal: Refusal, by responses: UnsafePointer<OwnResponses>) {
+        let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)
+        let text = responseHeads.refusals[place]
+        begin(block, refusal, status: text.status)
+        guard !isCall(block), let response = responses.pointee[place.responseType(of: refusal)],
+            var composed = OwnResponseComposer(heads: responseHeads, work: work).compose(block, refusal, place, by: response),
+            // 2xx would open the tunnel that was refused.
+            !block.opensTunnel(composed.status)
+        else { return send(block, refusal, text) }
+        // What the client does not take at once has to last.
+        if composed.stored == nil, !isHead(block), composed.body.count > self.responses.storedBytesMax(block) {
+            composed.stored = block.keep(composed.body)
+            if composed.stored == nil { return send(block, refusal, text) }
+        }
+        block.pointee.run.status = composed.status
+        finish(block, &composed.head, composed.body, stored: composed.stored)
+    }
+
     /// Answers with a configured response.
     func answer(_ block: ExchangeRef, _ response: UnsafePointer<StoredResponse>) {
         if block.opensTunnel(response.pointee.status) { return answer(block, .upstreamFailed("upgrade not accepted")) }
@@ -84,25 +118,6 @@ struct ExchangeAnswers: BitwiseCopyable {
         var writer = work.writer
         responseHeads.write(&writer, block, response)
         finish(block, &writer, response.pointee.body, stored: response)
-    }
-
-    /// Answers with the domain's own response to an error. False if it has none for this one, or none that can be sent.
-    @inline(never)
-    private func answer(_ block: ExchangeRef, _ refusal: Refusal, _ place: ErrorPlace, by responses: UnsafePointer<OwnResponses>) -> Bool {
-        guard let response = responses.pointee[place.responseType(of: refusal)],
-            var composed = OwnResponseComposer(heads: responseHeads, work: work).compose(block, refusal, place, by: response),
-            // 2xx would open the tunnel that was refused.
-            !block.opensTunnel(composed.status)
-        else { return false }
-        var stored = composed.stored
-        // What the client does not take at once has to last.
-        if stored == nil, !isHead(block), composed.body.count > self.responses.storedBytesMax(block) {
-            stored = block.keep(composed.body)
-            if stored == nil { return false }
-        }
-        block.pointee.run.status = composed.status
-        finish(block, &composed.head, composed.body, stored: stored)
-        return true
     }
 
     /// Sends a composed head and the body behind it, of which a long one follows piece by piece from where it is stored.
