@@ -46,6 +46,11 @@ enum BackendPath {
             }
         }
         guard path != "%0" || parameters != nil else { return nil }
+        // The rewrite would not match everything that the endpoint does, and the service would get what the client wrote.
+        guard !site.path.contains(where: { $0 == "*" || $0 == "?" }) else {
+            problems.add(at: http ?? query ?? place, found: "another backend path or query for a path with wildcards", allowed: "{name}, and {name+} at the end")
+            return nil
+        }
         guard shape.variables.count <= variablesMax else {
             problems.add(at: http ?? query ?? place, found: "a path with \(shape.variables.count) variables", allowed: "at most \(variablesMax)")
             return nil
@@ -185,9 +190,10 @@ enum BackendPath {
             }
         }
         let object = isMock ? nil : path.map(http)
-        let again = rewrite(http: object, query: query, site, at: endpoint, Problems(file: "", environment: [:]))
+        let faults = Problems(file: "", environment: [:])
+        let again = rewrite(http: object, query: query, site, at: endpoint, faults)
         let isSame = again.map { again in wanted.map(again.hasSameContent) ?? false } ?? (wanted == nil)
-        guard isSame else { return [] }
+        guard isSame, faults.isEmpty else { return [] }
         return [("HTTP", object), ("ADD_REQUEST_QUERY_PARAMETER", query)].compactMap { name, object in object.map { (name, $0) } }
     }
 

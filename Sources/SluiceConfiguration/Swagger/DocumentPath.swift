@@ -39,6 +39,12 @@ enum DocumentPath {
             problems.add(at: path, found: "a query in the path \(Quoting.quoted(path.value))", allowed: "a path; operations differ by path and method")
             return false
         }
+        // In an endpoint's pattern these are wildcards; exports of Swagger have them.
+        if format == .openAPI, path.value.contains("*") || variables(of: path.value).contains(where: { $0.contains(":") }) {
+            problems.add(
+                at: path, found: "an asterisk, or a colon in braces, in the path \(Quoting.quoted(path.value))", allowed: "text, {name}, and {name+} at the end")
+            return false
+        }
         if path.value.firstRange(of: "+}/") != nil {
             problems.add(at: path, found: "a {name+} before the end of the path \(Quoting.quoted(path.value))", allowed: "{name+} as the last segment")
             return false

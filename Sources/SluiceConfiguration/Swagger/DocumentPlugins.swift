@@ -12,6 +12,7 @@ struct DocumentPlugins {
     ) -> OperationContext {
         let inherited = paths?.inherited(by: path) ?? [:]
         var parameters: [ConfigurationNode] = []
+        var requestBody: ConfigurationNode?
         let isValidated = inherited["REQUEST_VALIDATOR"] != nil || form == .second && operation?[form.key] != nil
         if isValidated {
             for written in (item?["parameters"]?.elements ?? []) + (operation?["parameters"]?.elements ?? []) {
@@ -23,10 +24,16 @@ struct DocumentPlugins {
                     error.report(problems)
                 }
             }
+            do throws(DocumentReferences.Fault) {
+                if let body = operation?["requestBody"] { requestBody = try references.resolve(body) }
+            } catch {
+                error.report(problems)
+            }
         }
         let shared = (item?["parameters"]?.elements ?? []).compactMap { try? references.resolve($0) }
         return OperationContext(
-            form: form, defaults: defaults, inherited: inherited, site: SecondForm.Site(path: path, prefix: prefix, parameters: parameters),
+            form: form, defaults: defaults, inherited: inherited,
+            site: SecondForm.Site(path: path, prefix: prefix, parameters: parameters, requestBody: requestBody),
             bareOperation: SwaggerExport.bareOperation(path, besides: shared))
     }
 

@@ -41,7 +41,7 @@ struct OpenAPIServers {
         guard let text = filled(url, node["variables"], problems) else { return nil }
         let place = node["url"] ?? node
         guard let (host, path) = parts(text) else {
-            problems.add(at: place, found: Quoting.quotedURL(text), allowed: "a URL, or a path without dot segments and braces")
+            problems.add(at: place, found: Quoting.quotedURL(text), allowed: "a URL, or a path without dot segments, braces and asterisks")
             return nil
         }
         return Server(place: place, host: host, path: path)
@@ -87,7 +87,7 @@ struct OpenAPIServers {
             rest = ""
         }
         let segments = rest.split(separator: "/")
-        guard !segments.contains(where: { $0 == "." || $0 == ".." }), !rest.contains("{"), !rest.contains("}") else { return nil }
+        guard !segments.contains(where: { $0 == "." || $0 == ".." }), !rest.contains(where: { "{}*".contains($0) }) else { return nil }
         return (host?.isEmpty == true ? nil : host, segments.map { "/" + $0 }.joined())
     }
 }

@@ -1,6 +1,6 @@
 /// The plugins of the paths of a document of the second form: one holds for its path and everything below, unless a path further down has its own.
 struct PathPlugins {
-    /// By path, then by name; those at the top of the document under an empty path.
+    /// By `normal` path, then by name; those at the top of the document under an empty path.
     private var sets: [String: [String: ConfigurationNode]] = [:]
     /// Of the whole API: the one plugin of that name that holds for every path.
     private(set) var cors: ConfigurationNode?
@@ -9,9 +9,11 @@ struct PathPlugins {
     private(set) var hasCORS = false
     /// Whether `cors` stands on the path `/`, and nowhere else.
     private(set) var corsIsAtRoot = false
+    private let format: DocumentFormat
 
     /// - Parameter document: the document, or what a domain keeps of it.
     init(_ document: ConfigurationNode, _ format: DocumentFormat, _ problems: Problems) {
+        self.format = format
         let references = DocumentReferences(document)
         let form = PluginForm.second
         add(form.canonical(document, problems)[form.key], at: "", problems)
@@ -19,8 +21,11 @@ struct PathPlugins {
         for entry in document["paths"]?.entries ?? [] where !entry.key.hasPrefix("x-") {
             // A fault of the reference is told of where the path's operations are read.
             guard let item = try? references.resolve(entry.value) else { continue }
-            add(form.canonical(entry.value[form.key] == nil ? item : entry.value, problems)[form.key], at: entry.key, problems)
-            if item.entries?.contains(where: { format.methods.contains($0.key) }) == true { used.append(entry.key) }
+            let path = Self.normal(entry.key, format)
+            let own = form.canonical(entry.value, problems)[form.key]
+            add(own ?? (entry.value["$ref"] == nil ? nil : form.canonical(item, problems)[form.key]), at: path, problems)
+            let methods = (item.entries ?? []) + (entry.value.entries ?? [])
+            if methods.contains(where: { format.methods.contains($0.key) }) { used.append(path) }
         }
         rateLimit = sets["/"]?["RATE_LIMIT"] ?? sets[""]?["RATE_LIMIT"]
         findCORS(used, problems)
@@ -33,16 +38,38 @@ struct PathPlugins {
         let set = PluginSet(`extension`, .second, allowed: allowed, problems)
         // The plugins' own faults, once and not for each operation below.
         for plugin in allowed { if let object = set.objects[plugin.name], !plugin.fields.isEmpty { _ = plugin.policy(from: object, problems) } }
-        if !set.objects.isEmpty { sets[path] = set.objects }
+        guard !set.objects.isEmpty else { return }
+        if let other = sets[path], other.keys != set.objects.keys || !other.allSatisfy({ set.objects[$0]?.hasSameContent(as: $1) ?? false }) {
+            problems.add(
+                at: `extension`, found: "other plugins than the same path has in another spelling",
+                allowed: "the same plugins, or the path once: names of variables, a slash at the end and a fragment (#) make no other path")
+        }
+        sets[path] = set.objects
     }
 
     /// What the operations of a path have without saying so.
     func inherited(by path: String) -> [String: ConfigurationNode] {
         guard !sets.isEmpty else { return [:] }
         let plugins = Set(PluginForm.second.plugins(.operation).map(\.name))
-        return Self.ancestors(of: path).reduce(into: [:]) { result, ancestor in
+        return Self.ancestors(of: Self.normal(path, format)).reduce(into: [:]) { result, ancestor in
             for (name, object) in sets[ancestor] ?? [:] where plugins.contains(name) { result[name] = object }
         }
+    }
+
+    /// The path without what makes no difference to where plugins hold: names of variables, a slash at the end and, in OpenAPI, a fragment.
+    private static func normal(_ written: String, _ format: DocumentFormat) -> String {
+        var rest = written[...]
+        if format == .openAPI, let end = rest.firstIndex(of: "#") { rest = rest[..<end] }
+        while rest.count > 1, rest.hasSuffix("/") { rest.removeLast() }
+        var path = ""
+        while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+            let variable = rest[rest.index(after: open)..<close]
+            path += rest[...open]
+            path += variable.hasSuffix("+") ? "+" : String(variable.drop { $0 != ":" })
+            path += "}"
+            rest = rest[rest.index(after: close)...]
+        }
+        return path + rest
     }
 
     /// The whole document, the root, and so on down to the path.

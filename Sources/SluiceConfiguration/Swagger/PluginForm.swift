@@ -58,10 +58,18 @@ package enum PluginForm: Sendable {
             }
         }
         look(document)
+        let references = DocumentReferences(document)
+        // What a reference leads to, wherever that stands, and what stands beside it. Faults are told of where operations are read.
+        func lookThrough(_ node: ConfigurationNode) -> ConfigurationNode? {
+            look(node)
+            guard node["$ref"] != nil, let target = try? references.resolve(node) else { return nil }
+            look(target)
+            return target
+        }
         let items = (document["paths"]?.entries ?? []) + (document["components"]?["pathItems"]?.entries ?? [])
         for item in items {
-            look(item.value)
-            for entry in item.value.entries ?? [] where format.methods.contains(entry.key) { look(entry.value) }
+            let target = lookThrough(item.value)
+            for entry in (item.value.entries ?? []) + (target?.entries ?? []) where format.methods.contains(entry.key) { _ = lookThrough(entry.value) }
         }
         self = seconds == nil ? .first : .second
         if let firsts, let seconds {
@@ -69,6 +77,11 @@ package enum PluginForm: Sendable {
             problems.add(at: later, found: "a second version of the extension", allowed: "either \(Self.first.key) or \(Self.second.key)")
         }
     }
+
+    /// Whether a plugin of any form has this name, however it is spelt.
+    static func hasPlugin(_ name: String) -> Bool { known.contains(name.uppercased()) }
+
+    private static let known = Set(all.flatMap { $0.plugins.map(\.name) + Array($0.withoutPolicy.keys) })
 
     /// The owner of an extension, with the extension under its key.
     func canonical(_ owner: ConfigurationNode, _ problems: Problems) -> ConfigurationNode {

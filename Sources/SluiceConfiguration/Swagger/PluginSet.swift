@@ -20,7 +20,7 @@ struct PluginSet {
         for entry in entries {
             if entry.key == "plugins", !entry.value.isEmpty {
                 take(entry.value, names, problems)
-            } else if entry.key != "plugins", Self.looksLikePlugin(entry.key) {
+            } else if entry.key != "plugins", Self.looksLikePlugin(entry.key) || PluginForm.hasPlugin(entry.key) {
                 take(entry.key, entry.value, entry.name, names, problems)
             } else {
                 others.append(entry)
@@ -71,7 +71,8 @@ struct PluginSet {
             problems.note(at: place, "the plugin \(shown) has no effect here; an export writes it again")
         } else if !isKnown {
             let level = form.plugins.first { $0.name == name }.map(\.level)
-            let hint = level.map(Self.hint) ?? Spelling.nearest(to: name, in: names).map { " (did you mean \($0)?)" } ?? ""
+            let nearest = names.first { $0 == name.uppercased() } ?? Spelling.nearest(to: name, in: names)
+            let hint = level.map(Self.hint) ?? nearest.map { " (did you mean \($0)?)" } ?? ""
             problems.add(at: place, found: "the plugin \(shown)\(hint)", allowed: Quoting.alternatives(names))
         } else if objects[name] == nil {
             objects[name] = form == .second ? settings(object, problems) : object
@@ -80,9 +81,9 @@ struct PluginSet {
         }
     }
 
-    /// Whether a name is not a plugin of the gateway's at any place, nor one of them mistyped.
+    /// Whether a name is not a plugin of either version at any place, in capitals or not, nor one of them mistyped.
     private func isWithoutEffect(_ name: String, beside names: [String]) -> Bool {
-        !form.plugins.contains { $0.name == name } && Spelling.nearest(to: name, in: names) == nil
+        !PluginForm.hasPlugin(name) && Spelling.nearest(to: name, in: names) == nil
     }
 
     private static func looksLikePlugin(_ key: String) -> Bool {
@@ -118,7 +119,7 @@ struct PluginSet {
         _ objects: [(name: String, object: ConfigurationNode)], _ form: PluginForm, rest: ConfigurationNode?, at place: ConfigurationNode
     ) -> ConfigurationNode? {
         let kept = (rest?["plugins"]?.entries ?? []).filter { entry in
-            SecondForm.kept.contains(entry.key) && form == .second || !form.plugins.contains { $0.name == entry.key }
+            SecondForm.kept.contains(entry.key) && form == .second || !PluginForm.hasPlugin(entry.key)
         }
         if objects.isEmpty, kept.isEmpty {
             guard let noted = rest?["plugins"], !noted.isEmpty else { return rest }

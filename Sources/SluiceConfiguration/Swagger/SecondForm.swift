@@ -13,6 +13,8 @@ enum SecondForm {
         let prefix: String
         /// Of path and operation, references resolved.
         let parameters: [ConfigurationNode]
+        /// OpenAPI 3 only; reference resolved.
+        var requestBody: ConfigurationNode?
     }
 
     /// `policies`, in a mapping of its own, from an operation's plugins, its own and inherited ones.
@@ -135,9 +137,11 @@ enum RequiredParameters {
             let names = site.parameters.filter { isRequired($0) && $0["in"]?.text == kind }.compactMap { $0["name"] }.filter { $0.text != nil }
             if !names.isEmpty { policy.set([key, "required"], .sequence(names, at: place)) }
         }
-        for parameter in site.parameters where ["body", "formData"].contains(parameter["in"]?.text) && (isRequired(parameter) || parameter["schema"] != nil) {
-            problems.add(at: parameter, found: "a body or a form that is to be validated", allowed: "query parameters and headers; REQUEST_VALIDATOR checks no more here")
-            break
+        let body = site.requestBody ?? site.parameters.first { parameter in
+            ["body", "formData"].contains(parameter["in"]?.text) && (isRequired(parameter) || parameter["schema"] != nil)
+        }
+        if let body {
+            problems.add(at: body, found: "a body or a form that is to be validated", allowed: "query parameters and headers; REQUEST_VALIDATOR checks no more here")
         }
         return policy.isEmptyMapping ? nil : policy
     }

@@ -30,6 +30,9 @@ package enum SwaggerImport {
         let form = PluginForm(of: document, format, problems)
         let document = form.canonical(document, problems)
         let extensions = Extensions(document, format, form, problems)
+        if format == .swagger, let basePath = document["basePath"], basePath.text?.contains(where: { "{}*?".contains($0) }) == true {
+            problems.add(at: basePath, found: basePath.found, allowed: "a path without braces, asterisks and question marks")
+        }
         let address =
             switch format {
             case .swagger: SwaggerAddress(document, chosenKey: key)

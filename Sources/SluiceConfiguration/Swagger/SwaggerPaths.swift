@@ -58,7 +58,8 @@ struct SwaggerPaths {
                 checkKey(name)
                 continue
             }
-            let node = plugins.form.canonical(entry.value, problems)
+            guard let operation = followed(entry.value) else { continue }
+            let node = plugins.form.canonical(operation, problems)
             guard format == .swagger || served.insert("\(name.value) \(path.value)").inserted else {
                 readDouble(name, node, in: item)
                 continue
@@ -114,6 +115,12 @@ struct SwaggerPaths {
             problems.add(at: reference, found: "a reference in place of a path's operations", allowed: "operations that are written out")
             return nil
         }
+        return followed(item)
+    }
+
+    /// The node itself, or what its reference leads to with what stands beside it. Nil, and a problem, for a reference that cannot be followed.
+    private mutating func followed(_ item: ConfigurationNode) -> ConfigurationNode? {
+        guard let reference = item["$ref"] else { return item }
         guard referencedNodes <= Self.referencedNodesMax else { return nil }
         do throws(DocumentReferences.Fault) {
             var target = try references.resolve(.mapping([.init(key: "$ref", keyPosition: reference.position, value: reference)], at: item))

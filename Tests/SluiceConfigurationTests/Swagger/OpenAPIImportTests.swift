@@ -170,7 +170,7 @@ struct OpenAPIImportTests {
             ["2:14 paths[\"/x\"].GET | the unknown key \"GET\" (did you mean get?) | get, put, post, delete, options, head, patch or trace"]),
         ("openapi: 3.1.0\nservers: [{url: 'http://{h}/'}]\npaths: {}", ["2:17 servers[0].url | the variable \"h\" without a default | a `default` for each variable"]),
         ("openapi: 3.1.0\nservers: [{url: /a/../b}]\npaths: {}",
-            ["2:17 servers[0].url | \"/a/../b\" | a URL, or a path without dot segments and braces"]),
+            ["2:17 servers[0].url | \"/a/../b\" | a URL, or a path without dot segments, braces and asterisks"]),
         ("openapi: 3.1.0\nservers: [{}, 5]\npaths: {}", ["2:11 servers[0].url | nothing | a URL (required)", "2:15 servers[1] | the integer 5 | a mapping"]),
         ("openapi: 3.1.0\nservers: x\npaths: {}", ["2:10 servers | the text \"x\" | a list of servers"]),
     ]

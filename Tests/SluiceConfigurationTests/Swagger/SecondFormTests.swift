@@ -187,6 +187,68 @@ struct SecondFormTests {
         #expect(policies(domain, 0) == ["mock": ["status": 200], "apiKey": [:]] && policies(domain, 1) == ["mock": ["status": 200]])
     }
 
+    private static let key = "x-nhncloud-apigateway: {plugins: {API_KEY: {isActive: true}}}"
+
+    @Test("plugins hold however the document leads to them", arguments: [
+        "openapi: 3.1.0, paths: {/a: {$ref: '#/x-items/A'}}, x-items: {A: {\(key), get: {}}}",
+        "openapi: 3.1.0, paths: {/a: {$ref: '#/x-items/A'}}, x-items: {A: {get: {\(key)}}}",
+        "openapi: 3.1.0, paths: {/a: {$ref: '#/components/pathItems/A', x-api-nhn-apigateway: {plugins: {API_KEY: {isActive: true}}}}}, "
+            + "components: {pathItems: {A: {get: {}}}}",
+        "openapi: 3.1.0, paths: {/a: {get: {$ref: '#/x-operation'}}}, x-operation: {\(key)}",
+        "swagger: '2.0', paths: {/a: {get: {$ref: '#/x-operation'}}}, x-operation: {\(key)}",
+        "openapi: 3.1.0, paths: {'/a#x': {\(key), get: {}}}",
+        "swagger: '2.0', paths: {'/a/{b}': {\(key)}, '/a/{c}/d': {get: {}}}", "swagger: '2.0', paths: {/a/: {\(key)}, /a/b: {get: {}}}",
+        "swagger: '2.0', paths: {'/a/{b}.json': {\(key)}, '/a/{c}.json': {get: {}}}",
+    ])
+    func spelling(text: String) throws {
+        let (domain, problems) = try convert("{\(text)}")
+        #expect(problems == [] && policies(domain, 0) == ["apiKey": [:]], "\(problems)")
+    }
+
+    @Test("a path in two spellings has the same plugins, or none in one of them")
+    func collision() throws {
+        func problems(_ other: String) throws -> [String] {
+            try convert("{swagger: '2.0', paths: {'/a/{b}': {\(Self.key), get: {}}, '/a/{c}': {\(other)put: {}}}}").problems
+        }
+        #expect(try problems("") == [] && problems("\(Self.key), ") == [])
+        let found = try problems("x-nhncloud-apigateway: {plugins: {API_KEY: {isActive: false}}}, ")
+        #expect(found.count == 1 && found[0].contains("| other plugins than the same path has in another spelling | "), "\(found)")
+    }
+
+    @Test("the body of OpenAPI beside REQUEST_VALIDATOR is a problem, as the one of Swagger is", arguments: [
+        "openapi: 3.0.0, paths: {/a: {post: {requestBody: {content: {}}, PLUGINS}}}",
+        "openapi: 3.0.0, paths: {/a: {PLUGINS, post: {requestBody: {$ref: '#/components/requestBodies/B'}}}}, components: {requestBodies: {B: {content: {}}}}",
+        "swagger: '2.0', paths: {/a: {post: {parameters: [{in: body, name: b, schema: {}}], PLUGINS}}}",
+    ])
+    func validatedBody(text: String) throws {
+        let plugins = "x-nhncloud-apigateway: {plugins: {REQUEST_VALIDATOR: {isActive: true}}}"
+        let (_, problems) = try convert("{\(text.replacing("PLUGINS", with: plugins))}")
+        #expect(problems.count == 1 && problems[0].contains("| a body or a form that is to be validated | "), "\(problems)")
+    }
+
+    @Test("names of the other version's plugins, and names in lower case, are problems", arguments: [
+        ("x-nhncloud-apigateway: {plugins: {IPACL: {}}}", "the plugin \"IPACL\""), ("x-nhncloud-apigateway: {plugins: {USAGE_QUOTA: {}}}", "the plugin \"USAGE_QUOTA\""),
+        ("x-nhncloud-apigateway: {plugins: {hmac: {}}}", "the plugin \"hmac\""), ("x-nhncloud-apigateway: {jwt: {}}", "the plugin \"jwt\""),
+        ("x-nhncloud-apigateway: {api_key: {}}", "the plugin \"api_key\" (did you mean API_KEY?)"),
+        ("x-toastcloud-apigw: {plugins: {API_KEY: {}}}", "the plugin \"API_KEY\""), ("x-toastcloud-apigw: {plugins: {IP_ACL: {}}}", "the plugin \"IP_ACL\""),
+        ("x-toastcloud-apigw: {hmac: {}}", "the plugin \"hmac\""),
+    ])
+    func otherNames(extension: String, found: String) throws {
+        let (_, problems) = try convert("{swagger: '2.0', basePath: /s, paths: {/a: {get: {\(`extension`)}}}}")
+        #expect(problems.count == 1 && problems[0].contains("| \(found)"), "\(problems)")
+    }
+
+    @Test("literal text of a document is no wildcard", arguments: [
+        "openapi: 3.0.0, paths: {/admin/*: {get: {}}}", "openapi: 3.0.0, paths: {/a/**: {get: {}}}", "openapi: 3.0.0, paths: {'/a/{b:.*}': {get: {}}}",
+        "openapi: 3.0.0, servers: [{url: 'https://h/api/*/x'}], paths: {/a: {get: {}}}", "swagger: '2.0', basePath: /api/*/x, paths: {/a: {get: {}}}",
+        "swagger: '2.0', paths: {/a/**: {get: {x-nhncloud-apigateway: {plugins: {HTTP: {backendEndpointPath: /safe}}}}}}",
+        "swagger: '2.0', paths: {/a/*: {get: {x-nhncloud-apigateway: {plugins: {ADD_REQUEST_QUERY_PARAMETER: {parameters: {a: b}}}}}}}",
+    ])
+    func wildcards(text: String) throws {
+        let (_, problems) = try convert("{\(text)}")
+        #expect(problems.count == 1, "\(problems)")
+    }
+
     @Test("faults of what is inherited are told of once, at the path")
     func inheritedFaults() throws {
         let (_, problems) = try convert("""
