@@ -2,6 +2,20 @@ import Foundation
 import GRDB
 package import SluiceCallers
 
+/// A file, whatever its name.
+private struct FileIdentity: Equatable {
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// Nil if there is none.
+    init?(ofFileAt path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        device = status.st_dev
+        inode = status.st_ino
+    }
+}
+
 /// Callers and plans that are made at run time, on disk: `keys.sqlite` in the state directory. Of keys it has digests alone.
 ///
 /// A file of its own, because counts that are damaged may be moved away, and keys may not. A change is one transaction, and on the disk when it returns. Several
@@ -13,6 +27,8 @@ package final class CallerDatabase: CallerStore {
 
     private let file: StateFile
     private let queue: DatabaseQueue
+    /// Which file is open, whatever its name leads to by now.
+    private let identity: FileIdentity?
     /// In a change, whose statements are its transaction's.
     private var open: Database?
 
@@ -49,6 +65,7 @@ package final class CallerDatabase: CallerStore {
             try? queue.close()
             throw error as? CallerStoreError ?? CallerStoreError(file.reason(error, lost: Self.lost))
         }
+        identity = FileIdentity(ofFileAt: file.path)
     }
 
     /// Whether there is a file, so that reading it makes none.
@@ -97,6 +114,7 @@ package final class CallerDatabase: CallerStore {
     // MARK: Connections and errors
 
     package func change(_ body: () throws -> Void) throws(CallerStoreError) {
+        try checkPlace()
         do {
             try queue.writeWithoutTransaction { database in
                 open = database
@@ -108,6 +126,13 @@ package final class CallerDatabase: CallerStore {
             }
         } catch {
             throw explained(error)
+        }
+    }
+
+    /// A file that was moved away, or that another has replaced, is nobody's any more: what is written to it is lost with this process.
+    private func checkPlace() throws(CallerStoreError) {
+        guard FileIdentity(ofFileAt: file.path) == identity else {
+            throw CallerStoreError("\(file.path): was moved or replaced; it is opened again")
         }
     }
 
@@ -127,7 +152,8 @@ package final class CallerDatabase: CallerStore {
     }
 
     package func version() throws(CallerStoreError) -> Int {
-        try run { try Int.fetchOne($0.cachedStatement(sql: "PRAGMA data_version")) ?? 0 }
+        try checkPlace()
+        return try run { try Int.fetchOne($0.cachedStatement(sql: "PRAGMA data_version")) ?? 0 }
     }
 
     // MARK: Looking

@@ -113,6 +113,4 @@ enum CallerChange {
 struct CallerOutput: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false
-
-    @OptionGroup var shownSettings: SettingsCompletions
 }

@@ -224,6 +224,45 @@ struct ApiKeyTests {
         #expect(try gateway.get("/api/x", Self.header(bob)).status == 200)
     }
 
+    @Test("a key that the configuration has too stays the configuration's, whatever is done to the caller who had it before")
+    func declaredAndKept() throws {
+        let folder = try Folder()
+        let endpoints = [EndpointText("/**", helloMock)]
+        let digest = try Self.digest(Self.key)
+        let gateway = try Gateway(configuration(policies: "apiKey: {}", endpoints), folder: folder)
+        try folder.write("key", Self.key)
+        #expect(try Self.sluice(gateway, ["key", "create", "bob", "--key-file", folder.file("key"), "--secondary"]).code == 0)
+        #expect(try gateway.get("/api/x", Self.header(Self.key)).status == 200)
+        try gateway.reload(configuration(
+            policies: "apiKey: {}", top: ["callers: {mallory: {key: \"sha256:\(digest)\", enabled: false}}"], endpoints))
+        #expect(try eventually { try gateway.get("/api/x", Self.header(Self.key)).status == 403 })
+        for change in [["key", "set", "bob", "--description", "x"], ["key", "disable", "bob"], ["key", "enable", "bob"]] {
+            #expect(try Self.sluice(gateway, change).code == 0)
+            expect(try gateway.get("/api/x", Self.header(Self.key)), is: .keyInactive)
+        }
+        try gateway.reload(configuration(policies: "apiKey: {}", top: ["callers: {alice: {key: \"sha256:\(digest)\"}}"], endpoints))
+        #expect(try eventually { try gateway.get("/api/x", Self.header(Self.key)).status == 200 })
+        for change in [["key", "rotate", "bob"], ["key", "disable", "bob"], ["key", "delete", "bob"]] {
+            #expect(try Self.sluice(gateway, change).code == 0)
+            #expect(try gateway.get("/api/x", Self.header(Self.key)).status == 200)
+        }
+    }
+
+    @Test("what a reload takes away is taken away also if the callers that are kept cannot be read; those stay known")
+    func unreadable() throws {
+        let folder = try Folder()
+        func text(_ callers: String) -> String { configuration(policies: "apiKey: {}", top: ["callers: \(callers)"], [EndpointText("/**", helloMock)]) }
+        let gateway = try Gateway(text("{alice: {key: \"sha256:\(try Self.digest(Self.key))\"}}"), folder: folder)
+        let bob = try Self.printed(try Self.sluice(gateway, ["key", "create", "bob"]))
+        try folder.write("state/keys.sqlite", "rubbish")
+        let refused = try Self.sluice(gateway, ["key", "disable", "bob"])
+        #expect(refused.code != 0 && refused.errors.contains("keys.sqlite"), "\(refused.everything)")
+        try gateway.reload(text("{carol: {key: \"sha256:\(try Self.digest("anotherkey1"))\"}}"))
+        #expect(try eventually { try gateway.get("/api/x", Self.header("anotherkey1")).status == 200 })
+        expect(try gateway.get("/api/x", Self.header(Self.key)), is: .keyInvalid)
+        #expect(try gateway.get("/api/x", Self.header(bob)).status == 200)
+    }
+
     @Test("a key in clear is noted, and never shown")
     func notes() throws {
         let folder = try Folder()

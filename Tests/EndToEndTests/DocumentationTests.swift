@@ -193,7 +193,7 @@ struct DocumentationTests {
 
     @Test("completions know every setting's flag, for each command that takes it", arguments: ["bash", "zsh", "fish"])
     func completions(shell: String) throws {
-        let script = try run(["--generate-completion-script", shell])
+        let script = try run(["--generate-completion-script", shell], seconds: 60)
         #expect(script.code == 0)
         let flags = try run(["reference", "settings"]).output.matches(of: /`--([a-z-]+)`/).map { String($0.1) }
         #expect(flags.count > 40)

@@ -106,6 +106,19 @@ struct CallerDatabaseTests {
         #expect(try #require(try one.caller(named: "carol")).id > bob.id)
     }
 
+    @Test("a file that was moved away or replaced takes no change")
+    func moved() throws {
+        let folder = Folder()
+        let store = try CallerDatabase(directory: folder.path)
+        try store.change { _ = try store.insert(caller("alice", 1)) }
+        try FileManager.default.moveItem(atPath: folder.path + "/keys.sqlite", toPath: folder.path + "/old.sqlite")
+        for _ in 0..<2 {
+            #expect(throws: CallerStoreError.self) { try store.change { _ = try store.insert(caller("bob", 2)) } }
+            #expect(throws: CallerStoreError.self) { _ = try store.version() }
+            try Data().write(to: URL(fileURLWithPath: folder.path + "/keys.sqlite"))
+        }
+    }
+
     @Test("what is not ours, newer or damaged is not touched, and the error says what to do")
     func foreign() throws {
         let folder = Folder()

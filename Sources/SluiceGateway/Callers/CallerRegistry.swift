@@ -101,14 +101,17 @@ final class CallerRegistry: @unchecked Sendable {
 
     /// What the configuration declares that was compiled last holds from here on.
     ///
-    /// - Returns: what went wrong; the callers before are then still known.
+    /// - Returns: why what is kept cannot be read; of it, what was known before is then still known.
     func putInForce() -> CallerStoreError? {
         defer { signal.raise() }
         return state.withLock { state in
             let isSame = state.hasRead && state.declared == state.compiled && state.isInUse == state.isCompiledInUse
+            let former = state.declared
             state.declared = state.compiled
             state.isInUse = state.isCompiledInUse
-            return isSame ? nil : readAgain(&state)
+            guard !isSame, let fault = readAgain(&state) else { return nil }
+            applyDeclared(insteadOf: former, &state)
+            return fault
         }
     }
 
@@ -170,9 +173,12 @@ final class CallerRegistry: @unchecked Sendable {
     private func take(_ change: CallerBook.Change, _ state: inout State) {
         switch change {
         case .caller(let old, let new):
-            let former = old?.digests ?? []
+            // What is declared comes first: a name or a key of the configuration stays the configuration's, whatever becomes of who else has it.
+            guard !state.declared.callers.contains(where: { $0.name == (new ?? old)?.name }) else { return }
+            let declared = Set(state.declared.callers.flatMap(\.digests))
+            let former = (old?.digests ?? []).filter { !declared.contains($0) }
             closeAccounts(of: state.table.number(ofCallerKnownBy: former, id: old?.id ?? 0), &state)
-            if let new { put(new, replacing: former, &state) } else { state.table.remove(former) }
+            if let new { put(Self.without(declared, new), replacing: former, &state) } else { state.table.remove(former) }
         case .plan(let name, let new, let clears):
             let number = Self.number(ofPlan: name, &state)
             root.setPlan(number, new)
@@ -199,6 +205,25 @@ final class CallerRegistry: @unchecked Sendable {
 
     // MARK: Reading
 
+    /// A caller without the keys that are others'.
+    private static func without(_ digests: Set<KeyDigest>, _ caller: Caller) -> Caller {
+        var caller = caller
+        if let primary = caller.primary, digests.contains(primary) { caller.primary = nil }
+        if let secondary = caller.secondary, digests.contains(secondary) { caller.secondary = nil }
+        return caller
+    }
+
+    /// What is declared holds, also where what is kept cannot be read: a caller that the configuration revokes must not pass because a disk has failed.
+    private func applyDeclared(insteadOf former: CallerBook.Declared, _ state: inout State) {
+        closeAccounts(&state) { _ in true }
+        for caller in former.callers { state.table.remove(caller.digests) }
+        for caller in state.declared.callers { put(caller, replacing: [], &state) }
+        for plan in former.plans where !state.declared.plans.contains(where: { $0.name == plan.name }) {
+            root.setPlan(Self.number(ofPlan: plan.name, &state), nil)
+        }
+        for plan in state.declared.plans { root.setPlan(Self.number(ofPlan: plan.name, &state), plan) }
+    }
+
     private func readAgain(_ state: inout State) -> CallerStoreError? {
         guard state.isInUse || state.store != nil else {
             state.hasRead = true
@@ -222,10 +247,7 @@ final class CallerRegistry: @unchecked Sendable {
                 try store.forEachCaller { caller in
                     // What is declared comes first.
                     guard !names.contains(caller.name) else { return }
-                    var caller = caller
-                    if let primary = caller.primary, digests.contains(primary) { caller.primary = nil }
-                    if let secondary = caller.secondary, digests.contains(secondary) { caller.secondary = nil }
-                    add(caller)
+                    add(Self.without(digests, caller))
                 }
                 state.version = version
             }
@@ -293,10 +315,12 @@ extension CallerRegistry: CallerAccounts {
         return (QuotaKey(caller: "\(caller)/\(domain)", perSeconds: quota.per == .month ? QuotaKey.month : QuotaKey.day), quota.limit)
     }
 
-    func open(_ number: UInt64, _ key: QuotaKey, quota: Int, _ words: QuotaPurse.Words) {
+    func open(_ number: UInt64, _ condition: (key: QuotaKey, limit: UInt64), quota: Int, _ words: QuotaPurse.Words) {
         state.withLock { state in
-            // What has changed since counts in another place, or twice over where it was open already.
-            guard let holder = state.table.holder(ofAccount: number), condition(ofAccount: number, state)?.key == key, state.accounts[quota] == nil else {
+            // What has changed since counts in another place or up to another limit, or twice over where it was open already.
+            guard let holder = state.table.holder(ofAccount: number), let now = self.condition(ofAccount: number, state), now == condition,
+                state.accounts[quota] == nil
+            else {
                 counts?.closeAccounts([quota])
                 return
             }

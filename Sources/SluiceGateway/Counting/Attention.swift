@@ -29,6 +29,6 @@ enum Attention: Equatable {
 protocol CallerAccounts: AnyObject, Sendable {
     /// What is to be counted of a caller that has asked; nil if nothing is, or not any more. The keeper's thread.
     func condition(ofAccount number: UInt64) -> (key: QuotaKey, limit: UInt64)?
-    /// Its purse, from which it may take from now on. The keeper's thread.
-    func open(_ number: UInt64, _ key: QuotaKey, quota: Int, _ words: QuotaPurse.Words)
+    /// Its purse, from which it may take from now on, unless the condition is another one by now. The keeper's thread.
+    func open(_ number: UInt64, _ condition: (key: QuotaKey, limit: UInt64), quota: Int, _ words: QuotaPurse.Words)
 }

@@ -240,7 +240,7 @@ final class CountKeeper: @unchecked Sendable {
             for number in [window, window + 1] { QuotaPurse.reopen(quota.words, window: number) }
         }
         quotas.add(key, words: quota.words, limit: limit, at: quota.number)
-        accounts.open(account, key, quota: quota.number, quota.words)
+        accounts.open(account, (key, limit), quota: quota.number, quota.words)
         demanded.insert(quota.number)
     }
 
