@@ -120,15 +120,16 @@ struct OwnResponseComposer {
 
     /// Own headers. One whose value comes to nothing is not sent.
     private func writeHeaders(_ head: inout HeadWriter, _ response: UnsafePointer<OwnResponse>, _ facts: ResponseFacts) {
-        var left = OwnResponse.headerValueBytesMax
+        // Each has its own part: a long value of one makes no other disappear.
+        let valueBytesMax = OwnResponse.headerValueBytesMax / max(1, response.pointee.headers.count)
         for index in 0..<response.pointee.headers.count {
             let header = response.pointee.headers.pointer(at: index)
             let lineStart = head.count
             head.write(header.pointee.name)
             let valueStart = head.count
-            var template = TemplateWriter(head, .header, valueBytesMax: left)
+            var template = TemplateWriter(head, .header, valueBytesMax: valueBytesMax)
             header.pointee.value.write(&template, facts)
-            (head, left) = (template.out, template.left)
+            head = template.out
             trimBlanks(&head, from: valueStart)
             if head.count == valueStart { head.takeBack(to: lineStart) } else { head.write("\r\n") }
         }

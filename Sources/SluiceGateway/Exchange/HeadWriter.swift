@@ -7,6 +7,9 @@ struct HeadWriter {
     private let capacity: Int
     private(set) var count = 0
     private(set) var isComplete = true
+    /// Bytes that there still is room for.
+    @inline(__always)
+    var room: Int { capacity &- count }
 
     init(_ start: UnsafeMutablePointer<UInt8>, capacity: Int) {
         self.start = start

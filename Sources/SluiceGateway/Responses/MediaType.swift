@@ -39,5 +39,8 @@ struct MediaType: Equatable, Sendable {
         return text
     }
 
+    /// Whether a body of it is one text of JSON (RFC 8259), and not a sequence of them.
+    var isJSON: Bool { subtype == "json" || subtype.hasSuffix("+json") && subtype != "json-seq" }
+
     static let allowed = "a content type such as application/json or text/html; charset=utf-8"
 }

@@ -76,5 +76,8 @@ struct ResponseTemplate: Equatable, Sendable {
         }
     }
 
+    /// Whether there is more than blanks, whatever the variables are.
+    var hasText: Bool { pieces.contains { if case .text(let text) = $0 { text.contains { !$0.isWhitespace } } else { false } } }
+
     var hasVariables: Bool { pieces.contains { if case .variable = $0 { true } else { false } } }
 }

@@ -1,7 +1,5 @@
 import SluiceConfiguration
 import SluiceHTTP
-import SluicePattern
-import SluiceSchema
 
 /// `responses` of a domain: how its clients are told of errors of a type, in place of what `errors` says.
 struct ResponsesConfiguration: Sendable {
@@ -56,9 +54,10 @@ struct ResponsesConfiguration: Sendable {
         if let status, let code, !StoredResponse.allowsBody(code), reader.has("bodies") {
             reader.problems.add(at: status, found: "the status \(code), which has no body, beside `bodies`", allowed: "another status, or no `bodies`")
         }
-        if let status, code == 401, type != .unauthorized, !fields.contains(where: { $0.name.value.asciiLowercased == "www-authenticate" }) {
+        if let status, code == 401, type != .unauthorized, !headers.contains(where: { $0.name.asciiLowercased == "www-authenticate" && $0.value.hasText }) {
             reader.problems.add(
-                at: status, found: "the status 401 for an error that asks for no credentials", allowed: "another status, or `WWW-Authenticate` among `headers`")
+                at: status, found: "the status 401 for an error that asks for no credentials",
+                allowed: "another status, or `WWW-Authenticate` with a text of your own among `headers`")
         }
         if !reader.has("status"), !reader.has("headers"), !reader.has("bodies") {
             reader.problems.add(at: reader, found: "a response without `status`, `headers` and `bodies`", allowed: "at least one of them")
@@ -72,7 +71,7 @@ struct ResponsesConfiguration: Sendable {
             problems.add(at: field.name, found: "the field \(Quoting.quoted(field.name.value))", allowed: "the content type as a key of `bodies`")
             return nil
         }
-        return template(field.value, .header, problems).map { Header(name: field.name.value, value: $0) }
+        return template(field.value, isJSON: false, problems).map { Header(name: field.name.value, value: $0) }
     }
 
     private mutating func readBodies(_ reader: MappingReader) -> [Body] {
@@ -95,7 +94,7 @@ struct ResponsesConfiguration: Sendable {
                 return nil
             }
             known.append(type)
-            guard let text, let template = template(text, TemplateEscaping(type), problems) else { return nil }
+            guard let text, let template = template(text, isJSON: type.isJSON, problems) else { return nil }
             let count = text.value.utf8.count
             let countMax = template.hasVariables ? Self.templateBytesMax : Limits.storedBodyBytes
             guard count <= countMax else {
@@ -131,69 +130,15 @@ struct ResponsesConfiguration: Sendable {
 
     // MARK: Templates
 
-    private mutating func template(_ text: Located<String>, _ escaping: TemplateEscaping, _ problems: Problems) -> ResponseTemplate? {
+    private mutating func template(_ text: Located<String>, isJSON: Bool, _ problems: Problems) -> ResponseTemplate? {
         do throws(ResponseTemplate.Fault) {
             let template = try ResponseTemplate(text.value)
-            if escaping == .json { try Self.checkJSON(template, text.value) }
+            if isJSON { try TemplateJSON.check(template, text.value) }
             pathVariables += template.pathVariables.map { name in text.map { _ in name } }
             return template
         } catch {
             problems.add(at: text, found: "\(error.found) at line \(error.line), column \(error.column) of the text", allowed: error.allowed)
             return nil
-        }
-    }
-
-    /// A template for JSON is JSON whatever its variables are: each of them is a part of a string, or a number that the gateway chooses.
-    private static func checkJSON(_ template: ResponseTemplate, _ text: String) throws(ResponseTemplate.Fault) {
-        var sample = ""
-        var isInString = false
-        var offset = 0
-        for piece in template.pieces {
-            switch piece {
-            case .text(let text):
-                isInString = Self.isInString(behind: text, isInString)
-                sample += text
-                offset += text.utf8.count
-            case .variable(let variable, _, let source, _):
-                guard isInString || variable.isNumber else {
-                    let place = text.utf8.index(text.startIndex, offsetBy: offset)
-                    throw ResponseTemplate.fault(in: text, at: place, "\(source) outside a string of JSON", "quotation marks around it")
-                }
-                sample += "1"
-                offset += source.utf8.count
-            }
-        }
-        guard let fault = JSONText.fault(in: sample) else { return }
-        throw ResponseTemplate.Fault(line: 1, column: 1, found: "a body that is not JSON (\(fault))", allowed: "JSON")
-    }
-
-    private static func isInString(behind text: String, _ before: Bool) -> Bool {
-        var isInString = before
-        var isEscaped = false
-        for byte in text.utf8 {
-            if isEscaped { isEscaped = false; continue }
-            switch byte {
-            case UInt8(ascii: "\""): isInString.toggle()
-            case UInt8(ascii: "\\") where isInString: isEscaped = true
-            default: break
-            }
-        }
-        return isInString
-    }
-}
-
-/// Whether a text is JSON.
-private enum JSONText {
-    /// What is wrong with it; nil for a document of JSON.
-    static func fault(in text: String) -> StaticString? {
-        guard let any = try? JSONSchema(Array("{}".utf8)), let matches = MatchScratch(steps: MatchScratch.stepsDefault) else { return nil }
-        let memory = JSONMemory()
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: JSONSchema.faultBytesMax) { room in
-            guard let place = room.baseAddress else { return nil }
-            return text.withByteView { bytes in
-                if case .unreadable(let fault) = any.handle.validate(bytes, memory.handle, matches.handle, fault: place) { return fault.text }
-                return nil
-            }
         }
     }
 }

@@ -14,13 +14,15 @@ enum TemplateEscaping: UInt8, BitwiseCopyable, Sendable {
     case script
 
     init(_ type: MediaType) {
-        switch (type.type, type.subtype) {
-        case ("application", "json"), ("text", "json"): self = .json
-        case (_, let subtype) where subtype.hasSuffix("+json"): self = .json
-        case ("text", "html"), (_, "xml"): self = .markup
-        case (_, let subtype) where subtype.hasSuffix("+xml"): self = .markup
-        case (_, let subtype) where subtype.hasSuffix("javascript") || subtype.hasSuffix("ecmascript"): self = .script
-        default: self = .plain
+        // By what the name says, for the many of a kind: application/x-ndjson, text/xml-external-parsed-entity.
+        if type.subtype.contains("json") {
+            self = .json
+        } else if type.subtype.contains("html") || type.subtype.contains("xml") {
+            self = .markup
+        } else if type.subtype.hasSuffix("javascript") || type.subtype.hasSuffix("ecmascript") {
+            self = .script
+        } else {
+            self = .plain
         }
     }
 }

@@ -19,7 +19,7 @@ struct ResponsesConfigurationTests {
         "{}", "{notFound: {status: 410}}", "{notFound: {headers: {X-Code: '${error.resultCode}'}}}", "{notFound: {bodies: {text/plain: ''}}}",
         "{badRequest: {status: 204}}", "{badRequest: {status: 304, headers: {X: y}}}", "{unauthorized: {status: 401, headers: {WWW-Authenticate: ''}}}",
         "{forbidden: {status: 401, headers: {WWW-Authenticate: Negotiate}}}", "{invalidContextVariable: {status: 500}}",
-        "{notFound: {bodies: {application/json: '{\"code\": ${error.resultCode}, \"id\": \"${path.id}\", \"${httpMethod}\": [${response.httpStatus}]}'}}}",
+        "{notFound: {bodies: {application/json: '{\"code\": ${error.resultCode}, \"id\": \"a ${path.id} b ${host}\", \"b\": [${response.httpStatus}]}'}}}",
         "{notFound: {bodies: {text/html: '<p>${path.id+}', 'text/plain; charset=utf-8': '${path.id}'}}}",
     ])
     func good(responses: String) throws {
@@ -41,7 +41,12 @@ struct ResponsesConfigurationTests {
         ("{notFound: {bodies: {application/json: '{\"a\": ${header.X}}'}}}", "${header.X} outside a string of JSON at line 1, column 7"),
         ("{notFound: {bodies: {application/json: '{\"a\": \"${header.X}\", \"b\": ${header.X}}'}}}", "column 27"),
         ("{notFound: {bodies: {application/json: '{\"a\": \"\\${header.X}\"}'}}}", "not JSON"), ("{notFound: {bodies: {application/problem+json: '{'}}}", "not JSON"),
-        ("{notFound: {bodies: {application/json: '{\"a\": 1, \"a\": 2}'}}}", "a member stands twice"), ("{notFound: {bodies: {text/plain: 7}}}", "3:"),
+        ("{notFound: {bodies: {application/json: '{\"a\": 1, \"a\": 2}'}}}", "a member stands twice"),
+        ("{notFound: {bodies: {application/json: '{\"a\": 1, \"${header.X}\" : 2}'}}}", "${header.X} in a member's name at line 1, column 11"),
+        ("{notFound: {bodies: {application/json: '{\"a\": \"\\u123${header.X}\"}'}}}", "not JSON"),
+        ("{notFound: {bodies: {application/json: '{\"a\": \"${queryString.x\"y}\"}'}}}", "unknown variable"),
+        ("{notFound: {status: 401, headers: {WWW-Authenticate: ''}}}", "asks for no credentials"),
+        ("{forbidden: {status: 401, headers: {WWW-Authenticate: '$!{header.X}'}}}", "asks for no credentials"), ("{notFound: {bodies: {text/plain: 7}}}", "3:"),
     ])
     func bad(responses: String, part: String) throws {
         let found = try complaints(responses)

@@ -125,7 +125,7 @@ struct ExchangeAnswers: BitwiseCopyable {
     private func finish(_ block: ExchangeRef, _ writer: inout HeadWriter, _ body: ByteView, stored: UnsafePointer<StoredResponse>?) {
         let headCount = writer.count
         guard !isHead(block) else { return deliver(block, writer, headCount: headCount) }
-        if let stored, body.count > responses.storedBytesMax(block) {
+        if let stored, body.count > min(responses.storedBytesMax(block), writer.room) {
             block.pointee.run.responseRemaining = UInt64(body.count)
             block.pointee.run.stored = stored
             block.pointee.run.beginOwn()
@@ -139,7 +139,7 @@ struct ExchangeAnswers: BitwiseCopyable {
 
     private func isHead(_ block: ExchangeRef) -> Bool { block.pointee.exchange.head.method == .head }
 
-    /// Sends a whole response that was composed. Its body has room there: `Limits.composedBodyBytes` bounds it.
+    /// Sends a whole response that was composed.
     @inline(__always)
     private func deliver(_ block: ExchangeRef, _ writer: HeadWriter, headCount: Int) {
         block.pointee.run.beginOwn()
