@@ -129,10 +129,9 @@ static inline void sluice_SSL_CTX_set_session_cache_mode(SSL_CTX *context, int m
 /* Bytes of the certificates that a peer may send. */
 static inline void sluice_SSL_CTX_set_max_cert_list(SSL_CTX *context, long bytes) { SSL_CTX_set_max_cert_list(context, bytes); }
 
-/* Takes a reference of its own to the store. */
-static inline int sluice_SSL_CTX_set1_cert_store(SSL_CTX *context, X509_STORE *store) {
-    SSL_CTX_set1_cert_store(context, store);
-    return 1;
+/* For peers' certificates alone: the chain that is sent is not looked for there. Takes a reference of its own to the store. */
+static inline int sluice_SSL_CTX_set1_verify_cert_store(SSL_CTX *context, X509_STORE *store) {
+    return SSL_CTX_set1_verify_cert_store(context, store);
 }
 
 static inline void sluice_SSL_CTX_set_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }

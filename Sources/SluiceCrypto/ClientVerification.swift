@@ -80,7 +80,7 @@ package final class ClientVerification: @unchecked Sendable {
 
     /// Has a server ask its clients. The context keeps this object.
     func install(in context: OpaquePointer) throws(CryptoError) {
-        _ = sluice_SSL_CTX_set1_cert_store(context, store)
+        guard sluice_SSL_CTX_set1_verify_cert_store(context, store) == 1 else { throw .fromQueue("certificate store") }
         SSL_CTX_set_verify(
             context, SSL_VERIFY_PEER | (mode == .required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), { ClientVerification.judge($0, $1) })
         SSL_CTX_set_verify_depth(context, Int32(bounds.intermediatesMax))

@@ -208,6 +208,7 @@ struct SchemaValidation {
         var isKnown = false
         for place in node.pointee.patterned.range {
             // Decoded anew each time: what a member's own patterns decode stands in the same room.
+            guard spend(Int(entry.count) / 16) else { return nil }
             let text = index.string(entry, &memory.pointee.text)
             guard let isMatch = matchesPattern(program.patterned[place].pattern, text) else {
                 _ = giveUp()

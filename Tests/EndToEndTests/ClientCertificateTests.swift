@@ -332,6 +332,27 @@ struct ClientCertificateTests {
         #expect(try curl(site, "alice").output.hasSuffix("\n200"))
     }
 
+    @Test("a listener that leaves the configuration lets in nobody any more whom nobody looks after: its open connections get 421")
+    func listenerGone() throws {
+        let site = try site(clients: "mode: optional")
+        let shown = "-cert '\(site.folder.file("alice.pem"))' -key '\(site.folder.file("alice.key"))'"
+        let request = "printf 'GET /x HTTP/1.1\\r\\nHost: one.test\\r\\n\\r\\n'"
+        let (began, go) = (site.folder.file("began"), site.folder.file("go"))
+        let client = try ChildProcess([
+            "sh", "-c",
+            "(\(request); sleep 1; touch '\(began)'; while [ ! -e '\(go)' ]; do sleep 0.05; done; \(request); sleep 1) "
+                + "| openssl s_client -connect 127.0.0.1:\(site.port) -servername one.test -quiet \(shown)",
+        ], environment: [:], folder: try Folder())
+        #expect(eventually { FileManager.default.fileExists(atPath: began) })
+        let text = Self.text(site.folder, port: try Ports.free(), upstream: site.upstream.url, clients: "mode: optional", policy: "clientCertificate: {}")
+        try site.gateway.reload(text)
+        #expect(eventually { site.gateway.log.contains(" reloaded") })
+        try site.folder.write("go", "")
+        #expect(client.waitForExit(20) != nil)
+        let answers = client.standardOutput.components(separatedBy: "HTTP/1.1 ").dropFirst().map { String($0.prefix(3)) }
+        #expect(answers == ["200", "421"], "\(client.standardOutput)")
+    }
+
     @Test("behind a PROXY header the certificate is asked for as without")
     func proxyHeader() throws {
         let folder = try Self.authorities()

@@ -118,6 +118,12 @@ struct ClientCertificate: BitwiseCopyable {
         }
     }
 
+    /// Nobody looks after its listener any more, which is gone from the configuration: the client is to be asked on a new connection.
+    mutating func forget() {
+        state = .unknown
+        judge = nil
+    }
+
     /// A reload has replaced what the listener judges by, and not who is let in: a judgement that is still to come is by the new one.
     mutating func move(to server: TLSServerContext.Handle?) {
         if judge != nil { reconsider(by: server) }

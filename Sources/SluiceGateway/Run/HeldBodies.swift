@@ -124,6 +124,8 @@ struct HeldBodies: BitwiseCopyable {
     /// From here on it is a body of known length that stands in the input.
     private func whole(_ block: ExchangeRef, _ count: Int) -> Collected {
         let run = block.run
+        // One read may have brought all the rest.
+        if run.pointee.wideInput != nil, !account(block) { return noMemory }
         if run.pointee.requestFraming != .none { run.pointee.requestFraming = .length(UInt64(count)) }
         run.pointee.requestRemaining = UInt64(count)
         run.pointee.requestBody = count == 0 ? .complete : .receiving
@@ -139,14 +141,12 @@ struct HeldBodies: BitwiseCopyable {
     /// - Parameter count: bytes that the body needs in all; nil if that is unknown.
     private func goOn(_ block: ExchangeRef, needing count: Int?) -> Collected {
         guard block.pointee.run.wideInput == nil else { return account(block) ? .more : noMemory }
-        let isEnough: Bool
-        if let count {
-            isEnough = block.pointee.exchange.head.length + count <= block.pointee.inputCapacity
-        } else {
-            // For a read and for trailers; over HTTP/2, for what the window lets come: what is collected is credited.
-            let room = block.pointee.inputCapacity - block.pointee.inputCount
-            let window = layout.streamInputCapacity - layout.headBytesMax - Limits.chunkLineBytes
-            isEnough = block.pointee.run.isHTTP2 ? room >= window : room > Limits.requestTrailerBytes
+        // For a read and for trailers; over HTTP/2, for what the window lets come: what is collected is credited. Not before it is needed: a length that is
+        // only announced costs nothing.
+        let room = block.pointee.inputCapacity - block.pointee.inputCount
+        let window = layout.streamInputCapacity - layout.headBytesMax - Limits.chunkLineBytes
+        let isEnough = if let count, block.pointee.exchange.head.length + count <= block.pointee.inputCapacity { true } else {
+            block.pointee.run.isHTTP2 ? room >= window : room > Limits.requestTrailerBytes
         }
         guard !isEnough else { return .more }
         guard let memory = state.pointee.pool.take() else { return noMemory }

@@ -43,11 +43,24 @@ struct ValidateBodyTests {
         ("application/json", "/: not an object"), ("Application/JSON ; charset=\"UTF-8\"", "/: not an object"), ("application/problem+json", "/: not an object"),
         ("text/plain", "passes"), ("TEXT/html; charset=utf-8", "passes"), ("application/jsonx", "content type not allowed"),
         ("application/json; charset=iso-8859-1", "charset not allowed"), ("application/json; x=1; CHARSET=utf-16", "charset not allowed"),
-        ("text", "content type not allowed"), ("", "content type not allowed"),
+        ("text", "content type not allowed"), ("", "content type not allowed"), ("application/json; charset =utf-7", "charset not allowed"),
+        ("application/json; charset*=utf-7''x", "charset not allowed"), ("text/plain, application/json", "content type not allowed"),
+        ("text/json/x", "content type not allowed"), ("application/json; charsets=x", "/: not an object"),
     ])
     func types(type: String, outcome: String) throws {
         let policy = try PolicyFixture(Validate.self, "{body: {contentTypes: [application/json, application/problem+json, 'text/*'], schema: {type: object}}}")
         #expect(try verdict(policy, "POST /\nContent-Length: 2\nContent-Type: \(type)", body: "[]") == outcome)
+    }
+
+    @Test("where any type may come, one that is none does not slip past the schema", arguments: [
+        ("Content-Type: application/json", "/: not an object"), ("Content-Type: text/plain", "passes"), ("X-A: b", "content type missing"),
+        ("Content-Type: application/json,", "content type not allowed"), ("Content-Type: */*", "content type not allowed"),
+    ])
+    func anyType(field: String, outcome: String) throws {
+        let policy = try PolicyFixture(Validate.self, "{body: {contentTypes: ['*/*'], schema: {type: object}}}")
+        #expect(try verdict(policy, "POST /\nContent-Length: 2\n\(field)", body: "[]") == outcome)
+        let bare = try PolicyFixture(Validate.self, "{body: {contentTypes: ['*/*']}}")
+        #expect(try verdict(bare, "POST /\nContent-Length: 2\n\(field)", body: "[]") == "passes")
     }
 
     @Test("a request without a body is refused unless it need not have one", arguments: ["GET /", "POST /\nContent-Length: 0"])

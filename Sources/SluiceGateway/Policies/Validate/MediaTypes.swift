@@ -31,9 +31,14 @@ struct MediaTypes: BitwiseCopyable {
             place += 1
             var name = value[place...]
             while !name.isEmpty, name[0] == UInt8(ascii: " ") || name[0] == UInt8(ascii: "\t") { name = name[1...] }
-            let charset = ByteView("charset=")
-            if name.count >= charset.count, name[..<charset.count].equalsIgnoringCase(charset) {
-                if !isUTF8Name(name[charset.count...]) { isUTF8 = false }
+            let charset = ByteView("charset")
+            if name.count > charset.count, name[..<charset.count].equalsIgnoringCase(charset) {
+                switch name[charset.count] {
+                case UInt8(ascii: "="): if !isUTF8Name(name[(charset.count + 1)...]) { isUTF8 = false }
+                // Not as it must be written; some services read it all the same.
+                case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "*"): isUTF8 = false
+                default: break
+                }
             }
             while place < value.count, value[place] != UInt8(ascii: ";") { place += 1 }
         }
@@ -48,6 +53,24 @@ struct MediaTypes: BitwiseCopyable {
             if behind == UInt8(ascii: ";") || behind == UInt8(ascii: " ") || behind == UInt8(ascii: "\t") { return true }
         }
         return false
+    }
+
+    /// Whether it is a type and a subtype, without parameters (RFC 6838, 4.2).
+    static func isType(_ name: ByteView) -> Bool {
+        var slash: Int?
+        for index in 0..<name.count {
+            switch name[index] {
+            case UInt8(ascii: "/"):
+                guard slash == nil else { return false }
+                slash = index
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): break
+            case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "-"), UInt8(ascii: "^"), UInt8(ascii: "_"),
+                UInt8(ascii: "."), UInt8(ascii: "+"):
+                break
+            default: return false
+            }
+        }
+        return slash.map { $0 > 0 && $0 < name.count - 1 } ?? false
     }
 
     /// Whether a body of this type is JSON (RFC 6839, 3.1).

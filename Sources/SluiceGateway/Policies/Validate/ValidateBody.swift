@@ -184,9 +184,10 @@ enum ValidateBody {
                 }
             }
             guard !types.types.isEmpty else { return nil }
-            guard let type else { return types.contains(ByteView("*/*")) ? nil : "content type missing" }
+            // Where there is a schema, what is no type at all may be JSON to a service.
+            guard let type else { return schema == nil && types.contains(ByteView("*/*")) ? nil : "content type missing" }
             let (name, isUTF8) = MediaTypes.read(type)
-            guard types.contains(name) else { return "content type not allowed" }
+            guard types.contains(name), schema == nil || MediaTypes.isType(name) else { return "content type not allowed" }
             return isUTF8 || !needsBody ? nil : "charset not allowed"
         }
 

@@ -114,7 +114,8 @@ struct ClientHandshakes: BitwiseCopyable {
 
     /// Takes down what the handshake has told of the client, if the listener asks. False if that is more than the gateway takes.
     private func settle(_ connection: ClientRef, _ tls: TLSSession) -> Bool {
-        let server = listeners.listener(of: connection).tls
+        let listener = listeners.listener(of: connection)
+        let server = listener.tls
         guard server?.clients != nil || tls.asksClient else { return true }
         let certificate: UnsafeMutablePointer<ClientCertificate>? = switch tls.clientCertificate {
         case .success(let facts)?: ClientCertificate.make(serverName: tls.serverName, facts, session: tls)
@@ -128,6 +129,7 @@ struct ClientHandshakes: BitwiseCopyable {
         }
         // A reload came while the handshake was under way.
         if let server, !tls.hasAsked(as: server) { certificate.pointee.reconsider(by: server.clients == nil ? nil : server.handle) }
+        if listener.isClosed, !clients.isDraining { certificate.pointee.forget() }
         connection.pointee.certificate = certificate
         return true
     }

@@ -89,7 +89,7 @@ struct HTTP2Exchanges: BitwiseCopyable {
             // What the service does not take is no time of the client's.
             stream.pointee.bodyUntil = Deadline.never
             block.pointee.run.bodySpanAt = 0
-        } else if block.pointee.run.isHeadSent || block.pointee.exchange.isGRPCCall {
+        } else if !block.pointee.run.isCollecting, block.pointee.run.isHeadSent || block.pointee.exchange.isGRPCCall {
             // Where both directions are open for long, as gRPC's streams are, silence is no fault of the client's.
             stream.pointee.bodyUntil = turn.now + limits.tunnelTimeout
         } else if requestBodies.keepsPace(block) {

@@ -88,9 +88,10 @@ struct Listeners: BitwiseCopyable {
         clients.forEachPlace { connection in
             guard connection.pointee.state != .free, Int(connection.pointee.listener) < all.count, let tls = connection.pointee.socket.tls else { return }
             let listener = listener(of: connection)
-            guard !listener.isClosed else { return }
             let server = listener.tls?.clients == nil ? nil : listener.tls?.handle
-            if let certificate = connection.pointee.certificate {
+            if let certificate = connection.pointee.certificate, listener.isClosed {
+                certificate.pointee.forget()
+            } else if let certificate = connection.pointee.certificate {
                 if listener.hasChangedClients { certificate.pointee.reconsider(by: server) } else { certificate.pointee.move(to: server) }
             } else if listener.hasChangedClients, server != nil, connection.pointee.state != .handshaking, connection.pointee.state != .proxyHeader,
                 let certificate = ClientCertificate.make(serverName: tls.serverName, nil, session: tls)
