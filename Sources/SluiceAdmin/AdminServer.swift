@@ -17,7 +17,7 @@ package final class AdminServer: Sendable {
     ///
     /// - Parameters:
     ///   - hosts: names that it may be called by, besides addresses and `localhost`; in lower case.
-    ///   - token: what whoever changes callers and plans must have; nil if nobody may here.
+    ///   - token: the secret for requests about callers and plans; nil refuses all of them.
     ///   - inherited: a socket that listens on the address already; the server's from here on.
     package init(gateway: Gateway, address: ListenAddress, hosts: [String], token: AdminToken? = nil, inherited: ListeningSocket? = nil) throws(StartError) {
         isHeldElsewhere = inherited?.isHeldElsewhere ?? false

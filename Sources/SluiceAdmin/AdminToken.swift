@@ -2,7 +2,7 @@ import SluiceConfiguration
 import SluiceCrypto
 import SluiceHTTP
 
-/// What shows that whoever asks the admin listener may change who calls. The listener itself asks for nothing.
+/// The secret that a request to the admin listener needs to see or change callers and plans. All other requests need none.
 package struct AdminToken: Sendable {
     package struct Fault: Error {
         package let message: String

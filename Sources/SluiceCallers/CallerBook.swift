@@ -10,7 +10,7 @@ package struct CallerBook {
         package init() {}
     }
 
-    /// What a change has done, for whoever keeps callers in memory.
+    /// What a change has done. A table of callers in memory follows it.
     package enum Change: Sendable {
         case caller(old: Caller?, new: Caller?)
         /// - Parameter clears: whether what its callers have used was cleared.
@@ -99,7 +99,7 @@ package struct CallerBook {
         }
     }
 
-    /// An error of the store, as whoever asked is told of it.
+    /// The fault that an error of the store is reported as.
     func ask<Value>(_ body: () throws(CallerStoreError) -> Value) throws(CallerFault) -> Value {
         do throws(CallerStoreError) {
             return try body()

@@ -1,4 +1,4 @@
-/// What is asked of callers and plans at run time: by the commands, and by whoever uses the admin listener. One form for all; each operation says what it takes.
+/// A request to see or change callers and plans at run time. Commands and the admin listener make the same ones. Each operation says what it takes.
 package struct CallerRequest: Codable, Sendable {
     package enum Operation: String, CaseIterable, Sendable {
         case listKeys = "keys/list"

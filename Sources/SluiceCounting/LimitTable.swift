@@ -36,7 +36,7 @@ package import Synchronization
 /// Time is the monotonic clock's, which no setting of the clock moves. It stands still while a machine sleeps: less is admitted then. A
 /// worker whose clock is behind finds slots used in its future, which it takes for used.
 ///
-/// Sendable, because all words are atomic and stay where they are until `free`.
+/// Sendable, because all words are atomic and stay where they are: until `free`, or for as long as the `LimitFile` whose memory it is.
 package struct LimitTable: BitwiseCopyable, @unchecked Sendable {
     package typealias Words = UnsafeMutablePointer<Atomic<UInt64>>
 

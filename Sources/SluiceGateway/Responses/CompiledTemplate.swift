@@ -144,29 +144,12 @@ struct CompiledTemplate: BitwiseCopyable {
             let pair = query[start..<end]
             start = end + 1
             left -= 1
-            guard let value = value(of: pair, named: name) else { continue }
+            guard let value = ParameterText.value(of: pair, named: name) else { continue }
             if hasValue { writer.write(value: ",") }
             writer.write(value: value)
             hasValue = true
         }
         return hasValue
-    }
-
-    /// What stands behind the first equals sign, if the name before it is this one once it is decoded.
-    private static func value(of pair: ByteView, named name: ByteView) -> ByteView? {
-        var place = 0
-        for index in 0..<name.count {
-            guard place < pair.count else { return nil }
-            var byte = pair[place]
-            place += 1
-            if byte == UInt8(ascii: "%"), place + 1 < pair.count, pair[place].hexValue < 16, pair[place + 1].hexValue < 16 {
-                byte = pair[place].hexValue << 4 | pair[place + 1].hexValue
-                place += 2
-            }
-            if byte != name[index] { return nil }
-        }
-        if place == pair.count { return .empty }
-        return pair[place] == UInt8(ascii: "=") ? pair[(place + 1)...] : nil
     }
 
     private static func writeHeader(_ name: ByteView, _ writer: inout TemplateWriter, _ exchange: UnsafePointer<Exchange>) -> Bool {

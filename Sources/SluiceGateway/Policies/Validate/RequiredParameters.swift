@@ -31,26 +31,10 @@ struct RequiredParameters: BitwiseCopyable {
     /// Notes which of the parameters this one is: its name goes to the first equals sign.
     private func note(_ pair: ByteView, _ found: inout UInt32) {
         for index in 0..<all.count where found & 1 << UInt32(index) == 0 {
-            if isNamed(pair, all[index].name) {
+            if ParameterText.value(of: pair, named: all[index].name) != nil {
                 found |= 1 << UInt32(index)
                 return
             }
         }
-    }
-
-    /// Whether the name before the first equals sign is this one, once it is decoded.
-    private func isNamed(_ pair: ByteView, _ name: ByteView) -> Bool {
-        var place = 0
-        for index in 0..<name.count {
-            guard place < pair.count else { return false }
-            var byte = pair[place]
-            place += 1
-            if byte == UInt8(ascii: "%"), place + 1 < pair.count, pair[place].hexValue < 16, pair[place + 1].hexValue < 16 {
-                byte = pair[place].hexValue << 4 | pair[place + 1].hexValue
-                place += 2
-            }
-            if byte != name[index] { return false }
-        }
-        return place == pair.count || pair[place] == UInt8(ascii: "=")
     }
 }
