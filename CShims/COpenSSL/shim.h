@@ -196,4 +196,53 @@ static inline int sluice_X509s_count(const STACK_OF(X509) *certificates) {
 
 static inline X509 *sluice_X509s_at(const STACK_OF(X509) *certificates, int index) { return sk_X509_value(certificates, index); }
 
+// Lists of revoked certificates.
+
+/* What the list covers, owned by the caller; NULL if it does not say so, or not readably. */
+static inline ISSUING_DIST_POINT *sluice_X509_CRL_scope(const X509_CRL *list) {
+    return (ISSUING_DIST_POINT *)X509_CRL_get_ext_d2i(list, NID_issuing_distribution_point, NULL, NULL);
+}
+
+/* Whether the certificate says that a list which covers it can be had at one of the places of `scope`, an issuing distribution point in DER
+ * (RFC 5280, 6.3.3 (b)(2)(i)). A place for some reasons only, or with lists of another issuer, does not count. */
+static inline bool sluice_X509_is_listed_at(const X509 *certificate, const unsigned char *scope, size_t count) {
+    ISSUING_DIST_POINT *own = d2i_ISSUING_DIST_POINT(NULL, &scope, (long)count);
+    CRL_DIST_POINTS *points = (CRL_DIST_POINTS *)X509_get_ext_d2i(certificate, NID_crl_distribution_points, NULL, NULL);
+    bool found = false;
+    bool has_places = own != NULL && own->distpoint != NULL && own->distpoint->type == 0;
+    for (int index = 0; has_places && index < sk_DIST_POINT_num(points); index++) {
+        const DIST_POINT *point = sk_DIST_POINT_value(points, index);
+        if (point->reasons != NULL || point->CRLissuer != NULL || point->distpoint == NULL || point->distpoint->type != 0) continue;
+        const GENERAL_NAMES *places = point->distpoint->name.fullname;
+        for (int place = 0; place < sk_GENERAL_NAME_num(places); place++) {
+            for (int other = 0; other < sk_GENERAL_NAME_num(own->distpoint->name.fullname); other++) {
+                GENERAL_NAME *name = sk_GENERAL_NAME_value(own->distpoint->name.fullname, other);
+                if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(places, place), name) == 0) found = true;
+            }
+        }
+    }
+    CRL_DIST_POINTS_free(points);
+    ISSUING_DIST_POINT_free(own);
+    return found;
+}
+
+/* Whether the list or one of its entries has a critical extension besides what the list covers. */
+static inline bool sluice_X509_CRL_has_unknown(X509_CRL *list) {
+    for (int index = 0; index < X509_CRL_get_ext_count(list); index++) {
+        X509_EXTENSION *extension = X509_CRL_get_ext(list, index);
+        int kind = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
+        bool known = kind == NID_issuing_distribution_point || kind == NID_authority_key_identifier || kind == NID_crl_number;
+        if (X509_EXTENSION_get_critical(extension) && !known) return true;
+    }
+    const STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(list);
+    for (int place = 0; place < sk_X509_REVOKED_num(entries); place++) {
+        const X509_REVOKED *entry = sk_X509_REVOKED_value(entries, place);
+        for (int index = 0; index < X509_REVOKED_get_ext_count(entry); index++) {
+            X509_EXTENSION *extension = X509_REVOKED_get_ext(entry, index);
+            if (X509_EXTENSION_get_critical(extension) && OBJ_obj2nid(X509_EXTENSION_get_object(extension)) != NID_crl_reason) return true;
+        }
+    }
+    return false;
+}
+
 #endif

@@ -56,8 +56,12 @@ package final class ClientVerification: @unchecked Sendable {
         }
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
         guard let lists else { return }
-        for list in lists.lists where X509_STORE_add_crl(store, list) != 1 { throw .fromQueue("\(lists.path): a list cannot be used") }
-        X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL))
+        let held = Unmanaged.passRetained(lists)
+        guard X509_STORE_set_ex_data(store, Self.storeIndex, held.toOpaque()) == 1 else {
+            held.release()
+            throw .fromQueue("no memory")
+        }
+        X509_STORE_set_check_revocation(store) { ClientVerification.checkRevocation($0) }
     }
 
     deinit { X509_STORE_free(store) }
@@ -81,8 +85,7 @@ package final class ClientVerification: @unchecked Sendable {
     /// Has a server ask its clients. The context keeps this object.
     func install(in context: OpaquePointer) throws(CryptoError) {
         guard sluice_SSL_CTX_set1_verify_cert_store(context, store) == 1 else { throw .fromQueue("certificate store") }
-        SSL_CTX_set_verify(
-            context, SSL_VERIFY_PEER | (mode == .required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), { ClientVerification.judge($0, $1) })
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (mode == .required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nil)
         SSL_CTX_set_verify_depth(context, Int32(bounds.intermediatesMax))
         sluice_SSL_CTX_set_max_cert_list(context, bounds.chainBytesMax)
         let nameBytes = authorities.chain.certificates.reduce(0) { $0 + Int(i2d_X509_NAME(X509_get_subject_name($1), nil)) + 2 }
@@ -110,26 +113,57 @@ package final class ClientVerification: @unchecked Sendable {
         return Unmanaged<ClientVerification>.fromOpaque(held)._withUnsafeGuaranteedRef(body)
     }
 
-    /// OpenSSL's question for each certificate and each fault: whether to go on. An authority that was named is trusted as it is, although no list
-    /// covers it.
-    private static func judge(_ isGood: Int32, _ search: OpaquePointer?) -> Int32 {
-        guard isGood == 0, let search, X509_STORE_CTX_get_error(search) == X509_V_ERR_UNABLE_TO_GET_CRL,
-            X509_STORE_CTX_get_error_depth(search) == sluice_X509s_count(X509_STORE_CTX_get0_chain(search)) - 1
-        else { return isGood }
-        X509_STORE_CTX_set_error(search, X509_V_OK)
-        return 1
+    // MARK: Revocation
+
+    /// The place for `RevocationLists` on a store.
+    private static let storeIndex = CRYPTO_get_ex_new_index(
+        CRYPTO_EX_INDEX_X509_STORE, 0, nil, nil, nil,
+        { _, held, _, _, _, _ in if let held { Unmanaged<RevocationLists>.fromOpaque(held).release() } })
+
+    /// OpenSSL's question for a chain that it has built and not checked the signatures of. Its own answer would check the signature of each list anew.
+    private static func checkRevocation(_ search: OpaquePointer?) -> Int32 {
+        guard let search, let held = X509_STORE_get_ex_data(X509_STORE_CTX_get0_store(search), storeIndex) else { return 0 }
+        let chain = X509_STORE_CTX_get0_chain(search)
+        return Unmanaged<RevocationLists>.fromOpaque(held)._withUnsafeGuaranteedRef { lists in
+            for place in 0..<max(0, sluice_X509s_count(chain) - 1) {
+                guard case .failure(let fault) = judge(place, of: chain, by: lists, at: Int64(time(nil))) else { continue }
+                X509_STORE_CTX_set_error(search, fault.code)
+                X509_STORE_CTX_set_error_depth(search, place)
+                X509_STORE_CTX_set_current_cert(search, sluice_X509s_at(chain, place))
+                return 0
+            }
+            return 1
+        }
+    }
+
+    /// Judges the certificate at `place` of a chain, which is not the last: that one was named as an authority and is trusted as it is.
+    private static func judge(_ place: Int32, of chain: OpaquePointer?, by lists: RevocationLists, at now: Int64) -> Result<Int64, RevocationLists.Fault> {
+        guard let certificate = sluice_X509s_at(chain, place), let issuer = sluice_X509s_at(chain, place + 1) else {
+            return .failure(.init(code: X509_V_ERR_UNSPECIFIED))
+        }
+        return lists.judge(certificate, of: issuer, at: now) {
+            // The rest of the chain up to the authority that was named.
+            for upper in (place + 1)..<(sluice_X509s_count(chain) - 1) {
+                guard let signer = X509_get0_pubkey(sluice_X509s_at(chain, upper + 1)), X509_verify(sluice_X509s_at(chain, upper), signer) == 1 else { return false }
+            }
+            return true
+        }
     }
 
     // MARK: How long a verdict holds
 
-    /// The last second, since 1970, in which every certificate of a verified chain is valid and every list that covers one is not over.
+    /// The last second, since 1970, in which every certificate of a verified chain is valid and every list that lets one pass is the newest.
     private func end(of chain: OpaquePointer?) -> Int64 {
+        let now = Int64(time(nil))
         var end = Int64.max
-        for place in 0..<sluice_X509s_count(chain) {
-            guard let certificate = sluice_X509s_at(chain, place) else { continue }
-            end = min(end, CertificateChain.seconds(X509_get0_notAfter(certificate)))
-            let covering = (lists?.lists ?? []).filter { X509_NAME_cmp(X509_get_issuer_name(certificate), X509_CRL_get_issuer($0)) == 0 }
-            if let last = covering.map({ RevocationLists.end(of: $0) ?? .max }).max() { end = min(end, last) }
+        let count = sluice_X509s_count(chain)
+        for place in 0..<count {
+            end = min(end, CertificateChain.seconds(X509_get0_notAfter(sluice_X509s_at(chain, place))))
+            guard let lists, place + 1 < count else { continue }
+            switch Self.judge(place, of: chain, by: lists, at: now) {
+            case .success(let last): end = min(end, last)
+            case .failure: return 0
+            }
         }
         return end
     }
@@ -180,7 +214,6 @@ package final class ClientVerification: @unchecked Sendable {
         else { return .failure(.other) }
         X509_VERIFY_PARAM_set_depth(parameters, Int32(bounds.intermediatesMax))
         X509_VERIFY_PARAM_set_auth_level(parameters, TLSProfile.securityLevel)
-        X509_STORE_CTX_set_verify_cb(search, { ClientVerification.judge($0, $1) })
         guard X509_verify_cert(search) == 1 else { return .failure(ClientCertificateFault(verification: Int(X509_STORE_CTX_get_error(search)))) }
         return .success(end(of: X509_STORE_CTX_get0_chain(search)))
     }

@@ -4,72 +4,17 @@ import Testing
 /// Certificates that clients show: real ones of a private authority, and clients that are not this project's.
 @Suite("Client certificates", .loopback, .minutes(5))
 struct ClientCertificateTests {
-    /// A gateway with a listener that asks for certificates, a domain that requires one (one.test) and one that does not (two.test).
-    private struct Site {
-        let folder: Folder
-        let gateway: Gateway
-        let port: UInt16
-        let upstream: ScriptedUpstream
-    }
-
-    /// Answers with the head that it got.
-    private static func echo() throws -> ScriptedUpstream {
-        try ScriptedUpstream { call in
-            let body = Array(call.request.headText.utf8)
-            try call.send("HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\n\r\n")
-            try call.send(body)
-        }
-    }
-
-    private static func authorities() throws -> Folder {
-        let folder = try Folder()
-        try OpenSSL.authority(in: folder)
-        try OpenSSL.certificate("server", for: ["one.test", "two.test"], in: folder)
-        try OpenSSL.clientCertificate("alice", subject: "/C=KR/O=Example, Inc./CN=alice", alternatives: "DNS:alice.clients.test,URI:spiffe://td/alice", in: folder)
-        try OpenSSL.clientCertificate("bob", subject: "/CN=bob", alternatives: "DNS:bob.other.test", in: folder)
-        return folder
-    }
-
-    private static func text(_ folder: Folder, port: UInt16, upstream: String, clients: String, policy: String, listener: String = "") -> String {
-        let files = "certificate: \"\(folder.file("server.pem"))\", key: {file: \"\(folder.file("server.key"))\"}"
-        let asks = clients.isEmpty ? "" : "    clientCertificates: {ca: \"\(folder.file("ca.pem"))\", \(clients.replacing("FOLDER", with: folder.path))}\n"
-        return """
-            listeners:
-              - address: 127.0.0.1:\(port)
-                tls: {\(files)}
-            \(asks)\(listener)domains:
-              - key: one
-                hosts: [one.test]
-                upstream: \(upstream)
-                policies: {\(policy)}
-                endpoints: [{path: "/**"}]
-              - key: two
-                hosts: [two.test]
-                upstream: \(upstream)
-                endpoints: [{path: "/**"}]
-
-            """
-    }
+    private typealias Site = CertificateSite
 
     private func site(
         clients: String = "mode: optional", policy: String = "clientCertificate: {}", listener: String = "", environment: [String: String] = [:],
         _ prepare: (Folder) throws -> Void = { _ in }
     ) throws -> Site {
-        let folder = try Self.authorities()
-        try prepare(folder)
-        let port = try Ports.free()
-        let upstream = try Self.echo()
-        let gateway = try Gateway(
-            Self.text(folder, port: port, upstream: upstream.url, clients: clients, policy: policy, listener: listener), folder: folder,
-            environment: environment, admin: true, readyPort: port)
-        return Site(folder: folder, gateway: gateway, port: port, upstream: upstream)
+        try Site(clients: clients, policy: policy, listener: listener, environment: environment, prepare)
     }
 
     private func curl(_ site: Site, _ name: String?, host: String = "one.test", _ arguments: [String] = []) throws -> CommandResult {
-        let shown = name.map { ["--cert", site.folder.file($0 + ".pem"), "--key", site.folder.file($0 + ".key")] } ?? []
-        return try command(
-            ["curl", "-sS", "-m", "10", "--noproxy", "*", "--cacert", site.folder.file("ca.pem"), "--resolve", "\(host):\(site.port):127.0.0.1"] + shown + arguments
-                + ["-w", "\n%{http_code}", "https://\(host):\(site.port)/x"])
+        try site.curl(name, host: host, arguments)
     }
 
     private func metric(_ site: Site, _ reason: String) throws -> Int {
@@ -216,7 +161,7 @@ struct ClientCertificateTests {
 
     @Test("not even a trusted proxy says who the client is, and unusual names that pass do not bear it")
     func trustedProxy() throws {
-        let upstream = try Self.echo()
+        let upstream = try Site.echo()
         let gateway = try Gateway(
             configuration(upstream: upstream.url, top: ["trustedProxies: [127.0.0.0/8]"]), environment: ["SLUICE_UNUSUAL_FIELDS": "pass"])
         let response = try gateway.get("/api/x", [
@@ -249,116 +194,14 @@ struct ClientCertificateTests {
         #expect(try run(["explain", file, "GET", "http://one.test/x", "--certificate", site.folder.file("bob.pem")]).code == 2)
     }
 
-    // MARK: Sessions, reloads, and the ways in
-
-    /// One connection by `openssl s_client` with one request; what it printed.
-    private func session(_ site: Site, _ arguments: [String], name: String = "one.test") throws -> String {
-        try command([
-            "sh", "-c",
-            "(printf 'GET /x HTTP/1.1\\r\\nHost: one.test\\r\\nConnection: close\\r\\n\\r\\n'; sleep 1) | openssl s_client -connect 127.0.0.1:\(site.port) -servername \(name) "
-                + arguments.joined(separator: " "),
-        ]).everything
-    }
-
-    @Test("a resumed session keeps the certificate; after a reload with another authority, list or mode it begins anew", arguments: ["-tls1_2", "-tls1_3"])
-    func resumption(version: String) throws {
-        let site = try site(clients: "mode: optional, crl: \"FOLDER/crl.pem\"") { try OpenSSL.revocationList(of: [], in: $0) }
-        let saved = site.folder.file("session\(version).pem")
-        let shown = ["-cert", site.folder.file("alice.pem"), "-key", site.folder.file("alice.key")]
-        let first = try session(site, [version, "-sess_out", saved] + shown)
-        #expect(first.contains("New, ") && first.contains("HTTP/1.1 200"), "\(first)")
-        let second = try session(site, [version, "-sess_in", saved])
-        #expect(second.contains("Reused, ") && second.contains("HTTP/1.1 200"), "\(second)")
-        #expect(try session(site, [version, "-sess_in", saved], name: "two.test").contains("New, "))
-        // The same authorities and lists: the session goes on.
-        let text = { (clients: String) in
-            Self.text(site.folder, port: site.port, upstream: site.upstream.url, clients: clients, policy: "clientCertificate: {}")
-        }
-        func reload(_ clients: String) throws {
-            let before = site.gateway.log.components(separatedBy: " reloaded").count
-            try site.gateway.reload(text(clients))
-            #expect(eventually { site.gateway.log.components(separatedBy: " reloaded").count == before + 1 })
-        }
-        try reload("mode: optional, crl: \"FOLDER/crl.pem\"")
-        #expect(try session(site, [version, "-sess_in", saved]).contains("Reused, "))
-        try OpenSSL.revocationList(of: ["bob"], in: site.folder)
-        try reload("mode: optional, crl: \"FOLDER/crl.pem\"")
-        let anew = try session(site, [version, "-sess_in", saved])
-        #expect(anew.contains("New, ") && anew.contains("HTTP/1.1 401"), "\(anew)")
-        // With the client's certificate another handshake lets it in.
-        #expect(try session(site, [version, "-sess_in", saved] + shown).contains("HTTP/1.1 200"))
-        try reload("mode: optional")
-        #expect(try session(site, [version, "-sess_in", saved]).contains("New, "))
-    }
-
-    @Test("an open connection after a reload: who is still let in does not notice, and what was revoked does not go on", arguments: [false, true])
-    func openConnection(isRevoked: Bool) throws {
-        let site = try site(clients: "mode: optional, crl: \"FOLDER/crl.pem\"") { try OpenSSL.revocationList(of: [], in: $0) }
-        let shown = "-cert '\(site.folder.file("alice.pem"))' -key '\(site.folder.file("alice.key"))'"
-        let request = { (last: String) in "printf 'GET /x HTTP/1.1\\r\\nHost: one.test\\r\\n\(last)\\r\\n'" }
-        let (began, go) = (site.folder.file("began"), site.folder.file("go"))
-        let client = try ChildProcess([
-            "sh", "-c",
-            "(\(request("")); sleep 1; touch '\(began)'; while [ ! -e '\(go)' ]; do sleep 0.05; done; \(request("Connection: close\\r\\n")); sleep 1) "
-                + "| openssl s_client -connect 127.0.0.1:\(site.port) -servername one.test -quiet \(shown)",
-        ], environment: [:], folder: try Folder())
-        #expect(eventually { FileManager.default.fileExists(atPath: began) })
-        try OpenSSL.revocationList(of: [isRevoked ? "alice" : "bob"], in: site.folder)
-        site.gateway.process.signal(SIGHUP)
-        #expect(eventually { site.gateway.log.contains(" reloaded") })
-        try site.folder.write("go", "")
-        #expect(client.waitForExit(20) != nil)
-        let statuses = client.standardOutput.components(separatedBy: "HTTP/1.1 ").dropFirst().map { String($0.prefix(3)) }
-        #expect(statuses == ["200", isRevoked ? "401" : "200"], "\(client.standardOutput) \(client.standardError)")
-    }
-
-    @Test("a reload that begins to ask: open connections are sent to others (421), new ones are asked")
-    func beginsToAsk() throws {
-        let site = try site(clients: "", policy: "")
-        let request = "printf 'GET /x HTTP/1.1\\r\\nHost: one.test\\r\\n\\r\\n'"
-        let (began, go) = (site.folder.file("began"), site.folder.file("go"))
-        let client = try ChildProcess([
-            "sh", "-c",
-            "(\(request); sleep 1; touch '\(began)'; while [ ! -e '\(go)' ]; do sleep 0.05; done; \(request); sleep 1) "
-                + "| openssl s_client -connect 127.0.0.1:\(site.port) -servername one.test -quiet",
-        ], environment: [:], folder: try Folder())
-        #expect(eventually { FileManager.default.fileExists(atPath: began) })
-        try site.gateway.reload(Self.text(site.folder, port: site.port, upstream: site.upstream.url, clients: "mode: optional", policy: "clientCertificate: {}"))
-        #expect(eventually { site.gateway.log.contains(" reloaded") })
-        try site.folder.write("go", "")
-        #expect(client.waitForExit(20) != nil)
-        let answers = client.standardOutput.components(separatedBy: "HTTP/1.1 ").dropFirst()
-        #expect(answers.map { String($0.prefix(3)) } == ["200", "421"] && answers.last?.contains("\r\nConnection: close\r\n") == true, "\(client.standardOutput)")
-        #expect(try curl(site, "alice").output.hasSuffix("\n200"))
-    }
-
-    @Test("a listener that leaves the configuration lets in nobody any more whom nobody looks after: its open connections get 421")
-    func listenerGone() throws {
-        let site = try site(clients: "mode: optional")
-        let shown = "-cert '\(site.folder.file("alice.pem"))' -key '\(site.folder.file("alice.key"))'"
-        let request = "printf 'GET /x HTTP/1.1\\r\\nHost: one.test\\r\\n\\r\\n'"
-        let (began, go) = (site.folder.file("began"), site.folder.file("go"))
-        let client = try ChildProcess([
-            "sh", "-c",
-            "(\(request); sleep 1; touch '\(began)'; while [ ! -e '\(go)' ]; do sleep 0.05; done; \(request); sleep 1) "
-                + "| openssl s_client -connect 127.0.0.1:\(site.port) -servername one.test -quiet \(shown)",
-        ], environment: [:], folder: try Folder())
-        #expect(eventually { FileManager.default.fileExists(atPath: began) })
-        let text = Self.text(site.folder, port: try Ports.free(), upstream: site.upstream.url, clients: "mode: optional", policy: "clientCertificate: {}")
-        try site.gateway.reload(text)
-        #expect(eventually { site.gateway.log.contains(" reloaded") })
-        try site.folder.write("go", "")
-        #expect(client.waitForExit(20) != nil)
-        let answers = client.standardOutput.components(separatedBy: "HTTP/1.1 ").dropFirst().map { String($0.prefix(3)) }
-        #expect(answers == ["200", "421"], "\(client.standardOutput)")
-    }
+    // MARK: The ways in
 
     @Test("behind a PROXY header the certificate is asked for as without")
     func proxyHeader() throws {
-        let folder = try Self.authorities()
+        let folder = try Site.authorities()
         let port = try Ports.free()
-        let upstream = try Self.echo()
-        let text = Self.text(folder, port: port, upstream: upstream.url, clients: "mode: required", policy: "clientCertificate: {}", listener: "    proxyProtocol: true\n    trustedProxies: [127.0.0.1]\n")
+        let upstream = try Site.echo()
+        let text = Site.text(folder, port: port, upstream: upstream.url, clients: "mode: required", policy: "clientCertificate: {}", listener: "    proxyProtocol: true\n    trustedProxies: [127.0.0.1]\n")
         let gateway = try Gateway(text, folder: folder, readyPort: port)
         let site = Site(folder: folder, gateway: gateway, port: port, upstream: upstream)
         let passed = try curl(site, "alice", ["--haproxy-protocol"])
@@ -375,7 +218,7 @@ struct ClientCertificateTests {
         ("{ca: many.pem}", "clientCertificates.ca: found", "257 certificates"),
     ])
     func unusable(clients: String, place: String, text: String) throws {
-        let folder = try Self.authorities()
+        let folder = try Site.authorities()
         try OpenSSL.revocationList(of: [], in: folder)
         let stranger = try Folder()
         try OpenSSL.authority(in: stranger)
@@ -397,7 +240,7 @@ struct ClientCertificateTests {
 
     @Test("certificates are asked for in TLS only; a domain that requires one without a listener that asks is noted")
     func misplaced() throws {
-        let folder = try Self.authorities()
+        let folder = try Site.authorities()
         let plain = try folder.write("plain.yaml", """
             listeners: [{address: "127.0.0.1:1", clientCertificates: {ca: ca.pem}}]
             domains: [{key: one, endpoints: [{path: /, policies: {mock: {status: 200}}}]}]

@@ -64,6 +64,25 @@ struct TakeOverTests {
         #expect(admitted <= limit && admitted >= limit - limit / 14 - 1, "\(admitted)")
     }
 
+    @Test("a process that takes over judges clients' certificates by the files as they are then")
+    func clientCertificates() throws {
+        let folder = try CertificateSite.authorities()
+        try OpenSSL.revocationList(of: [], in: folder)
+        let port = try Ports.free()
+        let clients = "mode: required, crl: \"FOLDER/crl.pem\""
+        let text = try CertificateSite.text(folder, port: port, upstream: CertificateSite.echo().url, clients: clients, policy: "clientCertificate: {}")
+        let succession = try Succession(text)
+        let process = try succession.start(workers: 1)
+        #expect(eventually(within: 10) { succession.isOpen() })
+        #expect(try CertificateSite.curl("alice", in: folder, port: port).output.hasSuffix("\n200"))
+        try OpenSSL.revocationList(of: ["alice"], in: folder)
+        let next = try succession.start(workers: 1)
+        #expect(process.waitForExit(8) == 0 && next.exitCode() == nil, "\(process.standardError)\(next.standardError)")
+        #expect(eventually { succession.isReady() })
+        #expect(try CertificateSite.curl("alice", in: folder, port: port).code != 0)
+        #expect(try CertificateSite.curl("bob", in: folder, port: port).output.hasSuffix("\n200"))
+    }
+
     @Test("six takeovers under load, with more and with fewer workers: no request refused, reset or failed")
     func underLoad() throws {
         let upstream = try ScriptedUpstream(LoadGenerator.echo)

@@ -142,6 +142,15 @@ struct ClientCertificate: BitwiseCopyable {
         }
     }
 
+    /// Whether the certificate of the connection is good for nothing any more, so that only another handshake helps. By what `standing` has found.
+    func isOver(at now: Int64) -> Bool {
+        switch state {
+        case .absent: false
+        case .accepted: now > validUntil
+        case .refused, .unknown: true
+        }
+    }
+
     /// Costs what the verification in a handshake costs, once for a connection and reload.
     private mutating func judgeAgain() {
         guard let server = judge, let session else { return }

@@ -14,6 +14,7 @@ struct ClientEnd: BitwiseCopyable {
         let listeners: Listeners
         let transport: ClientTransport
         let http1: HTTP1Exchanges
+        let connections: HTTP2Connections
         let streams: HTTP2Exchanges
         let course: RequestCourse
     }
@@ -26,6 +27,7 @@ struct ClientEnd: BitwiseCopyable {
     private var listeners: Listeners { state.pointee.listeners }
     private var transport: ClientTransport { state.pointee.transport }
     private var http1: HTTP1Exchanges { state.pointee.http1 }
+    private var connections: HTTP2Connections { state.pointee.connections }
     private var streams: HTTP2Exchanges { state.pointee.streams }
     private var course: RequestCourse { state.pointee.course }
 
@@ -35,7 +37,8 @@ struct ClientEnd: BitwiseCopyable {
     func wire(_ parts: WorkerParts, _ owners: WorkerOwners) {
         state.initialize(to: State(
             turn: parts.turn, limits: parts.limits, http2: parts.http2, requestBodies: parts.requestBodies, listeners: owners.listeners,
-            transport: owners.clientTransport, http1: owners.http1Exchanges, streams: owners.http2Exchanges, course: owners.requestCourse))
+            transport: owners.clientTransport, http1: owners.http1Exchanges, connections: owners.http2Connections, streams: owners.http2Exchanges,
+            course: owners.requestCourse))
     }
 
     func deallocate() { state.deinitialize(count: 1).deallocate() }
@@ -71,6 +74,11 @@ struct ClientEnd: BitwiseCopyable {
     @inline(__always)
     func hasLeft(_ block: ExchangeRef) -> Bool {
         block.pointee.run.client.pointee.socket.isPeerClosed && limits.halfCloseAborts
+    }
+
+    /// Over HTTP/2 asks the client to send no more requests on this connection; those that are under way go on. Over HTTP/1 the head of the response says so.
+    func announceEnd(_ block: ExchangeRef) {
+        if block.pointee.run.isHTTP2 { connections.announceEnd(block.pointee.run.client) }
     }
 
     // MARK: The request's body

@@ -60,10 +60,19 @@ struct ExchangeAnswers: BitwiseCopyable {
         block.pointee.run.tokenFault = refusal.tokenFault
         block.pointee.run.refusalDetail = refusal.detail
         block.pointee.run.status = status
-        // The client is to come by another connection.
-        if refusal.row == .misdirected { block.pointee.run.keepsAlive = false }
+        if refusal.row == .misdirected || refusal.row == .certificateRefused { sendElsewhere(block, refusal.row) }
         records.refused(refusal, block)
         clientEnd.dropBody(block)
+    }
+
+    /// Has the client come by another connection if that may do better. With HTTP/2 only if this one is of no more use to any domain that wants a
+    /// certificate: 421 alone tells the client enough, and its other requests go on.
+    @inline(never)
+    private func sendElsewhere(_ block: ExchangeRef, _ row: Refusal.Row) {
+        let now = block.pointee.exchange.context.pointee.wallSeconds
+        let isOver = block.pointee.exchange.certificate?.pointee.isOver(at: now) ?? false
+        if isOver || row == .misdirected { block.pointee.run.keepsAlive = false }
+        if isOver { clientEnd.announceEnd(block) }
     }
 
     /// Sends an error as its domain's family tells of it.
