@@ -17,11 +17,17 @@ enum BackendPath {
 
     // MARK: Import
 
-    /// Nil if the service gets path and query as they are.
+    /// Nil if the service gets path and query as they are. Without `HTTP` it gets the path of the document, without what stands in front of it here.
+    ///
+    /// - Parameter isMock: no service gets anything.
     static func rewrite(
-        http: ConfigurationNode?, query: ConfigurationNode?, _ site: SecondForm.Site, at place: ConfigurationNode, _ problems: Problems
+        http: ConfigurationNode?, query: ConfigurationNode?, isMock: Bool, _ site: SecondForm.Site, at place: ConfigurationNode, _ problems: Problems
     ) -> ConfigurationNode? {
         let shape = Shape(site)
+        let losesPrefix = http == nil && !isMock && !site.prefix.isEmpty
+        if losesPrefix, query == nil {
+            return ConfigurationNode.mapping([], at: place).setting("pattern", .string(shape.prefixPattern + "(/.*)", at: place)).setting("to", .string("%1", at: place))
+        }
         var backend: Located<String>?
         if let http {
             guard let reader = MappingReader(http, problems) else { return nil }
@@ -33,8 +39,8 @@ enum BackendPath {
             }
             guard backend != nil else { return nil }
         }
-        let parameters = query.flatMap { self.parameters($0, shape, problems) }
-        var path = "%0"
+        let parameters = query.flatMap { self.parameters($0, shape, firstGroup: losesPrefix ? 2 : 1, problems) }
+        var path = losesPrefix ? "%1" : "%0"
         if let backend {
             guard !backend.value.contains(where: { $0 == "?" || $0 == "#" }) else {
                 problems.add(at: backend, found: "a query or a fragment in \(Quoting.quoted(backend.value))", allowed: "a path; ADD_REQUEST_QUERY_PARAMETER adds to the query")
@@ -51,12 +57,13 @@ enum BackendPath {
             problems.add(at: http ?? query ?? place, found: "another backend path or query for a path with wildcards", allowed: "{name}, and {name+} at the end")
             return nil
         }
+        let variablesMax = losesPrefix ? variablesMax - 1 : variablesMax
         guard shape.variables.count <= variablesMax else {
             problems.add(at: http ?? query ?? place, found: "a path with \(shape.variables.count) variables", allowed: "at most \(variablesMax)")
             return nil
         }
         var rewrite = ConfigurationNode.mapping([], at: http ?? query ?? place)
-        rewrite.set("pattern", .string(shape.pattern, at: http ?? query ?? place))
+        rewrite.set("pattern", .string(losesPrefix ? shape.patternBehindPrefix : shape.pattern, at: http ?? query ?? place))
         let target = backend.map { ConfigurationNode(.null, position: $0.position, path: $0.path) } ?? query ?? place
         rewrite.set("to", .string(path + (parameters.map { "?\($0)" } ?? ""), at: target))
         if parameters != nil { rewrite.set("query", .string("add", at: target)) }
@@ -64,7 +71,7 @@ enum BackendPath {
     }
 
     /// `name=value&...`, escaped; nil if there are none.
-    private static func parameters(_ object: ConfigurationNode, _ shape: Shape, _ problems: Problems) -> String? {
+    private static func parameters(_ object: ConfigurationNode, _ shape: Shape, firstGroup: Int, _ problems: Problems) -> String? {
         guard let reader = MappingReader(object, problems) else { return nil }
         let map = reader.stringMap("parameters")
         if map == nil, !reader.has("parameters") { reader.missing("parameters", allowed: "a mapping from names to texts") }
@@ -74,7 +81,7 @@ enum BackendPath {
                 problems.add(at: name, found: "a variable in the name \(Quoting.quoted(name.value))", allowed: "text without ${ and $!{")
                 return nil
             }
-            return shape.replaced(value, problems, escape: escaped).map { "\(escaped(name.value).replacing("%", with: "%%"))=\($0)" }
+            return shape.replaced(value, firstGroup: firstGroup, problems, escape: escaped).map { "\(escaped(name.value).replacing("%", with: "%%"))=\($0)" }
         }
         return pairs.isEmpty ? nil : pairs.joined(separator: "&")
     }
@@ -106,11 +113,16 @@ enum BackendPath {
         private(set) var variables: [String] = []
         /// Of a rewrite.
         private(set) var pattern = ""
+        /// Of what stands in front of the path.
+        private(set) var prefixPattern = ""
+        /// With a group for what is behind that, before those of the variables.
+        var patternBehindPrefix: String { "\(prefixPattern)(\(pattern.dropFirst(prefixPattern.count)))" }
         /// The backend path that changes nothing.
         private(set) var identity = ""
 
         init(_ site: SecondForm.Site) {
-            for segment in site.prefix.split(separator: "/") { pattern += "/" + Self.literal(segment) }
+            for segment in site.prefix.split(separator: "/") { prefixPattern += "/" + Self.literal(segment) }
+            pattern = prefixPattern
             let rest = DocumentPath.pattern(of: site.path) != site.path
             let segments = site.path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
             for (number, segment) in segments.enumerated() {
@@ -137,7 +149,7 @@ enum BackendPath {
         }
 
         /// A text with variables as a replacement's; nil, and a problem, for what is no variable of the path.
-        func replaced(_ text: Located<String>, _ problems: Problems, escape: (String) -> String) -> String? {
+        func replaced(_ text: Located<String>, firstGroup: Int = 1, _ problems: Problems, escape: (String) -> String) -> String? {
             var result = ""
             var rest = text.value[...]
             while let dollar = rest.firstIndex(of: "$") {
@@ -155,7 +167,7 @@ enum BackendPath {
                         allowed: variables.isEmpty ? "no variables" : Quoting.alternatives(variables.map { "\(opening)\($0)}" }))
                     return nil
                 }
-                result += escape(String(rest[..<dollar])).replacing("%", with: "%%") + "%\(index + 1)"
+                result += escape(String(rest[..<dollar])).replacing("%", with: "%%") + "%\(index + firstGroup)"
                 rest = rest[rest.index(after: end)...]
             }
             return result + escape(String(rest)).replacing("%", with: "%%")
@@ -168,6 +180,9 @@ enum BackendPath {
     static func objects(_ endpoint: ConfigurationNode, _ site: SecondForm.Site, isMock: Bool) -> [(name: String, object: ConfigurationNode)] {
         let shape = Shape(site)
         let wanted = endpoint[["policies", "rewrite"]]
+        // Without plugins the document says the same.
+        let none = rewrite(http: nil, query: nil, isMock: isMock, site, at: endpoint, Problems(file: "", environment: [:]))
+        if let none, let wanted, none.hasSameContent(as: wanted) { return [] }
         func text(_ text: String) -> ConfigurationNode { .string(text, at: endpoint) }
         func http(_ backend: String) -> ConfigurationNode {
             ConfigurationNode.mapping([], at: endpoint).setting("frontendEndpointPath", text(site.path)).setting("backendEndpointPath", text(backend))
@@ -177,13 +192,14 @@ enum BackendPath {
         if let wanted {
             guard let to = wanted["to"]?.text else { return [] }
             let halves = to.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-            path = halves[0] == "%0" ? nil : written(halves[0], shape.variables)
+            let isBehindPrefix = !isMock && !site.prefix.isEmpty && wanted["pattern"]?.text == shape.patternBehindPrefix && halves[0] == "%1"
+            path = halves[0] == "%0" || isBehindPrefix ? nil : written(halves[0], shape.variables)
             if path == nil, site.prefix.isEmpty, !isMock { path = shape.identity }
             if halves.count == 2 {
                 var parameters = ConfigurationNode.mapping([], at: endpoint)
                 for pair in halves[1].split(separator: "&") {
                     let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                    guard parts.count == 2, let name = written(parts[0], []), let value = written(parts[1], shape.variables) else { return [] }
+                    guard parts.count == 2, let name = written(parts[0], []), let value = written(parts[1], (isBehindPrefix ? [""] : []) + shape.variables) else { return [] }
                     parameters.set(unescaped(name), text(unescaped(value)))
                 }
                 query = ConfigurationNode.mapping([], at: endpoint).setting("parameters", parameters)
@@ -191,7 +207,7 @@ enum BackendPath {
         }
         let object = isMock ? nil : path.map(http)
         let faults = Problems(file: "", environment: [:])
-        let again = rewrite(http: object, query: query, site, at: endpoint, faults)
+        let again = rewrite(http: object, query: query, isMock: isMock, site, at: endpoint, faults)
         let isSame = again.map { again in wanted.map(again.hasSameContent) ?? false } ?? (wanted == nil)
         guard isSame, faults.isEmpty else { return [] }
         return [("HTTP", object), ("ADD_REQUEST_QUERY_PARAMETER", query)].compactMap { name, object in object.map { (name, $0) } }

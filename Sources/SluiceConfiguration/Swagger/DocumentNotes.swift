@@ -44,11 +44,14 @@ struct DocumentNotes {
         var all = Kind()
         all.count("security", in: document)
         if all.first == nil { all = security } else { all.count += security.count }
-        let checksCaller = { (owner: ConfigurationNode) in
-            ["hmac", "jwt", "apiKey", "anyOf", "clientCertificate"].contains { owner["policies"]?[$0] != nil }
+        let credentials = ["hmac", "jwt", "apiKey", "anyOf", "clientCertificate"]
+        func policies(_ owner: ConfigurationNode) -> [String] { credentials.filter { owner["policies"]?[$0] != nil } }
+        let endpoints = domain["endpoints"]?.elements ?? []
+        guard !policies(domain).isEmpty || !endpoints.isEmpty && endpoints.allSatisfy({ !policies($0).isEmpty }) else {
+            return all.note("`security` is not checked by the gateway, but only by the service, unless a policy such as `jwt` does it", problems)
         }
-        if !checksCaller(domain), !(domain["endpoints"]?.elements ?? []).allSatisfy(checksCaller) {
-            all.note("`security` is not checked by the gateway, but only by the service, unless a policy such as `jwt` does it", problems)
-        }
+        // What is asked for may be more: scopes, or another scheme.
+        let names = credentials.filter { name in ([domain] + endpoints).contains { policies($0).contains(name) } }.map { "`\($0)`" }
+        all.note("`security` is checked by the service only; the gateway checks callers as its policies say (\(names.joined(separator: ", ")))", problems)
     }
 }

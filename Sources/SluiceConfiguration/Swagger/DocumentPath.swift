@@ -1,9 +1,34 @@
 /// A path of a document, and the pattern of endpoints that it stands for.
 enum DocumentPath {
-    /// The pattern: `{name+}` at the end, one segment or more, is `*/**`. Everything else means the same on both sides.
-    static func pattern(of path: String) -> String {
+    /// The pattern: `{name+}` at the end, one segment or more, is `{name}/**`, or `*/**` where the variable cannot have its name. Everything else means the
+    /// same on both sides.
+    static func pattern(of path: String, isNamed: Bool = true) -> String {
         guard let start = rest(of: path) else { return path }
-        return path[..<start] + "*/**"
+        return path[..<start] + (isNamed ? path[start...].dropLast(2) + "}" : "*") + "/**"
+    }
+
+    /// The paths of one document, among which a `{name+}` may keep its name: not beside a path that has one variable in its place. That one is to serve what
+    /// is one segment, as gateways with such documents do, and `{name}/**` would be the more specific pattern.
+    struct Siblings {
+        /// Shapes of the paths that end in a variable.
+        private let shapes: Set<String>
+
+        init(_ paths: [String]) { shapes = Set(paths.filter { $0.hasSuffix("}") && DocumentPath.rest(of: $0) == nil }.map(DocumentPath.shape)) }
+
+        func areAway(from path: String) -> Bool {
+            guard let start = DocumentPath.rest(of: path) else { return true }
+            // In a document `{name}` and `{name+}` are two variables.
+            return !path[..<start].contains(path[start...].dropLast(2) + "}") && !shapes.contains(DocumentPath.shape(path))
+        }
+    }
+
+    /// The path without the names of its variables.
+    private static func shape(_ path: String) -> String {
+        path.split(separator: "/", omittingEmptySubsequences: false).map { segment in
+            guard segment.contains("{") else { return DocumentReferences.decoded(segment) }
+            let isWhole = segment.hasPrefix("{") && segment.hasSuffix("}") && !segment.dropFirst().dropLast().contains { "{}:".contains($0) }
+            return isWhole ? "{}" : "{?}"
+        }.joined(separator: "/")
     }
 
     /// The names of its variables, each once.

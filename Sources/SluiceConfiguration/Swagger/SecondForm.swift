@@ -32,7 +32,8 @@ enum SecondForm {
         if let http = all["HTTP"], all["MOCK"] != nil {
             problems.add(at: http, found: "HTTP beside MOCK", allowed: "one of the two")
         }
-        if let rewrite = BackendPath.rewrite(http: all["HTTP"], query: all["ADD_REQUEST_QUERY_PARAMETER"], site, at: place, problems) {
+        let query = all["ADD_REQUEST_QUERY_PARAMETER"]
+        if let rewrite = BackendPath.rewrite(http: all["HTTP"], query: query, isMock: all["MOCK"] != nil, site, at: place, problems) {
             owner.set(["policies", "rewrite"], rewrite)
         }
         if let object = own["RATE_LIMIT"], let limits = rateLimit(object, problems) { owner.set(["policies", "rateLimit"], limits) }
@@ -97,6 +98,12 @@ enum SecondForm {
             if kind.value == "HEADER" {
                 by = "header:\(extra.value)"
             } else if let name = BackendPath.variable(of: extra.value) {
+                guard !name.hasSuffix("+") else {
+                    problems.add(
+                        at: extra, found: "a limit for each rest of a path (\(Quoting.quoted(extra.value)))",
+                        allowed: "${request.path.NAME} of a variable that is one segment")
+                    return nil
+                }
                 by = "path:\(name)"
             } else {
                 problems.add(at: extra, found: Quoting.quoted(extra.value), allowed: "${request.path.NAME}")

@@ -12,6 +12,7 @@ struct SwaggerOperationWriter {
     /// What the domain keeps of its document.
     private let kept: ConfigurationNode
     private let references: DocumentReferences
+    private let siblings: DocumentPath.Siblings
 
     /// The plugins for operations that stand at the top, or on the paths, of the document that `domain` came from.
     static func plugins(_ domain: ConfigurationNode, _ form: PluginForm) -> DocumentPlugins {
@@ -40,6 +41,10 @@ struct SwaggerOperationWriter {
         kept = domain[SwaggerImport.opaqueKey] ?? .mapping([], at: domain)
         references = DocumentReferences(kept)
         paths = .mapping([], at: domain)
+        let written = (domain["endpoints"]?.elements ?? []).compactMap { endpoint in
+            Self.notedPath(endpoint) ?? endpoint["path"]?.text.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }
+        }
+        siblings = DocumentPath.Siblings(written + (kept["paths"]?.entries ?? []).map(\.key))
         var items = PathItems()
         var numbers: [[Int]] = []
         var numbersOfOthers: [Int] = []
@@ -47,7 +52,7 @@ struct SwaggerOperationWriter {
             // In the document, the base path holds the prefix.
             let text = endpoint["path"]?.text.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }
             let endpoint = text.map { endpoint.setting("path", .string($0, at: endpoint)) } ?? endpoint
-            if let path = text.map({ Self.documentPath(endpoint, $0) }), let operations = operations(endpoint, path, besides: items[path]) {
+            if let path = text.map({ documentPath(endpoint, $0) }), let operations = operations(endpoint, path, besides: items[path]) {
                 let index = items.add(path, operations.map { ($0.method, $0.node) }, at: endpoint)
                 if index == numbers.count { numbers.append([]) }
                 numbers[index].append(number)
@@ -70,10 +75,12 @@ struct SwaggerOperationWriter {
     }
 
     /// The path in the document, which the endpoint keeps where its pattern is another text.
-    private static func documentPath(_ endpoint: ConfigurationNode, _ pattern: String) -> String {
-        guard let noted = endpoint[SwaggerImport.opaqueKey]?[SwaggerOperation.pathKey]?.text, DocumentPath.pattern(of: noted) == pattern else { return pattern }
+    private func documentPath(_ endpoint: ConfigurationNode, _ pattern: String) -> String {
+        guard let noted = Self.notedPath(endpoint), DocumentPath.pattern(of: noted, isNamed: siblings.areAway(from: noted)) == pattern else { return pattern }
         return noted
     }
+
+    private static func notedPath(_ endpoint: ConfigurationNode) -> String? { endpoint[SwaggerImport.opaqueKey]?[SwaggerOperation.pathKey]?.text }
 
     /// Path items by path, in the order in which the paths came.
     private struct PathItems {
@@ -163,7 +170,7 @@ struct SwaggerOperationWriter {
             SwaggerOperation(Located(value: operation.method), operation.node, context(path, operation.node), problems)
         }
         guard !read.isEmpty else { return nil }
-        let imported = SwaggerOperation.endpoint(Located(value: path), read, .swagger, patched: false)
+        let imported = SwaggerOperation.endpoint(Located(value: path), isNamed: siblings.areAway(from: path), read, .swagger, patched: false)
         return MergePatch.difference(from: imported, to: endpoint)
     }
 }

@@ -12,6 +12,7 @@ struct SwaggerPaths {
     private let plugins: DocumentPlugins
     private let problems: Problems
     private let references: DocumentReferences
+    private var siblings = DocumentPath.Siblings([])
     /// Path and method of the operations so far, where documents may have further ones for them.
     private var served: Set<String> = []
     /// Values that references stand for, so far.
@@ -35,6 +36,7 @@ struct SwaggerPaths {
         guard let reader = MappingReader(paths, problems) else { return }
         var kept: [ConfigurationNode.Entry] = []
         let items = reader.allEntries()
+        siblings = DocumentPath.Siblings(items.map { format == .openAPI ? DocumentPath.withoutFragment($0.name).value : $0.name.value })
         let isDouble = { (path: Located<String>) in format == .openAPI && path.value.contains("#") }
         for (path, item) in items.filter({ !isDouble($0.name) }) + items.filter({ isDouble($0.name) }) {
             if let rest = path.value.hasPrefix("x-") ? item : readItem(path, item) {
@@ -72,7 +74,7 @@ struct SwaggerPaths {
         }
         let parameters = format == .openAPI ? item["parameters"] : nil
         endpoints += SwaggerOperation.grouped(operations).map { group in
-            var endpoint = SwaggerOperation.endpoint(path, group, format, patched: true)
+            var endpoint = SwaggerOperation.endpoint(path, isNamed: siblings.areAway(from: path.value), group, format, patched: true)
             if let parameters { endpoint.set([format.opaqueKey, "parameters"], parameters) }
             if let path = endpoint["path"], let text = path.text, !prefix.isEmpty { endpoint.set("path", .string(prefix + text, at: path)) }
             return endpoint
@@ -231,12 +233,14 @@ struct SwaggerOperation {
     }
 
     /// The endpoint that serves `operations`, which is not empty; its first one decides on policies and patch.
+    ///
+    /// - Parameter isNamed: see `DocumentPath.Siblings`.
     static func endpoint(
-        _ path: Located<String>, _ operations: [SwaggerOperation], _ format: DocumentFormat, patched: Bool
+        _ path: Located<String>, isNamed: Bool, _ operations: [SwaggerOperation], _ format: DocumentFormat, patched: Bool
     ) -> ConfigurationNode {
         let first = operations[0]
         var endpoint = ConfigurationNode.mapping([], at: first.node)
-        let pattern = DocumentPath.pattern(of: path.value)
+        let pattern = DocumentPath.pattern(of: path.value, isNamed: isNamed)
         endpoint.set("path", ConfigurationNode(.string(pattern), position: path.position, path: path.path))
         let methods = operations.map { operation in
             ConfigurationNode(

@@ -48,7 +48,7 @@ struct OpenAPIImportTests {
     func whole() throws {
         let (domain, problems, notes) = try convert(Self.document)
         #expect(problems == [] && notes == [])
-        #expect(address(domain) == ["v1", "-", "-", "/pets/{petId}", "/pets/{petId}", "/pets/{petId}", "/files/*/**"])
+        #expect(address(domain) == ["v1", "-", "-", "/pets/{petId}", "/pets/{petId}", "/pets/{petId}", "/files/{path}/**"])
         let endpoints = try #require(domain["endpoints"]?.elements)
         #expect(endpoints.map { $0["methods"]?.elements?.first?.text } == ["GET", "DELETE", "TRACE", "PUT"])
         #expect(endpoints[1][["policies", "mock", "status"]].map(Tree.init) == 204)
@@ -220,10 +220,24 @@ struct OpenAPIImportTests {
         #expect(notes == ["3:15 paths[\"/x#b\"].get | the endpoint of the path without the fragment (#) serves this operation too (here and at 2 more places)"])
     }
 
-    @Test("with credentials of the domain's own, `security` needs no note")
+    @Test("with credentials of the domain's own, the note on `security` says what is checked")
     func security() throws {
         let text = "{openapi: 3.1.0, paths: {/x: {get: {security: [{k: []}]}}}, x-toastcloud-apigw: {plugins: {HMAC: {secretKey: s}}}}"
-        #expect(try convert(text).notes == [])
+        #expect(try convert(text).notes == [
+            "1:47 paths[\"/x\"].get.security | `security` is checked by the service only; the gateway checks callers as its policies say (`hmac`)",
+        ])
+        #expect(try convert(text.replacing("security: [{k: []}]", with: "")).notes == [])
+    }
+
+    @Test("the rest of a path keeps its name, where no other variable has it and no path with one variable there would lose to it", arguments: [
+        (["/a/{x+}"], ["/a/{x}/**"]), (["/{x}/{x+}"], ["/{x}/*/**"]), (["/{y}/{x+}"], ["/{y}/{x}/**"]), (["/a/{x+}", "/a/{y}"], ["/a/*/**", "/a/{y}"]),
+        (["/a/{x+}", "/b/{y}", "/a/{y}/b", "/a/b", "/{z}/{y}"], ["/a/{x}/**", "/b/{y}", "/a/{y}/b", "/a/b", "/{z}/{y}"]),
+        (["/{z}/{x+}", "/{w}/{y}"], ["/{z}/*/**", "/{w}/{y}"]), (["/%61/{x+}", "/a/{y}"], ["/%61/*/**", "/a/{y}"]), (["/a/{x+}", "/a/{y}.json"], ["/a/{x}/**", "/a/{y}.json"]),
+    ])
+    func rest(paths: [String], patterns: [String]) throws {
+        let items = paths.map { "'\($0)': {get: {}}" }.joined(separator: ", ")
+        let (domain, problems, _) = try convert("{openapi: 3.1.0, paths: {\(items)}}")
+        #expect(problems == [] && domain["endpoints"]?.elements?.map { $0["path"]?.text } == patterns)
     }
 
     @Test("what references of path items stand for is bounded")

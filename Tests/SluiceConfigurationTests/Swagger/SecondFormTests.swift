@@ -118,7 +118,7 @@ struct SecondFormTests {
         #expect(policies(domain, 3) == [
             "rewrite": ["pattern": "/files/(.*)", "to": "/anything/%1"], "headers": ["request": ["set": ["X-Root": "1"]]], "preCall": root,
         ])
-        #expect(domain["endpoints"]?.elements?[3]["path"]?.text == "/files/*/**")
+        #expect(domain["endpoints"]?.elements?[3]["path"]?.text == "/files/{proxy}/**")
     }
 
     @Test("the other spelling, settings as text, and settings at the top are read")
@@ -141,6 +141,19 @@ struct SecondFormTests {
         #expect(problems == [] && domain["upstream"]?.text == "http://s/base" && domain["key"]?.text == "stage")
         #expect(domain["endpoints"]?.elements?[1][["policies", "rewrite", "pattern"]]?.text == "/v1/members/([^/]+)")
         #expect(domain["endpoints"]?.elements?[2][["policies", "rewrite"]].map(Tree.init) == ["pattern": "/v1/members/([^/]+)", "to": "/members/%1"])
+    }
+
+    @Test("below a base path of several segments, a service gets the document's paths, with HTTP and without", arguments: [
+        ("{}", ["pattern": "/v1(/.*)", "to": "%1"]), ("{HTTP: {backendEndpointPath: '/m/${request.path.a}'}}", ["pattern": "/v1/m/([^/]+)", "to": "/m/%1"]),
+        ("{MOCK: {statusCode: 200}}", nil),
+        ("{ADD_REQUEST_QUERY_PARAMETER: {parameters: {q: '1'}}}", ["pattern": "/v1(/m/([^/]+))", "to": "%1?q=1", "query": "add"]),
+        ("{ADD_REQUEST_QUERY_PARAMETER: {parameters: {q: '${request.path.a}'}}}", ["pattern": "/v1(/m/([^/]+))", "to": "%1?q=%2", "query": "add"]),
+    ] as [(String, Tree?)])
+    func prefix(plugins: String, rewrite: Tree?) throws {
+        let (domain, problems) = try convert("{swagger: '2.0', basePath: /stage/v1, paths: {'/m/{a}': {get: {x-nhncloud-apigateway: {plugins: \(plugins)}}}}}")
+        #expect(problems == [])
+        #expect(domain["endpoints"]?.elements?[0][["policies", "rewrite"]].map(Tree.init) == rewrite)
+        #expect(domain["endpoints"]?.elements?[0]["path"]?.text == "/v1/m/{a}")
     }
 
     static let faultyPlugins: [(String, String)] = [
@@ -166,6 +179,8 @@ struct SecondFormTests {
         ("RATE_LIMIT: {requestPerSec: 5001, keyType: IP}", "| the integer 5001 | an integer from 1 to 5000 (requests per second)"),
         ("RATE_LIMIT: {requestPerSec: 1, keyType: HEADER, extraKeyValue: null}", ".RATE_LIMIT.extraKeyValue | nothing | the name of a header (required)"),
         ("RATE_LIMIT: {requestPerSec: 1, keyType: PATH_VARIABLE, extraKeyValue: b}", "| \"b\" | ${request.path.NAME}"),
+        ("RATE_LIMIT: {requestPerSec: 1, keyType: PATH_VARIABLE, extraKeyValue: '${request.path.b+}'}",
+            "| a limit for each rest of a path (\"${request.path.b+}\") | ${request.path.NAME} of a variable that is one segment"),
         ("API_KEY: {}", ".API_KEY.isActive | nothing | true or false (required)"),
         ("REQUEST_VALIDATOR: {}", ".REQUEST_VALIDATOR.isActive | nothing | true or false (required)"),
     ]
@@ -298,6 +313,7 @@ struct SecondFormTests {
         "{swagger: '2.0', basePath: /s, x-nhncloud-apigateway: {a: 1, plugins: {CORS: {allowedOrigins: ['*']}}}, paths: {/x: {get: {x-nhncloud-apigateway: {plugins: {MOCK: {statusCode: 200}}}}}}}",
         "{swagger: '2.0', basePath: /s, paths: {/x: {x-nhncloud-apigateway: {plugins: {CORS: {allowedOrigins: ['*'], maxCredentialsAge: -1}}}, get: {x-nhncloud-apigateway: {plugins: {MOCK: {statusCode: 200}, CACHE: {a: 1}, REQUEST_VALIDATOR: {isActive: false}}}}}}}",
         "{swagger: '2.0', basePath: /s, paths: {/: {x-nhncloud-apigateway: {plugins: {CORS: {allowedOrigins: ['*'], maxCredentialsAge: -1}}}}, /x: {get: {x-nhncloud-apigateway: {plugins: {MOCK: {statusCode: 200}}}}}}}",
+        "{swagger: '2.0', basePath: /s/v1, paths: {'/x/{a}': {get: {x-nhncloud-apigateway: {plugins: {API_KEY: {isActive: true}}}, responses: {}}, put: {responses: {}, x-nhncloud-apigateway: {plugins: {ADD_REQUEST_QUERY_PARAMETER: {parameters: {q: '1', r: '${request.path.a}'}}}}}}}}",
     ]
 
     @Test("documents come back equal", arguments: documentTexts)
