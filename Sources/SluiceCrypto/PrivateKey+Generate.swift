@@ -13,6 +13,17 @@ extension PrivateKey {
         return try PrivateKey(owning: key)
     }
 
+    /// A new key on the curve P-256.
+    static func generateP256() throws(CryptoError) -> PrivateKey {
+        ErrorQueue.clear()
+        guard let context = EVP_PKEY_CTX_new_from_name(nil, "EC", nil) else { throw .fromQueue("no memory") }
+        defer { EVP_PKEY_CTX_free(context) }
+        var key: OpaquePointer?
+        guard EVP_PKEY_keygen_init(context) == 1, EVP_PKEY_CTX_set_group_name(context, "P-256") == 1, EVP_PKEY_generate(context, &key) == 1, let key
+        else { throw .fromQueue("a key cannot be created") }
+        return try PrivateKey(owning: key)
+    }
+
     /// The key as unencrypted `PRIVATE KEY` PEM text.
     package func pem() throws(CryptoError) -> [UInt8] {
         ErrorQueue.clear()

@@ -71,6 +71,8 @@ struct DemoTests {
         #expect(!output.contains("X-Debug") && !output.contains("X-Sample"), "\(output)")
         let token = try #require(demo.lines.first { $0.title.contains("subject") })
         #expect(try command(["bash", "-c", token.command]).output.contains("X-User: alice"))
+        let certificate = try #require(demo.lines.first { $0.title.contains("X-Forwarded-Client-Cert") })
+        #expect(try command(["bash", "-c", certificate.command]).output.contains("Subject=\\\"CN=alice,O=Example\\\";URI=spiffe://example.com/alice"))
     }
 
     @Test("a port that is taken: exit 1, a message that names --port, and nothing printed or left running")
@@ -98,10 +100,12 @@ struct DemoTests {
     @Test("the demo leaves no state folder behind in the working directory's or the system's temporary folder")
     func nothingLeft() throws {
         let demo = try Demo()
-        let name = "sluice-demo-\(demo.process.pid)"
+        let names = ["", "-certificates"].map { "sluice-demo-\(demo.process.pid)\($0)" }
         demo.process.signal(SIGTERM)
         #expect(demo.process.waitForExit(10) == 0)
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent(name).path
-        #expect(!FileManager.default.fileExists(atPath: path))
+        for name in names {
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent(name).path
+            #expect(!FileManager.default.fileExists(atPath: path))
+        }
     }
 }

@@ -35,16 +35,17 @@ struct Demo: ParsableCommand {
         let control = Control(signals: SignalQueue(), log: .ofProcess(settings), manager: ServiceManager())
         let key = try Self.orReport { () throws(CryptoError) in try DemoKey() }
         let upstream = try Self.startUpstream(key)
-        let text = DemoConfiguration.text(upstreamPort: upstream.port)
+        defer { for folder in [Self.stateFolder, Self.certificateFolder] { try? FileManager.default.removeItem(atPath: folder) } }
+        let certificates = try Self.certificates()
+        let text = DemoConfiguration.text(upstreamPort: upstream.port, listeners: certificates.listeners("\"\(settings.listen)\""))
         let gateway = Gateway(
             settings: settings, configurationFile: "the demo's configuration", log: control.log, counts: CountStore.source(settings)
         ) { problems in
             ConfigurationNode.load(text: text, problems: problems)
         }
-        defer { try? FileManager.default.removeItem(atPath: Self.stateFolder) }
         let (admin, _) = try Run.start(gateway, settings, control.log, hint: "sluice demo --port N listens on another port of 127.0.0.1")
         defer { admin?.stop() }
-        try Report.output(Self.lines(settings, text, key))
+        try Report.output(Self.lines(settings, text, certificates, key))
         _ = control.serve(gateway)
     }
 
@@ -66,7 +67,20 @@ struct Demo: ParsableCommand {
     private static let stateFolder =
         FileManager.default.temporaryDirectory.appendingPathComponent("sluice-demo-\(ProcessInfo.processInfo.processIdentifier)").path
 
+    private static let certificateFolder = stateFolder + "-certificates"
+
     // MARK: Start
+
+    private static func certificates() throws -> DemoCertificates {
+        do {
+            let port = try SampleUpstream.freePort()
+            return try DemoCertificates(in: certificateFolder, port: port)
+        } catch let error as CryptoError {
+            throw Report.problems([error.message])
+        } catch let error as SampleUpstream.StartError {
+            throw Report.problems(["no port of 127.0.0.1 is free: \(error.message)"])
+        }
+    }
 
     private static func startUpstream(_ key: DemoKey) throws -> SampleUpstream {
         do throws(SampleUpstream.StartError) {
@@ -86,7 +100,7 @@ struct Demo: ParsableCommand {
         }
     }
 
-    private static func lines(_ settings: ProcessSettings, _ text: String, _ key: DemoKey) throws -> String {
+    private static func lines(_ settings: ProcessSettings, _ text: String, _ certificates: DemoCertificates, _ key: DemoKey) throws -> String {
         let problems = Problems(file: "the demo's configuration")
         guard let tree = ConfigurationNode.load(text: text, problems: problems) else {
             throw Report.problems(problems.all.map(\.description))
@@ -97,7 +111,7 @@ struct Demo: ParsableCommand {
         let authority = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
         let program = CommandLine.arguments.first ?? "sluice"
         return try DemoLines(
-            base: "http://\(authority):\(settings.listen.port)", program: program, configuration: configuration,
+            base: "http://\(authority):\(settings.listen.port)", program: program, configuration: configuration, certificates: certificates,
             privateKey: key.privateKey
         ).text()
     }

@@ -3,14 +3,26 @@ enum DemoConfiguration {
     /// Where the text below says that the sample upstream is.
     static let upstreamAddress = "127.0.0.1:9000"
 
-    /// The text with the sample upstream at another port of loopback.
-    static func text(upstreamPort: UInt16) -> String {
-        text.replacing(upstreamAddress, with: "127.0.0.1:\(upstreamPort)")
+    /// The text with the sample upstream at another port of loopback, and with its listeners.
+    static func text(upstreamPort: UInt16, listeners: String) -> String {
+        text.replacing(upstreamAddress, with: "127.0.0.1:\(upstreamPort)").replacing(Self.listeners, with: listeners)
     }
+
+    /// As a comment: without the files nobody could listen so.
+    static let listeners = """
+        # listeners:
+        #   - address: 127.0.0.1:8080
+        #   - address: 127.0.0.1:8443
+        #     tls: {certificate: /etc/sluice/server.pem, key: {file: /etc/sluice/server.key}}
+        #     clientCertificates: {ca: /etc/sluice/ca.pem, mode: optional}
+        """
 
     static let text = """
         # What `sluice demo` serves, as a configuration to start from. The demo listens where SLUICE_LISTEN says, and runs a
         # sample upstream in the place of 127.0.0.1:9000. The secrets below are everybody's: replace them.
+
+        # The demo has a second listener, with TLS, which asks clients for certificates. It makes the files when it starts.
+        \(listeners)
 
         projects:
           shop: {ceiling: 10000}        # requests in any second
@@ -80,6 +92,14 @@ enum DemoConfiguration {
                 bodies:
                   application/json: '{"code": ${error.resultCode}, "message": "${error.resultMessage}", "address": "${request.clientIp}"}'
                   text/html: "<h1>Not from ${request.clientIp}</h1>\\n"
+            endpoints: [{path: "/**"}]
+
+          # https://gateway/partners/...: clients with a certificate for this name. The upstream is told of it.
+          - key: partners
+            project: shop
+            upstream: http://127.0.0.1:9000
+            policies:
+              clientCertificate: {subjects: ["CN=alice,O=Example"]}
             endpoints: [{path: "/**"}]
 
           # http://gateway/closed/...: under maintenance.

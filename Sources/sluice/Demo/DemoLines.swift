@@ -19,6 +19,7 @@ struct DemoLines {
     /// How this program was called.
     let program: String
     let configuration: GatewayConfiguration
+    let certificates: DemoCertificates
     /// PEM text of the private half of the demo's key set.
     let privateKey: [UInt8]
 
@@ -38,6 +39,8 @@ struct DemoLines {
     func all() throws -> [Line] {
         let good = "Authorization: Bearer \(try token("token", ["sub=alice"]))"
         let expired = "Authorization: Bearer \(try token("token", ["exp=1000000000"]))"
+        let secure = "curl -si --http1.1 --cacert '\(certificates.authority)'"
+        let partners = "'https://127.0.0.1:\(certificates.port)/partners/a'"
         let keyed = "Authorization: Bearer \(try token("keys", [], key: privateKey))"
         return [
             line("Proxy: the upstream sees /base/echo/a?b=c and who asked", "/demo/echo/a?b=c", 200),
@@ -74,6 +77,10 @@ struct DemoLines {
             line("One of several: a token, whose issuer chooses the secret", "/either/a", 200, "-H 'Authorization: Bearer \(try token("either", ["sub=alice"]))'"),
             line("One of several: a token whose issuer says where its keys are; its roles go to the upstream as X-Roles", "/either/a", 200,
                 "-H 'Authorization: Bearer \(try token("either", ["realm_access={\"roles\":[\"reader\"]}"], key: privateKey))'"),
+            Line(title: "Client certificate: none was shown", command: "\(secure) \(partners)", status: 401),
+            Line(
+                title: "Client certificate: alice's; the upstream gets X-Forwarded-Client-Cert",
+                command: "\(secure) --cert '\(certificates.client.certificate)' --key '\(certificates.client.key)' \(partners)", status: 200),
             Line(
                 title: "A body over the limit",
                 command: "head -c 11000000 /dev/zero | curl -si --data-binary @- '\(base)/demo/echo/upload'", status: 413),

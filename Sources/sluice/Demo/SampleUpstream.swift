@@ -20,24 +20,34 @@ final class SampleUpstream: Sendable {
     /// - Parameter keySet: what `/jwks.json` answers.
     init(keySet: String) throws(StartError) {
         self.keySet = keySet
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard listener >= 0 else { throw StartError(message: Self.reason) }
+        (listener, port) = try Self.listen()
+    }
+
+    /// A port of 127.0.0.1 that nobody has at this moment.
+    static func freePort() throws(StartError) -> UInt16 {
+        let (listener, port) = try listen()
+        close(listener)
+        return port
+    }
+
+    private static func listen() throws(StartError) -> (descriptor: Int32, port: UInt16) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw StartError(message: reason) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, size) == 0 && listen(descriptor, 128) == 0 && getsockname(descriptor, $0, &size) == 0
+                bind(descriptor, $0, size) == 0 && Glibc.listen(descriptor, 128) == 0 && getsockname(descriptor, $0, &size) == 0
             }
         }
         guard isListening else {
-            let reason = Self.reason
+            let reason = reason
             close(descriptor)
             throw StartError(message: reason)
         }
-        port = UInt16(bigEndian: address.sin_port)
+        return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 
     /// Accepts connections on a thread of its own until the process ends.
