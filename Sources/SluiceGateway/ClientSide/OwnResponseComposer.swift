@@ -121,7 +121,7 @@ struct OwnResponseComposer {
     /// Own headers. One whose value comes to nothing is not sent.
     private func writeHeaders(_ head: inout HeadWriter, _ response: UnsafePointer<OwnResponse>, _ facts: ResponseFacts) {
         // Each has its own part: a long value of one makes no other disappear.
-        let valueBytesMax = OwnResponse.headerValueBytesMax / max(1, response.pointee.headers.count)
+        let valueBytesMax = response.pointee.headerValuePart
         for index in 0..<response.pointee.headers.count {
             let header = response.pointee.headers.pointer(at: index)
             let lineStart = head.count

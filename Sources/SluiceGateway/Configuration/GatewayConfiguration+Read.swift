@@ -15,7 +15,9 @@ extension GatewayConfiguration {
         configuration.projects = readProjects(reader)
         configuration.plans = readPlans(reader)
         configuration.callers = readCallers(reader)
-        configuration.domains = reader.mappings("domains").map { readDomain($0, isDocument: isDocument) }
+        let common = readAnswers(reader)
+        configuration.domains = reader.mappings("domains").map { readDomain($0, isDocument: isDocument, common) }
+        common.responses.check(paths: configuration.domains.flatMap(\.endpoints).map(\.path.value), problems, of: "a domain")
         if !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }
         reader.finish()
         checkReferences(configuration, problems)
@@ -141,7 +143,15 @@ extension GatewayConfiguration {
 
     // MARK: Domains
 
-    private static func readDomain(_ reader: MappingReader, isDocument: Bool) -> DomainConfiguration {
+    /// How clients are told of errors, at the top for every domain that does not say it itself.
+    private static func readAnswers(_ reader: MappingReader) -> (errors: ErrorFamily?, responses: ResponsesConfiguration) {
+        let errors = reader.enumeration("errors", ErrorFamily.names).flatMap { ErrorFamily(name: $0.value) }
+        return (errors, reader.mapping("responses").map { ResponsesConfiguration.read($0) } ?? ResponsesConfiguration())
+    }
+
+    private static func readDomain(
+        _ reader: MappingReader, isDocument: Bool, _ common: (errors: ErrorFamily?, responses: ResponsesConfiguration)
+    ) -> DomainConfiguration {
         let key = reader.requiredString("key")
         let hosts = reader.strings("hosts", allowSingle: true)?.value ?? []
         let project = reader.string("project")
@@ -150,14 +160,13 @@ extension GatewayConfiguration {
         let timeout = reader.integer("upstreamTimeoutMs", in: 1...600_000, unit: "milliseconds")
         let slashes = reader.enumeration("encodedSlashes", ["keep", "reject"])
         let ambiguous = reader.enumeration("ambiguousPaths", ["keep", "reject"])
-        let errors = reader.enumeration("errors", ErrorFamily.names).flatMap { ErrorFamily(name: $0.value) }
-        let responses = reader.mapping("responses").map { ResponsesConfiguration.read($0) } ?? ResponsesConfiguration()
+        let answers = readAnswers(reader)
         var policies = readPolicies(reader, at: .domain)
         let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
         policies.withholdClaims(ofEndpoints: endpoints.map(\.policies))
         policies.check(in: PolicySettings(), problems: reader.problems)
         for endpoint in endpoints { endpoint.policies.check(in: policies, problems: reader.problems) }
-        responses.check(paths: endpoints.map(\.path.value), reader.problems)
+        answers.responses.check(paths: endpoints.map(\.path.value), reader.problems, of: "the domain")
         // What a document says beyond the gateway's concern travels along unread.
         reader.ignore("swagger")
         reader.ignore("openapi")
@@ -177,8 +186,8 @@ extension GatewayConfiguration {
         return DomainConfiguration(
             key: key ?? reader.located(""), hasKey: key != nil, hosts: hosts, project: project, upstreams: upstreams, trust: trust, trustPosition: authority,
             timeoutMilliseconds: timeout?.value, keepsEncodedSlashes: slashes?.value == "keep",
-            keepsAmbiguousPaths: ambiguous?.value == "keep", errors: errors ?? .v1, responses: responses, policies: policies,
-            endpoints: endpoints)
+            keepsAmbiguousPaths: ambiguous?.value == "keep", errors: answers.errors ?? common.errors ?? .v1,
+            responses: answers.responses.completed(by: common.responses), policies: policies, endpoints: endpoints)
     }
 
     private static func readUpstreams(_ reader: MappingReader) -> [Located<UpstreamURL>] {

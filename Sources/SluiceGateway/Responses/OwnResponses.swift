@@ -11,7 +11,9 @@ struct OwnResponses: BitwiseCopyable {
     static func compile(_ configuration: ResponsesConfiguration, _ family: ErrorFamily, into arena: Arena) -> UnsafePointer<OwnResponses>? {
         guard !configuration.responses.isEmpty else { return nil }
         var compiled = OwnResponses()
-        for (type, response) in configuration.responses { compiled.responses[Int(type.rawValue)] = arena.store(OwnResponse(response, family, into: arena)) }
+        for (type, response) in configuration.responses {
+            compiled.responses[Int(type.rawValue)] = arena.store(OwnResponse(response.keptByNobody(type), family, into: arena))
+        }
         return arena.store(compiled)
     }
 }
@@ -40,6 +42,8 @@ struct OwnResponse: BitwiseCopyable {
     /// 0: the status of the error.
     let status: UInt16
     let headers: ArenaSlice<Header>
+    /// Bytes of values for each header that has variables.
+    let headerValuePart: Int
     /// Fields of the error that are not sent, because `headers` has them. Vary is none: what it says is added.
     let replaced: FieldNames
     /// Empty: the body is that of the domain's `errors`.
@@ -49,6 +53,7 @@ struct OwnResponse: BitwiseCopyable {
     init(_ configuration: ResponsesConfiguration.Response, _ family: ErrorFamily, into arena: Arena) {
         status = configuration.status ?? 0
         headers = arena.store(configuration.headers.map { Header(name: arena.bytes("\($0.name): "), value: CompiledTemplate($0.value, .header, into: arena)) })
+        headerValuePart = Self.headerValueBytesMax / max(1, configuration.headers.count { $0.value.hasVariables })
         replaced = FieldNames(configuration.headers.map(\.name).filter { $0.asciiLowercased != "vary" }, into: arena)
         var bodies = configuration.bodies
         if bodies.isEmpty, family == .problem, let status = configuration.status, StoredResponse.allowsBody(status) { bodies = [Self.problem(status)] }
@@ -71,5 +76,21 @@ struct OwnResponse: BitwiseCopyable {
         ])
         let type = "application/problem+json"
         return .init(contentType: type, type: MediaType(type).unsafelyUnwrapped, template: template, byteCount: 0)
+    }
+}
+
+extension ResponsesConfiguration.Response {
+    /// Statuses of responses that caches may keep without being told to (RFC 9110, 15.1).
+    private static let keptStatuses: Set<UInt16> = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501]
+
+    /// With a field against that, unless there is one of the operator's: an error is one request's, and a cache would answer others with it, also those that
+    /// come with credentials.
+    func keptByNobody(_ type: ResponseType) -> Self {
+        guard Self.keptStatuses.contains(status ?? (type == .notFound ? 404 : 0)), !headers.contains(where: { $0.name.asciiLowercased == "cache-control" }),
+            let value = try? ResponseTemplate("no-store")
+        else { return self }
+        var response = self
+        response.headers.append(.init(name: "Cache-Control", value: value))
+        return response
     }
 }

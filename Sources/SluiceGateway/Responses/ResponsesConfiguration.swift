@@ -117,13 +117,23 @@ struct ResponsesConfiguration: Sendable {
         return written.map { _ in text }
     }
 
-    /// Reports variables of paths that no endpoint of the domain has.
-    func check(paths: [String], _ problems: Problems) {
+    /// With those of another for the types that it does not have.
+    func completed(by other: ResponsesConfiguration) -> ResponsesConfiguration {
+        var all = self
+        all.responses.merge(other.responses) { own, _ in own }
+        all.pathVariables += other.pathVariables
+        return all
+    }
+
+    /// Reports variables of paths that no endpoint has.
+    ///
+    /// - Parameter owner: whose the endpoints are.
+    func check(paths: [String], _ problems: Problems, of owner: String) {
         guard !pathVariables.isEmpty else { return }
         let known = Set(paths.flatMap { PathVariable.segments(in: $0).map(\.name) })
         for name in pathVariables where !known.contains(name.value) {
             problems.add(
-                at: name, found: "the variable \(Quoting.quoted("path.\(name.value)")), which no path of the domain has as a whole segment with no `**` before it",
+                at: name, found: "the variable \(Quoting.quoted("path.\(name.value)")), which no path of \(owner) has as a whole segment with no `**` before it",
                 allowed: known.isEmpty ? "no variable of a path" : Quoting.alternatives(known.sorted().map { "path.\($0)" }))
         }
     }

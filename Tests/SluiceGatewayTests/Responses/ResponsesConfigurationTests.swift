@@ -54,6 +54,44 @@ struct ResponsesConfigurationTests {
         #expect(found.allSatisfy { $0.hasPrefix("3:") }, "\(found)")
     }
 
+    private func domains(_ text: String) throws -> (domains: [GatewayConfiguration.DomainConfiguration], problems: [String]) {
+        let problems = Problems(file: "f", environment: [:])
+        let node = try #require(ConfigurationNode.load(text: text, problems: problems), "\(problems.all)")
+        let read = GatewayConfiguration.read(node, problems: problems)
+        return (read.domains, problems.all.map(\.description))
+    }
+
+    @Test("at the top they are every domain's, and a domain's own take their place type by type; so does its family")
+    func common() throws {
+        let (domains, problems) = try domains("""
+            errors: problem
+            responses: {notFound: {status: 410}, forbidden: {status: 404, bodies: {text/plain: '${path.id}'}}}
+            domains:
+              - {key: a, endpoints: [{path: '/{id}', policies: {mock: {status: 200}}}]}
+              - {key: b, errors: v1, responses: {notFound: {status: 405}, badRequest: {status: 422}}, endpoints: []}
+
+            """)
+        #expect(problems == [] && domains.map(\.errors) == [.problem, .v1])
+        let statuses = domains.map { domain in [.notFound, .forbidden, .badRequest].map { (type: ResponseType) in domain.responses.responses[type]?.status } }
+        #expect(statuses == [[410, 404, nil], [405, 404, 422]])
+        #expect(domains[0].responses.pathVariables.count == 1)
+        let (_, unknown) = try self.domains("responses: {notFound: {bodies: {text/plain: '${path.x}'}}}\ndomains: [{key: a, endpoints: [{path: '/{id}', policies: {mock: {status: 200}}}]}]\n")
+        #expect(unknown.count == 1 && unknown[0].contains("which no path of a domain has"), "\(unknown)")
+    }
+
+    @Test("what caches would keep without being told to is kept by nobody, unless the operator says otherwise", arguments: [
+        ("notFound", "bodies: {text/plain: x}", ["no-store"]), ("unauthorized", "status: 404", ["no-store"]), ("unauthorized", "bodies: {text/plain: x}", []),
+        ("forbidden", "status: 200", ["no-store"]), ("forbidden", "status: 302", []), ("notFound", "status: 403", []),
+        ("notFound", "headers: {cache-control: max-age=5}", ["max-age=5"]), ("notFound", "status: 410, headers: {Cache-Control: ''}", [""]),
+    ])
+    func caches(type: String, response: String, values: [String]) throws {
+        let (domains, problems) = try domains("domains: [{key: a, responses: {\(type): {\(response)}}, endpoints: []}]\n")
+        #expect(problems == [])
+        let found = try #require(domains[0].responses.responses.first)
+        let headers = found.value.keptByNobody(found.key).headers.filter { $0.name.lowercased() == "cache-control" }
+        #expect(try headers.map { "\($0.value)" } == values.map { "\(try ResponseTemplate($0))" })
+    }
+
     @Test("variables of paths: whole segments with no `**` before them", arguments: [("/a/{x}/**", true), ("/**/{x}", false), ("/{x}.json", false), ("/{x:[0-9]+}", true)])
     func paths(path: String, isKnown: Bool) throws {
         #expect(try complaints("{notFound: {bodies: {text/plain: '${path.x}'}}}", path: path).isEmpty == isKnown)
