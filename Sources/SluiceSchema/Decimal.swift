@@ -19,7 +19,7 @@ struct Decimal: BitwiseCopyable {
     }
 
     /// - Parameters:
-    ///   - text: a number of JSON, with an exponent of at most nine digits.
+    ///   - text: a number of JSON that a double can hold.
     ///   - room: for its digits.
     @inline(never)
     init(_ text: ByteView, into room: inout JSONMemory.Room<UInt8>) {

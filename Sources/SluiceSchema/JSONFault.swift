@@ -6,8 +6,8 @@ package enum JSONFault: BitwiseCopyable, Equatable, Sendable {
     case duplicateName
     /// More arrays and objects within each other than `JSONMemory.depthMax`.
     case tooDeep
-    /// An exponent of more than nine digits.
-    case numberTooLarge
+    /// A double cannot hold it, not even roughly.
+    case numberOutOfRange
     /// There is no memory for it, or it is longer than `JSONMemory.textBytesMax`.
     case noMemory
 
@@ -16,7 +16,7 @@ package enum JSONFault: BitwiseCopyable, Equatable, Sendable {
         case .malformed: "malformed JSON"
         case .duplicateName: "a member stands twice"
         case .tooDeep: "JSON nested too deeply"
-        case .numberTooLarge: "a number is too large"
+        case .numberOutOfRange: "a number out of range"
         case .noMemory: "no memory"
         }
     }

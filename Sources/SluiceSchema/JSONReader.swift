@@ -146,7 +146,7 @@ struct JSONReader {
     private mutating func readNumber() -> Bool {
         let start = at
         guard let number = JSONNumberText(base, from: start, to: end) else { return false }
-        guard !number.isTooLarge else { return refuse(.numberTooLarge) }
+        guard !number.isOutOfRange else { return refuse(.numberOutOfRange) }
         at = number.end
         append(JSONEntry(
             offset: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: at &- start), next: UInt32(truncatingIfNeeded: count &+ 1),

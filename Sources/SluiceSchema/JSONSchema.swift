@@ -6,13 +6,6 @@ package import SluicePattern
 /// Immutable; any thread, and therefore Sendable. What changes while validating is in `JSONMemory` and `MatchScratch`, one of each per worker.
 package final class JSONSchema: @unchecked Sendable {
     package struct Options: Sendable {
-        package enum Dialect: Sendable {
-            case draft4
-            /// The schemas of OpenAPI 3.0, which are those of draft 4 with `nullable`.
-            case openAPI
-        }
-
-        package var dialect = Dialect.draft4
         /// Whether words that only other drafts know are errors. Without it they are ignored, as draft 4 asks for.
         package var refusesOtherDrafts = true
 
@@ -55,6 +48,12 @@ package final class JSONSchema: @unchecked Sendable {
     /// Steps that the validation of a document of so many values and names may take: what a schema asks of each, and no more than some ten milliseconds are
     /// good for.
     static func steps(for entries: Int) -> Int { min(20_000 + 256 * entries, 4_000_000) }
+
+    /// Whether a text is a number of JSON that is taken, and nothing else.
+    package static func isNumber(_ text: ByteView) -> Bool {
+        guard let number = JSONNumberText(text.base, from: 0, to: text.count) else { return false }
+        return number.end == text.count && !number.isOutOfRange
+    }
 
     package let handle: Handle
     private let documents: [SchemaDocument]

@@ -61,7 +61,7 @@ struct SchemaCompiler {
     private mutating func compiled(_ location: Location) throws(SchemaError) -> SchemaNode {
         var reading = SchemaReading(location, references)
         var node = SchemaNode()
-        node.types = try reading.types(allowsNull: options.dialect == .openAPI)
+        node.types = try reading.types()
         try readNumber(&reading, &node)
         try readString(&reading, &node)
         try readArray(&reading, &node)

@@ -120,11 +120,10 @@ struct SchemaReading {
         "null": .null, "boolean": .boolean, "integer": .integer, "number": .number, "string": .string, "array": .array, "object": .object,
     ]
 
-    mutating func types(allowsNull: Bool) throws(SchemaError) -> JSONEntry.Kinds {
-        let isNullable = allowsNull ? try flag("nullable") : false
+    mutating func types() throws(SchemaError) -> JSONEntry.Kinds {
         guard let value = value("type") else { return .all }
         let entries = value.kind == .array ? document.items(value.location.entry) : [value.location.entry]
-        var types: JSONEntry.Kinds = isNullable ? .null : []
+        var types: JSONEntry.Kinds = []
         for entry in entries {
             guard document.index[entry].kind == .string, let type = Self.types[document.string(entry)] else {
                 throw SchemaError(

@@ -54,6 +54,8 @@ struct DocumentationTests {
             return under("domains:\n  - key: example\n    upstream: http://127.0.0.1:9\n    endpoints: [{path: /**}]\n    policies:\n", 6)
         case "validate", "preCall", "rewrite", "headers", "mock":
             return under("domains:\n  - key: example\n    upstream: http://127.0.0.1:9\n    endpoints:\n      - path: /**\n        policies:\n", 10)
+        case "openapi", "swagger":
+            return block
         default:
             return block.contains("domains:") ? block : block + "domains: [{key: example, endpoints: [{path: /, policies: {mock: {status: 200}}}]}]\n"
         }
@@ -144,6 +146,21 @@ struct DocumentationTests {
         let lines = try command(["bash", "-c", text], environment: ["ORDERS_SECRET": "correct-horse"])
         for line in expected { #expect(lines.output.contains(line), "\(line)\n\(lines.everything)") }
         #expect(expected.count == 3)
+    }
+
+    @Test("validation: each line of the page gets what stands below it")
+    func validation() throws {
+        let upstream = try ScriptedUpstream()
+        let file = try #require(Self.blocks("yaml", in: "docs/validation.md").first).replacing("http://127.0.0.1:9000", with: upstream.url)
+        let gateway = try Gateway(file)
+        let block = try #require(Self.blocks("sh", in: "docs/validation.md").first).replacing("\\\n", with: "")
+        let lines = block.split(separator: "\n").map(String.init)
+        try #require(lines.count >= 16 && lines.count.isMultiple(of: 2))
+        for index in stride(from: 0, to: lines.count, by: 2) {
+            let result = try command(["bash", "-c", lines[index].replacing("127.0.0.1:8080", with: "127.0.0.1:\(gateway.port)")])
+            #expect(result.output.contains("\"Bad Request (\(lines[index + 1].dropFirst(2)))\""), "\(lines[index])\n\(result.everything)")
+        }
+        #expect(upstream.requests.isEmpty)
     }
 
     // MARK: Commands

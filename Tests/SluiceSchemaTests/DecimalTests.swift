@@ -39,7 +39,7 @@ struct DecimalTests {
         ("0", "7", true), ("7", "2", false), ("8", "2", true), ("-8", "2", true), ("4.5", "1.5", true), ("35", "1.5", false), ("0.3", "0.1", true),
         ("0.0075", "0.0001", true), ("0.00751", "0.0001", false), ("1e308", "0.123456789", false), ("12391239123", "1e-8", true), ("1e300", "3", false),
         ("3e300", "3", true), ("100", "1e1", true), ("5", "1e1", false), ("1.5", "1", false), ("999999999999999999999999", "3", true),
-        ("1e999999999", "999999999999999999", false), ("1e999999999", "2e-9", true),
+        ("1e308", "999999999999999999", false), ("1e308", "2e-9", true),
     ])
     func multiples(number: String, divisor: String, isMultiple: Bool) throws {
         #expect(try outcome("{\"multipleOf\":\(divisor)}", number) == (isMultiple ? "right" : "/: not a multiple of what it must be"))

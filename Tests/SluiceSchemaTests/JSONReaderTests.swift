@@ -77,11 +77,15 @@ struct JSONReaderTests {
         #expect(fault(String(repeating: "[", count: 100_000)) == .tooDeep)
     }
 
-    @Test("an exponent has at most nine digits")
-    func exponents() {
-        #expect(fault("1e999999999") == nil)
-        #expect(fault("1e-0000999999999") == nil)
-        #expect(fault("1e1000000000") == .numberTooLarge)
+    @Test("a number is one that a double can hold", arguments: [
+        ("1e308", false), ("1.7976931348623157e308", false), ("1.7976931348623158e308", true), ("0.17976931348623157e309", false), ("1.8e308", true), ("1e309", true),
+        ("-1e309", true), ("1e-322", false), ("1e-324", true), ("-1e-400", true), ("0.0001e-320", true), ("10000e-326", false), ("0e999999999999999999999", false),
+        ("0.000e-99999999999", false), ("1e0000000000000000000005", false), ("1e99999999999999999999999", true), ("1e-99999999999999999999999", true),
+        (String(repeating: "9", count: 308), false), (String(repeating: "9", count: 309), true), ("1" + String(repeating: "0", count: 400) + "e-400", false),
+        ("0." + String(repeating: "0", count: 400) + "1", true), ("0." + String(repeating: "3", count: 400), false),
+    ])
+    func ranges(number: String, isOutOfRange: Bool) {
+        #expect(fault(number) == (isOutOfRange ? .numberOutOfRange : nil))
     }
 
     @Test("memory is used again, grows, and goes back")

@@ -118,15 +118,6 @@ struct JSONSchemaTests {
         #expect(try outcome("{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"format\":\"email\",\"x-a\":1,\"title\":\"\"}", "\"no address\"") == "right")
     }
 
-    @Test("schemas of OpenAPI 3.0 may say that null is right")
-    func nullable() throws {
-        var options = JSONSchema.Options()
-        options.dialect = .openAPI
-        #expect(try outcome("{\"type\":\"string\",\"nullable\":true}", "null", options: options) == "right")
-        #expect(try outcome("{\"type\":\"string\",\"nullable\":true}", "1", options: options) == "/: not of an allowed type")
-        #expect(try outcome("{\"type\":\"string\",\"nullable\":true}", "null") == "/: not a string")
-    }
-
     @Test("unique items take no longer for items that are large, nested or alike")
     func manyItems() throws {
         let schema = try JSONSchema(Array("{\"uniqueItems\":true,\"items\":{\"uniqueItems\":true}}".utf8))

@@ -12,6 +12,8 @@ package struct DocumentOperation {
     package let requestBody: ConfigurationNode?
     /// The operation itself.
     package let node: ConfigurationNode
+    /// Swagger 2.0: media types of bodies, those of the document where the operation has none.
+    package var consumes: ConfigurationNode? { node["consumes"] ?? document["consumes"] }
     /// What the domain keeps of the document: what references within schemas are relative to.
     package let document: ConfigurationNode
 
@@ -45,7 +47,7 @@ package struct DocumentOperation {
         dialect = Self.dialect(format, document["openapi"])
     }
 
-    private static func dialect(_ format: DocumentFormat, _ version: ConfigurationNode?) -> Dialect {
+    static func dialect(_ format: DocumentFormat, _ version: ConfigurationNode?) -> Dialect {
         guard format == .openAPI else { return .swagger }
         if version?.text?.hasPrefix("3.0") == true { return .openAPI30 }
         if case .number(3.0)? = version?.content { return .openAPI30 }

@@ -162,7 +162,11 @@ extension GatewayConfiguration {
         let ambiguous = reader.enumeration("ambiguousPaths", ["keep", "reject"])
         let answers = readAnswers(reader)
         var policies = readPolicies(reader, at: .domain)
-        let endpoints = reader.mappings("endpoints").map { readEndpoint($0) }
+        let endpoints = reader.mappings("endpoints").map { entry in
+            var endpoint = readEndpoint(entry)
+            endpoint.policies.complete(in: policies, entry.node, of: reader.node, reader.problems)
+            return endpoint
+        }
         policies.withholdClaims(ofEndpoints: endpoints.map(\.policies))
         policies.check(in: PolicySettings(), problems: reader.problems)
         for endpoint in endpoints { endpoint.policies.check(in: policies, problems: reader.problems) }

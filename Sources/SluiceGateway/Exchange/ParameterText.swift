@@ -2,6 +2,19 @@ import SluiceHTTP
 
 /// One parameter of a query or of a form, as it was sent: `name=value`.
 enum ParameterText {
+    /// Parameters of a query or a form that are looked at. Many services read no more than 1,000, and do not see those behind.
+    static let pairsMax = 1000
+
+    /// Whether a query or a form has no more than `pairsMax` parameters, empty ones counted.
+    static func isOrdinary(_ text: ByteView) -> Bool {
+        var place = 0
+        for _ in 0..<pairsMax {
+            place = text.index(of: UInt8(ascii: "&"), from: place) + 1
+            if place > text.count { return true }
+        }
+        return false
+    }
+
     /// What stands behind the first equals sign, if the name before it is this one once it is percent-decoded; nil for another parameter. Empty without an equals
     /// sign. Capitals differ from small letters.
     static func value(of pair: ByteView, named name: ByteView) -> ByteView? {

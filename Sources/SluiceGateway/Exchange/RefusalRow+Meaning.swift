@@ -25,7 +25,7 @@ extension Refusal.Row {
         case .rewriteReplacementInvalid: "The replacement of the endpoint's rewrite is malformed."
         case .notFound: "No domain, path or method matches."
         case .addressNotAllowed: "The IP ACL does not permit the client's address."
-        case .validationFailed: "The request lacks a query parameter or a header that the endpoint requires, or its body is not what the endpoint describes."
+        case .validationFailed: "A parameter, a header or the body is missing, or not what the endpoint describes."
         case .invalidTarget: "The request target is malformed or unsafe."
         case .badRequest: "The request is malformed in another way."
         case .requestTimeout: "The client takes too long to send its request."

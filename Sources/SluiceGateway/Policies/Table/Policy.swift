@@ -14,6 +14,11 @@ protocol Policy: SendableMetatype {
     /// Reads the value under `key`. Every problem is reported, and nil returned, where it cannot be used.
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration?
 
+    /// What an endpoint has where its operator leaves it to the document that describes it; nil for a policy that has all it needs.
+    ///
+    /// - Parameter configuration: the endpoint's own, or its domain's.
+    static func complete(_ configuration: Configuration, by place: DocumentPlace) -> Configuration?
+
     /// What it does with fields of requests, for those who write and check heads.
     static func fields(_ configuration: Configuration) -> PolicyFields
     /// Reports what does not go together with the fields of the other policies of the same endpoint.
@@ -62,6 +67,7 @@ protocol CompiledPolicy: BitwiseCopyable {
 }
 
 extension Policy {
+    static func complete(_ configuration: Configuration, by place: DocumentPlace) -> Configuration? { nil }
     static func fields(_ configuration: Configuration) -> PolicyFields { PolicyFields() }
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {}
     static func note(domain: PolicySettings, endpoints: [PolicySettings]) -> String? { nil }

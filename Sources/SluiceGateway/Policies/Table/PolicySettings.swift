@@ -35,6 +35,21 @@ struct PolicySettings: Sendable {
         configurations.append((policy.key, configuration))
     }
 
+    /// Puts in place what the policies of an endpoint, or of its domain, leave to a document.
+    mutating func complete(in domain: PolicySettings, _ endpoint: ConfigurationNode, of domainNode: ConfigurationNode, _ problems: Problems) {
+        for policy in PolicyTable.all { complete(policy, domain, endpoint, domainNode, problems) }
+    }
+
+    private mutating func complete<Kind: Policy>(
+        _ policy: Kind.Type, _ domain: PolicySettings, _ endpoint: ConfigurationNode, _ domainNode: ConfigurationNode, _ problems: Problems
+    ) {
+        guard let configuration = inForce(policy, in: domain) else { return }
+        let place = DocumentPlace(endpoint: endpoint, domain: domainNode, isInherited: !isWritten(policy.key), problems: problems)
+        guard let completed = policy.complete(configuration, by: place) else { return }
+        configurations.removeAll { $0.key == policy.key }
+        configurations.append((policy.key, completed))
+    }
+
     /// Whether a policy is written for which this holds, with or without fault.
     func isWritten(where condition: (PolicyDeclaration) -> Bool) -> Bool {
         PolicyTable.all.contains { isWritten($0.key) && condition($0.declaration) }

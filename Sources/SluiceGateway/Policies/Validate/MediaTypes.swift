@@ -73,9 +73,9 @@ struct MediaTypes: BitwiseCopyable {
         return slash.map { $0 > 0 && $0 < name.count - 1 } ?? false
     }
 
-    /// Whether a body of this type is JSON (RFC 6839, 3.1).
+    /// Whether a body of this type is JSON (RFC 6839, 3.1), or some services take it for such.
     static func isJSON(_ type: ByteView) -> Bool {
-        if type.equalsIgnoringCase(ByteView("application/json")) { return true }
+        if type.equalsIgnoringCase(ByteView("application/json")) || type.equalsIgnoringCase(ByteView("text/json")) { return true }
         let suffix = ByteView("+json")
         return type.count > suffix.count && type[(type.count - suffix.count)...].equalsIgnoringCase(suffix)
     }

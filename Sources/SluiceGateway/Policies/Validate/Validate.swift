@@ -13,19 +13,22 @@ enum Validate: Policy {
     static let key = "validate"
 
     static let declaration = PolicyDeclaration(
-        places: [.init(level: .endpoint, meaning: "Refuses requests that lack parameters or headers, or whose body is not as described.")],
-        form: .mapping([
-            .init("query", .mapping([
+        places: [
+            .init(level: .domain, meaning: "The same for every endpoint that has none of its own; `true`: as the document says that describes it."),
+            .init(level: .endpoint, meaning: "Refuses requests that lack parameters or headers, or whose body is not as described; `true`: as the document says."),
+        ],
+        form: .either([.boolean, .mapping([
+            .init("query", .either([.mapping([
                 .init("required", .list(.text("name of a query parameter"), countMin: 1), .required,
                     "Parameters that every request must have, at most 16. Capitals and small letters differ."),
-            ]), .optional, "What the query must have."),
-            .init("headers", .mapping([
+            ]), .named("NAME", .anything)]), .optional, "What the query must have: names, or parameters as OpenAPI describes them."),
+            .init("headers", .either([.mapping([
                 .init("required", .list(.text("name of a header"), countMin: 1), .required,
                     "Headers that every request must have, at most 16. Each must be one that the upstream gets."),
-            ]), .optional, "What the headers must be."),
+            ]), .named("NAME", .anything)]), .optional, "What the headers must be: names, or headers as OpenAPI describes them."),
             .init("body", ValidateBody.bodyForm, .optional, "What the body must be. It is held until it has been validated."),
             .init("form", ValidateBody.formForm, .optional, "What a form in the body must have."),
-        ], rules: [.atMostOne(["body", "form"])]),
+        ], rules: [.atMostOne(["body", "form"])])]),
         refusals: [.validationFailed], waitsFor: [.body])
 
     /// Names in each list, and bytes of each name.
@@ -36,27 +39,86 @@ enum Validate: Policy {
         /// At most `namesMax` each; none twice.
         var parameters: [String] = []
         var headers: [Located<String>] = []
+        /// Parameters of the query and headers that have to fit a schema.
+        var typed: [ParameterConfiguration] = []
         var body: ValidateBody.Configuration?
+        /// Where it says that a document has the rules, which have not been read yet.
+        var isFromDocument: ConfigurationNode?
+
+        /// Headers that are looked at.
+        var headersRead: [Located<String>] { headers + typed.filter { $0.place == .header }.map(\.name) }
     }
 
     static func read(_ node: ConfigurationNode, problems: Problems) -> Configuration? {
         let before = problems.count
-        guard let reader = MappingReader(node, problems) else { return nil }
         var configuration = Configuration()
+        if case .bool(let isOn) = node.content {
+            if isOn { configuration.isFromDocument = node }
+            return configuration
+        }
+        guard let reader = MappingReader(node, problems) else { return nil }
         if let query = reader.mapping("query") {
-            configuration.parameters = names(query, allowed: "letters, digits and any of -._~[]$:", isKnown: isParameter) { $0 }.map(\.value)
+            if isTyped(query) {
+                configuration.typed += parameters(query, .query)
+            } else {
+                configuration.parameters = names(query, allowed: parameterNames, isKnown: isParameter) { $0 }.map(\.value)
+            }
         }
         if let headers = reader.mapping("headers") {
-            configuration.headers = names(headers, allowed: "the name of a header that is sent on", isKnown: isHeader) { $0.asciiLowercased }
+            if isTyped(headers) {
+                configuration.typed += parameters(headers, .header)
+            } else {
+                configuration.headers = names(headers, allowed: headerNames, isKnown: isHeader) { $0.asciiLowercased }
+            }
         }
         if let body = reader.mapping("body") { configuration.body = ValidateBody.readBody(body) }
         if let form = reader.mapping("form") {
-            let parameters = names(form, allowed: "letters, digits and any of -._~[]$:", isKnown: isParameter) { $0 }.map(\.value)
             if configuration.body != nil { problems.add(at: form, found: "form together with body", allowed: "one of them") }
-            configuration.body = ValidateBody.readForm(parameters)
+            if isTyped(form) {
+                configuration.body = ValidateBody.readForm([], parameters(form, .form))
+            } else {
+                configuration.body = ValidateBody.readForm(names(form, allowed: parameterNames, isKnown: isParameter) { $0 }.map(\.value), [])
+            }
         }
         reader.finish()
         return problems.count == before ? configuration : nil
+    }
+
+    private static let parameterNames = "letters, digits and any of -._~[]$:"
+    private static let headerNames = "the name of a header that is sent on"
+
+    /// Whether a mapping has parameters by name, rather than a list of names.
+    private static func isTyped(_ reader: MappingReader) -> Bool { reader.node.entries?.contains { $0.value.entries != nil } ?? false }
+
+    /// Parameters that are written by their names.
+    private static func parameters(_ reader: MappingReader, _ place: ParameterConfiguration.Place) -> [ParameterConfiguration] {
+        let problems = reader.problems
+        let entries = reader.allEntries()
+        if entries.count > TypedParameters.countMax {
+            problems.add(at: reader, found: "\(entries.count) parameters", allowed: "at most \(TypedParameters.countMax)")
+        }
+        var known: Set<String> = []
+        return entries.compactMap { written, node in
+            guard let name = name(written, place, problems) else { return nil }
+            guard known.insert(place == .header ? name.value.asciiLowercased : name.value).inserted else {
+                problems.add(at: name, found: "\(Quoting.quoted(name.value)) a second time", allowed: "each name once")
+                return nil
+            }
+            return ParameterConfiguration.read(name, node, place, problems) { DocumentSchemas(problems).schema($0) }
+        }
+    }
+
+    /// The name, if a parameter may have it; nil and a problem otherwise.
+    static func name(_ name: Located<String>, _ place: ParameterConfiguration.Place, _ problems: Problems) -> Located<String>? {
+        if name.value.utf8.count > nameBytesMax {
+            problems.add(at: name, found: "a name of \(name.value.utf8.count) bytes", allowed: "at most \(nameBytesMax)")
+            return nil
+        }
+        guard place == .header ? isHeader(name.value) : isParameter(name.value) else {
+            problems.add(at: name, found: Quoting.quoted(name.value), allowed: place == .header ? headerNames : parameterNames)
+            return nil
+        }
+        return name
     }
 
     /// The names in `required`; whatever is wrong with them is reported.
@@ -103,13 +165,13 @@ enum Validate: Policy {
 
     /// Fields by which a request is judged: no Connection takes them off.
     private static func relied(_ configuration: Configuration) -> [String] {
-        configuration.headers.map(\.value.asciiLowercased) + (configuration.body == nil ? [] : ["content-type", "content-encoding"])
+        configuration.headersRead.map(\.value.asciiLowercased) + (configuration.body == nil ? [] : ["content-type", "content-encoding"])
     }
 
     /// Nor can it be one that bears a claim, or that the endpoint removes: the client's own does not get to the service. Of a name that is dropped unless
     /// SLUICE_UNUSUAL_FIELDS says otherwise, and of those that only trusted proxies may send, the operator is told.
     static func check(_ configuration: Configuration, beside fields: PolicyFields, problems: Problems) {
-        for name in configuration.headers {
+        for name in configuration.headersRead {
             let lower = name.value.asciiLowercased
             if let claim = fields.claim(inHeader: name.value) {
                 problems.add(
@@ -133,8 +195,14 @@ enum Validate: Policy {
         }
     }
 
+    /// A domain's rules are for its endpoints: of a request that has none nothing is known.
+    static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>? {
+        guard let domain = site.domain, let configuration = site.settings[Self.self] ?? domain.settings[Self.self] else { return nil }
+        return site.once(key) { compile(configuration, into: site.snapshot).map { site.snapshot.arena.store($0) } }
+    }
+
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
-        guard !configuration.parameters.isEmpty || !configuration.headers.isEmpty || configuration.body != nil else { return nil }
+        guard !configuration.parameters.isEmpty || !configuration.headers.isEmpty || !configuration.typed.isEmpty || configuration.body != nil else { return nil }
         let arena = snapshot.arena
         let headers = configuration.headers.map(\.value)
         return Compiled(
@@ -142,6 +210,8 @@ enum Validate: Policy {
                 arena.store(configuration.parameters.map { .init(name: arena.bytes($0), missing: arena.bytes("query parameter \($0) missing")) })),
             headers: arena.store(headers.map { .init(name: arena.bytes($0.asciiLowercased), missing: arena.bytes("header \($0) missing")) }),
             headerNames: FieldNames(headers, into: arena), relied: FieldNames(relied(configuration), into: arena),
+            typedParameters: snapshot.store(configuration.typed.filter { $0.place == .query }),
+            typedHeaders: snapshot.store(configuration.typed.filter { $0.place == .header }),
             body: configuration.body.map { ValidateBody.compile($0, into: snapshot) })
     }
 
@@ -153,18 +223,29 @@ enum Validate: Policy {
         let headerNames: FieldNames
         /// Fields that are sent on although Connection nominates them.
         let relied: FieldNames
+        let typedParameters: TypedParameters
+        let typedHeaders: TypedParameters
         let body: UnsafePointer<ValidateBody.Compiled>?
 
         func evaluate(_ exchange: inout Exchange) -> Verdict {
             // Behind a wait for the body everything else has been looked at.
             if exchange.body == nil {
-                if !headers.isEmpty || body != nil { exchange.rely(on: relied) }
+                if !headers.isEmpty || !typedHeaders.all.isEmpty || body != nil { exchange.rely(on: relied) }
                 if let missing = parameters.missing(in: exchange.query ?? .empty) ?? missingHeader(exchange) {
                     return .refuse(Refusal(.validationFailed, detail: missing))
                 }
+                if let fault = typedFault(&exchange) { return .refuse(Refusal(.validationFailed, detail: fault)) }
             }
             guard let body else { return .proceed }
-            return body.pointee.evaluate(&exchange)
+            return body.pointee.evaluate(&exchange, query: typedParameters)
+        }
+
+        private func typedFault(_ exchange: inout Exchange) -> ByteView? {
+            let query = exchange.query ?? .empty
+            if let fault = typedParameters.fault(in: query, &exchange) { return fault }
+            if let body, let fault = body.pointee.form.faultIfNamed(in: query, besides: typedParameters, ": in the query", &exchange) { return fault }
+            guard !typedHeaders.all.isEmpty else { return nil }
+            return typedHeaders.faultOfHeaders(withheld: FieldSelection.withheld(peerIsTrusted: exchange.peerIsTrusted, exchange.context), &exchange)
         }
 
         private func missingHeader(_ exchange: borrowing Exchange) -> ByteView? {

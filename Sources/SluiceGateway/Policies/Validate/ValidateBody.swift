@@ -7,22 +7,19 @@ import SluiceSchema
 /// Reads the whole body, which is held until it has been judged; what was judged is what goes on. What would let a service read another body than the one that
 /// was judged is refused: a coding of the content, a character set that is not UTF-8, several Content-Type lines, a member that stands twice.
 enum ValidateBody {
-    /// What a body has to be.
-    enum Content: Sendable {
-        /// Whatever the types say.
-        case anything
-        case json(JSONSchema)
-        /// A form with these parameters.
-        case form([String])
-    }
-
     struct Configuration: Sendable {
         /// In small letters; empty where any will do.
         var contentTypes: [String] = []
-        var content = Content.anything
+        /// What JSON has to be.
+        var schema: JSONSchema?
+        /// Parameters that a form must have, whatever they are, and those that have to fit a schema.
+        var formNames: [String] = []
+        var form: [ParameterConfiguration] = []
         /// Whether a request without a body is refused.
         var isRequired = true
     }
+
+    static let formType = "application/x-www-form-urlencoded"
 
     /// Media types in one list; schemas in a file, in bytes.
     static let typesMax = 16
@@ -37,10 +34,10 @@ enum ValidateBody {
         .init("required", .boolean, .byDefault("true"), "Whether a request without a body is refused."),
     ], rules: [.atMostOne(["schema", "schemaFile"]), .atLeastOne(["contentTypes", "schema", "schemaFile"])])
 
-    static let formForm = ConfigurationKey.Form.mapping([
+    static let formForm = ConfigurationKey.Form.either([.mapping([
         .init("required", .list(.text("name of a form parameter"), countMin: 1), .required,
             "Parameters that every form must have, at most 16. The body has to be of the type `application/x-www-form-urlencoded`."),
-    ])
+    ]), .named("NAME", .anything)])
 
     // MARK: Reading
 
@@ -64,9 +61,9 @@ enum ValidateBody {
             problems.add(at: schema, found: "schema and schemaFile", allowed: "one of them")
             _ = file
         } else if let schema {
-            configuration.content = inline(schema, problems).map { .json($0) } ?? .anything
+            configuration.schema = inline(schema, problems)
         } else if let file {
-            configuration.content = contents(file, problems).map { .json($0) } ?? .anything
+            configuration.schema = contents(file, problems)
         } else if types == nil {
             problems.add(at: reader, found: "a mapping without contentTypes, schema and schemaFile", allowed: "at least one of them")
         }
@@ -81,10 +78,11 @@ enum ValidateBody {
         return configuration
     }
 
-    static func readForm(_ names: [String]) -> Configuration {
+    static func readForm(_ names: [String], _ parameters: [ParameterConfiguration]) -> Configuration {
         var configuration = Configuration()
-        configuration.contentTypes = ["application/x-www-form-urlencoded"]
-        configuration.content = .form(names)
+        configuration.contentTypes = [formType]
+        configuration.formNames = names
+        configuration.form = parameters
         return configuration
     }
 
@@ -94,7 +92,8 @@ enum ValidateBody {
         return !parts[0].contains("*") && (parts[1] == "*" || !parts[1].contains("*")) || text == "*/*"
     }
 
-    private static func inline(_ node: ConfigurationNode, _ problems: Problems) -> JSONSchema? {
+    /// The schema that stands in a configuration of our own.
+    static func inline(_ node: ConfigurationNode, _ problems: Problems) -> JSONSchema? {
         do {
             return try JSONSchema(Array(ConfigurationWriter.json(node).utf8))
         } catch {
@@ -125,20 +124,15 @@ enum ValidateBody {
 
     static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> UnsafePointer<Compiled> {
         let arena = snapshot.arena
-        var schema: JSONSchema.Handle?
-        var form: [String] = []
-        switch configuration.content {
-        case .anything: break
-        case .json(let compiled):
-            arena.own(compiled)
-            schema = compiled.handle
-        case .form(let names): form = names
-        }
-        let needsBody = schema != nil || !form.isEmpty
+        if let schema = configuration.schema { arena.own(schema) }
+        let schema = configuration.schema?.handle
+        let needsBody = schema != nil || !configuration.formNames.isEmpty || !configuration.form.isEmpty
         return arena.store(Compiled(
             types: MediaTypes(types: arena.store(configuration.contentTypes.map { arena.bytes($0) })), isRequired: configuration.isRequired,
             needsBody: needsBody, schema: schema,
-            form: RequiredParameters(arena.store(form.map { .init(name: arena.bytes($0), missing: arena.bytes("form parameter \($0) missing")) })),
+            formNames: RequiredParameters(
+                arena.store(configuration.formNames.map { .init(name: arena.bytes($0), missing: arena.bytes("form parameter \($0) missing")) })),
+            form: snapshot.store(configuration.form),
             slot: needsBody ? snapshot.validationMemorySlot : -1))
     }
 
@@ -148,11 +142,13 @@ enum ValidateBody {
         /// Whether what the body holds matters, and not only its type.
         let needsBody: Bool
         let schema: JSONSchema.Handle?
-        let form: RequiredParameters
+        let formNames: RequiredParameters
+        let form: TypedParameters
         /// Of `ValidationMemory`; -1 where it is not needed.
         let slot: Int
 
-        func evaluate(_ exchange: inout Exchange) -> Verdict {
+        /// - Parameter query: parameters of the query, which do not belong in a form.
+        func evaluate(_ exchange: inout Exchange, query: TypedParameters) -> Verdict {
             guard exchange.mayHaveBody else { return isRequired ? refuse("body missing") : .proceed }
             guard let body = exchange.body else {
                 if let fault = headFault(exchange) { return refuse(fault) }
@@ -160,9 +156,17 @@ enum ValidateBody {
                 return .suspend(.body)
             }
             guard !body.isEmpty else { return isRequired ? refuse("body missing") : .proceed }
-            if let missing = form.missing(in: body) { return .refuse(Refusal(.validationFailed, detail: missing)) }
-            guard let schema, let type = exchange.value(of: .contentType), MediaTypes.isJSON(MediaTypes.read(type).type) else { return .proceed }
+            guard let type = exchange.value(of: .contentType).map({ MediaTypes.read($0).type }) else { return .proceed }
+            if type.equalsIgnoringCase(ByteView("application/x-www-form-urlencoded")) {
+                if let fault = formFault(body, query, &exchange) { return .refuse(Refusal(.validationFailed, detail: fault)) }
+            }
+            guard let schema, MediaTypes.isJSON(type) else { return .proceed }
             return validate(body, schema, &exchange)
+        }
+
+        private func formFault(_ body: ByteView, _ query: TypedParameters, _ exchange: inout Exchange) -> ByteView? {
+            guard ParameterText.isOrdinary(body) else { return ByteView("more than 1000 parameters") }
+            return formNames.missing(in: body) ?? form.fault(in: body, &exchange) ?? query.faultIfNamed(in: body, besides: form, ": in the form", &exchange)
         }
 
         private func refuse(_ detail: StaticString) -> Verdict { .refuse(Refusal(.validationFailed, detail: detail)) }
@@ -206,18 +210,5 @@ enum ValidateBody {
                 return .refuse(Refusal(.validationFailed, detail: ByteView(base: kept, count: text.count)))
             }
         }
-    }
-}
-
-extension ConfigurationNode {
-    /// The node to which these names and numbers lead, or the last on the way, and those that are left.
-    fileprivate func descendant(_ place: [String]) -> (node: ConfigurationNode, rest: [String]) {
-        var node = self
-        for (index, token) in place.enumerated() {
-            let next = node[token] ?? Int(token).flatMap { number in node.elements.flatMap { $0.indices.contains(number) ? $0[number] : nil } }
-            guard let next else { return (node, Array(place[index...])) }
-            node = next
-        }
-        return (node, [])
     }
 }

@@ -1,11 +1,16 @@
 import SluiceSchema
 
-/// Where one worker reads and validates bodies, one after the other, whichever policy asks for it.
+/// Where one worker reads and validates bodies and parameters, one after the other, whichever policy asks for it.
 final class ValidationMemory: WorkerResource {
     struct State: BitwiseCopyable {
         let json: JSONMemory.Handle
+        /// Where parameters are written as JSON.
+        private var text: UnsafeMutablePointer<UInt8>?
+        private var textCapacity = 0
         /// Documents until memory that a large one has left goes back.
-        var untilTrim = ValidationMemory.documentsPerTrim
+        private var untilTrim = ValidationMemory.documentsPerTrim
+
+        fileprivate init(_ json: JSONMemory.Handle) { self.json = json }
 
         /// A document is about to be read.
         mutating func note() {
@@ -13,10 +18,28 @@ final class ValidationMemory: WorkerResource {
             guard untilTrim <= 0 else { return }
             untilTrim = ValidationMemory.documentsPerTrim
             json.trim()
+            if textCapacity > ValidationMemory.textBytesKept { releaseText() }
+        }
+
+        /// Room for so many bytes; what stood there may be gone.
+        mutating func reserve(_ count: Int) -> UnsafeMutablePointer<UInt8> {
+            if let text, count <= textCapacity { return text }
+            releaseText()
+            textCapacity = max(count, 4096)
+            let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: textCapacity)
+            text = memory
+            return memory
+        }
+
+        fileprivate mutating func releaseText() {
+            text?.deallocate()
+            text = nil
+            textCapacity = 0
         }
     }
 
     fileprivate static let documentsPerTrim = 256
+    fileprivate static let textBytesKept = 64 * 1024
 
     private let memory = JSONMemory()
     private let state: UnsafeMutablePointer<State>
@@ -25,8 +48,11 @@ final class ValidationMemory: WorkerResource {
 
     init() {
         state = .allocate(capacity: 1)
-        state.initialize(to: State(json: memory.handle))
+        state.initialize(to: State(memory.handle))
     }
 
-    deinit { state.deallocate() }
+    deinit {
+        state.pointee.releaseText()
+        state.deallocate()
+    }
 }
