@@ -5,36 +5,47 @@ struct DocumentPlugins {
     let defaults: OperationDefaults
     /// Second form; nil in the first.
     let paths: PathPlugins?
+    var dialect = DocumentOperation.Dialect.swagger
+    /// Swagger 2.0: media types of bodies, of operations that say none.
+    var consumes: ConfigurationNode?
 
     /// What an operation of a path is read with.
     func context(
         _ path: String, _ item: ConfigurationNode?, _ operation: ConfigurationNode?, prefix: String, _ references: DocumentReferences, _ problems: Problems
     ) -> OperationContext {
         let inherited = paths?.inherited(by: path) ?? [:]
+        var site = SecondForm.Site(path: path, prefix: prefix, parameters: [], references: references)
+        if form == .second {
+            let isValidated = inherited["REQUEST_VALIDATOR"] != nil || operation?[form.key] != nil
+            describe(&site, item, operation, references, isValidated ? problems : Problems(file: "", environment: [:]))
+        }
+        let shared = (item?["parameters"]?.elements ?? []).compactMap { try? references.resolve($0) }
+        return OperationContext(
+            form: form, defaults: defaults, inherited: inherited, site: site, bareOperation: SwaggerExport.bareOperation(path, besides: shared))
+    }
+
+    /// What the document says of the operation's requests.
+    private func describe(
+        _ site: inout SecondForm.Site, _ item: ConfigurationNode?, _ operation: ConfigurationNode?, _ references: DocumentReferences, _ problems: Problems
+    ) {
+        site.dialect = dialect
+        site.consumes = operation?["consumes"] ?? consumes
         var parameters: [ConfigurationNode] = []
-        var requestBody: ConfigurationNode?
-        let isValidated = inherited["REQUEST_VALIDATOR"] != nil || form == .second && operation?[form.key] != nil
-        if isValidated {
-            for written in (item?["parameters"]?.elements ?? []) + (operation?["parameters"]?.elements ?? []) {
-                do throws(DocumentReferences.Fault) {
-                    let parameter = try references.resolve(written)
-                    parameters.removeAll { $0["name"]?.text == parameter["name"]?.text && $0["in"]?.text == parameter["in"]?.text }
-                    parameters.append(parameter)
-                } catch {
-                    error.report(problems)
-                }
-            }
+        for written in (item?["parameters"]?.elements ?? []) + (operation?["parameters"]?.elements ?? []) {
             do throws(DocumentReferences.Fault) {
-                if let body = operation?["requestBody"] { requestBody = try references.resolve(body) }
+                let parameter = try references.resolve(written)
+                parameters.removeAll { $0["name"]?.text == parameter["name"]?.text && $0["in"]?.text == parameter["in"]?.text }
+                parameters.append(parameter)
             } catch {
                 error.report(problems)
             }
         }
-        let shared = (item?["parameters"]?.elements ?? []).compactMap { try? references.resolve($0) }
-        return OperationContext(
-            form: form, defaults: defaults, inherited: inherited,
-            site: SecondForm.Site(path: path, prefix: prefix, parameters: parameters, requestBody: requestBody),
-            bareOperation: SwaggerExport.bareOperation(path, besides: shared))
+        site.parameters = parameters
+        do throws(DocumentReferences.Fault) {
+            if let body = operation?["requestBody"] { site.requestBody = try references.resolve(body) }
+        } catch {
+            error.report(problems)
+        }
     }
 
     /// Takes off the path `/` what the domain's own policies say, and an export writes there again.

@@ -113,14 +113,11 @@ struct PluginSet {
         return node.placed(at: object)
     }
 
-    /// Writes an extension: `rest`, and the plugins by name. Of those that `rest` holds, the ones stay that are without effect or that an endpoint cannot
-    /// give back.
+    /// Writes an extension: `rest`, and the plugins by name. Of those that `rest` holds, the ones stay that are without effect.
     static func extensionNode(
         _ objects: [(name: String, object: ConfigurationNode)], _ form: PluginForm, rest: ConfigurationNode?, at place: ConfigurationNode
     ) -> ConfigurationNode? {
-        let kept = (rest?["plugins"]?.entries ?? []).filter { entry in
-            SecondForm.kept.contains(entry.key) && form == .second || !PluginForm.hasPlugin(entry.key)
-        }
+        let kept = (rest?["plugins"]?.entries ?? []).filter { !PluginForm.hasPlugin($0.key) }
         if objects.isEmpty, kept.isEmpty {
             guard let noted = rest?["plugins"], !noted.isEmpty else { return rest }
             let others = rest?.setting("plugins", nil)

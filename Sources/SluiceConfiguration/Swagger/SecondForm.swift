@@ -1,7 +1,5 @@
 /// What operations of the second form mean, as far as it takes more than a table.
 enum SecondForm {
-    /// Plugins that an endpoint's policies do not always give back, and that are kept therefore.
-    static let kept: Set = ["REQUEST_VALIDATOR", "API_KEY"]
     /// Status and codes that clients of such documents expect.
     static let errors = "v2"
 
@@ -12,9 +10,13 @@ enum SecondForm {
         /// What stands in front of it in the endpoint.
         let prefix: String
         /// Of path and operation, references resolved.
-        let parameters: [ConfigurationNode]
+        var parameters: [ConfigurationNode]
         /// OpenAPI 3 only; reference resolved.
         var requestBody: ConfigurationNode?
+        /// Swagger 2.0 only: media types of bodies.
+        var consumes: ConfigurationNode?
+        var dialect = DocumentOperation.Dialect.swagger
+        let references: DocumentReferences
     }
 
     /// `policies`, in a mapping of its own, from an operation's plugins, its own and inherited ones.
@@ -47,7 +49,13 @@ enum SecondForm {
     }
 
     /// The plugins that stand for what an endpoint has.
-    static func objects(_ endpoint: ConfigurationNode, _ site: Site) -> [(name: String, object: ConfigurationNode)] {
+    ///
+    /// - Parameters:
+    ///   - inherited: what the operation has without saying so.
+    ///   - noted: plugins that the operation had when it was imported, as far as they were noted.
+    static func objects(
+        _ endpoint: ConfigurationNode, _ site: Site, inherited: [String: ConfigurationNode], noted: ConfigurationNode?
+    ) -> [(name: String, object: ConfigurationNode)] {
         var objects: [(name: String, object: ConfigurationNode)] = []
         for plugin in PluginForm.second.plugins(.operation, .method) where !plugin.fields.isEmpty {
             if let object = plugin.object(from: endpoint) { objects.append((plugin.name, object)) }
@@ -55,11 +63,30 @@ enum SecondForm {
         if !objects.contains(where: { $0.name == "MOCK" }) || endpoint[["policies", "rewrite"]] != nil {
             objects += BackendPath.objects(endpoint, site, isMock: objects.contains { $0.name == "MOCK" })
         }
-        if let policy = endpoint[["policies", "apiKey"]], policy.isEmptyMapping {
-            objects.append(("API_KEY", .mapping([], at: policy).setting("isActive", ConfigurationNode(.bool(true)))))
-        }
+        let isKeyed = endpoint[["policies", "apiKey"]] != nil
+        if let object = flag("API_KEY", isKeyed, inherited, noted) { objects.append(("API_KEY", object)) }
+        let wasValidated = isOn(noted?["REQUEST_VALIDATOR"]) ?? isOn(inherited["REQUEST_VALIDATOR"]) ?? false
+        let isValidated = RequiredParameters.isOn(for: endpoint[["policies", "validate"]], site, wasOn: wasValidated)
+        if let object = flag("REQUEST_VALIDATOR", isValidated, inherited, noted) { objects.append(("REQUEST_VALIDATOR", object)) }
         if let limits = endpoint[["policies", "rateLimit"]], let object = rateLimitObject(limits) { objects.append(("RATE_LIMIT", object)) }
         return objects
+    }
+
+    /// A plugin that is on or off; nil where nothing needs to be said.
+    private static func flag(
+        _ name: String, _ isActive: Bool, _ inherited: [String: ConfigurationNode], _ noted: ConfigurationNode?
+    ) -> ConfigurationNode? {
+        let own = noted?[name]
+        guard isOn(own) != isActive else { return own }
+        guard isActive || own != nil || isOn(inherited[name]) == true else { return nil }
+        // Without the plugin above it, one that was on is off by itself.
+        if !isActive, own != nil, isOn(inherited[name]) != true { return nil }
+        return ConfigurationNode(.mapping([])).setting("isActive", ConfigurationNode(.bool(isActive)))
+    }
+
+    /// Whether a plugin that is on or off is on; nil where there is none.
+    static func isOn(_ object: ConfigurationNode?) -> Bool? {
+        if case .bool(let isOn)? = object?["isActive"]?.content { isOn } else { nil }
     }
 
     private static func isActive(_ object: ConfigurationNode, _ problems: Problems) -> Bool {
@@ -132,28 +159,5 @@ enum SecondForm {
         }
         let again = rateLimit(object, Problems(file: "", environment: [:]))
         return again?.hasSameContent(as: limits) == true ? object : nil
-    }
-}
-
-/// What a document requires of a request, as the `validate` policy has it.
-enum RequiredParameters {
-    /// Nil if nothing is required.
-    static func validate(_ site: SecondForm.Site, at place: ConfigurationNode, _ problems: Problems) -> ConfigurationNode? {
-        var policy = ConfigurationNode.mapping([], at: place)
-        for (kind, key) in [("query", "query"), ("header", "headers")] {
-            let names = site.parameters.filter { isRequired($0) && $0["in"]?.text == kind }.compactMap { $0["name"] }.filter { $0.text != nil }
-            if !names.isEmpty { policy.set([key, "required"], .sequence(names, at: place)) }
-        }
-        let body = site.requestBody ?? site.parameters.first { parameter in
-            ["body", "formData"].contains(parameter["in"]?.text) && (isRequired(parameter) || parameter["schema"] != nil)
-        }
-        if let body {
-            problems.add(at: body, found: "a body or a form that is to be validated", allowed: "query parameters and headers; REQUEST_VALIDATOR checks no more here")
-        }
-        return policy.isEmptyMapping ? nil : policy
-    }
-
-    private static func isRequired(_ parameter: ConfigurationNode) -> Bool {
-        if case .bool(true)? = parameter["required"]?.content { true } else { false }
     }
 }

@@ -162,7 +162,9 @@ package enum SwaggerImport {
             case .second:
                 let paths = PathPlugins(document, format, problems)
                 domainObjects = paths.cors.map { ["CORS": $0] } ?? [:]
-                operationPlugins = DocumentPlugins(form: form, defaults: OperationDefaults(), paths: paths)
+                operationPlugins = DocumentPlugins(
+                    form: form, defaults: OperationDefaults(), paths: paths,
+                    dialect: DocumentOperation.dialect(format, document[format.versionKey]), consumes: document["consumes"])
                 // Also tells the export which form the document had.
                 opaque = document[form.key] ?? .mapping([], at: document)
             }

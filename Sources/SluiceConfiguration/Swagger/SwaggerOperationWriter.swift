@@ -23,7 +23,7 @@ struct SwaggerOperationWriter {
             let set = PluginSet(kept[form.key], form, allowed: form.plugins(.operation), problems)
             return DocumentPlugins(form: form, defaults: OperationDefaults(set, problems), paths: nil)
         case .second:
-            return DocumentPlugins(form: form, defaults: OperationDefaults(), paths: PathPlugins(kept, .swagger, problems))
+            return DocumentPlugins(form: form, defaults: OperationDefaults(), paths: PathPlugins(kept, .swagger, problems), consumes: kept["consumes"])
         }
     }
 
@@ -135,7 +135,7 @@ struct SwaggerOperationWriter {
         let noted = endpoint[SwaggerImport.opaqueKey]?[method].flatMap { $0.entries == nil ? nil : $0 }
         var operation = noted.map(form.alone) ?? context(path, nil).bareOperation
         let rest = operation[form.key]
-        let objects = objects(endpoint, path, operation).filter { name, object, isInherited in
+        let objects = objects(endpoint, path, operation, noted: rest?["plugins"]).filter { name, object, isInherited in
             let isRepeated = rest?["plugins"]?[name] != nil
             return !isInherited || isRepeated
         }
@@ -144,7 +144,7 @@ struct SwaggerOperationWriter {
     }
 
     private func objects(
-        _ endpoint: ConfigurationNode, _ path: String, _ operation: ConfigurationNode
+        _ endpoint: ConfigurationNode, _ path: String, _ operation: ConfigurationNode, noted: ConfigurationNode?
     ) -> [(name: String, object: ConfigurationNode, isInherited: Bool)] {
         switch form {
         case .first:
@@ -155,7 +155,7 @@ struct SwaggerOperationWriter {
             }
         case .second:
             let context = context(path, operation)
-            return SecondForm.objects(endpoint, context.site).map { name, object in
+            return SecondForm.objects(endpoint, context.site, inherited: context.inherited, noted: noted).map { name, object in
                 (name, object, context.inherited[name]?.hasSameContent(as: object) == true)
             }
         }

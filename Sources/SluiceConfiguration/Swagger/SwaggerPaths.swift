@@ -203,7 +203,8 @@ struct SwaggerOperation {
         let repeated = allowed.compactMap { plugin -> (String, ConfigurationNode)? in
             guard let object = set.objects[plugin.name] else { return nil }
             let isRepeated = context.inherited[plugin.name]?.hasSameContent(as: object) == true
-            return isRepeated || SecondForm.kept.contains(plugin.name) ? (plugin.name, object) : nil
+            // Policies do not tell whether one that is on or off stands there.
+            return isRepeated || SecondForm.isOn(object) != nil ? (plugin.name, object) : nil
         }
         return (owner, set, repeated)
     }

@@ -230,17 +230,6 @@ struct SecondFormTests {
         #expect(found.count == 1 && found[0].contains("| other plugins than the same path has in another spelling | "), "\(found)")
     }
 
-    @Test("the body of OpenAPI beside REQUEST_VALIDATOR is a problem, as the one of Swagger is", arguments: [
-        "openapi: 3.0.0, paths: {/a: {post: {requestBody: {content: {}}, PLUGINS}}}",
-        "openapi: 3.0.0, paths: {/a: {PLUGINS, post: {requestBody: {$ref: '#/components/requestBodies/B'}}}}, components: {requestBodies: {B: {content: {}}}}",
-        "swagger: '2.0', paths: {/a: {post: {parameters: [{in: body, name: b, schema: {}}], PLUGINS}}}",
-    ])
-    func validatedBody(text: String) throws {
-        let plugins = "x-nhncloud-apigateway: {plugins: {REQUEST_VALIDATOR: {isActive: true}}}"
-        let (_, problems) = try convert("{\(text.replacing("PLUGINS", with: plugins))}")
-        #expect(problems.count == 1 && problems[0].contains("| a body or a form that is to be validated | "), "\(problems)")
-    }
-
     @Test("names of the other version's plugins, and names in lower case, are problems", arguments: [
         ("x-nhncloud-apigateway: {plugins: {IPACL: {}}}", "the plugin \"IPACL\""), ("x-nhncloud-apigateway: {plugins: {USAGE_QUOTA: {}}}", "the plugin \"USAGE_QUOTA\""),
         ("x-nhncloud-apigateway: {plugins: {hmac: {}}}", "the plugin \"hmac\""), ("x-nhncloud-apigateway: {jwt: {}}", "the plugin \"jwt\""),
