@@ -107,7 +107,7 @@ struct BodyValidationTests {
     @Test("bodies for which there is no memory are refused, and memory comes back")
     func memory() throws {
         let upstream = try ScriptedUpstream()
-        let gateway = try Gateway(validating(upstream), environment: ["SLUICE_MAX_HELD_BYTES": "1048576", "SLUICE_WORKERS": "1"])
+        let gateway = try Gateway(validating(upstream), environment: ["SLUICE_MAX_HELD_BYTES": "1048576", "SLUICE_WORKERS": "1"], admin: true)
         var held: [RawClient] = []
         for _ in 0..<3 {
             let client = try gateway.client()
@@ -117,7 +117,10 @@ struct BodyValidationTests {
         pause(0.3)
         let refused = try held[1...].map { try $0.response().status }
         #expect(refused.contains(503))
+        func metrics() throws -> String { try gateway.get("/metrics", port: gateway.adminPort).text }
+        #expect(try !metrics().contains("\nsluice_held_body_bytes 0\n") && !metrics().contains("\nsluice_held_bodies_refused_total 0\n"))
         held.forEach { $0.close() }
+        #expect(try eventually { try metrics().contains("\nsluice_held_body_bytes 0\n") })
         #expect(try eventually { try gateway.request("POST", "/api/x", Self.json, body: Self.body(900_000)).status == 200 })
         // Small ones need none of it.
         #expect(try gateway.request("POST", "/api/x", Self.json, body: "{\"id\":1}").status == 200)
@@ -357,5 +360,15 @@ struct BodyValidationTests {
         let file = try folder.write("sluice.yaml", validating(upstream))
         let result = try run(["explain", "--config", file, "POST", "http://gateway.test/api/x", "-H", "Content-Type: application/json", "-H", "Content-Length: 8"])
         #expect(result.everything.contains("would wait for the body"), "\(result.everything)")
+        for (body, verdict, code) in [("{\"id\":1}", "verdict: proxy POST", 0), ("{\"id\":0.5}", "Bad Request (/id: not an integer)", 3), ("", "Bad Request (body missing)", 3)] {
+            let given = try run(["explain", file, "POST", "/api/x", "-H", "Content-Type: application/json", "--body", folder.write("body.json", body)])
+            #expect(given.code == code && given.output.contains(verdict), "\(given.everything)")
+        }
+        let long = try run(
+            ["explain", file, "POST", "/api/x", "-H", "Content-Type: application/json", "--body", folder.write("body.json", Self.body(2000))],
+            environment: ["SLUICE_MAX_VALIDATED_BYTES": "1024"])
+        #expect(long.code == 3 && long.output.contains("verdict: 413 4131000"), "\(long.everything)")
+        #expect(try run(["explain", file, "POST", "/api/x", "--body", folder.file("none")]).code == 2)
+        #expect(upstream.requests.isEmpty)
     }
 }

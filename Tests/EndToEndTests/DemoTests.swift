@@ -60,6 +60,8 @@ struct DemoTests {
             ("/demo/v1.0/members/7", ["\"target\": \"/base/members/7\""]),
             ("/demo/templates/2/logo", ["\"target\": \"/base/templates/logo/2\""]),
             ("/demo/headers", ["X-Gateway: sluice", "X-Served-By: sluice"]),
+            ("page=0'", ["Bad Request (query parameter page: too small)"]), ("page[]", ["Bad Request (query parameter page: under another spelling)"]),
+            ("\"count\":0", ["Bad Request (/items/0/count: too small)"]),
         ]
         for (target, texts) in promises {
             let line = try #require(demo.lines.first { $0.command.contains(target) })

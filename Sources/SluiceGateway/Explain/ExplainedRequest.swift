@@ -41,14 +41,17 @@ package struct ExplainedRequest: Sendable {
     let client: IPAddress
     /// PEM file of the certificate that the client shows, with its chain; nil for none.
     let certificateFile: String?
+    /// Nil where it is not known: a step that needs it is taken for content.
+    let body: [UInt8]?
 
     /// - Parameters:
     ///   - url: absolute, or a path; `Host` is its authority unless `fields` have one, and else `localhost`.
     ///   - fields: neither name nor value holds a line end.
     ///   - client: an address in text.
     ///   - certificateFile: of the certificate that the client shows; the URL is `https://` then.
+    ///   - body: is announced by its length, unless `fields` say how it is framed.
     package init(
-        method: String, url: String, fields: [(name: String, value: String)], client: String, certificateFile: String? = nil
+        method: String, url: String, fields: [(name: String, value: String)], client: String, certificateFile: String? = nil, body: [UInt8]? = nil
     ) throws(DomainCredentials.Fault) {
         guard !method.isEmpty, method.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw DomainCredentials.Fault("the method must be visible ASCII, for example GET", isOfArguments: true)
@@ -63,8 +66,11 @@ package struct ExplainedRequest: Sendable {
             throw DomainCredentials.Fault("a certificate is shown in TLS: the URL must begin with https://", isOfArguments: true)
         }
         self.certificateFile = certificateFile
-        let hasHost = fields.contains { $0.name.lowercased() == "host" }
-        self.fields = hasHost ? fields : [("Host", target.authority ?? "localhost")] + fields
+        self.body = body
+        let names = Set(fields.map { $0.name.lowercased() })
+        var fields = names.contains("host") ? fields : [("Host", target.authority ?? "localhost")] + fields
+        if let body, names.isDisjoint(with: ["content-length", "transfer-encoding"]) { fields.append(("Content-Length", "\(body.count)")) }
+        self.fields = fields
     }
 
     /// The head as a client would send it.

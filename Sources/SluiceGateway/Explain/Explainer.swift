@@ -76,7 +76,10 @@ package final class Explainer {
         if let refusal {
             conclude(&explanation, block, refusal)
         } else {
-            walk(&explanation, block)
+            // What refuses may point into the body, until all has been told.
+            (request.body ?? []).withUnsafeBufferPointer { body in
+                walk(&explanation, block, request.body == nil ? nil : body.baseAddress.map { ByteView(base: $0, count: body.count) } ?? .empty)
+            }
         }
         return explanation
     }
@@ -143,7 +146,9 @@ package final class Explainer {
     // MARK: The chain
 
     /// Evaluates the steps as `PolicyChain.run` does, one by one.
-    private func walk(_ explanation: inout Explanation, _ block: ExchangeRef) {
+    ///
+    /// - Parameter body: of the request; nil if it is not known.
+    private func walk(_ explanation: inout Explanation, _ block: ExchangeRef, _ body: ByteView?) {
         let steps = PolicyChain.steps(of: block.pointee.exchange)
         while block.pointee.exchange.step < steps.count {
             let step = steps[block.pointee.exchange.step]
@@ -152,6 +157,16 @@ package final class Explainer {
             // Each step waits a bounded number of times, and is asked again afterwards.
             if case .suspend(.keySet(let number)) = verdict {
                 fetchKeySet(number, &explanation)
+                block.pointee.exchange.step -= 1
+                continue
+            }
+            if case .suspend(.body) = verdict, let body, block.pointee.exchange.body == nil {
+                guard body.count <= settings.maxValidatedBytes else {
+                    explanation.steps.append(.init(policy: step.policy.key, verdict: describe(.refuse(.bodyTooLarge), of: step, block.pointee.exchange)))
+                    addUnreached(&explanation, steps, block)
+                    return conclude(&explanation, block, .bodyTooLarge)
+                }
+                block.pointee.exchange.body = body
                 block.pointee.exchange.step -= 1
                 continue
             }
@@ -195,7 +210,7 @@ package final class Explainer {
         case .respond(let response): return "respond \(response.pointee.status)"
         case .suspend(.keySet): return "suspend: waits for a key set"
         case .suspend(.allowance): return "suspend: waits for allowance"
-        case .suspend(.body): return "suspend: would wait for the body; the walk goes on as if it were right"
+        case .suspend(.body): return "suspend: would wait for the body, which --body gives; the walk goes on as if it were right"
         case .suspend(.service(let call)):
             let line = Self.lines(of: call.pointee.requestHead).first?.split(separator: " ") ?? []
             let origin = origins.first { $0.number == call.pointee.origin }

@@ -46,6 +46,8 @@ struct CounterTotals: Sendable {
     var circuitsOpen = 0
     var exchangeBlocks = 0
     var outputBlocks = 0
+    /// As `HeldBodies.use`.
+    var heldBodies: (bytes: Int, room: Int, refused: UInt64) = (0, 0, 0)
     var snapshotsHeld = 0
 
     /// Adds another worker's. Rows that only one of them has yet are kept.
@@ -62,6 +64,9 @@ struct CounterTotals: Sendable {
         circuitsOpen += other.circuitsOpen
         exchangeBlocks += other.exchangeBlocks
         outputBlocks += other.outputBlocks
+        heldBodies.bytes += other.heldBodies.bytes
+        heldBodies.room += other.heldBodies.room
+        heldBodies.refused += other.heldBodies.refused
         snapshotsHeld = max(snapshotsHeld, other.snapshotsHeld)
     }
 

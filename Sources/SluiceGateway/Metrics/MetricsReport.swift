@@ -115,6 +115,11 @@ package struct MetricsReport: Sendable {
         page.gauge("sluice_upstream_ejected", "Ejected upstream addresses, summed over workers.", UInt64(max(0, totals.upstreamEjected)))
         page.gauge("sluice_exchange_blocks", "Memory blocks that requests in progress hold.", UInt64(max(0, totals.exchangeBlocks)))
         page.gauge("sluice_output_blocks", "Memory blocks with bytes that slow peers have not taken yet.", UInt64(max(0, totals.outputBlocks)))
+        page.gauge(
+            "sluice_held_body_bytes", "Bytes of requests whose bodies `validate` holds, those that are no larger than a memory block left out.",
+            UInt64(max(0, totals.heldBodies.bytes)))
+        page.gauge("sluice_held_body_bytes_max", "Bytes of such requests that SLUICE_MAX_HELD_BYTES has room for, summed over workers.", UInt64(max(0, totals.heldBodies.room)))
+        page.counter("sluice_held_bodies_refused_total", "Requests that got 503 because there was no room for their body.", totals.heldBodies.refused)
     }
 
     /// A sample for each reason that there has been.

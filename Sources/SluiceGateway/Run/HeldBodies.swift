@@ -21,8 +21,11 @@ struct HeldBodies: BitwiseCopyable {
 
     private struct State {
         var pool: BlockPool
-        /// Bytes that may still be held.
+        /// Bytes that may be held.
+        let room: Int
+        /// Of these, what may still be held.
         var left: Int
+        var refused: UInt64 = 0
     }
 
     private let state: UnsafeMutablePointer<State>
@@ -43,14 +46,17 @@ struct HeldBodies: BitwiseCopyable {
         wideCapacity = layout.streamInputCapacity + bytesMax + Limits.frameBytes
         state = .allocate(capacity: 1)
         // One body always has room, whatever the share is.
-        state.initialize(to: State(
-            pool: BlockPool(blockBytes: wideCapacity + Limits.receiveTailroom, retained: 0), left: max(share, wideCapacity + Limits.heldUnitBytes)))
+        let room = max(share, wideCapacity + Limits.heldUnitBytes)
+        state.initialize(to: State(pool: BlockPool(blockBytes: wideCapacity + Limits.receiveTailroom, retained: 0), room: room, left: room))
     }
 
     func deallocate() {
         state.pointee.pool.releaseAll()
         state.deinitialize(count: 1).deallocate()
     }
+
+    /// Bytes that are held in larger inputs now, and that may be; requests that were refused because there was no room.
+    var use: (bytes: Int, room: Int, refused: UInt64) { (state.pointee.room - state.pointee.left, state.pointee.room, state.pointee.refused) }
 
     /// Gives back what a burst has left behind. True if any memory went.
     func trim() -> Bool { state.pointee.pool.trim() }
@@ -158,7 +164,10 @@ struct HeldBodies: BitwiseCopyable {
         return account(block) ? .more : noMemory
     }
 
-    private var noMemory: Collected { .refused(.upstreamUnavailable("no memory for the request's body")) }
+    private var noMemory: Collected {
+        state.pointee.refused &+= 1
+        return .refused(.upstreamUnavailable("no memory for the request's body"))
+    }
 
     /// Counts what has come. False if that is too much.
     private func account(_ block: ExchangeRef) -> Bool {

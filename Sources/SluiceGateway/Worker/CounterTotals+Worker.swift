@@ -27,6 +27,7 @@ extension CounterTotals {
         }
         exchangeBlocks = worker.parts.blocks.pointee.taken
         outputBlocks = worker.parts.outputs.pointee.taken
+        heldBodies = worker.parts.heldBodies.use
         snapshotsHeld = worker.parts.snapshots.pointee.count
     }
 }

@@ -36,12 +36,15 @@ struct Explain: ParsableCommand {
         completion: .file())
     var certificate: String?
 
+    @Option(help: ArgumentHelp("File with the request's body, for `validate`; - is standard input. Its length is added to the head.", valueName: "FILE"), completion: .file())
+    var body: String?
+
     @Flag(help: "Print one JSON object instead of text.")
     var json = false
 
     func run() throws {
         let settings = try SettingsFlags.settings()
-        let request = try Self.request(method, url, try headers.fields(), client, certificate)
+        let request = try Self.request(method, url, try headers.fields(), client, certificate, try bodyBytes())
         let problems = Problems(file: source.file)
         guard let tree = source.load(problems) else { throw Report.problems(problems.all.map(\.description)) }
         do {
@@ -56,11 +59,23 @@ struct Explain: ParsableCommand {
         }
     }
 
+    private func bodyBytes() throws -> [UInt8]? {
+        guard let body else { return nil }
+        do throws(BoundedFile.Fault) {
+            return try BoundedFile.read(body == "-" ? "/dev/stdin" : body, bytesMax: Self.bodyBytesMax, kind: .argument)
+        } catch {
+            throw Report.unusable(["\(body): \(error.found)"])
+        }
+    }
+
+    /// The most that a gateway can be set to validate.
+    private static let bodyBytesMax = 64 << 20
+
     private static func request(
-        _ method: String, _ url: String, _ fields: [(name: String, value: String)], _ client: String, _ certificate: String?
+        _ method: String, _ url: String, _ fields: [(name: String, value: String)], _ client: String, _ certificate: String?, _ body: [UInt8]?
     ) throws -> ExplainedRequest {
         do throws(DomainCredentials.Fault) {
-            return try ExplainedRequest(method: method, url: url, fields: fields, client: client, certificateFile: certificate)
+            return try ExplainedRequest(method: method, url: url, fields: fields, client: client, certificateFile: certificate, body: body)
         } catch {
             throw error.report
         }

@@ -62,7 +62,23 @@ enum DemoConfiguration {
               - path: /report
                 methods: [GET]
                 policies:
-                  validate: {query: {required: [from]}}
+                  validate:
+                    query:
+                      from: {type: string, pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", required: true}
+                      page: {type: integer, minimum: 1}
+              - path: /orders
+                methods: [POST]
+                policies:
+                  validate:
+                    body:
+                      schema:
+                        type: object
+                        required: [items]
+                        properties:
+                          items:
+                            type: array
+                            minItems: 1
+                            items: {type: object, required: [sku], properties: {sku: {type: string}, count: {type: integer, minimum: 1}}}
               - path: /login
                 methods: [GET]
                 policies:

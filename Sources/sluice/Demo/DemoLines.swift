@@ -53,6 +53,10 @@ struct DemoLines {
             line("Pre-call API: another service says yes", "/demo/guarded", 200, "-H 'X-Demo-User: alice'"),
             line("Pre-call API: it says no, and the client gets its answer", "/demo/guarded", 403, "-H 'X-Demo-User: mallory'"),
             line("Validation: a parameter is missing", "/demo/report", 400),
+            line("Validation: a parameter is not what it must be", "/demo/report?from=2026-12-01&page=0", 400),
+            line("Validation: one is there in two spellings, of which services take one or the other", "/demo/report?from=2026-12-01&page=1&page[]=0", 400, "-g"),
+            line("Validation: a body that its JSON Schema describes", "/demo/orders", 200, Self.json(#"{"items":[{"sku":"A1","count":2}]}"#)),
+            line("Validation: a body that it does not; the error names the place and the rule", "/demo/orders", 400, Self.json(#"{"items":[{"sku":"A1","count":0}]}"#)),
             line("Rate limit: 2 of one address in any 10 seconds, so the third is refused", "/demo/login?[1-3]", 429),
             line("Usage quota: 2 a day, so the third is refused", "/demo/metered?[1-3]", 403),
             line("Project ceiling: 2 in any second, so the third is refused", "/burst/hello?[1-3]", 429),
@@ -87,6 +91,8 @@ struct DemoLines {
             line("An upstream that is slower than it may be", "/slow/slow", 504),
         ]
     }
+
+    private static func json(_ body: String) -> String { "-H 'Content-Type: application/json' -d '\(body)'" }
 
     private func line(_ title: String, _ target: String, _ status: Int, _ options: String = "") -> Line {
         Line(title: title, command: "curl -si \(options.isEmpty ? "" : options + " ")'\(base)\(target)'", status: status)
