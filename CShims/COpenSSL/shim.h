@@ -203,27 +203,27 @@ static inline ISSUING_DIST_POINT *sluice_X509_CRL_scope(const X509_CRL *list) {
     return (ISSUING_DIST_POINT *)X509_CRL_get_ext_d2i(list, NID_issuing_distribution_point, NULL, NULL);
 }
 
-/* Whether the certificate says that a list which covers it can be had at one of the places of `scope`, an issuing distribution point in DER
- * (RFC 5280, 6.3.3 (b)(2)(i)). A place for some reasons only, or with lists of another issuer, does not count. */
-static inline bool sluice_X509_is_listed_at(const X509 *certificate, const unsigned char *scope, size_t count) {
-    ISSUING_DIST_POINT *own = d2i_ISSUING_DIST_POINT(NULL, &scope, (long)count);
-    CRL_DIST_POINTS *points = (CRL_DIST_POINTS *)X509_get_ext_d2i(certificate, NID_crl_distribution_points, NULL, NULL);
-    bool found = false;
-    bool has_places = own != NULL && own->distpoint != NULL && own->distpoint->type == 0;
-    for (int index = 0; has_places && index < sk_DIST_POINT_num(points); index++) {
+/* Where the certificate says that lists which cover it can be had, owned by the caller; NULL if it does not say so. */
+static inline CRL_DIST_POINTS *sluice_X509_list_places(const X509 *certificate) {
+    return (CRL_DIST_POINTS *)X509_get_ext_d2i(certificate, NID_crl_distribution_points, NULL, NULL);
+}
+
+/* Whether one of a certificate's places is one of those that a list covers (RFC 5280, 6.3.3 (b)(2)(i)). A place for some reasons only, or with lists of
+ * another issuer, does not count. */
+static inline bool sluice_is_listed_at(const CRL_DIST_POINTS *points, const ISSUING_DIST_POINT *scope) {
+    if (scope->distpoint == NULL || scope->distpoint->type != 0) return false;
+    const GENERAL_NAMES *names = scope->distpoint->name.fullname;
+    for (int index = 0; index < sk_DIST_POINT_num(points); index++) {
         const DIST_POINT *point = sk_DIST_POINT_value(points, index);
         if (point->reasons != NULL || point->CRLissuer != NULL || point->distpoint == NULL || point->distpoint->type != 0) continue;
         const GENERAL_NAMES *places = point->distpoint->name.fullname;
         for (int place = 0; place < sk_GENERAL_NAME_num(places); place++) {
-            for (int other = 0; other < sk_GENERAL_NAME_num(own->distpoint->name.fullname); other++) {
-                GENERAL_NAME *name = sk_GENERAL_NAME_value(own->distpoint->name.fullname, other);
-                if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(places, place), name) == 0) found = true;
+            for (int name = 0; name < sk_GENERAL_NAME_num(names); name++) {
+                if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(places, place), sk_GENERAL_NAME_value(names, name)) == 0) return true;
             }
         }
     }
-    CRL_DIST_POINTS_free(points);
-    ISSUING_DIST_POINT_free(own);
-    return found;
+    return false;
 }
 
 /* Whether the list or one of its entries has a critical extension besides what the list covers. */

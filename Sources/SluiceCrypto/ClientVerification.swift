@@ -126,7 +126,7 @@ package final class ClientVerification: @unchecked Sendable {
         let chain = X509_STORE_CTX_get0_chain(search)
         return Unmanaged<RevocationLists>.fromOpaque(held)._withUnsafeGuaranteedRef { lists in
             for place in 0..<max(0, sluice_X509s_count(chain) - 1) {
-                guard case .failure(let fault) = judge(place, of: chain, by: lists, at: Int64(time(nil))) else { continue }
+                guard case .failure(let fault) = judge(place, of: chain, by: lists, at: Int64(time(nil)), isVerified: false) else { continue }
                 X509_STORE_CTX_set_error(search, fault.code)
                 X509_STORE_CTX_set_error_depth(search, place)
                 X509_STORE_CTX_set_current_cert(search, sluice_X509s_at(chain, place))
@@ -137,17 +137,25 @@ package final class ClientVerification: @unchecked Sendable {
     }
 
     /// Judges the certificate at `place` of a chain, which is not the last: that one was named as an authority and is trusted as it is.
-    private static func judge(_ place: Int32, of chain: OpaquePointer?, by lists: RevocationLists, at now: Int64) -> Result<Int64, RevocationLists.Fault> {
+    ///
+    /// - Parameter isVerified: whether the signatures of the chain have been checked.
+    private static func judge(
+        _ place: Int32, of chain: OpaquePointer?, by lists: RevocationLists, at now: Int64, isVerified: Bool
+    ) -> Result<Int64, RevocationLists.Fault> {
         guard let certificate = sluice_X509s_at(chain, place), let issuer = sluice_X509s_at(chain, place + 1) else {
             return .failure(.init(code: X509_V_ERR_UNSPECIFIED))
         }
-        return lists.judge(certificate, of: issuer, at: now) {
-            // The rest of the chain up to the authority that was named.
-            for upper in (place + 1)..<(sluice_X509s_count(chain) - 1) {
-                guard let signer = X509_get0_pubkey(sluice_X509s_at(chain, upper + 1)), X509_verify(sluice_X509s_at(chain, upper), signer) == 1 else { return false }
-            }
-            return true
+        return lists.judge(certificate, of: issuer, at: now) { itself in
+            isVerified || isSigned(chain, downTo: itself ? place : place + 1)
         }
+    }
+
+    /// Whether each certificate from there on is signed by the next one. From the last on, so that no key counts, and costs, that a stranger has made.
+    private static func isSigned(_ chain: OpaquePointer?, downTo place: Int32) -> Bool {
+        for upper in stride(from: sluice_X509s_count(chain) - 2, through: place, by: -1) {
+            guard let signer = X509_get0_pubkey(sluice_X509s_at(chain, upper + 1)), X509_verify(sluice_X509s_at(chain, upper), signer) == 1 else { return false }
+        }
+        return true
     }
 
     // MARK: How long a verdict holds
@@ -160,7 +168,7 @@ package final class ClientVerification: @unchecked Sendable {
         for place in 0..<count {
             end = min(end, CertificateChain.seconds(X509_get0_notAfter(sluice_X509s_at(chain, place))))
             guard let lists, place + 1 < count else { continue }
-            switch Self.judge(place, of: chain, by: lists, at: now) {
+            switch Self.judge(place, of: chain, by: lists, at: now, isVerified: true) {
             case .success(let last): end = min(end, last)
             case .failure: return 0
             }

@@ -50,7 +50,10 @@ package final class RevocationLists: @unchecked Sendable {
     }
 
     deinit {
-        for list in lists { X509_CRL_free(list.content) }
+        for list in lists {
+            X509_CRL_free(list.content)
+            list.scope.free()
+        }
     }
 
     private func read(_ stream: OpaquePointer) throws(CryptoError) {
@@ -130,17 +133,28 @@ package final class RevocationLists: @unchecked Sendable {
     /// Whether a certificate of `issuer` is not revoked.
     ///
     /// - Parameters:
-    ///   - isGenuine: whether `issuer` is what it says; asked only before its key is used for something that takes long.
     ///   - now: seconds since 1970.
+    ///   - isGenuine: whether the issuer is what it says, and with `true` also whether the certificate is. Asked only before something that takes long: the
+    ///     signature of a list, or the places that a certificate names.
     /// - Returns: the last second in which the list that says so is the newest.
-    func judge(_ certificate: OpaquePointer, of issuer: OpaquePointer, at now: Int64, isGenuine: () -> Bool) -> Result<Int64, Fault> {
+    func judge(_ certificate: OpaquePointer, of issuer: OpaquePointer, at now: Int64, isGenuine: (Bool) -> Bool) -> Result<Int64, Fault> {
+        let isAuthority = X509_get_extension_flags(certificate) & UInt32(EXFLAG_CA) != 0
+        let own = lists.indices.filter {
+            X509_NAME_cmp(X509_get_issuer_name(certificate), lists[$0].issuer) == 0 && lists[$0].scope.covers(authority: isAuthority)
+        }
+        var places: OpaquePointer?
+        defer { CRL_DIST_POINTS_free(places) }
+        if own.contains(where: { lists[$0].scope.hasPlaces }) {
+            guard isGenuine(true) else { return .failure(Fault(code: X509_V_ERR_CERT_SIGNATURE_FAILURE)) }
+            places = sluice_X509_list_places(certificate)
+        }
         var newest: Int?
         var fault = X509_V_ERR_UNABLE_TO_GET_CRL
-        for (place, list) in lists.enumerated() where X509_NAME_cmp(X509_get_issuer_name(certificate), list.issuer) == 0 && list.scope.covers(certificate) {
+        for place in own where !lists[place].scope.hasPlaces || lists[place].scope.isAt(places) {
             if let newest, !isNewer(place, than: newest) { continue }
-            if list.from > now {
+            if lists[place].from > now {
                 fault = X509_V_ERR_CRL_NOT_YET_VALID
-            } else if isSigned(place, by: issuer, isGenuine: isGenuine) {
+            } else if isSigned(place, by: issuer, isGenuine: { isGenuine(false) }) {
                 newest = place
             } else {
                 fault = X509_V_ERR_CRL_SIGNATURE_FAILURE
@@ -172,51 +186,5 @@ package final class RevocationLists: @unchecked Sendable {
             var place = buffer.baseAddress
             used = max(0, Int(i2d_X509_PUBKEY(key, &place)))
         }
-    }
-}
-
-/// Which certificates of its issuer a list covers (RFC 5280, 5.2.5).
-struct RevocationScope: Equatable {
-    /// Certificates of authorities, and all others.
-    let authorities, users: Bool
-    /// The extension in DER; empty for a list of everything.
-    private let encoding: [UInt8]
-    /// Of certificates those that name one of its places; nil for all.
-    private let hasPlaces: Bool
-
-    init(of list: OpaquePointer) {
-        let point = sluice_X509_CRL_scope(list)
-        defer { ISSUING_DIST_POINT_free(point) }
-        authorities = point.map { $0.pointee.onlyuser <= 0 } ?? true
-        users = point.map { $0.pointee.onlyCA <= 0 } ?? true
-        hasPlaces = point?.pointee.distpoint != nil
-        let count = point == nil ? 0 : Int(i2d_ISSUING_DIST_POINT(point, nil))
-        encoding = [UInt8](unsafeUninitializedCapacity: max(0, count)) { buffer, used in
-            var place = buffer.baseAddress
-            used = count > 0 ? max(0, Int(i2d_ISSUING_DIST_POINT(point, &place))) : 0
-        }
-    }
-
-    /// Whether it covers the certificate, if the issuer is the same.
-    func covers(_ certificate: OpaquePointer) -> Bool {
-        let isAuthority = X509_get_extension_flags(certificate) & UInt32(EXFLAG_CA) != 0
-        guard isAuthority ? authorities : users else { return false }
-        return !hasPlaces || encoding.withUnsafeBufferPointer { sluice_X509_is_listed_at(certificate, $0.baseAddress, $0.count) }
-    }
-
-    /// Why a list cannot be used, whatever its issuer; nil if it can.
-    static func problem(of list: OpaquePointer) -> String? {
-        defer { ErrorQueue.clear() }
-        if X509_CRL_get_ext_by_NID(list, NID_delta_crl, -1) >= 0 { return "is a list of changes (delta CRL): the complete list is needed" }
-        if X509_CRL_get_ext_by_NID(list, NID_issuing_distribution_point, -1) >= 0 {
-            guard let point = sluice_X509_CRL_scope(list) else { return "does not say readably what it covers (issuing distribution point)" }
-            defer { ISSUING_DIST_POINT_free(point) }
-            if point.pointee.indirectCRL > 0 { return "has certificates of other authorities (indirect CRL)" }
-            if point.pointee.onlysomereasons != nil { return "has only some reasons: a list of all is needed" }
-            if point.pointee.onlyattr > 0 { return "covers attribute certificates only" }
-            if point.pointee.onlyuser > 0, point.pointee.onlyCA > 0 { return "covers nothing (issuing distribution point)" }
-            if let place = point.pointee.distpoint, place.pointee.type != 0 { return "has a place that is relative to its issuer (issuing distribution point)" }
-        }
-        return sluice_X509_CRL_has_unknown(list) ? "has a critical extension that is not known" : nil
     }
 }

@@ -61,6 +61,16 @@ struct CertificateConnectionTests {
         #expect(try session(site, [version, "-sess_in", saved]).contains("Reused, "))
     }
 
+    @Test("sessions do not allow early data, which anybody could send again (RFC 8446, 8)")
+    func earlyData() throws {
+        let site = try Site()
+        let saved = site.folder.file("session.pem")
+        let early = try site.folder.write("early", "GET /x HTTP/1.1\r\nHost: one.test\r\n\r\n")
+        #expect(try session(site, ["-tls1_3", "-sess_out", saved, site.shown("alice")]).contains("HTTP/1.1 200"))
+        let again = try session(site, ["-tls1_3", "-sess_in", saved, "-early_data", early])
+        #expect(again.contains("Reused, ") && again.contains("Early data was not sent"), "\(again)")
+    }
+
     // MARK: Open connections
 
     /// What happens between two requests of a connection, and what the second one gets.

@@ -157,6 +157,21 @@ struct RevocationListTests {
         #expect((try? verdict("second", late).get()) != nil)
     }
 
+    @Test("a stranger's certificate is refused before the places that it names are looked for")
+    func strangersPlaces() throws {
+        try authority.openssl.run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout fake.key -subj /CN=Authority -days 9 -out fake.pem")
+        let places = (0..<1500).map { "URI:http://l.test/\($0)" }.joined(separator: ",")
+        try authority.openssl.run(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout x.key -CA fake.pem -CAkey fake.key -subj /CN=x -days 9 "
+                + "-addext authorityKeyIdentifier=none -addext crlDistributionPoints=\(places) -out x.pem")
+        try list("one", "one")
+        let verification = try verification(["one"] + Array(repeating: "one", count: 200))
+        let begin = ContinuousClock.now
+        for _ in 0..<20 { #expect(try verdict("x", verification) == .failure(.unknownIssuer)) }
+        let took = ContinuousClock.now - begin
+        #expect(took < .milliseconds(500), "\(took)")
+    }
+
     @Test("lists of users and of authorities cover these")
     func kinds() throws {
         try intermediate("middle", name: "Middle")
