@@ -50,6 +50,26 @@ struct ErrorFamilyTests {
         expectSecond(try gateway.get("/api/x", ["Authorization: Bearer \(expired)"]), 401, 4_012_003, "Token is invalid.", invalid)
     }
 
+    @Test("at the top: of domains that do not say it, and of requests that are none of any domain's; a reload changes it for all")
+    func top() throws {
+        let domains = "domains: [{key: a, endpoints: []}, {key: b, errors: v1, endpoints: []}]\n"
+        let gateway = try Gateway("errors: problem\n" + domains)
+        for target in ["/a/x", "/none"] {
+            let response = try gateway.get(target)
+            #expect(response.status == 404 && response["Content-Type"] == "application/problem+json" && response.text.contains(#""code":4041007,"error":"not_found""#), "\(response.text)")
+        }
+        let client = try gateway.client()
+        try client.send("GET / HTTP/1.1\r\nHost: a\r\nBad Field: x\r\n\r\n")
+        #expect(try client.response()["Content-Type"] == "application/problem+json")
+        expect(try gateway.get("/b/x"), is: .notFound)
+        let explained = try run(["explain", gateway.folder.file("sluice.yaml"), "GET", "/none"])
+        #expect(explained.output.contains("application/problem+json"), "\(explained.everything)")
+        try gateway.reload("errors: v2\n" + domains)
+        #expect(try eventually { try gateway.get("/none").text == #"{"header":{"isSuccessful":false,"resultCode":4041007,"resultMessage":"URL Not Found"}}"# })
+        try gateway.reload(domains)
+        #expect(try eventually { try gateway.get("/none").text == RefusalRow.notFound.body })
+    }
+
     @Test("v2: limits, routing, addresses, requests")
     func others() throws {
         let ceiling = try Gateway(configuration(ceiling: 1, domain: v2, [EndpointText("/**", helloMock)]))

@@ -59,7 +59,7 @@ struct ClientResponseHeads: BitwiseCopyable {
     /// The head of a refusal of a gRPC call: with the status of the call, and nothing behind it. Of the message's bytes none needs to be encoded: the
     /// catalogue has no others than visible ASCII and blanks, and no percent sign.
     func writeCall(_ writer: inout HeadWriter, _ block: ExchangeRef, _ refusal: Refusal, status: Int) {
-        let message = refusals.message(at: ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange))
+        let message = refusals.message(at: ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange.context, block.pointee.exchange))
         writer.write("HTTP/1.1 200 \r\nContent-Type: application/grpc\r\ngrpc-status: ")
         writer.write(decimal: UInt64(status))
         writer.write("\r\ngrpc-message: ")

@@ -12,7 +12,7 @@ extension ConfigurationKey {
             "Proxies in front of Sluice. Sluice believes their `X-Forwarded-*` fields and PROXY headers."),
         .init("projects", .named("NAME", .either([.mapping(PolicyTable.keys(at: .project)), .nothing])), .otherwise("none"), "Groups of domains that share one ceiling."),
         .init("domains", .list(.mapping(domain)), .required, "The APIs that Sluice serves."),
-        .init("errors", .word(ErrorFamily.names), .byDefault("v1"), "How clients of all domains are told of errors. A domain may say it otherwise."),
+        .init("errors", .word(ErrorFamily.names), .byDefault("v1"), "How clients are told of errors of domains that do not say it, and of requests that no domain has."),
         .init("responses", .mapping(responses), .optional, "Own responses to errors, of all domains. Those of a domain take their place type by type."),
         .init("plans", .named("NAME", .mapping(plan)), .otherwise("none"), "Limits that callers can be given, by name."),
         .init("callers", .named("NAME", .mapping(caller)), .otherwise("those that `sluice key` has made"), "Who may call with an API key (`apiKey`), by name."),

@@ -16,6 +16,7 @@ extension GatewayConfiguration {
         configuration.plans = readPlans(reader)
         configuration.callers = readCallers(reader)
         let common = readAnswers(reader)
+        configuration.errors = common.errors ?? .v1
         configuration.domains = reader.mappings("domains").map { readDomain($0, isDocument: isDocument, common) }
         common.responses.check(paths: configuration.domains.flatMap(\.endpoints).map(\.path.value), problems, of: "a domain")
         if !reader.has("domains") { reader.missing("domains", allowed: "a list of domains") }

@@ -8,6 +8,8 @@ package struct GatewayConfiguration: Sendable {
     var trustedProxies: [Located<CIDR>] = []
     var projects: [Project] = []
     var domains: [DomainConfiguration] = []
+    /// How errors are told of requests that are none of any domain's.
+    var errors = ErrorFamily.v1
     var plans: [PlanConfiguration] = []
     var callers: [CallerConfiguration] = []
 

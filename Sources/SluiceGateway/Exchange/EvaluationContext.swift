@@ -11,6 +11,8 @@ struct EvaluationContext {
     var wallSeconds: Int64 = 0
     /// Nanoseconds of the monotonic clock. Never steps.
     var monotonicNanoseconds: UInt64 = 0
+    /// How errors are told of requests that are none of any domain's.
+    var errorsElsewhere = ErrorFamily.v1
     /// Seconds since the Unix epoch as the windows of quotas count them: see `CountingClock`.
     var countSeconds: UInt64 = 0
     /// For expressions: match data and limits.

@@ -5,7 +5,7 @@ import SluiceHTTP
 extension Explainer {
     func conclude(_ explanation: inout Explanation, _ block: ExchangeRef, _ refusal: Refusal) {
         let texts = worker.parts.responseHeads.refusals
-        let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)
+        let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange.context, block.pointee.exchange)
         explanation.messageTitle = "response"
         var status = texts[place].status
         if let own = block.pointee.exchange.domain?.pointee.responses?.pointee[place.responseType(of: refusal)],

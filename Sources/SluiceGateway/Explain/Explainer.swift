@@ -205,7 +205,7 @@ package final class Explainer {
         case .refuse(let refusal):
             let detail = refusal.toldDetail.isEmpty ? refusal.detail.string : ""
             let reasons = [refusal.tokenFault.map { "\($0.label)" } ?? "", detail].filter { !$0.isEmpty }
-            let status = worker.parts.responseHeads.refusals[ErrorPlace(of: refusal, in: exchange.domain, exchange)].status
+            let status = worker.parts.responseHeads.refusals[ErrorPlace(of: refusal, in: exchange.domain, exchange.context, exchange)].status
             return "refuse \(status) \(refusal.row.label)" + (reasons.isEmpty ? "" : " (\(reasons.joined(separator: ": ")))")
         case .respond(let response): return "respond \(response.pointee.status)"
         case .suspend(.keySet): return "suspend: waits for a key set"

@@ -5,11 +5,15 @@ import SluiceHTTP
 extension ErrorPlace {
     /// - Parameters:
     ///   - domain: of the exchange that is refused; nil if none was found.
+    ///   - context: of the worker.
     ///   - exchange: as it is. Read for some errors of `v2` alone.
     @inline(__always)
-    init(of refusal: Refusal, in domain: UnsafePointer<CompiledDomain>?, _ exchange: @autoclosure () -> Exchange) {
-        if let domain, domain.pointee.errors != .v1 {
-            self.init(of: refusal, in: domain.pointee.errors, exchange())
+    init(
+        of refusal: Refusal, in domain: UnsafePointer<CompiledDomain>?, _ context: UnsafeMutablePointer<EvaluationContext>, _ exchange: @autoclosure () -> Exchange
+    ) {
+        let family = domain?.pointee.errors ?? context.pointee.errorsElsewhere
+        if family != .v1 {
+            self.init(of: refusal, in: family, exchange())
         } else {
             self.init(refusal.row)
         }

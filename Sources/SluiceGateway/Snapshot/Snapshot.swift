@@ -45,6 +45,8 @@ struct SnapshotTables: BitwiseCopyable {
     let domains: DomainTable
     let compiledDomains: ArenaSlice<CompiledDomain>
     let methods: MethodTable
+    /// Of requests that are none of any domain's.
+    let errors: ErrorFamily
     /// The slot of each worker's `RouteMemory`.
     let routeMemorySlot: Int
     /// What workers share of pre-calls; the arena keeps it alive.

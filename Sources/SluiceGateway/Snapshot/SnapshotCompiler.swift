@@ -73,7 +73,7 @@ struct SnapshotCompiler {
         builder.finish(table)
         let memory = domains.map(\.endpoints.memoryCapacity).max() ?? 0
         let tables = SnapshotTables(
-            domains: table, compiledDomains: builder.arena.store(domains), methods: methods.compile(into: builder.arena),
+            domains: table, compiledDomains: builder.arena.store(domains), methods: methods.compile(into: builder.arena), errors: configuration.errors,
             routeMemorySlot: builder.workerResource { RouteMemory(capacity: memory) },
             preCalls: Unmanaged.passUnretained(registries.preCalls))
         let everywhere = trusted(configuration.trustedProxies)

@@ -32,6 +32,7 @@ extension Worker {
         parts.counters.reserve(endpoints: publication.endpointRows, domains: publication.domainRows)
         parts.counters.clear(publication.releasedRows)
         parts.snapshots.pointee.take(publication.snapshot)
+        parts.context.pointee.errorsElsewhere = publication.snapshot.tables.pointee.errors
         owners.listeners.set(publication.listeners, snapshot: publication.snapshot)
     }
 

@@ -48,7 +48,7 @@ struct ExchangeAnswers: BitwiseCopyable {
     /// Answers with an error of the catalogue.
     func answer(_ block: ExchangeRef, _ refusal: Refusal) {
         if let responses = block.pointee.exchange.domain?.pointee.responses { return answer(block, refusal, by: responses) }
-        let text = responseHeads.refusals[ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)]
+        let text = responseHeads.refusals[ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange.context, block.pointee.exchange)]
         begin(block, refusal, status: text.status)
         send(block, refusal, text)
     }
@@ -102,7 +102,7 @@ struct ExchangeAnswers: BitwiseCopyable {
     /// Answers with the domain's own response to an error, or as its family tells of it where it has none, or none that can be sent.
     @inline(never)
     private func answer(_ block: ExchangeRef, _ refusal: Refusal, by responses: UnsafePointer<OwnResponses>) {
-        let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange)
+        let place = ErrorPlace(of: refusal, in: block.pointee.exchange.domain, block.pointee.exchange.context, block.pointee.exchange)
         let text = responseHeads.refusals[place]
         begin(block, refusal, status: text.status)
         guard !isCall(block), let response = responses.pointee[place.responseType(of: refusal)],
