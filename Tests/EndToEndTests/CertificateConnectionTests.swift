@@ -96,8 +96,8 @@ struct CertificateConnectionTests {
         }
     }
 
-    private func site(_ change: Change) throws -> Site {
-        try Site(clients: "mode: optional, crl: \"FOLDER/crl.pem\"") { try OpenSSL.revocationList(of: [], in: $0, seconds: change.listSeconds) }
+    private func site(_ change: Change, mode: String = "optional", policy: String = "clientCertificate: {}") throws -> Site {
+        try Site(clients: "mode: \(mode), crl: \"FOLDER/crl.pem\"", policy: policy) { try OpenSSL.revocationList(of: [], in: $0, seconds: change.listSeconds) }
     }
 
     @Test("HTTP/1.1: who is still let in does not notice; who is not is refused and the connection closes, so that the client comes anew", arguments: Change.allCases)
@@ -118,6 +118,31 @@ struct CertificateConnectionTests {
         } else {
             #expect(frames.text(3).contains("\"resultCode\":\(change.code)") && frames.goAways.first == 0x7FFF_FFFF, "\(frames)")
         }
+    }
+
+    @Test("a listener that requires certificates: the same holds for domains that do not ask for one", arguments: Change.allCases, [false, true])
+    func requiringListener(change: Change, http2: Bool) throws {
+        let site = try site(change, mode: "required", policy: "")
+        if http2 {
+            let frames = try site.keepingHTTP2(site.shown("alice")) { try change.make(site) }
+            #expect(frames.text(1).contains("GET /x") && frames.text(3).contains(change.status == "200" ? "GET /x" : "\"resultCode\":\(change.code)"), "\(frames)")
+            #expect(frames.goAways.isEmpty == (change.status == "200"), "\(frames)")
+        } else {
+            let answers = try site.keepingHTTP1(site.shown("alice")) { try change.make(site) }
+            #expect(answers.map { String($0.prefix(3)) } == ["200", change.status], "\(answers)")
+            #expect(answers.last?.contains("\r\nConnection: close\r\n") == (change.status != "200"), "\(answers)")
+        }
+    }
+
+    @Test("a reload that requires certificates of everybody: who came without gets 421 from every domain", arguments: ["", "mode: optional"])
+    func beginsToRequire(before: String) throws {
+        let site = try Site(clients: before, policy: "")
+        let text = Site.text(site.folder, port: site.port, upstream: site.upstream.url, clients: "mode: required", policy: "")
+        let answers = try site.keepingHTTP1("") { try site.reload(text) }
+        #expect(answers.map { String($0.prefix(3)) } == ["200", "421"], "\(answers)")
+        let back = try Site(clients: "mode: required", policy: "")
+        let optional = Site.text(back.folder, port: back.port, upstream: back.upstream.url, clients: "", policy: "")
+        #expect(try back.keepingHTTP1(back.shown("alice")) { try back.reload(optional) }.map { String($0.prefix(3)) } == ["200", "200"])
     }
 
     @Test("HTTP/2: a request for another domain than that of the handshake gets 421 and its connection goes on for the others")

@@ -43,6 +43,9 @@ struct ClientCertificate: BitwiseCopyable {
     /// Who has to judge before the next request, because a reload has changed who is let in; nil if the verdict stands. As long as the listener's own.
     private var judge: TLSServerContext.Handle?
 
+    /// Whether the listener wants one of everybody, whatever the domain.
+    var isRequired = false
+
     private enum State {
         case absent, accepted, refused, unknown
     }
@@ -139,6 +142,16 @@ struct ClientCertificate: BitwiseCopyable {
         case .accepted: return now <= validUntil ? .accepted : .refused
         case .refused: return .refused
         case .unknown: return .unknown
+        }
+    }
+
+    /// Why no request of the connection is served any more, whatever its domain: nil if the listener lets in clients without a certificate, or this one.
+    mutating func refusalByListener(at now: Int64) -> Refusal? {
+        guard isRequired else { return nil }
+        switch standing(at: now) {
+        case .accepted: return nil
+        case .refused: return .certificateOver
+        case .none, .unknown: return .misdirected
         }
     }
 

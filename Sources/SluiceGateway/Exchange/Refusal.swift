@@ -80,6 +80,8 @@ struct Refusal: BitwiseCopyable, Sendable, Equatable {
     static var invalidTarget: Refusal { Refusal(.invalidTarget) }
     static var certificateMissing: Refusal { Refusal(.certificateMissing) }
     static var misdirected: Refusal { Refusal(.misdirected) }
+    /// It was accepted in the handshake.
+    static var certificateOver: Refusal { Refusal(.certificateRefused, detail: "not valid any more") }
     static var requestTimeout: Refusal { Refusal(.requestTimeout) }
     static var bodyTooLarge: Refusal { Refusal(.bodyTooLarge) }
     static var headTooLarge: Refusal { Refusal(.headTooLarge) }

@@ -149,7 +149,7 @@ enum ClientCertificates: Policy {
             case .none: return isRequired ? .refuse(refusal(.certificateMissing, certificate)) : .proceed
             case .unknown where !isRequired && !certificate.pointee.isPresent: return .proceed
             case .unknown: return .refuse(.misdirected)
-            case .refused: return .refuse(refusal(Refusal(.certificateRefused, detail: "not valid any more"), certificate))
+            case .refused: return .refuse(refusal(.certificateOver, certificate))
             case .accepted: break
             }
             if hasSubjects, subjects.value(of: certificate.pointee.subject) == nil {

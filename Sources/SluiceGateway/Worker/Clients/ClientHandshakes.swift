@@ -130,6 +130,7 @@ struct ClientHandshakes: BitwiseCopyable {
         // A reload came while the handshake was under way.
         if let server, !tls.hasAsked(as: server) { certificate.pointee.reconsider(by: server.clients == nil ? nil : server.handle) }
         if listener.isClosed, !clients.isDraining { certificate.pointee.forget() }
+        certificate.pointee.isRequired = server?.clients?.mode == .required
         connection.pointee.certificate = certificate
         return true
     }

@@ -100,6 +100,7 @@ struct Listeners: BitwiseCopyable {
                 certificate.pointee.reconsider(by: server)
                 connection.pointee.certificate = certificate
             }
+            if !listener.isClosed { connection.pointee.certificate?.pointee.isRequired = listener.tls?.clients?.mode == .required }
             for block in [connection.pointee.block, connection.pointee.http2?.pointee.next] {
                 if let block, block.pointee.snapshot == nil { block.pointee.exchange.certificate = connection.pointee.certificate }
             }

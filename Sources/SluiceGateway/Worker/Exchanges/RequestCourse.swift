@@ -48,6 +48,19 @@ struct RequestCourse: BitwiseCopyable {
         let refusal = Routing.resolve(&block.pointee.exchange, in: snapshot.pointee.tables, trusted: trusted)
         if let refusal {
             answers.answer(block, refusal)
+        } else if block.pointee.exchange.certificate != nil {
+            beginShown(block)
+        } else {
+            chain.begin(block)
+        }
+    }
+
+    /// A request over a connection that was asked for a certificate: a listener that wants one of everybody also wants it to be good still.
+    @inline(never)
+    private func beginShown(_ block: ExchangeRef) {
+        let now = block.pointee.exchange.context.pointee.wallSeconds
+        if let refusal = block.pointee.exchange.certificate?.pointee.refusalByListener(at: now) {
+            answers.answer(block, refusal)
         } else {
             chain.begin(block)
         }
