@@ -6,8 +6,8 @@
 Needs jsonschema of PyPI for the interpreter that runs it, and `swift build --product schema-driver`. Numbers are read as decimals, so that both count exactly.
 Prints each pair on which the two differ; the exit status is 1 if there is one.
 
-What is not generated, because the two differ by intention: names that stand twice, surrogates alone, formats, and numbers whose exponents have more than nine
-digits.
+What is not generated, because the two differ by intention: names that stand twice, surrogates alone, formats, and numbers that a double cannot
+hold.
 """
 import argparse, decimal, json, os, random, subprocess, sys, threading
 

@@ -257,9 +257,8 @@ struct BodyValidationTests {
             try call.reply(200)
             if call.request.target.hasSuffix("last") { call.close() }
         }
-        let nobody = try RawSocket.listen(port: 0)
-        let port = nobody.localPort
-        nobody.close()
+        // One that nobody else gets.
+        let port = try Ports.free()
         let text = configuration(upstream: upstream.url, [EndpointText("/**", "validate: {body: {schema: \(Self.schema)}}")])
             .replacingOccurrences(of: upstream.url, with: "[\"http://127.0.0.1:\(port)\", \"\(upstream.url)\"]")
         let gateway = try Gateway(text, environment: ["SLUICE_WORKERS": "1"])

@@ -83,6 +83,7 @@ struct ValidateParametersTests {
         ("+page=1", "query parameter page: under another spelling"), ("%09page=1", "query parameter page: under another spelling"),
         ("page+=1", "query parameter page: under another spelling"), ("page%00x=1", "query parameter page: under another spelling"),
         ("x=1;page=2", "query parameter page: behind a semicolon"), ("page=1;page=2", "query parameter page: not an integer"), ("x;PAGE=1", "query parameter page: behind a semicolon"),
+        ("page;=1", "query parameter page: under another spelling"), ("page;x=1", "query parameter page: under another spelling"), ("page%3Bx=1", "passes"),
         ("a_b=1", "query parameter a.b: under another spelling"), ("a+b=1", "query parameter a.b: under another spelling"), ("a.b=1", "passes"),
         ("list=1", "query parameter list[]: under another spelling"), ("list[3]=1", "query parameter list[]: under another spelling"), ("list[]=1", "passes"),
         ("f[a]=1", "passes"), ("f[b]=x", "passes"), ("f=1", "query parameter f[a]: under another spelling"), ("f[a][]=1", "query parameter f[a]: under another spelling"),

@@ -65,7 +65,7 @@ struct ValidateTests {
         ("{headers: {required: [X-A, x-a]}}", "1:28: headers.required[1]: found \"x-a\" a second time, allowed each name once"),
         ("{headers: {required: [Connection]}}", "1:23: headers.required[0]: found \"Connection\", allowed the name of a header that is sent on"),
         ("{headers: {required: ['a%b']}}", "1:23: headers.required[0]: found \"a%b\", allowed the name of a header that is sent on"),
-        ("{bodies: {}}", "1:2: bodies: found the unknown key \"bodies\", allowed query, headers, body or form"),
+        ("{bodies: {}}", "1:2: bodies: found the unknown key \"bodies\", allowed query, headers, path, body or form"),
     ])
     func problems(yaml: String, problem: String) throws {
         let policy = try PolicyFixture(Validate.self, yaml)

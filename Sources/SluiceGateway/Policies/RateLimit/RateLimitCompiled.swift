@@ -83,8 +83,8 @@ extension RateLimit {
             case .header(let name):
                 guard add(name, of: exchange, to: &hash) else { return nil }
             case .path(let number):
-                guard let segment = segment(number, of: exchange.pointee.path), !segment.isEmpty else { return nil }
-                hash.add(Self.withoutParameters(segment))
+                guard let segment = PathSegment.number(number, of: exchange.pointee.path), !segment.isEmpty else { return nil }
+                hash.add(segment[..<PathSegment.endOfName(segment)])
             case .claim(let index):
                 guard index < exchange.pointee.forwardedClaimCount, !exchange.pointee.forwardedClaims[index].isEmpty else { return nil }
                 hash.add(exchange.pointee.forwardedClaims[index])
@@ -115,28 +115,6 @@ extension RateLimit {
                 isFound = true
             }
             return isFound
-        }
-
-        /// A segment of a path, which begins with a slash.
-        private static func segment(_ number: Int, of path: ByteView) -> ByteView? {
-            var start = 1
-            for _ in 0..<number {
-                start = path.index(of: UInt8(ascii: "/"), from: min(start, path.count)) + 1
-                guard start <= path.count else { return nil }
-            }
-            guard start <= path.count else { return nil }
-            return path[start..<path.index(of: UInt8(ascii: "/"), from: start)]
-        }
-
-        /// A segment up to its first `;`, plain or escaped: services that know path parameters serve all that differ behind it as one.
-        private static func withoutParameters(_ segment: ByteView) -> ByteView {
-            var index = 0
-            while index < segment.count {
-                if segment[index] == UInt8(ascii: ";") { break }
-                if segment[index] == UInt8(ascii: "%"), index + 2 < segment.count, segment[(index + 1)..<(index + 3)].equalsIgnoringCase("3b") { break }
-                index += 1
-            }
-            return segment[..<index]
         }
 
         // MARK: - What callers are told

@@ -18,7 +18,8 @@ struct OperationValidation {
             case "query": add(parameter, .query)
             case "header" where operation.dialect != .swagger && Self.describedElsewhere.contains(parameter["name"]?.text?.asciiLowercased ?? ""): break
             case "header": add(parameter, .header)
-            case "path", "cookie", "formData", "body": break
+            case "path": addVariable(parameter)
+            case "cookie", "formData", "body": break
             default:
                 problems.add(
                     at: parameter["in"] ?? parameter, found: parameter["in"]?.found ?? "no `in`",
@@ -39,6 +40,14 @@ struct OperationValidation {
         if let parameter = ParameterConfiguration.read(name, node, place, problems, { schemas.schema($0) }) { parameters.append(parameter) }
     }
 
+    /// A variable of the path. The rest of a path (`{name+}`) is any text, and so is what is but a text.
+    private mutating func addVariable(_ node: ConfigurationNode) {
+        guard node["name"]?.text?.hasSuffix("+") != true else { return }
+        let count = parameters.count
+        add(node, .path)
+        if parameters.count > count, parameters[count].isAnyText { parameters.removeLast() }
+    }
+
     private func read(_ described: DocumentBody) -> ValidateBody.Configuration {
         var body = ValidateBody.Configuration()
         body.contentTypes = described.contentTypes
@@ -49,7 +58,8 @@ struct OperationValidation {
             // What is no text is JSON in a form of OpenAPI 3.
             if let schema = parameter.written["schema"], let made = schemas.schema(schema), made.handle.kinds.subtracting(.null) == .object {
                 body.form.append(ParameterConfiguration(
-                    name: name, place: .form, isRequired: parameter.isRequired, allowsEmpty: false, form: .json, schema: made))
+                    name: name, place: .form, isRequired: parameter.isRequired, allowsEmpty: false, form: .json, schema: made,
+                    isAnyText: false))
             } else if let made = ParameterConfiguration.read(name, parameter.written, .form, problems, { schemas.schema($0) }) {
                 body.form.append(made)
             }
@@ -75,20 +85,21 @@ extension Validate {
             }
             return nil
         }
+        let validation = OperationValidation(first, place.problems)
         let areAlike = operations.dropFirst().allSatisfy { $0.saysTheSame(as: first) }
         // An operation without parameters and a body of its own leaves nothing in the configuration.
-        let areAllKnown = operations.count == described.count || methods.isEmpty || first.saysNothing
+        let saysNothing = validation.parameters.isEmpty && validation.body == nil
+        let areAllKnown = operations.count == described.count || methods.isEmpty || saysNothing
         guard areAlike, areAllKnown else {
             place.problems.add(
                 at: place.endpoint["methods"] ?? flag, found: "`validate: true` for methods that the document describes differently",
                 allowed: "an endpoint for each method")
             return nil
         }
-        let validation = OperationValidation(first, place.problems)
         var completed = Configuration()
         completed.typed = validation.parameters
         completed.body = validation.body
-        let counts = [.query, .header].map { kind in completed.typed.count { $0.place == kind } } + [completed.body?.form.count ?? 0]
+        let counts = [.query, .header, .path].map { kind in completed.typed.count { $0.place == kind } } + [completed.body?.form.count ?? 0]
         if counts.contains(where: { $0 > TypedParameters.countMax }) {
             place.problems.add(at: first.node, found: "more than \(TypedParameters.countMax) parameters", allowed: "at most \(TypedParameters.countMax)")
             return nil
@@ -98,9 +109,6 @@ extension Validate {
 }
 
 extension DocumentOperation {
-    /// Whether its requests may be anything, but for what stands in the path.
-    fileprivate var saysNothing: Bool { requestBody == nil && parameters.allSatisfy { $0["in"]?.text == "path" } }
-
     /// Whether requests of both have to be the same.
     fileprivate func saysTheSame(as other: DocumentOperation) -> Bool {
         guard parameters.count == other.parameters.count, zip(parameters, other.parameters).allSatisfy({ $0.hasSameContent(as: $1) }) else { return false }

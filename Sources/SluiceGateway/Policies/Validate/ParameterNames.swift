@@ -60,7 +60,7 @@ enum ParameterNames {
         }
     }
 
-    /// The name of a pair, byte by byte, percent-decoded.
+    /// The name of a pair, byte by byte, percent-decoded. It ends with a semicolon too.
     private struct Letters {
         private let pair: ByteView
         private var place = 0
@@ -75,7 +75,7 @@ enum ParameterNames {
         }
 
         private func peek() -> (byte: UInt8, end: Int)? {
-            guard place < pair.count, pair[place] != UInt8(ascii: "=") else { return nil }
+            guard place < pair.count, pair[place] != UInt8(ascii: "="), pair[place] != UInt8(ascii: ";") else { return nil }
             if pair[place] == UInt8(ascii: "%"), place + 2 < pair.count, pair[place + 1].hexValue < 16, pair[place + 2].hexValue < 16 {
                 return (pair[place + 1].hexValue << 4 | pair[place + 2].hexValue, place + 3)
             }

@@ -49,13 +49,16 @@ struct ParameterReading {
         }
     }
 
-    private mutating func addDecoded(_ value: ByteView) {
+    /// Adds a segment of a path, in which a plus is a plus.
+    mutating func add(segment: ByteView) { addDecoded(segment, plus: UInt8(ascii: "+")) }
+
+    private mutating func addDecoded(_ value: ByteView, plus: UInt8 = UInt8(ascii: " ")) {
         var place = 0
         while place < value.count {
             var byte = value[place]
             place += 1
             if byte == UInt8(ascii: "+") {
-                byte = UInt8(ascii: " ")
+                byte = plus
             } else if byte == UInt8(ascii: "%"), place + 1 < value.count, value[place].hexValue < 16, value[place + 1].hexValue < 16 {
                 byte = value[place].hexValue << 4 | value[place + 1].hexValue
                 place += 2

@@ -1,7 +1,7 @@
 import SluiceHTTP
 import SluiceSchema
 
-/// Parameters of a query or a form, or headers, whose values have to fit a schema. Texts come in and are read as what the schema allows.
+/// Parameters of a query, a form or a path, or headers, whose values have to fit a schema. Texts come in and are read as what the schema allows.
 ///
 /// What a service may read in another way than it is read here is refused: a parameter that is no list and is given twice, a name that some take for this one
 /// (`ParameterNames`), percent signs that begin no escape.
@@ -21,6 +21,8 @@ struct TypedParameters: BitwiseCopyable {
         /// In small letters, if it is a header's.
         let name: ByteView
         let isHeader: Bool
+        /// Of the path, from 0; 0 if it is none of the path.
+        let segment: Int
         /// For errors, such as `query parameter page`.
         let label: ByteView
         let isRequired: Bool
@@ -146,6 +148,22 @@ struct TypedParameters: BitwiseCopyable {
     private func isHeader(_ line: FieldSlot, _ parameter: Parameter, _ withheld: UInt64, _ exchange: borrowing Exchange) -> Bool {
         guard withheld & line.known.bit == 0 else { return false }
         return exchange.headBytes[line.name].equalsIgnoringCase(parameter.name)
+    }
+
+    // MARK: Paths
+
+    /// What is wrong with the variables of the endpoint's path; nil for nothing.
+    func faultOfPath(_ exchange: inout Exchange) -> ByteView? {
+        for index in 0..<all.count {
+            let parameter = all[index]
+            guard let segment = PathSegment.number(parameter.segment, of: exchange.path) else { continue }
+            // Some services read no further.
+            guard PathSegment.endOfName(segment) == segment.count else { return told(ByteView(": a semicolon"), parameter, &exchange) }
+            var reading = ParameterReading(parameter, segment.count, memory(exchange))
+            reading.add(segment: segment)
+            if let fault = reading.fault(exchange) { return told(fault, parameter, &exchange) }
+        }
+        return nil
     }
 
     // MARK: Faults

@@ -26,6 +26,7 @@ enum Validate: Policy {
                 .init("required", .list(.text("name of a header"), countMin: 1), .required,
                     "Headers that every request must have, at most 16. Each must be one that the upstream gets."),
             ]), .named("NAME", .anything)]), .optional, "What the headers must be: names, or headers as OpenAPI describes them."),
+            .init("path", .named("NAME", .anything), .optional, "What variables of the endpoint's path must be, as OpenAPI describes them."),
             .init("body", ValidateBody.bodyForm, .optional, "What the body must be. It is held until it has been validated."),
             .init("form", ValidateBody.formForm, .optional, "What a form in the body must have."),
         ], rules: [.atMostOne(["body", "form"])])]),
@@ -39,7 +40,7 @@ enum Validate: Policy {
         /// At most `namesMax` each; none twice.
         var parameters: [String] = []
         var headers: [Located<String>] = []
-        /// Parameters of the query and headers that have to fit a schema.
+        /// Parameters of the query and of the path, and headers, that have to fit a schema.
         var typed: [ParameterConfiguration] = []
         var body: ValidateBody.Configuration?
         /// Where it says that a document has the rules, which have not been read yet.
@@ -71,6 +72,7 @@ enum Validate: Policy {
                 configuration.headers = names(headers, allowed: headerNames, isKnown: isHeader) { $0.asciiLowercased }
             }
         }
+        if let path = reader.mapping("path") { configuration.typed += parameters(path, .path) }
         if let body = reader.mapping("body") { configuration.body = ValidateBody.readBody(body) }
         if let form = reader.mapping("form") {
             if configuration.body != nil { problems.add(at: form, found: "form together with body", allowed: "one of them") }
@@ -198,10 +200,13 @@ enum Validate: Policy {
     /// A domain's rules are for its endpoints: of a request that has none nothing is known.
     static func compiled(at site: PolicySite) -> UnsafePointer<Compiled>? {
         guard let domain = site.domain, let configuration = site.settings[Self.self] ?? domain.settings[Self.self] else { return nil }
-        return site.once(key) { compile(configuration, into: site.snapshot).map { site.snapshot.arena.store($0) } }
+        return site.once(key) { compile(configuration, into: site.snapshot, path: site.path).map { site.snapshot.arena.store($0) } }
     }
 
-    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? {
+    static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder) -> Compiled? { compile(configuration, into: snapshot, path: nil) }
+
+    /// - Parameter path: of the endpoint.
+    private static func compile(_ configuration: Configuration, into snapshot: SnapshotBuilder, path: String?) -> Compiled? {
         guard !configuration.parameters.isEmpty || !configuration.headers.isEmpty || !configuration.typed.isEmpty || configuration.body != nil else { return nil }
         let arena = snapshot.arena
         let headers = configuration.headers.map(\.value)
@@ -212,6 +217,7 @@ enum Validate: Policy {
             headerNames: FieldNames(headers, into: arena), relied: FieldNames(relied(configuration), into: arena),
             typedParameters: snapshot.store(configuration.typed.filter { $0.place == .query }),
             typedHeaders: snapshot.store(configuration.typed.filter { $0.place == .header }),
+            typedPath: snapshot.store(configuration.typed.filter { $0.place == .path }, path: path),
             body: configuration.body.map { ValidateBody.compile($0, into: snapshot) })
     }
 
@@ -225,6 +231,7 @@ enum Validate: Policy {
         let relied: FieldNames
         let typedParameters: TypedParameters
         let typedHeaders: TypedParameters
+        let typedPath: TypedParameters
         let body: UnsafePointer<ValidateBody.Compiled>?
 
         func evaluate(_ exchange: inout Exchange) -> Verdict {
@@ -241,6 +248,7 @@ enum Validate: Policy {
         }
 
         private func typedFault(_ exchange: inout Exchange) -> ByteView? {
+            if let fault = typedPath.faultOfPath(&exchange) { return fault }
             let query = exchange.query ?? .empty
             if let fault = typedParameters.fault(in: query, &exchange) { return fault }
             if let body, let fault = body.pointee.form.faultIfNamed(in: query, besides: typedParameters, ": in the query", &exchange) { return fault }
