@@ -192,6 +192,8 @@ struct ClientCertificateTests {
             #expect(result.code == code && result.output.contains(verdict), "\(name ?? "-") \(result.everything)")
         }
         #expect(try run(["explain", file, "GET", "http://one.test/x", "--certificate", site.folder.file("bob.pem")]).code == 2)
+        let missing = try run(["explain", file, "GET", "https://one.test/x", "--certificate", site.folder.file("none.pem")])
+        #expect(missing.code == 1 && missing.errors.contains("none.pem") && !missing.output.contains("verdict"), "\(missing.everything)")
     }
 
     // MARK: The ways in

@@ -8,7 +8,8 @@ extension Explainer {
     /// Judges the certificate of a request as the listener does in its handshake, and hands it to the exchange.
     ///
     /// - Returns: why the handshake fails; nil if it does not.
-    func shakeHands(_ explanation: inout Explanation, _ request: ExplainedRequest, _ block: ExchangeRef) -> String? {
+    /// - Throws: a file cannot be used, so that nobody knows.
+    func shakeHands(_ explanation: inout Explanation, _ request: ExplainedRequest, _ block: ExchangeRef) throws(SetupError) -> String? {
         guard request.target.isSecure, let listener = listener(of: request) else { return nil }
         guard let rules = listener.clients else {
             if request.certificateFile != nil {
@@ -18,7 +19,7 @@ extension Explainer {
         }
         let problems = Problems(file: "")
         guard let verification = ListenerPlanner.verification(rules, settings, problems) else {
-            return problems.all.first.map { "cannot be checked: \($0.found)" } ?? "cannot be checked"
+            throw SetupError(message: problems.all.first.map { "\($0)" } ?? "the listener's files cannot be used")
         }
         guard let file = request.certificateFile else {
             explanation.facts.append(.init(label: "shows", lines: ["no certificate, to the listener \(listener.address.value) with mode \(rules.mode.rawValue)"]))
@@ -29,7 +30,7 @@ extension Explainer {
         do throws(CryptoError) {
             judged = try ClientCertificateFile.read(file, by: verification)
         } catch {
-            return error.message
+            throw SetupError(message: error.message)
         }
         switch judged {
         case .failure(let fault):

@@ -58,7 +58,7 @@ package final class Explainer {
         guard let block = prepare(request) else { throw SetupError(message: "no memory for an exchange") }
         var explanation = Explanation()
         explanation.facts.append(.init(label: "request", lines: ["\(request.method) \(request.target.target)"]))
-        if let fault = shakeHands(&explanation, request, block) {
+        if let fault = try shakeHands(&explanation, request, block) {
             explanation.messageTitle = "no response: the TLS handshake fails"
             explanation.verdict = "handshake failed: client certificate \(fault)"
             return explanation
