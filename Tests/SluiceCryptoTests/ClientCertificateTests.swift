@@ -155,6 +155,21 @@ struct ClientCertificateTests {
         #expect(throws: ClientCertificateFault.unknownIssuer) { try verdict("leaf", verification()).get() }
     }
 
+    @Test("one that is good, by an authority between whose time is over, is none; nor is one that was not made by an authority")
+    func expiredBetween() throws {
+        for (label, isAuthority, days) in [("over", "TRUE", -1), ("user", "FALSE", 9), ("good", "TRUE", 9)] {
+            try authority.openssl.write(Array("basicConstraints=critical,CA:\(isAuthority)\n".utf8), to: "i.ext")
+            try authority.openssl.run("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout \(label).key -out i.csr -subj /CN=\(label)")
+            try authority.openssl.run("x509 -req -in i.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days \(days) -extfile i.ext -out \(label).pem")
+            try authority.issue("below-\(label)", [], by: label)
+            let chain = try authority.openssl.bytes("below-\(label).pem") + authority.openssl.bytes("\(label).pem")
+            try authority.openssl.write(chain, to: "below-\(label).pem")
+        }
+        #expect(throws: ClientCertificateFault.expired) { try verdict("below-over", verification()).get() }
+        #expect(throws: ClientCertificateFault.purpose) { try verdict("below-user", verification()).get() }
+        #expect((try? verdict("below-good", verification()).get()) != nil)
+    }
+
     @Test("a certificate for servers only is none for clients")
     func purpose() throws {
         try authority.openssl.run(
