@@ -67,6 +67,8 @@ extension ConfigurationKey {
         package let rules: [Rule]
         /// What the key above it means; empty for the whole configuration.
         package let meaning: String
+        /// Whether a mapping with keys of any name may stand in the same place.
+        package var hasNamedAlternative = false
     }
 
     /// Every mapping with fixed keys in a configuration with these keys, each before those that it holds.
@@ -79,7 +81,15 @@ extension ConfigurationKey {
                 + keys.flatMap { levels(of: $0.form, at: path.isEmpty ? $0.name : "\(path).\($0.name)", meaning: $0.meaning) }
         case .list(let element, _, _): levels(of: element, at: path + "[]", meaning: meaning)
         case .named(let name, let value): levels(of: value, at: "\(path).\(name)", meaning: meaning)
-        case .either(let forms): forms.flatMap { levels(of: $0, at: path, meaning: meaning) }
+        case .either(let forms):
+            forms.flatMap { form in
+                let takesAny = forms.contains { if case .named = $0 { true } else { false } }
+                return levels(of: form, at: path, meaning: meaning).map { level in
+                    var level = level
+                    if level.path == path { level.hasNamedAlternative = takesAny }
+                    return level
+                }
+            }
         case .text, .boolean, .integer, .word, .scalar, .secret, .nothing, .anything: []
         }
     }
