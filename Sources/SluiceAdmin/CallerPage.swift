@@ -18,6 +18,15 @@ package enum CallerPage {
         }
     }
 
+    /// Of the control socket: another process has changed callers or plans.
+    package static let followPath = "/keys/follow"
+
+    static func followRoute(_ gateway: Gateway) -> ControlRouter.Route {
+        .init("POST", followPath) { _ in
+            gateway.followCallers().map { .init(status: 503, body: "\($0)\n") } ?? .init(status: 200, contentType: "application/json", body: "{}\n")
+        }
+    }
+
     /// Wants `application/json`, which no page in a browser can send to another origin unasked.
     private static func answer(_ operation: CallerRequest.Operation, _ request: ControlRequest, _ gateway: Gateway) -> ControlResponse {
         guard request.values("Content-Type") == ["application/json"] else { return .init(status: 415, body: "application/json only\n") }

@@ -29,7 +29,7 @@ package final class ControlSocket: Sendable {
             throw StartError(message: "\(folder): a socket cannot be created in it: \(error)")
         }
         do throws(ControlServer.StartError) {
-            server = try ControlServer(listener: listener, name: "sluice-control", router: ControlRouter(QuotaPage.routes(gateway, notes: notes) + CallerPage.routes(gateway)))
+            server = try ControlServer(listener: listener, name: "sluice-control", router: ControlRouter(QuotaPage.routes(gateway, notes: notes) + CallerPage.routes(gateway) + [CallerPage.followRoute(gateway)]))
         } catch {
             ControlDoor.remove(path)
             throw StartError(message: "\(path): \(error.message)")

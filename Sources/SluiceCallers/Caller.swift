@@ -6,7 +6,7 @@ package struct Caller: Sendable, Equatable {
         package var domain: String?
         /// Name of a plan; nil for none, and so no limit.
         package var plan: String?
-        /// How often the caller's use of plans was cleared here. Counts that were made before another number do not count.
+        /// How often the caller's use of plans was cleared here. Counts that were made before another number do not count. At most `CallerRules.clearingsMax`.
         package var clearings: UInt32
 
         package init(domain: String?, plan: String?, clearings: UInt32 = 0) {
@@ -108,10 +108,22 @@ package enum CallerRules {
     package static let presentedBytesMax = 256
     /// Grants of one caller.
     package static let grantsMax = 64
+    /// `Caller.Grant.clearings` goes from 0 to this, and begins again.
+    package static let clearingsMax: UInt32 = 65_535
+    package static let domainBytesMax = 255
 
     /// The names go into logs, fields and labels as they are.
     package static func isName(_ name: String) -> Bool {
         (1...nameBytesMax).contains(name.utf8.count) && name.utf8.allSatisfy { isAlphanumeric($0) || "-._@+".utf8.contains($0) }
+    }
+
+    /// What is said of a caller in a few words.
+    package static func isDescription(_ text: String) -> Bool {
+        text.utf8.count <= descriptionBytesMax && !text.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
+    }
+
+    package static func isDomain(_ key: String) -> Bool {
+        (1...domainBytesMax).contains(key.utf8.count) && key != "*" && !key.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
     }
 
     package static func isPlanName(_ name: String) -> Bool { isName(name) && name != Plan.none }

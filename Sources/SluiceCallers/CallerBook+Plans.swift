@@ -4,16 +4,18 @@ extension CallerBook {
     /// A plan, of the configuration or of those that are made at run time.
     func plan(_ name: String) throws(CallerFault) -> Plan? {
         if let plan = declared.plans.first(where: { $0.name == name }) { return plan }
-        return try ask { () throws(CallerStoreError) in try store.plans().first { $0.name == name } }
+        return try ask { () throws(CallerStoreError) in try store.plans { _ in }.first { $0.name == name } }
     }
 
     func listPlans() throws(CallerFault) -> CallerAnswer {
-        let stored = try ask { () throws(CallerStoreError) in try store.plans() }
+        var damaged: [String] = []
+        let stored = try ask { () throws(CallerStoreError) in try store.plans { damaged.append($0) } }
         let names = Set(declared.plans.map(\.name))
         var rows: [CallerAnswer.Plan] = []
         for plan in (declared.plans + stored.filter { !names.contains($0.name) }).sorted(by: { $0.name < $1.name }) { rows.append(try row(plan)) }
         var answer = CallerAnswer()
         answer.plans = rows
+        if !damaged.isEmpty { answer.notes = damaged }
         return answer
     }
 
@@ -40,7 +42,7 @@ extension CallerBook {
         return CallerAnswer()
     }
 
-    private func put(_ request: CallerRequest, _ old: Plan, _ changes: inout [Change]) throws(CallerFault) -> CallerAnswer {
+    func put(_ request: CallerRequest, _ old: Plan, _ changes: inout [Change]) throws(CallerFault) -> CallerAnswer {
         var plan = old
         if let rate = request.requestsPerSecond {
             // 0 takes the limit away, as the command writes `none`.

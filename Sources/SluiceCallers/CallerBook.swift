@@ -62,7 +62,7 @@ package struct CallerBook {
             default: try store.change(run)
             }
         } catch {
-            throw fault ?? CallerFault(.unavailable, error.description)
+            throw fault ?? CallerFault(error.isOfRow ? .conflict : .unavailable, error.description)
         }
         if let fault { throw fault }
         for change in changes { changed(change) }
@@ -104,7 +104,7 @@ package struct CallerBook {
         do throws(CallerStoreError) {
             return try body()
         } catch {
-            throw CallerFault(.unavailable, error.description)
+            throw CallerFault(error.isOfRow ? .conflict : .unavailable, error.description)
         }
     }
 
@@ -113,12 +113,14 @@ package struct CallerBook {
     private func list(_ request: CallerRequest) throws(CallerFault) -> CallerAnswer {
         let after = request.after ?? ""
         let count = min(max(1, request.limit ?? Self.listCountMax), Self.listCountMax)
-        let stored = try ask { () throws(CallerStoreError) in try store.callers(behind: after, count: count + 1) }
+        var damaged: [String] = []
+        let stored = try ask { () throws(CallerStoreError) in try store.callers(behind: after, count: count + 1) { damaged.append($0) } }
         let names = Set(declared.callers.map(\.name))
         let both = (declared.callers.filter { $0.name > after } + stored.filter { !names.contains($0.name) }).sorted { $0.name < $1.name }
         var answer = CallerAnswer()
         answer.callers = both.prefix(count).map(row)
         if both.count > count { answer.hasMore = true }
+        if !damaged.isEmpty { answer.notes = damaged }
         return answer
     }
 
@@ -217,6 +219,10 @@ package struct CallerBook {
 
     /// Not one that may call: its key is in use, perhaps. Whoever disables it first has seen what that does.
     private func delete(_ request: CallerRequest, _ changes: inout [Change]) throws(CallerFault) -> CallerAnswer {
+        // It can call nowhere, and cannot be read: there is nothing to disable.
+        if let name = request.name, !isDeclared(name), try ask({ () throws(CallerStoreError) in try store.deleteDamaged(callerNamed: name) }) {
+            return CallerAnswer()
+        }
         let old = try changeable(request.name)
         guard !old.isEnabled else {
             throw CallerFault(.conflict, "the caller \(Self.quoted(old.name)) is enabled, and its keys may be in use: disable it first")
@@ -233,9 +239,9 @@ package struct CallerBook {
     }
 
     /// What a request says of a caller, except for keys.
-    private func apply(_ request: CallerRequest, to caller: inout Caller) throws(CallerFault) {
+    func apply(_ request: CallerRequest, to caller: inout Caller) throws(CallerFault) {
         if let description = request.description {
-            guard description.utf8.count <= CallerRules.descriptionBytesMax, !description.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else {
+            guard CallerRules.isDescription(description) else {
                 throw CallerFault(.unusable, "a description has at most \(CallerRules.descriptionBytesMax) bytes and no control characters")
             }
             caller.description = description
@@ -246,7 +252,7 @@ package struct CallerBook {
         if let first = caller.notBefore, let end = caller.expires, first >= end {
             throw CallerFault(.unusable, "`expires` must be later than `notBefore`: the caller could never call")
         }
-        if let plans = request.plans { caller.grants = try grants(plans, insteadOf: caller.grants) }
+        if let plans = request.plans { caller.grants = try grants(plans, insteadOf: caller.grants, of: caller.id) }
     }
 
     private func time(_ text: String, _ key: String) throws(CallerFault) -> Int64? {
@@ -258,7 +264,7 @@ package struct CallerBook {
     }
 
     /// What was used goes with the caller from plan to plan, as long as each has a quota: see `cleared`.
-    private func grants(_ texts: [String], insteadOf former: [Caller.Grant]) throws(CallerFault) -> [Caller.Grant] {
+    func grants(_ texts: [String], insteadOf former: [Caller.Grant], of caller: UInt32) throws(CallerFault) -> [Caller.Grant] {
         guard (1...CallerRules.grantsMax).contains(texts.count) else { throw CallerFault(.unusable, "a caller has 1 to \(CallerRules.grantsMax) plans") }
         var grants: [Caller.Grant] = []
         for text in texts {
@@ -271,7 +277,14 @@ package struct CallerBook {
                 guard let plan = try plan(name) else { throw CallerFault(.unknown, "there is no plan \(Self.quoted(name))") }
                 hasQuota = plan.quota != nil
             }
-            if let old = former.first(where: { $0.domain == grant.domain }) { grant.clearings = try clearings(old, hasQuota: hasQuota) }
+            if let old = former.first(where: { $0.domain == grant.domain }) {
+                grant.clearings = try clearings(old, hasQuota: hasQuota)
+            } else if caller > 0, let clearings = try ask({ () throws(CallerStoreError) in
+                try store.clearings(ofCaller: caller, formerlyIn: grant.domain)
+            }) {
+                // It has been here before, and goes on with what it had used, or with what it had not.
+                grant.clearings = hasQuota ? clearings : Self.next(clearings)
+            }
             grants.append(grant)
         }
         return grants
@@ -280,8 +293,10 @@ package struct CallerBook {
     /// A plan without a quota clears what was used of the one before.
     private func clearings(_ old: Caller.Grant, hasQuota: Bool) throws(CallerFault) -> UInt32 {
         guard !hasQuota, let name = old.plan, let plan = try plan(name), plan.quota != nil else { return old.clearings }
-        return old.clearings &+ 1
+        return Self.next(old.clearings)
     }
+
+    private static func next(_ clearings: UInt32) -> UInt32 { clearings < CallerRules.clearingsMax ? clearings + 1 : 0 }
 
     /// The key that is asked for, or a new one, which is nobody's yet.
     private func key(_ chosen: String?, _ answer: inout CallerAnswer) throws(CallerFault) -> (String, KeyDigest) {
@@ -301,7 +316,7 @@ package struct CallerBook {
         return (key, digest)
     }
 
-    static func quoted(_ name: String) -> String {
+    package static func quoted(_ name: String) -> String {
         "`" + String(String.UnicodeScalarView(name.unicodeScalars.prefix(60).map { $0.value < 32 || $0.value == 127 ? "?" : $0 })) + "`"
     }
 }
@@ -312,7 +327,7 @@ extension Caller.Grant {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard let plan = parts.last, CallerRules.isName(plan) else { return nil }
         let domain = parts.count == 2 ? parts[0] : nil
-        if let domain, domain.isEmpty || domain.utf8.count > 255 { return nil }
+        if let domain, domain != "*", !CallerRules.isDomain(domain) { return nil }
         self.init(domain: domain == "*" ? nil : domain, plan: plan == Plan.none ? nil : plan)
     }
 }

@@ -1,4 +1,4 @@
-package import Synchronization
+import Synchronization
 
 /// Callers by the digests of their keys, in memory that workers read without a lock, an allocation or a count of references.
 ///
@@ -52,7 +52,7 @@ package final class CallerTable: @unchecked Sendable {
             package init(domain: UInt32, plan: UInt32, clearings: UInt32 = 0) {
                 self.domain = domain
                 self.plan = plan
-                self.clearings = clearings & 0xFFFF
+                self.clearings = clearings & CallerRules.clearingsMax
             }
         }
 
@@ -136,12 +136,12 @@ package final class CallerTable: @unchecked Sendable {
         for digest in old { withdraw(digest) }
     }
 
-    /// A copy with room for half as much again, without keys that lead to nobody. Callers have other numbers in it, and no accounts.
-    package func grown() -> CallerTable {
+    /// A copy with room for half as much again, and for this caller, without keys that lead to nobody. Callers have other numbers in it, and no accounts.
+    package func grown(for entry: Entry) -> CallerTable {
         let live = live
         let larger = CallerTable(Capacity(
-            keys: live.keys * 3 / 2 + 64, callers: live.callers * 3 / 2 + 64, grants: live.grants * 3 / 2 + 64 + CallerRules.grantsMax,
-            nameBytes: live.nameBytes * 3 / 2 + 1024))
+            keys: live.keys * 3 / 2 + 64 + entry.digests.count, callers: live.callers * 3 / 2 + 64, grants: live.grants * 3 / 2 + 64 + entry.grants.count,
+            nameBytes: live.nameBytes * 3 / 2 + 1024 + entry.name.count))
         var numbers = [UInt32](repeating: .max, count: used.callers)
         for key in 0..<used.keys {
             let caller = view.keyCallers[key].load(ordering: .relaxed)
@@ -183,7 +183,7 @@ package final class CallerTable: @unchecked Sendable {
         let name = UnsafeBufferPointer(start: view.names + Int(view.nameOffsets[caller]), count: CallerView.nameCount(of: state))
         return Holder(
             name: String(decoding: name, as: UTF8.self), id: view.ids[caller], domain: grant.domain, plan: grant.plan, clearings: grant.clearings,
-            purse: view.purses + first + place)
+            account: CallerView.Account(word: view.purses + first + place, number: number))
     }
 
     package struct Holder {
@@ -192,7 +192,7 @@ package final class CallerTable: @unchecked Sendable {
         package let domain: UInt32
         package let plan: UInt32
         package let clearings: UInt32
-        package let purse: UnsafeMutablePointer<Atomic<UInt>>
+        package let account: CallerView.Account
     }
 
     /// The number of the caller that is known by these digests: what its accounts' numbers begin with.

@@ -1,4 +1,4 @@
-package import Synchronization
+import Synchronization
 
 /// A `CallerTable` as workers read it. Valid for as long as the table.
 package struct CallerView: BitwiseCopyable {
@@ -12,10 +12,31 @@ package struct CallerView: BitwiseCopyable {
         package var clearings: UInt32 { words >> 16 }
     }
 
-    /// Where a caller's use of its plan is counted: the purse's address, 0 as long as there is none. The number says whose it is.
+    /// Where a caller's use of its plan is counted. The number says whose it is.
     package struct Account: BitwiseCopyable {
-        package let purse: UnsafeMutablePointer<Atomic<UInt>>
+        private static let isAsked: UInt = 1
+
+        /// The purse's address. 0: there is none; 1: there is none, and somebody has asked for it.
+        let word: UnsafeMutablePointer<Atomic<UInt>>
         package let number: UInt64
+
+        /// The purse's address; 0 as long as there is none.
+        package var purse: UInt {
+            let address = word.pointee.load(ordering: .acquiring)
+            return address == Self.isAsked ? 0 : address
+        }
+
+        /// Asks for a purse. False if there is one, or somebody has asked: once is enough, however many requests come until it is there.
+        package func ask() -> Bool { word.pointee.compareExchange(expected: 0, desired: Self.isAsked, ordering: .relaxed).exchanged }
+
+        /// Nobody has heard the question, or there was nothing to answer: whoever comes next asks again.
+        package func forgetWish() { _ = word.pointee.compareExchange(expected: Self.isAsked, desired: 0, ordering: .relaxed) }
+
+        /// From here on workers take from this purse. By who has the registry's lock.
+        package func open(_ purse: UInt) { word.pointee.store(purse, ordering: .releasing) }
+
+        /// From here on they do not.
+        package func close() { word.pointee.store(0, ordering: .releasing) }
     }
 
     /// What a caller is held to in a domain.
@@ -86,7 +107,7 @@ package struct CallerView: BitwiseCopyable {
 
     private func grant(_ place: Int, of found: Found) -> Held {
         let index = found.firstGrant + place
-        return Held(plan: grants[index].plan, domain: grants[index].domain, account: Account(purse: purses + index, number: UInt64(found.number) << 8 | UInt64(place)))
+        return Held(plan: grants[index].plan, domain: grants[index].domain, account: Account(word: purses + index, number: UInt64(found.number) << 8 | UInt64(place)))
     }
 
     /// The number of a key, withdrawn or not.

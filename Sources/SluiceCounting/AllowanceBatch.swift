@@ -8,12 +8,15 @@ package struct AllowanceBatch: Sendable {
     package var standing: Standing
     /// By how many seconds the clock of windows was set back since the last batch. For a store that has no clock of its own; others ignore it.
     package var setBackSeconds: UInt64
+    /// The clock of windows, in seconds since the Unix epoch, for a store that has no clock of its own; 0 where nobody knows it.
+    package var seconds: UInt64
 
     package init(
         sequence: UInt64, ceilings: [CeilingRequest] = [], quotas: [QuotaRequest] = [], standing: Standing = Standing(),
-        setBackSeconds: UInt64 = 0
+        setBackSeconds: UInt64 = 0, seconds: UInt64 = 0
     ) {
         self.sequence = sequence
+        self.seconds = seconds
         self.setBackSeconds = setBackSeconds
         self.ceilings = ceilings
         self.quotas = quotas
@@ -57,6 +60,10 @@ package struct AllowanceBatch: Sendable {
 
     /// One condition's window as this node sees it.
     package struct QuotaRequest: Sendable, Equatable {
+        /// Whether it begins no window that the store does not have: what a caller gives back whose plan goes by the other calendar by now, where its use has gone
+        /// over already. A window that were begun by this would be taken for all that was used of it when the plan changes again.
+        package var beginsNothing: Bool { key.isOfCaller && wanted == 0 }
+
         package var key: QuotaKey
         /// Number of the window: seconds since the Unix epoch by the length of a window.
         package var window: UInt64

@@ -29,14 +29,18 @@ package enum AttentionQueue {
     package static func free(_ words: Words) { UnsafeMutableRawPointer(words).deallocate() }
 
     /// Puts a number. On the worker's thread.
-    package static func put(_ number: UInt64, _ words: Words) {
+    ///
+    /// - Returns: whether there was room for it.
+    @discardableResult
+    package static func put(_ number: UInt64, _ words: Words) -> Bool {
         let place = words[written].load(ordering: .relaxed)
         guard place - words[taken].load(ordering: .acquiring) < capacity else {
             words[overflowed].store(1, ordering: .releasing)
-            return
+            return false
         }
         words[entries + Int(place % capacity)].store(number, ordering: .relaxed)
         words[written].store(place + 1, ordering: .releasing)
+        return true
     }
 
     /// The next number; nil if there is none. On the keeper's thread.

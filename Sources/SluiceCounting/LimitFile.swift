@@ -5,7 +5,7 @@ package struct LimitFileError: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// A file that holds a `LimitTable`, so that what callers have used is still known after the process has ended, however it ended, and to a process that
+/// A file that holds two `LimitTable`s, one for whoever comes and one for callers with plans, so that what callers have used is still known after the process has ended, however it ended, and to a process that
 /// takes over while the old one still serves.
 ///
 /// All processes that serve with the file map it, and so count in the same words. Each has a number of its own, with which it locks buckets: a lock of
@@ -27,7 +27,7 @@ package final class LimitFile: Sendable {
     /// Microseconds between two looks at a lock.
     private static let patience: UInt32 = 10_000
     /// The way in which keys are made and words are read. Another number where that changes without one of the constants below.
-    private static let version: UInt64 = 2
+    private static let version: UInt64 = 3
 
     /// What the file begins with.
     private struct Header {
@@ -63,6 +63,8 @@ package final class LimitFile: Sendable {
     }
 
     package let table: LimitTable
+    /// For callers with plans, whose number the operator knows: strangers, of whom there may be any number, take no room here.
+    package let plans: LimitTable
     package let secret: Secret
     /// Whether the counts of an earlier or another process were found.
     package let isContinued: Bool
@@ -108,10 +110,10 @@ package final class LimitFile: Sendable {
     }
 
     private init(
-        _ memory: UnsafeMutableRawPointer, _ table: LimitTable, size: Int, descriptor: Int32, header: Header, isContinued: Bool
+        _ memory: UnsafeMutableRawPointer, _ tables: [LimitTable], size: Int, descriptor: Int32, header: Header, isContinued: Bool
     ) {
         self.memory = memory
-        self.table = table
+        (table, plans) = (tables[0], tables[1])
         self.size = size
         self.descriptor = descriptor
         secret = header.secret
@@ -128,7 +130,13 @@ package final class LimitFile: Sendable {
         (memory + Self.spareOffset).assumingMemoryBound(to: KeeperState.Words.Pointee.self)
     }
 
-    private static func size(_ header: Header) -> Int { headerBytes + LimitTable.byteCount(keys: Int(header.keys)) }
+    /// Room for callers with plans: each needs a place for a second only after its latest request.
+    package static func planKeys(_ keys: Int) -> Int { max(1000, keys / 4) }
+
+    /// Where the table of plans begins.
+    private static func plansOffset(_ keys: Int) -> Int { (headerBytes + LimitTable.byteCount(keys: keys) + 63) & ~63 }
+
+    private static func size(_ header: Header) -> Int { plansOffset(Int(header.keys)) + LimitTable.byteCount(keys: planKeys(Int(header.keys))) }
 
     // MARK: Opening
 
@@ -249,14 +257,18 @@ package final class LimitFile: Sendable {
         let size = size(header)
         let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
         guard memory != MAP_FAILED, let memory else { throw failure(path) }
-        let table = LimitTable(keys: Int(header.keys), in: memory + headerBytes, process: .init(number: number, descriptor: descriptor))
+        let (keys, process) = (Int(header.keys), LimitTable.Process(number: number, descriptor: descriptor))
+        let tables = [
+            LimitTable(keys: keys, in: memory + headerBytes, process: process),
+            LimitTable(keys: planKeys(keys), in: memory + plansOffset(keys), process: process),
+        ]
         // Who is alone reads the clock now: nobody can have counted since.
-        if isAlone { table.recover(now: now()) } else { table.takeOverLocks() }
+        for table in tables { if isAlone { table.recover(now: now()) } else { table.takeOverLocks() } }
         guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
             munmap(memory, size)
             throw failure(path)
         }
-        return LimitFile(memory, table, size: size, descriptor: descriptor, header: header, isContinued: isContinued)
+        return LimitFile(memory, tables, size: size, descriptor: descriptor, header: header, isContinued: isContinued)
     }
 
     private static func failure(_ path: String) -> LimitFileError { LimitFileError(description: "\(path): \(String(cString: strerror(errno)))") }

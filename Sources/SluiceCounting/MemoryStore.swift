@@ -22,7 +22,17 @@ package final class MemoryStore: AllowanceStore {
         quotas.reserveCapacity(batch.quotas.count)
         for request in batch.quotas {
             let row = Row(key: request.key, window: request.window)
-            if reserved[row] == nil, request.wanted > 0, let other = request.key.other { takeOver(other, into: row) }
+            let present = batch.seconds > 0 ? request.key.window(at: batch.seconds) : request.window
+            if request.window < present || request.window > present + 1 {
+                // Nothing of a window that is over, or of one that a clock showed which has been set back since.
+                quotas.append(.init(granted: request.granted, total: max(request.limit, request.granted)))
+                continue
+            }
+            if reserved[row] == nil, request.window == present, request.wanted > 0, let other = request.key.other { takeOver(other, into: row, at: batch.seconds) }
+            guard reserved[row] != nil || !request.beginsNothing else {
+                quotas.append(.init(granted: request.granted, total: request.granted))
+                continue
+            }
             let former = reserved[row] ?? 0
             var total = max(former - min(former, request.givenBack), request.granted)
             let granted = min(request.wanted, request.limit - min(request.limit, total))
@@ -48,11 +58,11 @@ package final class MemoryStore: AllowanceStore {
     }
 
     /// A caller's plan has another calendar than before: what was used in the present window goes over. See `QuotaKey.other`.
-    private func takeOver(_ other: QuotaKey, into row: Row) {
+    private func takeOver(_ other: QuotaKey, into row: Row, at seconds: UInt64) {
         let windows = reserved.keys.filter { $0.key == other }.map(\.window)
         guard !windows.isEmpty else { return }
-        // The present window of the other is the one in which the new one's begins, or the other way round.
-        let present = windows.filter { window in
+        // Where nobody knows the time, the present window of the other is the one in which the new one's begins, or the other way round.
+        let present = seconds > 0 ? windows.first { $0 == other.window(at: seconds) } : windows.filter { window in
             let (first, end) = (other.start(of: window), other.end(of: window))
             let (ownFirst, ownEnd) = (row.key.start(of: row.window), row.key.end(of: row.window))
             return first < ownEnd && ownFirst < end

@@ -55,7 +55,9 @@ package final class CallerDatabase: CallerStore {
             let path = file.path
             try queue.writeWithoutTransaction { database in
                 try Self.checkVersion(database, path)
-                if let fault = try String.fetchOne(database, sql: "PRAGMA quick_check(1)"), fault != "ok" {
+                // What is no more than a wrong value in a row is found where the row is read, and does no harm to other rows.
+                let faults = try Row.fetchAll(database, sql: "PRAGMA quick_check(\(Self.faultsMax))").map { CallerRecord.text($0, 0) ?? "unreadable" }
+                if let fault = faults.first(where: { $0 != "ok" && !Self.isOfValue($0) }) ?? (faults.count < Self.faultsMax ? nil : faults.first) {
                     throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: fault)
                 }
                 try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
@@ -74,6 +76,14 @@ package final class CallerDatabase: CallerStore {
     package func close() { try? queue.close() }
 
     private static let lost = "all callers in it are then unknown"
+    /// A file with more of them than this is not read any further.
+    private static let faultsMax = 1000
+
+    /// As SQLite words it in `quick_check`.
+    private static func isOfValue(_ fault: String) -> Bool {
+        fault.hasPrefix("NULL value in ") || fault.hasPrefix("non-INTEGER value in ") || fault.hasPrefix("non-TEXT value in ") || fault.hasPrefix("NUMERIC value in ")
+            || fault.hasPrefix("TEXT value in ")
+    }
 
     // MARK: Schema
 
@@ -88,6 +98,16 @@ package final class CallerDatabase: CallerStore {
     }
 
     private static func makeTables(_ database: Database) throws {
+        try makeFirstTables(database)
+        // No reason for another version: who does not know it can use the file.
+        try database.execute(sql: """
+            CREATE TABLE IF NOT EXISTS access_gone (
+                caller INTEGER NOT NULL REFERENCES caller ON DELETE CASCADE, domain TEXT NOT NULL, clearings INTEGER NOT NULL,
+                PRIMARY KEY (caller, domain)) WITHOUT ROWID
+            """)
+    }
+
+    private static func makeFirstTables(_ database: Database) throws {
         guard try Int.fetchOne(database, sql: "PRAGMA user_version") == 0 else { return }
         try database.inTransaction(.immediate) {
             // Another process may have been first.
@@ -158,65 +178,127 @@ package final class CallerDatabase: CallerStore {
 
     // MARK: Looking
 
-    private static let columns = "id, name, description, enabled, not_before, expires, created"
-
-    package func forEachCaller(_ body: (Caller) -> Void) throws(CallerStoreError) {
+    package func forEachCaller(damaged: (String) -> Void, _ body: (Caller) -> Void) throws(CallerStoreError) {
         try run { database in
             // In one transaction, so that callers, keys and domains are of one moment.
             try database.inTransaction(.deferred) {
-                let keys = try Row.fetchCursor(database, sql: "SELECT caller, place, digest FROM caller_key ORDER BY caller")
-                let accesses = try Row.fetchCursor(database, sql: "SELECT caller, domain, plan, clearings FROM access ORDER BY caller")
-                var key = try keys.next()?.copy()
-                var access = try accesses.next()?.copy()
-                let rows = try Row.fetchCursor(database, sql: "SELECT \(Self.columns) FROM caller ORDER BY id")
+                let keys = try Parts(database, sql: "SELECT \(CallerRecord.keyColumns) FROM caller_key ORDER BY caller", kind: "key")
+                let accesses = try Parts(database, sql: "SELECT \(CallerRecord.accessColumns) FROM access ORDER BY caller", kind: "domain")
+                let rows = try Row.fetchCursor(database, sql: "SELECT \(CallerRecord.columns) FROM caller ORDER BY id")
                 while let row = try rows.next() {
-                    var caller = Self.caller(row)
-                    let id = Int64(caller.id)
-                    while let found = key, Self.number(found) <= id {
-                        if Self.number(found) == id { Self.take(found, into: &caller) }
-                        key = try keys.next()?.copy()
+                    let id = CallerRecord.integer(row, 0) ?? .max
+                    let (ownKeys, ownAccesses) = (try keys.rows(of: id), try accesses.rows(of: id))
+                    do throws(CallerRecord.Fault) {
+                        body(try Self.caller(row, keys: ownKeys, accesses: ownAccesses))
+                    } catch {
+                        damaged(CallerRecord.damage("caller", row, name: 1, error))
                     }
-                    while let found = access, Self.number(found) <= id {
-                        if Self.number(found) == id { caller.grants.append(Self.grant(found)) }
-                        access = try accesses.next()?.copy()
-                    }
-                    body(caller)
                 }
+                for fault in try keys.end() + accesses.end() { damaged(fault) }
                 return .commit
             }
         }
     }
 
-    package func callers(behind name: String, count: Int) throws(CallerStoreError) -> [Caller] {
+    /// Rows about callers, in the order of these.
+    private final class Parts {
+        private let cursor: RowCursor
+        private let kind: String
+        private var next: Row?
+        private var strays = 0
+
+        init(_ database: Database, sql: String, kind: String) throws {
+            cursor = try Row.fetchCursor(database, sql: sql)
+            self.kind = kind
+            try advance()
+        }
+
+        /// Those of one caller; those of callers before it, who do not exist, are passed over.
+        ///
+        /// One more than a caller may have is enough to see that it has too many.
+        func rows(of id: Int64) throws -> [Row] {
+            var own: [Row] = []
+            while let row = next, let caller = CallerRecord.integer(row, 0), caller <= id {
+                if caller == id, own.count <= CallerRules.grantsMax { own.append(row) }
+                try advance()
+            }
+            return own
+        }
+
+        /// Reads to the end, and tells of rows that cannot be a caller's.
+        func end() throws -> [String] {
+            _ = try rows(of: .max)
+            let of = strays == 1 ? "1 \(kind)" : "\(strays) \(kind)s"
+            return strays == 0 ? [] : ["\(of) in \(CallerDatabase.fileName) \(strays == 1 ? "is" : "are") damaged: `caller` must be a caller's id"]
+        }
+
+        private func advance() throws {
+            next = try cursor.next()?.copy()
+            while let row = next, CallerRecord.integer(row, 0) == nil {
+                strays += 1
+                next = try cursor.next()?.copy()
+            }
+        }
+    }
+
+    private static func caller(_ row: Row, keys: [Row], accesses: [Row]) throws(CallerRecord.Fault) -> Caller {
+        var caller = try CallerRecord.caller(row)
+        for key in keys { try CallerRecord.take(key: key, into: &caller) }
+        for access in accesses { try CallerRecord.take(access: access, into: &caller) }
+        return caller
+    }
+
+    package func callers(behind name: String, count: Int, damaged: (String) -> Void) throws(CallerStoreError) -> [Caller] {
         try run { database in
-            let rows = try Row.fetchAll(
-                database, sql: "SELECT \(Self.columns) FROM caller WHERE name > ? ORDER BY name LIMIT ?", arguments: [name, count])
-            return try rows.map { try Self.whole($0, database) }
+            var callers: [Caller] = []
+            let rows = try Row.fetchCursor(database, sql: "SELECT \(CallerRecord.columns) FROM caller WHERE name > ? ORDER BY name", arguments: [name])
+            while callers.count < count, let row = try rows.next() {
+                switch try Self.whole(row, database) {
+                case .success(let caller): callers.append(caller)
+                case .failure(let fault): damaged(CallerRecord.damage("caller", row, name: 1, fault))
+                }
+            }
+            return callers
         }
     }
 
     package func caller(named name: String) throws(CallerStoreError) -> Caller? {
         try run { database in
-            try Row.fetchOne(database, sql: "SELECT \(Self.columns) FROM caller WHERE name = ?", arguments: [name]).map { try Self.whole($0, database) }
+            guard let row = try Self.row(ofCallerNamed: name, database) else { return nil }
+            switch try Self.whole(row, database) {
+            case .success(let caller): return caller
+            case .failure(let fault):
+                throw CallerStoreError("\(CallerRecord.damage("caller", row, name: 1, fault)); delete it, and make it again", isOfRow: true)
+            }
         }
+    }
+
+    private static func row(ofCallerNamed name: String, _ database: Database) throws -> Row? {
+        try Row.fetchOne(database, sql: "SELECT \(CallerRecord.columns) FROM caller WHERE name = ?", arguments: [name])
     }
 
     package func owner(of digest: KeyDigest) throws(CallerStoreError) -> String? {
         try run { database in
-            try String.fetchOne(
-                database, sql: "SELECT name FROM caller WHERE id = (SELECT caller FROM caller_key WHERE digest = ?)", arguments: [Data(digest.bytes)])
+            let key = try Row.fetchOne(database, sql: "SELECT caller FROM caller_key WHERE digest = ?", arguments: [Data(digest.bytes)])
+            guard let key else { return nil }
+            let row = try Row.fetchOne(database, sql: "SELECT name FROM caller WHERE id = ?", arguments: [key[0] as DatabaseValue])
+            // A key is in use also if what has it is damaged.
+            return row.flatMap { CallerRecord.text($0, 0) } ?? ""
         }
     }
 
-    package func plans() throws(CallerStoreError) -> [Plan] {
+    package func plans(damaged: (String) -> Void) throws(CallerStoreError) -> [Plan] {
         try run { database in
-            try Row.fetchAll(database, sql: "SELECT name, per_second, quota, period FROM usage_plan ORDER BY name").map { row in
-                var plan = Plan(name: row[0], requestsPerSecond: (row[1] as Int64?).map { UInt64(clamping: $0) })
-                if let limit = row[2] as Int64?, let per = (row[3] as String?).flatMap(Plan.Period.init(rawValue:)) {
-                    plan.quota = Plan.Quota(limit: UInt64(clamping: limit), per: per)
+            var plans: [Plan] = []
+            let rows = try Row.fetchCursor(database, sql: "SELECT \(CallerRecord.planColumns) FROM usage_plan ORDER BY name")
+            while let row = try rows.next() {
+                do throws(CallerRecord.Fault) {
+                    plans.append(try CallerRecord.plan(row))
+                } catch {
+                    damaged(CallerRecord.damage("plan", row, name: 0, error))
                 }
-                return plan
             }
+            return plans
         }
     }
 
@@ -224,49 +306,27 @@ package final class CallerDatabase: CallerStore {
         try run { try Int.fetchOne($0, sql: "SELECT count(DISTINCT caller) FROM access WHERE plan = ?", arguments: [name]) ?? 0 }
     }
 
-    private static func caller(_ row: Row) -> Caller {
-        var caller = Caller(name: row[1])
-        caller.id = UInt32(clamping: row[0] as Int64)
-        caller.description = row[2]
-        caller.isEnabled = row[3]
-        caller.notBefore = row[4]
-        caller.expires = row[5]
-        caller.created = row[6]
-        caller.grants = []
-        return caller
-    }
-
-    private static func whole(_ row: Row, _ database: Database) throws -> Caller {
-        var caller = caller(row)
-        for row in try Row.fetchAll(database, sql: "SELECT caller, place, digest FROM caller_key WHERE caller = ?", arguments: [Int64(caller.id)]) {
-            take(row, into: &caller)
+    private static func whole(_ row: Row, _ database: Database) throws -> Result<Caller, CallerRecord.Fault> {
+        let id: DatabaseValue = row[0]
+        let keys = try Row.fetchAll(
+            database, sql: "SELECT \(CallerRecord.keyColumns) FROM caller_key WHERE caller = ? LIMIT ?", arguments: [id, CallerRules.grantsMax + 1])
+        let accesses = try Row.fetchAll(
+            database, sql: "SELECT \(CallerRecord.accessColumns) FROM access WHERE caller = ? ORDER BY domain LIMIT ?", arguments: [id, CallerRules.grantsMax + 1])
+        do throws(CallerRecord.Fault) {
+            return .success(try caller(row, keys: keys, accesses: accesses))
+        } catch {
+            return .failure(error)
         }
-        caller.grants = try Row.fetchAll(
-            database, sql: "SELECT caller, domain, plan, clearings FROM access WHERE caller = ? ORDER BY domain", arguments: [Int64(caller.id)]).map(grant)
-        return caller
-    }
-
-    /// The id of the caller that the row is about.
-    private static func number(_ row: Row) -> Int64 { row[0] }
-
-    private static func take(_ row: Row, into caller: inout Caller) {
-        let digest = KeyDigest(Array(row[2] as Data))
-        if row[1] as Int64 == 0 { caller.primary = digest } else { caller.secondary = digest }
-    }
-
-    /// No domain is called by an empty text.
-    private static func grant(_ row: Row) -> Caller.Grant {
-        let domain: String = row[1]
-        return Caller.Grant(domain: domain.isEmpty ? nil : domain, plan: row[2], clearings: UInt32(clamping: row[3] as Int64))
     }
 
     // MARK: Changing
 
     package func insert(_ caller: Caller) throws(CallerStoreError) -> UInt32 {
         try run { database in
+            let isFree = try caller.id > 0 && Row.fetchOne(database, sql: "SELECT id FROM caller WHERE id = ?", arguments: [Int64(caller.id)]) == nil
             try database.execute(
-                sql: "INSERT INTO caller (name, description, enabled, not_before, expires, created) VALUES (?, ?, ?, ?, ?, ?)",
-                arguments: [caller.name, caller.description, caller.isEnabled, caller.notBefore, caller.expires, caller.created])
+                sql: "INSERT INTO caller (id, name, description, enabled, not_before, expires, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                arguments: [isFree ? Int64(caller.id) : nil, caller.name, caller.description, caller.isEnabled, caller.notBefore, caller.expires, caller.created])
             let id = database.lastInsertedRowID
             guard let number = UInt32(exactly: id) else { throw CallerStoreError("there were too many callers") }
             try Self.insertParts(of: caller, id, database)
@@ -281,6 +341,8 @@ package final class CallerDatabase: CallerStore {
                 sql: "UPDATE caller SET description = ?, enabled = ?, not_before = ?, expires = ? WHERE id = ?",
                 arguments: [caller.description, caller.isEnabled, caller.notBefore, caller.expires, id])
             try database.execute(sql: "DELETE FROM caller_key WHERE caller = ?", arguments: [id])
+            // Where it may call no more, what it has used there is still known if it comes back.
+            try database.execute(sql: "INSERT OR REPLACE INTO access_gone SELECT caller, domain, clearings FROM access WHERE caller = ?", arguments: [id])
             try database.execute(sql: "DELETE FROM access WHERE caller = ?", arguments: [id])
             try Self.insertParts(of: caller, id, database)
         }
@@ -293,11 +355,20 @@ package final class CallerDatabase: CallerStore {
         }
         for grant in caller.grants {
             try database.execute(sql: "INSERT INTO access VALUES (?, ?, ?, ?)", arguments: [id, grant.domain ?? "", grant.plan, Int64(grant.clearings)])
+            try database.execute(sql: "DELETE FROM access_gone WHERE caller = ? AND domain = ?", arguments: [id, grant.domain ?? ""])
         }
     }
 
     package func delete(callerID: UInt32) throws(CallerStoreError) {
         try run { try $0.execute(sql: "DELETE FROM caller WHERE id = ?", arguments: [Int64(callerID)]) }
+    }
+
+    package func deleteDamaged(callerNamed name: String) throws(CallerStoreError) -> Bool {
+        try run { database in
+            guard let row = try Self.row(ofCallerNamed: name, database), case .failure = try Self.whole(row, database) else { return false }
+            try database.execute(sql: "DELETE FROM caller WHERE name = ?", arguments: [name])
+            return true
+        }
     }
 
     package func put(_ plan: Plan) throws(CallerStoreError) {
@@ -314,7 +385,22 @@ package final class CallerDatabase: CallerStore {
     }
 
     package func clearUse(ofPlan name: String) throws(CallerStoreError) {
-        try run { try $0.execute(sql: "UPDATE access SET clearings = clearings + 1 WHERE plan = ?", arguments: [name]) }
+        try run { database in
+            try database.execute(
+                sql: "UPDATE access SET clearings = CASE WHEN clearings < \(CallerRules.clearingsMax) THEN clearings + 1 ELSE 0 END WHERE plan = ? AND typeof(clearings) = 'integer'",
+                arguments: [name])
+        }
+    }
+
+    package func clearings(ofCaller id: UInt32, formerlyIn domain: String?) throws(CallerStoreError) -> UInt32? {
+        try run { database in
+            let row = try Row.fetchOne(
+                database, sql: "SELECT clearings FROM access_gone WHERE caller = ? AND domain = ?", arguments: [Int64(id), domain ?? ""])
+            return row.map { row in
+                let clearings = CallerRecord.integer(row, 0).flatMap { UInt32(exactly: $0) } ?? 0
+                return min(clearings, CallerRules.clearingsMax)
+            }
+        }
     }
 
     package func delete(plan name: String) throws(CallerStoreError) {

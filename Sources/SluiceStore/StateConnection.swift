@@ -105,7 +105,9 @@ final class StateConnection {
 
     private static func readClock(_ database: Database) throws -> StoreClock {
         guard let row = try Row.fetchOne(database.cachedStatement(sql: "SELECT last, logical FROM clock WHERE id = 0")) else { return StoreClock() }
-        return StoreClock(last: row[0], logical: row[1])
+        let (last, logical) = (Reservation.integer(row, 0), Reservation.integer(row, 1))
+        // A clock that cannot be what was written begins anew, as if it had been set.
+        return StoreClock(last: last.map { Int($0) }, logical: logical.map { Int($0) } ?? 0)
     }
 
     // MARK: Reserving
@@ -150,13 +152,14 @@ final class StateConnection {
         var number: UInt64?
         var former: UInt64 = 0
         var lead = clock.lead
-        if let row = try Row.fetchOne(select, arguments: [key.owner, Int64(clamping: key.perSeconds), place]),
-            !clock.isOver(begunAt: row[2], perSeconds: perSeconds)
-        {
-            number = UInt64(clamping: row[0] as Int64)
+        let found = try Row.fetchOne(select, arguments: [key.owner, Int64(clamping: key.perSeconds), place])
+        // A row that cannot be what was written counts as all of the window, which is then written anew.
+        let isDamaged = found.map { Reservation($0) == nil } ?? false
+        if let row = found.flatMap(Reservation.init), !clock.isOver(begunAt: row.lead, perSeconds: perSeconds) {
+            number = row.number
             if number == request.window {
-                former = UInt64(clamping: row[1] as Int64)
-                lead = row[2]
+                former = row.reserved
+                lead = row.lead
             }
         }
         let present = key.window(at: UInt64(clamping: clock.last ?? 0) / 1_000_000)
@@ -165,12 +168,12 @@ final class StateConnection {
             // Nothing of a window that is over, or of one that a clock showed which has been set back since.
             return .init(granted: request.granted, total: max(request.limit, request.granted))
         }
-        if number != request.window, request.window == present, request.wanted > 0, let other = key.other { former = try Self.takeOver(other, clock, database) }
+        if number != request.window, request.window == present, request.wanted > 0, let other = key.other { former = try Self.takeOver(other, limit: request.limit, clock, database) }
         // What this process knows it holds counts also if the file has been put aside in between.
-        var total = max(former - min(former, request.givenBack), request.granted)
+        var total = max(isDamaged ? request.limit : former - min(former, request.givenBack), request.granted)
         let granted = min(request.wanted, request.limit - min(request.limit, total))
         total += granted
-        if total != former || number != request.window {
+        if isDamaged || (total != former || number != request.window) && (number == request.window || !request.beginsNothing) {
             try upsert.execute(
                 arguments: [
                     key.owner, Int64(clamping: key.perSeconds), place, Int64(clamping: request.window), Int64(clamping: total), lead,
@@ -180,15 +183,36 @@ final class StateConnection {
     }
 
     /// A caller's plan has another calendar than before: what was used in the present window goes over, in the same transaction. See `QuotaKey.other`.
-    private static func takeOver(_ other: QuotaKey, _ clock: StoreClock, _ database: Database) throws -> UInt64 {
+    private static func takeOver(_ other: QuotaKey, limit: UInt64, _ clock: StoreClock, _ database: Database) throws -> UInt64 {
         let arguments: StatementArguments = [other.owner, Int64(clamping: other.perSeconds)]
         let rows = try Row.fetchAll(
             database.cachedStatement(sql: "SELECT number, reserved, lead FROM reservation WHERE owner = ? AND per_seconds = ?"), arguments: arguments)
         guard !rows.isEmpty else { return 0 }
         let present = other.window(at: UInt64(clamping: clock.last ?? 0) / 1_000_000)
-        let used = rows.first { UInt64(clamping: $0[0] as Int64) == present && !clock.isOver(begunAt: $0[2], perSeconds: other.perSeconds) }
+        let reservations = rows.map(Reservation.init)
+        let used = reservations.first { $0?.number == present && !clock.isOver(begunAt: $0?.lead ?? 0, perSeconds: other.perSeconds) } ?? nil
         try database.cachedStatement(sql: "DELETE FROM reservation WHERE owner = ? AND per_seconds = ?").execute(arguments: arguments)
-        return used.map { UInt64(clamping: $0[1] as Int64) } ?? 0
+        // Of what cannot be read nobody knows how much was used.
+        return reservations.contains { $0 == nil } ? limit : used?.reserved ?? 0
+    }
+
+    /// What a row says of a window.
+    private struct Reservation {
+        let number: UInt64
+        let reserved: UInt64
+        let lead: Int
+
+        /// Of `number`, `reserved` and `lead`, in this order. Nil for what cannot have been written here: somebody may have edited the file.
+        init?(_ row: Row) {
+            guard let number = Self.integer(row, 0).flatMap({ UInt64(exactly: $0) }), let reserved = Self.integer(row, 1).flatMap({ UInt64(exactly: $0) }),
+                let lead = Self.integer(row, 2)
+            else { return nil }
+            (self.number, self.reserved, self.lead) = (number, reserved, Int(lead))
+        }
+
+        static func integer(_ row: Row, _ column: Int) -> Int64? {
+            if case .int64(let value) = (row[column] as DatabaseValue).storage { value } else { nil }
+        }
     }
 
     /// Rows of windows that ended this long before are no longer needed.
@@ -208,7 +232,7 @@ final class StateConnection {
                 """
         ).execute(arguments: [clock.logical])
         // As long as there are more, every second; else the whole table is read for nothing every ten minutes.
-        pruneAt = clock.logical + (database.changesCount == most ? 1 : Self.keptSeconds) * 1_000_000
+        pruneAt = clock.logical &+ (database.changesCount == most ? 1 : Self.keptSeconds) * 1_000_000
     }
 
     // MARK: Looking and clearing
@@ -221,10 +245,13 @@ final class StateConnection {
                     SELECT owner, per_seconds, number, reserved FROM reservation
                     WHERE number = CASE per_seconds WHEN \(QuotaKey.month) THEN ? ELSE ? / per_seconds END AND reserved > 0 AND lead - ? < per_seconds * 1000000 ORDER BY owner, per_seconds
                     """, arguments: [Int64(clamping: QuotaKey.window(at: seconds, perSeconds: QuotaKey.month)), Int64(clamping: seconds), try Self.readClock(database).lead])
-            return rows.map { row in
-                (
-                    key: QuotaKey(owner: row[0], perSeconds: UInt64(clamping: row[1] as Int64)),
-                    window: UInt64(clamping: row[2] as Int64), reserved: UInt64(clamping: row[3] as Int64)
+            return rows.compactMap { row in
+                guard case .string(let owner) = (row[0] as DatabaseValue).storage, let perSeconds = Reservation.integer(row, 1),
+                    let window = Reservation.integer(row, 2), let reserved = Reservation.integer(row, 3)
+                else { return nil }
+                return (
+                    key: QuotaKey(owner: owner, perSeconds: UInt64(clamping: perSeconds)), window: UInt64(clamping: window),
+                    reserved: UInt64(clamping: reserved)
                 )
             }
         }

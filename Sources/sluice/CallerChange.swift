@@ -27,13 +27,14 @@ enum CallerChange {
 
     /// Nil if no gateway runs.
     private static func ask(_ operation: CallerRequest.Operation, _ request: CallerRequest, _ folder: String) throws -> CallerAnswer? {
-        let answers: [HTTPResponse]
+        let answer: HTTPResponse?
         do throws(StreamFailure) {
-            answers = try ControlClient.ask("POST", operation.path, folder: folder, json: Array(try encoded(request)), onlyOne: true)
+            answer = try ControlClient.askOne(
+                "POST", operation.path, folder: folder, json: Array(try encoded(request)), followPath: CallerPage.followPath)
         } catch {
             throw Report.problems(["SLUICE_STATE_DIR \(folder): the gateway there cannot be asked: \(error)"])
         }
-        guard let response = answers.first else { return nil }
+        guard let response = answer else { return nil }
         if response.status == 200, let answer = try? JSONDecoder().decode(CallerAnswer.self, from: Data(response.body)) { return answer }
         guard [400, 404, 409, 503].contains(response.status) else {
             throw Report.problems(["the process that answers in SLUICE_STATE_DIR is not a gateway of this version"])

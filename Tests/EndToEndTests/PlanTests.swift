@@ -54,19 +54,50 @@ struct PlanTests {
         #expect(try gateway.get("/api/x", bob).status == 200)
         pause(Double(seconds))
         #expect(try gateway.get("/api/x", alice).status == 200)
-        // A change of the plan acts at once, and what was used of the interval stays used.
-        try sluice("plan set slow --requests-per-second 5")
-        pause(1.1)
-        for _ in 0..<5 { #expect(try gateway.get("/api/x", alice).status == 200) }
-        expect(try gateway.get("/api/x", alice), is: .rateLimit)
+        // A change of the plan acts at once, and what was used of the interval stays used; so does another plan.
+        try sluice("plan create fast --requests-per-second 5")
+        for (change, undo) in [
+            ("plan set slow --requests-per-second 5", "plan set slow --requests-per-second 2"), ("key set alice --plan fast", "key set alice --plan slow"),
+        ] {
+            try withinASecond {
+                var passed = try passingNow(4, alice)
+                #expect(passed == 2)
+                try sluice(change)
+                passed = try passingNow(7, alice)
+                return { #expect(passed == 3, "\(change)") }
+            }
+            try sluice(undo)
+        }
         try sluice("plan set slow --requests-per-second 0")
+        try sluice("key set alice --plan slow")
         for _ in 0..<20 { #expect(try gateway.get("/api/x", alice).status == 200) }
         // In one domain by itself.
         try sluice("plan create one --requests-per-second 1")
         try sluice("key set alice --plan api=one --plan other=one")
-        #expect(try gateway.get("/api/x", alice).status == 200 && gateway.get("/other/x", alice).status == 200)
-        expect(try gateway.get("/api/x", alice), is: .rateLimit)
-        expect(try gateway.get("/other/x", alice), is: .rateLimit)
+        try withinASecond {
+            let passed = [try passingNow(3, alice), try passingNow(3, alice, "/other/x")]
+            return { #expect(passed == [1, 1]) }
+        }
+    }
+
+    /// How many of so many requests pass. Each of the others must be refused for the second.
+    private func passingNow(_ count: Int, _ fields: [String], _ path: String = "/api/x") throws -> Int {
+        try (0..<count).count { _ in
+            let response = try gateway.get(path, fields)
+            if response.status != 200 { expect(response, is: .rateLimit) }
+            return response.status == 200
+        }
+    }
+
+    /// Does something with seconds that nobody has used, and judges it if it took less than a second; else once more.
+    private func withinASecond(_ body: () throws -> () -> Void) throws {
+        for _ in 0..<20 {
+            pause(1.1)
+            let begin = monotonicSeconds()
+            let judge = try body()
+            if monotonicSeconds() - begin < 0.95 { return judge() }
+        }
+        Issue.record("this machine is too slow")
     }
 
     @Test("an outside log shows no second above the plan's, on two workers, while other callers come and plans change")
@@ -83,8 +114,12 @@ struct PlanTests {
         }
         let admitted = demand.stop()
         #expect(demand.unanswered == 0 && demand.refused > 0)
-        #expect(Demand.mostInASecond(admitted) <= limit + limit / 10)
-        #expect(admitted.count >= limit * 2)
+        // Clients see responses a little later than the gateway admits, unevenly: what lies in nine tenths of a client's second was admitted in one.
+        let most = Demand.most(admitted, within: 0.9)
+        #expect(most <= limit, "\(most)")
+        // Nothing of the limit is lost either, whatever changes.
+        let seconds = try #require(admitted.last) - (try #require(admitted.first))
+        #expect(Double(admitted.count) >= seconds * Double(limit) * 0.8, "\(admitted.count) in \(seconds) s")
     }
 
     @Test("the quota: 429, byte for byte, with fields that tell the truth; a day and a month of the calendar")
@@ -291,15 +326,41 @@ struct PlanTests {
         let alice = try make("alice", "--plan gold")
         let other = try Gateway(Self.text, folder: folder, environment: Self.patient)
         let both = [gateway, other]
-        #expect(try eventually { try both.allSatisfy { try $0.get("/api/x", ["x-nhn-apikey: nobodys1234"]).status == 403 } })
         var admitted = 0
         for turn in 0..<60 { admitted += try both[turn % 2].get("/api/x", alice).status == 200 ? 1 : 0 }
         // Each may hold a little that the other would need.
         #expect(admitted <= 20 && admitted >= 16, "\(admitted)")
+        // Both know when the command returns, whichever was asked.
         let bob = try make("bob", "--plan none")
-        #expect(try eventually { try both.allSatisfy { try $0.get("/api/x", bob).status == 200 } })
+        for turn in 0..<10 {
+            #expect(try both.map { try $0.get("/api/x", bob).status } == [200, 200], "\(turn)")
+            try sluice("key disable bob")
+            for gateway in both { expect(try gateway.get("/api/x", bob), is: .keyInactive) }
+            try sluice("key enable bob")
+        }
+        // The plan of a caller too, which one of the two counts already.
+        try sluice("plan create tiny --quota 1 --per day")
+        try sluice("key set bob --plan tiny")
+        #expect(try both.map { try $0.get("/api/x", bob).status } == [200, 429])
+        // One that ends is asked no more.
+        other.process.signal(SIGTERM)
+        #expect(other.process.waitForExit(10) == 0)
         try sluice("key disable bob")
-        #expect(try eventually { try both.allSatisfy { try $0.get("/api/x", bob).status == 403 } })
+        expect(try gateway.get("/api/x", bob), is: .keyInactive)
+    }
+
+    @Test("a process that cannot do what a command asks is passed over, and then told of it as every other")
+    func passedOver() throws {
+        let state = folder.file("state")
+        let doors = try [("0", 503), ("zz", 200)].map { try ControlDouble(path: "\(state)/control-\($0.0).sock", status: $0.1) }
+        try sluice("key create carol")
+        #expect(doors[0].asked == ["/keys/create", "/keys/follow"] && doors[1].asked.allSatisfy { $0 == "/keys/follow" } && !doors[1].asked.isEmpty)
+        // Where nobody can, the answer is that of the last.
+        doors[1].answer(with: 503)
+        gateway.process.signal(SIGTERM)
+        #expect(gateway.process.waitForExit(10) == 0)
+        let refused = try run(["key", "create", "dora"], environment: Gateway.environment(folder: folder, port: gateway.port))
+        #expect(refused.code == 1 && doors.allSatisfy { $0.asked.last == "/keys/create" }, "\(refused.everything)")
     }
 
     @Test("callers of the configuration keep what they have used over reloads, whichever keys and plans they get by them")
@@ -359,38 +420,51 @@ struct PlanTests {
 
     // MARK: Waiting
 
-    @Test("a caller that is disabled, deleted or moved while its request waits at a pre-call or sends its body; the request goes on, the next one does not")
-    func suspended() throws {
+    @Test("a caller that is disabled, deleted or moved while its request waits at a pre-call or sends its body is refused; one that may still call goes on", arguments: ["pre", "body"])
+    func suspended(_ wait: String) throws {
         let released = Flag()
         let asked = Flag()
         let service = try ScriptedUpstream { exchange in
             asked.set()
-            _ = eventually(within: 60) { released.isSet }
+            let number = asked.count
+            _ = eventually(within: 60) { released.count >= number }
             try exchange.reply(200)
         }
         let upstream = try ScriptedUpstream()
         let other = try Folder()
         let gateway = try Gateway(
-            configuration(upstream: upstream.url, policies: "apiKey: {forwardCaller: X-Caller}", [EndpointText("/**", "preCall: {url: \"\(service.url)/ask\", timeoutMs: 60000}")]),
-            folder: other, environment: Self.patient)
+            configuration(upstream: upstream.url, policies: "apiKey: {forwardCaller: X-Caller}", [
+                EndpointText("/pre/**", "preCall: {url: \"\(service.url)/ask\", timeoutMs: 60000}"), EndpointText("/body/**", "validate: {body: {schema: {type: object}}}"),
+            ]), folder: other, environment: Self.patient)
         func sluice(_ line: String) throws -> CommandResult {
             try run(line.split(separator: " ").map(String.init), environment: Gateway.environment(folder: other, port: gateway.port))
         }
-        _ = try sluice("plan create gold --quota 5 --per month --requests-per-second 10")
-        let key = String(try #require(try sluice("key create alice --plan gold").output.split(separator: "\n").first).dropFirst(5))
-        let client = try gateway.client(timeout: 90)
-        try client.send("POST /api/x HTTP/1.1\r\nHost: a\r\nx-nhn-apikey: \(key)\r\nContent-Length: 6\r\n\r\nabc")
-        #expect(eventually { asked.isSet })
-        // The table is replaced by larger ones meanwhile, the caller is disabled, moved and forgotten, and a configuration comes.
-        for number in 0..<100 { #expect(try sluice("key create extra\(number)").code == 0) }
-        for line in ["key set alice --plan none", "key disable alice", "key delete alice", "plan delete gold"] { #expect(try sluice(line).code == 0, "\(line)") }
-        gateway.process.signal(SIGHUP)
-        #expect(eventually { gateway.log.contains("configuration") })
-        released.set()
-        try client.send("def")
-        #expect(try client.response().status == 200)
-        #expect(try upstream.onlyRequest().values("X-Caller") == ["alice"])
-        expect(try gateway.get("/api/x", ["x-nhn-apikey: \(key)"]), is: .keyInvalid)
+        _ = try sluice("plan create gold --quota 50 --per month --requests-per-second 10")
+        _ = try sluice("plan create silver --quota 50 --per day")
+        let cases: [([String], RefusalRow?)] = [
+            (["key disable NAME"], .keyInactive), (["key set NAME --expires 2020-01-01"], .keyInactive), (["key disable NAME", "key delete NAME"], .keyInvalid),
+            (["key rotate NAME"], .keyInvalid), (["key set NAME --plan elsewhere=gold"], .keyInvalid), (["key disable NAME", "key enable NAME"], nil),
+            (["key set NAME --plan silver"], nil), (["key set NAME --plan none"], nil), (["key rotate NAME --secondary"], nil),
+        ]
+        for (number, (commands, row)) in cases.enumerated() {
+            let name = "caller\(number)"
+            let key = String(try #require(try sluice("key create \(name) --plan gold").output.split(separator: "\n").first).dropFirst(5))
+            let client = try gateway.client(timeout: 90)
+            try client.send("POST /api/\(wait)/x HTTP/1.1\r\nHost: a\r\nx-nhn-apikey: \(key)\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a")
+            if wait == "pre" { #expect(eventually { asked.count == number + 1 }) } else { pause(0.3) }
+            for command in commands { #expect(try sluice(command.replacingOccurrences(of: "NAME", with: name)).code == 0) }
+            // The table is replaced by larger ones meanwhile, and a configuration comes.
+            if commands[0].contains("silver") {
+                for extra in 0..<100 { #expect(try sluice("key create extra\(extra)").code == 0) }
+                gateway.process.signal(SIGHUP)
+                #expect(eventually { gateway.log.contains("configuration") })
+            }
+            released.set()
+            try client.send("\":1}")
+            let response = try client.response()
+            if let row { expect(response, is: row) } else { #expect(response.status == 200, "\(commands)") }
+        }
+        #expect(upstream.requests.map { $0.values("X-Caller") } == [["caller5"], ["caller6"], ["caller7"], ["caller8"]])
         #expect(gateway.process.exitCode() == nil)
     }
 

@@ -166,6 +166,28 @@ struct CallerBookTests {
         #expect(bench.store.keptPlans.isEmpty)
     }
 
+    @Test("what was cleared in a domain stays cleared when the caller's plan for it goes and comes back")
+    func comesBack() throws {
+        let bench = Bench()
+        try bench.perform(.createPlan, "gold") { $0.quota = 5; $0.per = "month" }
+        try bench.perform(.createPlan, "free") { $0.requestsPerSecond = 5 }
+        try bench.perform(.createKey, "alice") { $0.plans = ["orders=gold"] }
+        func clearings(_ plans: [String]) throws -> [UInt32] {
+            try bench.perform(.setKey, "alice") { $0.plans = plans }
+            return bench.store.kept[0].grants.map(\.clearings)
+        }
+        #expect(try clearings(["orders=free"]) == [1])
+        #expect(try clearings(["none"]) == [0])
+        #expect(try clearings(["orders=gold"]) == [1])
+        // Without a quota it comes back to nothing used.
+        #expect(try clearings(["none"]).count == 1 && clearings(["orders=free"]) == [2] && clearings(["orders=gold"]) == [2])
+        // Who has never been there begins with the first.
+        #expect(try clearings(["orders=gold", "other=gold"]) == [2, 0])
+        // Behind the last number comes the first again.
+        bench.store.kept[0].grants[0].clearings = 65_535
+        #expect(try clearings(["orders=free", "other=gold"]) == [0, 0])
+    }
+
     @Test("what the configuration declares is shown, and changed by nobody here")
     func declared() throws {
         let bench = Bench()

@@ -109,7 +109,7 @@ struct CallerTableTests {
             let entry = Self.entry(UInt32(number), [Self.digest(number * 7919)])
             while !table.put(entry, replacing: []) {
                 #expect(find(Self.digest(number * 7919), in: table) == nil)
-                table = table.grown()
+                table = table.grown(for: entry)
                 sizes.append(table.keyCount)
             }
             if number % 2 == 1 { table.remove([Self.digest(number * 7919)]) }
@@ -125,7 +125,7 @@ struct CallerTableTests {
         for round in 0..<20_000 as Range<UInt64> {
             let entry = Self.entry(0, [Self.digest(1 << 40 + round + 1)])
             let old = [Self.digest(round == 0 ? 0 : 1 << 40 + round)]
-            while !table.put(entry, replacing: old) { table = table.grown() }
+            while !table.put(entry, replacing: old) { table = table.grown(for: entry) }
         }
         #expect(table.keyCount == 1000 && table.byteCount < 400_000, "\(table.byteCount)")
     }
@@ -143,7 +143,7 @@ struct CallerTableTests {
         }
         for number in 0..<Self.manyKeys {
             let entry = Self.entry(number, [Self.digest(next())], name: "caller-\(number)")
-            while !table.put(entry, replacing: []) { table = table.grown() }
+            while !table.put(entry, replacing: []) { table = table.grown(for: entry) }
         }
         #expect(table.keyCount == Int(Self.manyKeys))
         // Of a few, more places may be free.

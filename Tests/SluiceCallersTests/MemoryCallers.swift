@@ -5,6 +5,7 @@ final class MemoryCallers: CallerStore {
     var kept: [Caller] = []
     var keptPlans: [Plan] = []
     var lastID: UInt32 = 0
+    private var gone: [String: UInt32] = [:]
     /// What every change fails with.
     var fault: String?
 
@@ -20,23 +21,30 @@ final class MemoryCallers: CallerStore {
     }
 
     func version() -> Int { 0 }
-    func forEachCaller(_ body: (Caller) -> Void) { kept.forEach(body) }
-    func plans() -> [Plan] { keptPlans }
-    func callers(behind name: String, count: Int) -> [Caller] { Array(kept.filter { $0.name > name }.sorted { $0.name < $1.name }.prefix(count)) }
+    func forEachCaller(damaged: (String) -> Void, _ body: (Caller) -> Void) { kept.forEach(body) }
+    func plans(damaged: (String) -> Void) -> [Plan] { keptPlans }
+    func callers(behind name: String, count: Int, damaged: (String) -> Void) -> [Caller] { Array(kept.filter { $0.name > name }.sorted { $0.name < $1.name }.prefix(count)) }
     func caller(named name: String) -> Caller? { kept.first { $0.name == name } }
     func owner(of digest: KeyDigest) -> String? { kept.first { $0.digests.contains(digest) }?.name }
     func callerCount(ofPlan name: String) -> Int { kept.count { $0.grants.contains { $0.plan == name } } }
 
     func insert(_ caller: Caller) -> UInt32 {
-        lastID += 1
         var caller = caller
-        caller.id = lastID
+        if caller.id == 0 || kept.contains(where: { $0.id == caller.id }) { caller.id = lastID + 1 }
+        lastID = max(lastID, caller.id)
         kept.append(caller)
-        return lastID
+        return caller.id
     }
 
-    func update(_ caller: Caller) { kept = kept.map { $0.id == caller.id ? caller : $0 } }
+    func update(_ caller: Caller) {
+        for grant in kept.first(where: { $0.id == caller.id })?.grants ?? [] { gone["\(caller.id)/\(grant.domain ?? "")"] = grant.clearings }
+        for grant in caller.grants { gone["\(caller.id)/\(grant.domain ?? "")"] = nil }
+        kept = kept.map { $0.id == caller.id ? caller : $0 }
+    }
+
+    func clearings(ofCaller id: UInt32, formerlyIn domain: String?) -> UInt32? { gone["\(id)/\(domain ?? "")"] }
     func delete(callerID: UInt32) { kept.removeAll { $0.id == callerID } }
+    func deleteDamaged(callerNamed name: String) -> Bool { false }
 
     func put(_ plan: Plan) {
         keptPlans.removeAll { $0.name == plan.name }

@@ -51,6 +51,23 @@ struct LimitFileTests {
         #expect(third.table.take(key(1), Self.rule, now: Self.now) == .exhausted && third.table.usedPlaces == 1)
     }
 
+    @Test("callers with plans have room of their own, which no stranger takes, and their counts outlive the process too")
+    func plans() throws {
+        let place = Place()
+        let file = try place.open()
+        var stranger: UInt64 = 1
+        while file.table.take(key(stranger), Self.rule, now: Self.now) == .taken { stranger += 1 }
+        #expect(file.table.take(key(stranger), Self.rule, now: Self.now) == .full && file.plans.usedPlaces == 0)
+        for number in 0..<1000 as Range<UInt64> { #expect(file.plans.take(key(1 << 40 + number), Self.rule, now: Self.now) == .taken) }
+        // The one is not in the other's place.
+        #expect(file.table.rest(of: key(1), Self.rule, now: Self.now).remaining == 2)
+        for _ in 0..<2 { #expect(file.plans.take(key(1 << 40), Self.rule, now: Self.now) == .taken) }
+        let second = try place.open()
+        #expect(second.plans.take(key(1 << 40), Self.rule, now: Self.now) == .exhausted)
+        place.close()
+        #expect(try place.open().plans.take(key(1 << 40), Self.rule, now: Self.now) == .exhausted)
+    }
+
     @Test("a file that does not fit makes room for another, unless somebody serves with it")
     func replaced() throws {
         let place = Place()

@@ -23,7 +23,7 @@ struct CallerDatabaseTests {
 
     private func all(_ store: CallerDatabase) throws -> [Caller] {
         var found: [Caller] = []
-        try store.forEachCaller { found.append($0) }
+        try store.forEachCaller(damaged: { Issue.record("\($0)") }) { found.append($0) }
         return found
     }
 
@@ -49,10 +49,10 @@ struct CallerDatabaseTests {
         }
         #expect(CallerDatabase.exists(in: folder.path))
         let store = try CallerDatabase(directory: folder.path)
-        #expect(try store.caller(named: "alice") == alice && store.plans() == [plan] && store.owner(of: digest(2)) == "alice")
+        #expect(try store.caller(named: "alice") == alice && store.plans { _ in } == [plan] && store.owner(of: digest(2)) == "alice")
         #expect(try all(store).map(\.name) == ["alice", "bob"] && all(store)[0] == alice)
         #expect(try store.callerCount(ofPlan: "gold") == 1)
-        #expect(try store.callers(behind: "alice", count: 5).map(\.name) == ["bob"])
+        #expect(try store.callers(behind: "alice", count: 5) { _ in }.map(\.name) == ["bob"])
         let attributes = try FileManager.default.attributesOfItem(atPath: folder.path + "/keys.sqlite")
         #expect(attributes[.posixPermissions] as? Int == 0o600)
     }

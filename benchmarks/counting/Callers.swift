@@ -22,7 +22,7 @@ func measureCallers(_ count: Int) {
         let entry = CallerTable.Entry(
             id: UInt32(number + 1), name: Array("caller-\(number)".utf8), isEnabled: true, notBefore: nil, expires: nil,
             grants: [.init(domain: CallerView.everyDomain, plan: 1)], digests: [KeyDigest(bytes)].compactMap { $0 })
-        while !table.put(entry, replacing: []) { table = table.grown() }
+        while !table.put(entry, replacing: []) { table = table.grown(for: entry) }
     }
     let written = table.byteCount
     print("\(count) callers: \(Double(written) / Double(count)) bytes each; the process has grown by \((residentBytes() - residentBefore) >> 20) MiB")

@@ -6,13 +6,16 @@ import Synchronization
 
 /// The callers and plans that are known: those of the configuration in force, and those that are kept in the state folder. Outlives every snapshot.
 ///
-/// Workers read them by `root` alone. Whoever changes them has the lock, and changes what workers see at once, in place; no worker waits for that, and no
+/// Workers read them by `root` alone. Whoever changes them has a lock, and changes what workers see at once, in place; no worker waits for that, and no
 /// configuration is compiled. A table that is replaced stays until every worker has had a letter that keeps it.
 ///
-/// Sendable, because its state is under a lock and `root` leads to what is atomic.
+/// There are two locks. Whoever has that of the disk may wait for it; what is known is under the other, which nobody has for longer than a change in memory takes.
+/// So a disk that stands still holds up changes, and no request and no count. Whoever needs both takes the disk's first.
+///
+/// Sendable, because its state is under locks and `root` leads to what is atomic.
 final class CallerRegistry: @unchecked Sendable {
-    /// For one thread at a time: see the lock. Sendable for that reason.
-    private struct State: @unchecked Sendable {
+    /// What is known. For one thread at a time: see the lock. Sendable for that reason.
+    struct State: @unchecked Sendable {
         var table = CallerTable()
         /// Of the configuration in force, and of the one that was compiled last.
         var declared = CallerBook.Declared()
@@ -20,35 +23,69 @@ final class CallerRegistry: @unchecked Sendable {
         /// Whether a policy asks for callers, in the same two.
         var isInUse = false
         var isCompiledInUse = false
-        var store: (any CallerStore)?
         /// Whether the table holds what is declared and kept, at least as of some time ago.
         var hasRead = false
-        /// Of the store, when the table was last read from it; nil if it is to be read again.
-        var version: Int?
         var domains: [String: UInt32] = [:]
         var domainNames: [String] = []
         var plans: [String: UInt32] = [:]
         /// Accounts that are open, by the number of the condition that counts: which account, and how much had been used when it was last looked at.
         var accounts: [Int: OpenAccount] = [:]
         var workers: [any CallerObserver] = []
+
+        /// Whether what was compiled last is in force.
+        var isSame: Bool { hasRead && declared == compiled && isInUse == isCompiledInUse }
+    }
+
+    /// What is kept. For one thread at a time, which may wait in it. Sendable for that reason.
+    private struct Disk: @unchecked Sendable {
+        var store: (any CallerStore)?
+        /// Of the store, when it was last read; nil if it is to be read again.
+        var version: Int?
+        /// Read for the configuration that was compiled last, and not yet in force.
+        var reading: Reading?
+        /// What other processes have changed is looked for again from here on, in nanoseconds of the monotonic clock: a store that fails is left alone for longer each time.
+        var retryAt: UInt64 = 0
+        var pause = CallerRegistry.pauses.first
+        /// Why it was left alone.
+        var fault: CallerStoreError?
+        /// Rows that are damaged, and that nobody has been told of.
+        var damaged: [String] = []
+        var toldOf: [String] = []
+    }
+
+    /// All callers of a moment, with those of a configuration.
+    private struct Reading {
+        var declared: CallerBook.Declared
+        var isInUse: Bool
+        var table: CallerTable
+        var plans: [Plan]
+        /// Of the store; nil where there is none.
+        var version: Int?
     }
 
     /// Sendable, because the words are atomic and stay until the account is closed.
-    private struct OpenAccount: @unchecked Sendable {
+    struct OpenAccount: @unchecked Sendable {
         let number: UInt64
         let plan: UInt32
         let purse: QuotaPurse.Words
         var seen: UInt64 = 0
     }
 
+    private static let pauses: (first: UInt64, longest: UInt64) = (500_000_000, 30_000_000_000)
+    /// Damaged rows that are told of by name.
+    private static let toldOfMax = 20
+
     let root: CallerRoot
     /// Which callers have a row of their own in the metrics.
     let rows = CallerRows()
     /// Raised when there is something to follow.
     let signal = Signal()
-    private let state: Mutex<State>
+    let state: Mutex<State>
+    private let disk = Mutex(Disk())
+    /// Whether what is kept is to be read again although nobody else has changed it.
+    private let mustRead = Atomic<Bool>(false)
     private let source: CallerStoreSource
-    private let counts: CountRegistry?
+    let counts: CountRegistry?
 
     /// - Parameter counts: where the use of plans is counted; nil if nobody counts it.
     init(_ source: CallerStoreSource = .none, counts: CountRegistry? = nil) {
@@ -60,7 +97,7 @@ final class CallerRegistry: @unchecked Sendable {
     }
 
     deinit {
-        state.withLock { $0.store?.close() }
+        disk.withLock { $0.store?.close() }
         root.deallocate()
     }
 
@@ -85,54 +122,102 @@ final class CallerRegistry: @unchecked Sendable {
         }
     }
 
-    /// Whether what is kept can be read, if the configuration that was compiled last needs it.
+    /// Reads what is kept, if the configuration that was compiled last needs it, so that nothing has to wait for the disk when it is put in force.
     func prepare() throws(CallerStoreError) {
-        let fault = state.withLock { state -> CallerStoreError? in
-            guard state.isCompiledInUse, state.store == nil else { return nil }
+        let fault = disk.withLock { disk -> CallerStoreError? in
+            let (declared, isInUse, isSame) = state.withLock { ($0.compiled, $0.isCompiledInUse, $0.isSame) }
+            guard isInUse, !isSame else { return nil }
             do throws(CallerStoreError) {
-                state.store = try source.open(false)
+                disk.reading = try read(&disk, declared, isInUse: isInUse)
                 return nil
             } catch {
-                return error
+                disk.fault = error
+                // What cannot be read any more is no reason to refuse a configuration; what never could is.
+                return state.withLock { $0.hasRead && $0.isInUse } ? nil : error
             }
         }
         if let fault { throw fault }
     }
 
-    /// What the configuration declares that was compiled last holds from here on.
+    /// What the configuration declares that was compiled last holds from here on. Does not wait for the disk, but for the first time without `prepare`.
     ///
     /// - Returns: why what is kept cannot be read; of it, what was known before is then still known.
     func putInForce() -> CallerStoreError? {
         defer { signal.raise() }
-        return state.withLock { state in
-            let isSame = state.hasRead && state.declared == state.compiled && state.isInUse == state.isCompiledInUse
-            let former = state.declared
-            state.declared = state.compiled
-            state.isInUse = state.isCompiledInUse
-            guard !isSame, let fault = readAgain(&state) else { return nil }
-            applyDeclared(insteadOf: former, &state)
-            return fault
+        // Whoever has the lock may be waiting for the disk.
+        let outcome: CallerStoreError?? = disk.withLockIfAvailable { disk -> CallerStoreError? in
+            defer { disk.reading = nil }
+            let (compiled, isInUse, isSame, isFirst) = state.withLock { ($0.compiled, $0.isCompiledInUse, $0.isSame, !$0.hasRead) }
+            if let reading = disk.reading, reading.declared == compiled, reading.isInUse == isInUse {
+                putInForce(reading)
+                disk.version = reading.version
+                return nil
+            }
+            if isSame { return nil }
+            guard isFirst || !isInUse && disk.store == nil else {
+                putDeclaredInForce()
+                return disk.fault
+            }
+            do throws(CallerStoreError) {
+                let reading = try read(&disk, compiled, isInUse: isInUse)
+                putInForce(reading)
+                disk.version = reading.version
+                return nil
+            } catch {
+                putDeclaredInForce()
+                return error
+            }
         }
+        if let outcome { return outcome }
+        putDeclaredInForce()
+        return nil
     }
 
     /// Whether another process may change what is known here.
-    var isFollowing: Bool { state.withLock { $0.isInUse || $0.store != nil } }
+    var isFollowing: Bool { disk.withLock { $0.store != nil } || state.withLock { $0.isInUse } }
 
     /// Takes over what another process has changed.
+    ///
+    /// - Returns: why that cannot be done, at least not now.
     func followStore() -> CallerStoreError? {
-        state.withLock { state in
-            guard state.isInUse || state.store != nil else { return nil }
+        disk.withLock { disk in
+            let (declared, isInUse) = state.withLock { ($0.declared, $0.isInUse) }
+            guard isInUse || disk.store != nil else { return nil }
+            let now = Clock.monotonicNanoseconds()
+            if let fault = disk.fault, now < disk.retryAt { return fault }
             do throws(CallerStoreError) {
-                if state.store == nil {
+                if disk.store == nil {
                     guard let opened = try source.open(false) else { return nil }
-                    state.store = opened
+                    disk.store = opened
+                    disk.version = nil
                 }
-                guard let store = state.store, try store.version() != state.version else { return nil }
+                let mustRead = mustRead.exchange(false, ordering: .acquiringAndReleasing)
+                if let store = disk.store, try store.version() != disk.version || mustRead {
+                    disk.reading = nil
+                    let reading = try read(&disk, declared, isInUse: isInUse)
+                    putStoredInForce(reading)
+                    disk.version = reading.version
+                }
+                (disk.fault, disk.pause) = (nil, Self.pauses.first)
+                return nil
             } catch {
-                close(&state)
+                mustRead.store(true, ordering: .releasing)
+                close(&disk)
+                disk.fault = error
+                disk.retryAt = Clock.monotonicNanoseconds() + disk.pause
+                disk.pause = min(2 * disk.pause, Self.pauses.longest)
                 return error
             }
-            return readAgain(&state)
+        }
+    }
+
+    /// Rows of what is kept that are damaged, each told once as long as nothing else is: for the log.
+    func takeDamaged() -> [String] {
+        disk.withLock { disk in
+            defer { disk.toldOf = disk.damaged }
+            guard disk.damaged != disk.toldOf else { return [] }
+            let rest = disk.damaged.count - Self.toldOfMax
+            return disk.damaged.prefix(Self.toldOfMax) + (rest > 0 ? ["and \(rest) more"] : [])
         }
     }
 
@@ -140,12 +225,12 @@ final class CallerRegistry: @unchecked Sendable {
 
     /// What an operator asks. In force on every worker when it returns.
     func perform(_ operation: CallerRequest.Operation, _ request: CallerRequest) throws(CallerFault) -> CallerAnswer {
-        let result = state.withLock { state -> Result<CallerAnswer, CallerFault> in
+        let result = disk.withLock { disk -> Result<CallerAnswer, CallerFault> in
             do throws(CallerFault) {
-                return .success(try perform(operation, request, &state))
+                return .success(try perform(operation, request, &disk))
             } catch {
                 // A disk that has failed may have left half a transaction.
-                if error.kind == .unavailable { close(&state) }
+                if error.kind == .unavailable { close(&disk) }
                 return .failure(error)
             }
         }
@@ -153,21 +238,46 @@ final class CallerRegistry: @unchecked Sendable {
     }
 
     private func perform(
-        _ operation: CallerRequest.Operation, _ request: CallerRequest, _ state: inout State
+        _ operation: CallerRequest.Operation, _ request: CallerRequest, _ disk: inout Disk
     ) throws(CallerFault) -> CallerAnswer {
         do throws(CallerStoreError) {
-            if state.store == nil { state.store = try source.open(true) }
+            if disk.store == nil {
+                disk.store = try source.open(true)
+                disk.version = nil
+            }
         } catch {
             throw CallerFault(.unavailable, error.description)
         }
-        guard let store = state.store else { throw CallerFault(.unavailable, "\(source.name): nothing can be kept") }
+        guard let store = disk.store else { throw CallerFault(.unavailable, "\(source.name): nothing can be kept") }
+        let (declared, isInUse) = state.withLock { ($0.declared, $0.isInUse) }
         let book = CallerBook(
-            store: store, declared: state.declared, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), makeKey: CallerKeys.make, digest: CallerKeys.digest)
+            store: store, declared: declared, now: Int64(Clock.wallNanoseconds() / 1_000_000_000), makeKey: CallerKeys.make, digest: CallerKeys.digest)
         var changes: [CallerBook.Change] = []
         let answer = try book.perform(operation, request) { changes.append($0) }
-        // What is kept is kept: where it cannot be read again now, it will be soon.
-        if state.version == nil { _ = readAgain(&state) } else { for change in changes { take(change, &state) } }
+        (disk.fault, disk.pause) = (nil, Self.pauses.first)
+        if !changes.isEmpty {
+            // What was read for a configuration that is about to be put in force lacks this.
+            disk.reading = nil
+            let clears = changes.contains { if case .plan(_, _, true) = $0 { true } else { false } }
+            for change in changes { state.withLock { take(change, &$0) } }
+            // What was cleared is counted anew, for all callers of the plan.
+            if clears || disk.version == nil { readAgain(&disk, declared, isInUse: isInUse) }
+        } else if disk.version == nil {
+            readAgain(&disk, declared, isInUse: isInUse)
+        }
         return answer
+    }
+
+    /// What is kept is kept: where it cannot be read again now, it will be soon.
+    private func readAgain(_ disk: inout Disk, _ declared: CallerBook.Declared, isInUse: Bool) {
+        do throws(CallerStoreError) {
+            let reading = try read(&disk, declared, isInUse: isInUse)
+            putStoredInForce(reading)
+            disk.version = reading.version
+        } catch {
+            mustRead.store(true, ordering: .releasing)
+            close(&disk)
+        }
     }
 
     private func take(_ change: CallerBook.Change, _ state: inout State) {
@@ -179,18 +289,16 @@ final class CallerRegistry: @unchecked Sendable {
             let former = (old?.digests ?? []).filter { !declared.contains($0) }
             closeAccounts(of: state.table.number(ofCallerKnownBy: former, id: old?.id ?? 0), &state)
             if let new { put(Self.without(declared, new), replacing: former, &state) } else { state.table.remove(former) }
-        case .plan(let name, let new, let clears):
+        case .plan(let name, let new, _):
             let number = Self.number(ofPlan: name, &state)
             root.setPlan(number, new)
-            // What was cleared is counted anew, for all its callers.
-            if clears, readAgain(&state) == nil { return }
             closeAccounts(&state) { $0.plan == number }
         }
     }
 
     private func put(_ caller: Caller, replacing old: [KeyDigest], _ state: inout State) {
         let entry = Self.entry(caller, &state)
-        while !state.table.put(entry, replacing: old) { replace(with: state.table.grown(), &state) }
+        while !state.table.put(entry, replacing: old) { replace(with: state.table.grown(for: entry), &state) }
     }
 
     /// Puts another table in force and has every worker's next letter keep the old one.
@@ -203,17 +311,46 @@ final class CallerRegistry: @unchecked Sendable {
         for worker in state.workers { worker.keep(old) }
     }
 
-    // MARK: Reading
+    // MARK: Putting in force
 
-    /// A caller without the keys that are others'.
-    private static func without(_ digests: Set<KeyDigest>, _ caller: Caller) -> Caller {
-        var caller = caller
-        if let primary = caller.primary, digests.contains(primary) { caller.primary = nil }
-        if let secondary = caller.secondary, digests.contains(secondary) { caller.secondary = nil }
-        return caller
+    /// With the configuration that it was read for.
+    private func putInForce(_ reading: Reading) {
+        state.withLock { state in
+            state.declared = reading.declared
+            state.isInUse = reading.isInUse
+            put(reading, &state)
+        }
+    }
+
+    /// For the configuration in force, which may be another one by now: then what is declared comes from that.
+    private func putStoredInForce(_ reading: Reading) {
+        state.withLock { state in
+            put(reading, &state)
+            guard state.declared != reading.declared else { return }
+            applyDeclared(insteadOf: reading.declared, &state)
+            mustRead.store(true, ordering: .releasing)
+        }
+    }
+
+    private func put(_ reading: Reading, _ state: inout State) {
+        for (name, number) in state.plans where !reading.plans.contains(where: { $0.name == name }) { root.setPlan(number, nil) }
+        for plan in reading.plans { root.setPlan(Self.number(ofPlan: plan.name, &state), plan) }
+        state.hasRead = true
+        replace(with: reading.table, &state)
     }
 
     /// What is declared holds, also where what is kept cannot be read: a caller that the configuration revokes must not pass because a disk has failed.
+    private func putDeclaredInForce() {
+        state.withLock { state in
+            guard !state.isSame else { return }
+            let former = state.declared
+            state.declared = state.compiled
+            state.isInUse = state.isCompiledInUse
+            applyDeclared(insteadOf: former, &state)
+        }
+        mustRead.store(true, ordering: .releasing)
+    }
+
     private func applyDeclared(insteadOf former: CallerBook.Declared, _ state: inout State) {
         closeAccounts(&state) { _ in true }
         for caller in former.callers { state.table.remove(caller.digests) }
@@ -224,49 +361,54 @@ final class CallerRegistry: @unchecked Sendable {
         for plan in state.declared.plans { root.setPlan(Self.number(ofPlan: plan.name, &state), plan) }
     }
 
-    private func readAgain(_ state: inout State) -> CallerStoreError? {
-        guard state.isInUse || state.store != nil else {
-            state.hasRead = true
-            replace(with: CallerTable(), &state)
-            return nil
-        }
-        var table = CallerTable()
+    // MARK: Reading
+
+    /// A caller without the keys that are others'.
+    private static func without(_ digests: Set<KeyDigest>, _ caller: Caller) -> Caller {
+        var caller = caller
+        if let primary = caller.primary, digests.contains(primary) { caller.primary = nil }
+        if let secondary = caller.secondary, digests.contains(secondary) { caller.secondary = nil }
+        return caller
+    }
+
+    /// What is kept, and what is declared, in a table of its own. Takes the lock of what is known for a moment at a time only.
+    private func read(_ disk: inout Disk, _ declared: CallerBook.Declared, isInUse: Bool) throws(CallerStoreError) -> Reading {
+        var reading = Reading(declared: declared, isInUse: isInUse, table: CallerTable(), plans: declared.plans, version: nil)
+        guard isInUse || disk.store != nil else { return reading }
         func add(_ caller: Caller) {
-            let entry = Self.entry(caller, &state)
-            while !table.put(entry, replacing: []) { table = table.grown() }
+            let entry = state.withLock { Self.entry(caller, &$0) }
+            while !reading.table.put(entry, replacing: []) { reading.table = reading.table.grown(for: entry) }
         }
-        var plans = state.declared.plans
-        let declared = state.declared
         let (names, digests) = (Set(declared.callers.map(\.name)), Set(declared.callers.flatMap(\.digests)))
+        var damaged: [String] = []
+        func note(_ fault: String) { damaged.append(fault) }
         do throws(CallerStoreError) {
-            if state.store == nil { state.store = try source.open(false) }
-            if let store = state.store {
+            if disk.store == nil { disk.store = try source.open(false) }
+            if let store = disk.store {
                 // Before what is read: what is changed meanwhile is read once more.
-                let version = try store.version()
-                plans = try store.plans().filter { plan in !plans.contains { $0.name == plan.name } } + plans
-                try store.forEachCaller { caller in
+                reading.version = try store.version()
+                let planNames = Set(declared.plans.map(\.name))
+                reading.plans = try store.plans(damaged: note).filter { !planNames.contains($0.name) } + declared.plans
+                try store.forEachCaller(damaged: note) { caller in
                     // What is declared comes first.
                     guard !names.contains(caller.name) else { return }
                     add(Self.without(digests, caller))
                 }
-                state.version = version
             }
         } catch {
-            close(&state)
-            return error
+            close(&disk)
+            throw error
         }
         for caller in declared.callers { add(caller) }
-        for (name, number) in state.plans where !plans.contains(where: { $0.name == name }) { root.setPlan(number, nil) }
-        for plan in plans { root.setPlan(Self.number(ofPlan: plan.name, &state), plan) }
-        state.hasRead = true
-        replace(with: table, &state)
-        return nil
+        disk.damaged = damaged
+        return reading
     }
 
-    private func close(_ state: inout State) {
-        state.store?.close()
-        state.store = nil
-        state.version = nil
+    private func close(_ disk: inout Disk) {
+        disk.store?.close()
+        disk.store = nil
+        disk.version = nil
+        disk.reading = nil
     }
 
     // MARK: Numbers
@@ -301,83 +443,4 @@ final class CallerRegistry: @unchecked Sendable {
         state.plans[name] = number
         return number
     }
-}
-
-// MARK: - Accounts
-
-extension CallerRegistry: CallerAccounts {
-    func condition(ofAccount number: UInt64) -> (key: QuotaKey, limit: UInt64)? { state.withLock { condition(ofAccount: number, $0) } }
-
-    private func condition(ofAccount number: UInt64, _ state: State) -> (key: QuotaKey, limit: UInt64)? {
-        guard let holder = state.table.holder(ofAccount: number), let quota = root.plan(holder.plan)?.quota else { return nil }
-        let domain = holder.domain == CallerView.everyDomain ? "*" : state.domainNames[Int(holder.domain)]
-        let caller = holder.name + (holder.id == 0 ? "" : "#\(holder.id)") + (holder.clearings == 0 ? "" : ".\(holder.clearings)")
-        return (QuotaKey(caller: "\(caller)/\(domain)", perSeconds: quota.per == .month ? QuotaKey.month : QuotaKey.day), quota.limit)
-    }
-
-    func open(_ number: UInt64, _ condition: (key: QuotaKey, limit: UInt64), quota: Int, _ words: QuotaPurse.Words) {
-        state.withLock { state in
-            // What has changed since counts in another place or up to another limit, or twice over where it was open already.
-            guard let holder = state.table.holder(ofAccount: number), let now = self.condition(ofAccount: number, state), now == condition,
-                state.accounts[quota] == nil
-            else {
-                counts?.closeAccounts([quota])
-                return
-            }
-            state.accounts[quota] = OpenAccount(number: number, plan: holder.plan, purse: words)
-            holder.purse.pointee.store(UInt(bitPattern: words), ordering: .releasing)
-        }
-    }
-
-    private func closeAccounts(of caller: Int?, _ state: inout State) {
-        guard let caller else { return }
-        closeAccounts(&state) { $0.number >> 8 == UInt64(caller) }
-    }
-
-    /// Has workers take from these no more. Their words stay until every worker has had a letter.
-    private func closeAccounts(_ state: inout State, where isChosen: (OpenAccount) -> Bool) {
-        let chosen = state.accounts.filter { isChosen($0.value) }
-        guard !chosen.isEmpty else { return }
-        for (number, account) in chosen {
-            state.accounts[number] = nil
-            if let purse = state.table.holder(ofAccount: account.number)?.purse, purse.pointee.load(ordering: .relaxed) == UInt(bitPattern: account.purse) {
-                purse.pointee.store(0, ordering: .releasing)
-            }
-        }
-        guard let counts else { return }
-        let closed = ClosedAccounts(Array(chosen.keys), counts)
-        for worker in state.workers { worker.keep(closed) }
-    }
-
-    /// Closes accounts of which nothing was used since the last call: what lies in their purses is given back.
-    func closeIdleAccounts() {
-        state.withLock { state in
-            var idle: Set<UInt64> = []
-            for (number, account) in state.accounts {
-                let seen = QuotaPurse.fingerprint(account.purse)
-                if seen == account.seen { idle.insert(account.number) }
-                state.accounts[number]?.seen = seen
-            }
-            if !idle.isEmpty { closeAccounts(&state) { idle.contains($0.number) } }
-        }
-    }
-}
-
-/// Conditions from which nobody takes any more once this is gone.
-private final class ClosedAccounts: Sendable {
-    private let numbers: [Int]
-    private let counts: CountRegistry
-
-    init(_ numbers: [Int], _ counts: CountRegistry) {
-        self.numbers = numbers
-        self.counts = counts
-    }
-
-    deinit { counts.closeAccounts(numbers) }
-}
-
-/// A worker, as the registry of callers reaches it.
-protocol CallerObserver: AnyObject, Sendable {
-    /// Keeps the object until the worker has had its letters, and so reads no more what the object keeps. Any thread.
-    func keep(_ object: any AnyObject & Sendable)
 }

@@ -275,7 +275,7 @@ final class CountKeeper: @unchecked Sendable {
         sequence += 1
         let batch = AllowanceBatch(
             sequence: sequence, ceilings: ceilings?.plan(now: now) ?? [], quotas: requests, standing: ceilings?.standing ?? .init(),
-            setBackSeconds: quotas.takeSetBack())
+            setBackSeconds: quotas.takeSetBack(), seconds: clock.seconds(at: now))
         do throws(AllowanceStoreError) {
             try openStore()
             guard let replies = try store?.exchange(batch) else { return }

@@ -6,8 +6,8 @@ import Synchronization
 /// A thread that takes over what other processes do to the callers in the state folder: a gateway that takes over or is taken over. What this process is asked to
 /// change holds at once, without it.
 final class CallerWatch: Sendable {
-    /// How often it looks.
-    private static let milliseconds = 500
+    /// How often it looks: for some microseconds.
+    private static let milliseconds = 100
     private static let idleMilliseconds = 60_000
     /// How long a caller's purse stays that it does not use.
     private static let sweepNanoseconds: UInt64 = 60_000_000_000
@@ -33,6 +33,7 @@ final class CallerWatch: Sendable {
                 sweepAt = now + Self.sweepNanoseconds
             }
             let fault = registry.followStore()
+            for damage in registry.takeDamaged() { log.error("a caller or plan is unknown: \(damage)") }
             if let fault, !hasFailed { log.error("callers cannot be read; those who were known before are", metadata: ["reason": "\(fault)"]) }
             if fault == nil, hasFailed { log.notice("callers can be read again") }
             hasFailed = fault != nil

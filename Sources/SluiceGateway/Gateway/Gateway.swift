@@ -231,6 +231,14 @@ package final class Gateway: @unchecked Sendable {
         return try registries.knownCallers.perform(operation, request)
     }
 
+    /// Takes over what another process has done to callers and plans. In force on every worker when it returns. Any thread; waits for the disk.
+    ///
+    /// - Returns: what went wrong; nil if nothing did.
+    package func followCallers() -> String? {
+        guard hasStarted else { return "the gateway has not started yet" }
+        return registries.knownCallers.followStore()?.description
+    }
+
     // MARK: Eyes
 
     /// Whether what `start` sets is there, and stays as it is: the admin listener answers before.

@@ -24,16 +24,15 @@ enum CallerPlan: BuiltInPolicy {
         /// Hashes with the secret of the counts, of what is counted in this domain and in all; a caller's key for the second's limit is what goes on from there.
         let seeds: (own: SipHash128, all: SipHash128)
 
-        func evaluate(_ exchange: inout Exchange) -> Verdict { exchange.caller.plan == 0 && exchange.allowanceDeadline == 0 ? .proceed : charge(&exchange) }
+        func evaluate(_ exchange: inout Exchange) -> Verdict { exchange.caller.plan == 0 ? .proceed : charge(&exchange) }
+
+        /// What is known of the exchange's caller now that it has waited, wherever in the chain: it may have another plan by now, or be gone. What was found before
+        /// the wait may be nowhere any more.
+        @inline(never)
+        func goOn(_ exchange: inout Exchange) -> Refusal? { exchange.caller.digest == nil ? nil : access.admitAgain(&exchange) }
 
         @inline(never)
         private func charge(_ exchange: inout Exchange) -> Verdict {
-            guard exchange.caller.digest != nil else { return .proceed }
-            // Whoever has waited may have another plan by now, or be gone.
-            if exchange.allowanceDeadline > 0, let refusal = access.admitAgain(&exchange) {
-                takeBack(&exchange)
-                return .refuse(refusal)
-            }
             guard exchange.caller.plan != 0, let grant = exchange.caller.grant else { return .proceed }
             guard let plan = access.root.plan(exchange.caller.plan) else { return .refuse(Refusal(.apiKeyInvalid, detail: "its plan does not exist")) }
             if let refusal = chargeSecond(plan, grant, &exchange) { return .refuse(refusal) }
@@ -77,7 +76,7 @@ enum CallerPlan: BuiltInPolicy {
 
         private func chargeQuota(_ quota: Plan.Quota, _ account: CallerView.Account, _ exchange: borrowing Exchange) -> Verdict {
             let context = exchange.context
-            let purse = QuotaPurse.Words(bitPattern: account.purse.pointee.load(ordering: .acquiring))
+            let purse = QuotaPurse.Words(bitPattern: account.purse)
             if let purse {
                 switch QuotaPurse.take(purse, window: QuotaKey.window(at: context.pointee.countSeconds, perSeconds: Self.length(quota))) {
                 case .taken: return .proceed
@@ -97,8 +96,12 @@ enum CallerPlan: BuiltInPolicy {
         private static func length(_ quota: Plan.Quota) -> UInt64 { quota.per == .month ? QuotaKey.month : QuotaKey.day }
 
         private func demandAttention(_ account: CallerView.Account, _ purse: QuotaPurse.Words?, _ context: UnsafeMutablePointer<EvaluationContext>) {
-            if let purse, QuotaPurse.hasAttention(purse) || !QuotaPurse.demandAttention(purse) { return }
-            AttentionQueue.put(Attention.account(account.number).word, context.pointee.attention)
+            if let purse {
+                if QuotaPurse.hasAttention(purse) || !QuotaPurse.demandAttention(purse) { return }
+            } else if !account.ask() {
+                return
+            }
+            if !AttentionQueue.put(Attention.account(account.number).word, context.pointee.attention) { account.forgetWish() }
         }
     }
 
@@ -152,7 +155,7 @@ extension CallerPlan.Compiled {
         let perSeconds = Self.length(quota)
         let window = QuotaKey.window(at: now, perSeconds: perSeconds)
         let (start, end) = (window == 0 ? 0 : QuotaKey.end(of: window - 1, perSeconds: perSeconds), QuotaKey.end(of: window, perSeconds: perSeconds))
-        let purse = QuotaPurse.Words(bitPattern: held.grant.account.purse.pointee.load(ordering: .acquiring))
+        let purse = QuotaPurse.Words(bitPattern: held.grant.account.purse)
         return Told(
             name: quota.per == .month ? "\"plan-month\"" : "\"plan-day\"", limit: quota.limit, length: end - start,
             remaining: purse.map { quota.limit - min(quota.limit, QuotaPurse.usage($0, window: window)) }, wait: end - min(end, now))

@@ -49,6 +49,15 @@ enum PolicyChain {
         return exchange.moveCallerCharges() ? nil : .rateLimited
     }
 
+    /// A refusal for an exchange that has waited, if its caller may not call any more.
+    static func goOn(_ exchange: inout Exchange) -> Refusal? {
+        let steps = steps(of: exchange)
+        for index in 0..<steps.count {
+            if let plan = steps[index].compiled(of: CallerPlan.self) { return plan.pointee.goOn(&exchange) }
+        }
+        return nil
+    }
+
     /// Runs from `exchange.step` to the first step that does not say `proceed`; `exchange.step` is then the one after it.
     /// At the end of a domain's own steps the request is not found, or its path can be read in two ways.
     @inline(__always)

@@ -62,10 +62,13 @@ final class Demand: Sendable {
     }
 
     /// The most of these times that lie in one second.
-    static func mostInASecond(_ times: [Double]) -> Int {
+    static func mostInASecond(_ times: [Double]) -> Int { most(times, within: 1) }
+
+    /// The most of these times that lie in an interval of so many seconds.
+    static func most(_ times: [Double], within seconds: Double) -> Int {
         var (first, most) = (0, 0)
         for last in times.indices {
-            while times[last] - times[first] >= 1 { first += 1 }
+            while times[last] - times[first] >= seconds { first += 1 }
             most = max(most, last - first + 1)
         }
         return most

@@ -21,7 +21,7 @@ final class CallerLimits: Sendable {
     private struct Memory {
         var secret = SipHash128.Key.random()
         var table: LimitTable?
-        /// Of plans: strangers have no place in it. A file has one table for all.
+        /// Of plans: strangers have no place in it.
         var plans: LimitTable?
         var file: LimitFile?
     }
@@ -41,7 +41,7 @@ final class CallerLimits: Sendable {
     deinit {
         memory.withLock { memory in
             memory.table?.free()
-            if memory.file == nil { memory.plans?.free() }
+            memory.plans?.free()
         }
     }
 
@@ -56,7 +56,7 @@ final class CallerLimits: Sendable {
         memory.withLock { memory in
             memory.secret = SipHash128.Key(low: file.secret.low, high: file.secret.high)
             memory.table = file.table
-            memory.plans = file.table
+            memory.plans = file.plans
             memory.file = file
         }
         return file.isContinued
@@ -89,7 +89,7 @@ final class CallerLimits: Sendable {
     var usage: Usage {
         var usage = Usage()
         usage.room = UInt64(keys)
-        let (table, plans) = memory.withLock { ($0.table, $0.file == nil ? $0.plans : nil) }
+        let (table, plans) = memory.withLock { ($0.table, $0.plans) }
         if let room = (table ?? plans)?.room { usage.room = min(usage.room, room) }
         for table in [table, plans].compactMap({ $0 }) {
             usage.used += table.usedPlaces

@@ -57,6 +57,7 @@ struct ExchangeChain: BitwiseCopyable {
     func goOn(_ block: ExchangeRef, at resumption: Resumption) {
         guard block.pointee.run.goOn() else { return assertionFailure("an exchange went on that was not waiting") }
         turn.freshenClock()
+        if block.pointee.exchange.caller.digest != nil, let refusal = PolicyChain.goOn(&block.pointee.exchange) { return answers.answer(block, refusal) }
         if resumption == .sameStep { block.pointee.exchange.step -= 1 }
         run(block)
     }
