@@ -255,12 +255,78 @@ struct ApiKeyTests {
         let gateway = try Gateway(text("{alice: {key: \"sha256:\(try Self.digest(Self.key))\"}}"), folder: folder)
         let bob = try Self.printed(try Self.sluice(gateway, ["key", "create", "bob"]))
         try folder.write("state/keys.sqlite", "rubbish")
+        // From its log SQLite would make the file whole again.
+        for name in ["state/keys.sqlite-wal", "state/keys.sqlite-shm"] { unlink(folder.file(name)) }
         let refused = try Self.sluice(gateway, ["key", "disable", "bob"])
         #expect(refused.code != 0 && refused.errors.contains("keys.sqlite"), "\(refused.everything)")
         try gateway.reload(text("{carol: {key: \"sha256:\(try Self.digest("anotherkey1"))\"}}"))
         #expect(try eventually { try gateway.get("/api/x", Self.header("anotherkey1")).status == 200 })
         expect(try gateway.get("/api/x", Self.header(Self.key)), is: .keyInvalid)
         #expect(try gateway.get("/api/x", Self.header(bob)).status == 200)
+    }
+
+    @Test("rows that somebody has edited while the gateway runs: who is damaged is refused and named, the others call, and the damaged one can be made again")
+    func edited() throws {
+        let folder = try Folder()
+        let gateway = try Gateway(configuration(policies: "apiKey: {}", [EndpointText("/**", helloMock)]), folder: folder)
+        #expect(try Self.sluice(gateway, ["plan", "create", "gold", "--quota", "2", "--per", "day"]).code == 0)
+        let keys = try ["alice", "bob", "carol"].map { name in
+            try Self.printed(try Self.sluice(gateway, ["key", "create", name] + (name == "carol" ? ["--plan", "gold"] : [])))
+        }
+        for key in keys { #expect(try gateway.get("/api/x", Self.header(key)).status == 200) }
+        let script = """
+            import sqlite3, sys
+            file = sqlite3.connect(sys.argv[1])
+            file.execute("UPDATE caller SET enabled = -7 WHERE name = 'alice'")
+            file.execute("UPDATE usage_plan SET quota = -1")
+            file.commit()
+            """
+        #expect(try command(["python3", "-c", script, folder.file("state/keys.sqlite")]).code == 0)
+        #expect(try eventually { try gateway.get("/api/x", Self.header(keys[0])).status == 403 })
+        expect(try gateway.get("/api/x", Self.header(keys[0])), is: .keyInvalid)
+        #expect(try gateway.get("/api/x", Self.header(keys[1])).status == 200)
+        // A plan that cannot be read is not one without a limit.
+        expect(try gateway.get("/api/x", Self.header(keys[2])), is: .keyInvalid)
+        #expect(eventually { gateway.log.contains("the caller `alice` (id 1) in keys.sqlite is damaged: `enabled` must be 0 or 1") }, "\(gateway.log)")
+        #expect(gateway.log.contains("the plan `gold` in keys.sqlite is damaged: `quota` must be 1 to 2147483647"))
+        let shown = try Self.sluice(gateway, ["key", "enable", "alice"])
+        #expect(shown.code == 1 && shown.errors.contains("delete it, and make it again"), "\(shown.everything)")
+        #expect(try Self.sluice(gateway, ["key", "list"]).errors.contains("`enabled` must be 0 or 1"))
+        #expect(try Self.sluice(gateway, ["key", "delete", "alice"]).code == 0 && Self.sluice(gateway, ["key", "create", "alice"]).code == 0)
+        #expect(try Self.sluice(gateway, ["plan", "create", "gold", "--quota", "5", "--per", "day"]).code == 0)
+        #expect(try gateway.get("/api/x", Self.header(keys[2])).status == 200)
+    }
+
+    @Test("callers are moved to another gateway by a file: with their keys, in force at once, twice without effect, and nothing of a file with an error")
+    func moved() throws {
+        let (first, second) = (try Folder(), try Folder())
+        let text = configuration(policies: "apiKey: {}", [EndpointText("/**", helloMock)])
+        let (one, two) = (try Gateway(text, folder: first), try Gateway(text, folder: second))
+        func sluice(_ gateway: Gateway, _ line: String) throws -> CommandResult { try Self.sluice(gateway, line.split(separator: " ").map(String.init)) }
+        #expect(try sluice(two, "key export").output == "")
+        #expect(try sluice(one, "plan create gold --quota 1 --per day").code == 0)
+        let alice = try Self.printed(try sluice(one, "key create alice --plan gold --description x"))
+        let bob = try Self.printed(try sluice(one, "key create bob --disabled"))
+        let file = first.file("callers.jsonl")
+        #expect(try sluice(one, "key export -o \(file)").code == 0)
+        let lines = try String(contentsOfFile: file, encoding: .utf8)
+        #expect(lines.hasPrefix("{\"per\":\"day\",\"plan\":\"gold\",\"quota\":1}\n") && !lines.contains(alice) && !lines.contains(bob))
+        // Nothing of a file with an error.
+        try first.write("wrong.jsonl", lines + "\n{\"caller\": \"zoe\", \"secret\": 1}\n")
+        let wrong = try sluice(two, "key import \(first.file("wrong.jsonl"))")
+        #expect(wrong.code == 1 && wrong.errors.hasPrefix("line 5: `secret` is unknown here; allowed: caller, id"), "\(wrong.everything)")
+        expect(try two.get("/api/x", Self.header(alice)), is: .keyInvalid)
+        #expect(try sluice(two, "key import \(file)").output == "3 made, 0 changed, 0 as they were\n")
+        #expect(try two.get("/api/x", Self.header(alice)).status == 200)
+        expect(try two.get("/api/x", Self.header(alice)), is: .planQuota)
+        expect(try two.get("/api/x", Self.header(bob)), is: .keyInactive)
+        #expect(try sluice(two, "key import \(file) --json").output == "{\"changed\":0,\"made\":0,\"unchanged\":3}\n")
+        #expect(try sluice(two, "key export").output == lines)
+        // Where no gateway runs.
+        two.process.signal(SIGTERM)
+        #expect(two.process.waitForExit(10) == 0)
+        #expect(try sluice(one, "key enable bob").code == 0 && sluice(one, "key export -o \(file)").code == 0)
+        #expect(try sluice(two, "key import \(file)").output == "0 made, 1 changed, 2 as they were\n")
     }
 
     @Test("a key in clear is noted, and never shown")

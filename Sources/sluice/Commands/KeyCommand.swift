@@ -6,7 +6,7 @@ import SluiceConfiguration
 struct KeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Make, show and change callers and their API keys.", discussion: CallerChange.discussion,
-        subcommands: [Create.self, List.self, Show.self, Set.self, Rotate.self, Disable.self, Enable.self, Delete.self])
+        subcommands: [Create.self, List.self, Show.self, Set.self, Rotate.self, Disable.self, Enable.self, Delete.self, Export.self, Import.self])
 
     /// What may be said of a caller when it is made, and later.
     struct Traits: ParsableArguments {
@@ -76,6 +76,7 @@ struct KeyCommand: ParsableCommand {
             while true {
                 let answer = try CallerChange.perform(.listKeys, request)
                 all.callers? += answer.callers ?? []
+                if let notes = answer.notes { all.notes = (all.notes ?? []) + notes }
                 guard answer.hasMore == true, let last = answer.callers?.last else { break }
                 request.after = last.name
             }
@@ -162,6 +163,41 @@ struct KeyCommand: ParsableCommand {
         @OptionGroup var output: CallerOutput
 
         func run() throws { try CallerChange.print(try CallerChange.perform(.deleteKey, CallerRequest(name: name)), json: output.json, done: "deleted") }
+    }
+
+    struct Export: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write all callers and plans as lines of JSON, to move them to another gateway.",
+            discussion: "Of keys the lines have SHA-256 alone. Those of the configuration are not among them. Reads the state folder, whether a gateway runs or not.")
+
+        @OptionGroup var output: OutputFile
+
+        func run() throws { try output.write(try CallerTransfer.exported()) }
+    }
+
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make callers and plans what a file says that `sluice key export` has written.",
+            discussion: "All of them or none; those that the file does not name stay as they are. Writes to the state folder, and tells the gateway that runs.")
+
+        @Argument(help: ArgumentHelp("The file; -: standard input.", valueName: "FILE"))
+        var file: String
+
+        @OptionGroup var output: CallerOutput
+
+        func run() throws {
+            let bytes: [UInt8]
+            do throws(BoundedFile.Fault) {
+                bytes = try BoundedFile.read(file == "-" ? "/dev/stdin" : file, bytesMax: CallerTransfer.bytesMax, kind: .argument)
+            } catch {
+                throw Report.unusable(["\(file): \(error.found)"])
+            }
+            let outcome = try CallerTransfer.take(bytes)
+            try Report.output(
+                output.json
+                    ? "{\"changed\":\(outcome.changed),\"made\":\(outcome.made),\"unchanged\":\(outcome.unchanged)}\n"
+                    : "\(outcome.made) made, \(outcome.changed) changed, \(outcome.unchanged) as they were\n")
+        }
     }
 
     /// A key from a file, without the line break at its end: an argument could be read by everybody on the machine.
