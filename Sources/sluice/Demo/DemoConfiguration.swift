@@ -28,6 +28,13 @@ enum DemoConfiguration {
           shop: {ceiling: 10000}        # requests in any second
           burst: {ceiling: 2}
 
+        # What callers with API keys may use, and two of them. Of keys there are digests alone: printf %s "$KEY" | sha256sum
+        plans:
+          small: {requestsPerSecond: 2, quota: 1000, per: day}
+        callers:
+          alice: {key: "sha256:cfb0741e220e4c28d0a45de6e58fd5a2fcc04bc22ae09345a19fa2afa4e20b42", plans: [small]}
+          bob: {key: "sha256:c3be89bf112596e2cae6af7b53da3668057ee3d6359c6facc06b040ce19d9a08", plans: [small], expires: 2026-01-01}
+
         domains:
           # http://gateway/demo/...: what an endpoint can have.
           - key: demo
@@ -161,6 +168,14 @@ enum DemoConfiguration {
                     issuers:
                       - {issuer: demo, secret: demo-secret-of-at-least-32-bytes, forward: {sub: X-User}}
                       - {issuer: "http://127.0.0.1:9000", claims: [{name: realm_access.roles, oneOf: [reader]}], forward: {realm_access.roles: X-Roles}}
+            endpoints: [{path: "/**"}]
+
+          # http://gateway/members/...: callers with an API key, each held to its plan. The upstream is told who calls.
+          - key: members
+            project: shop
+            upstream: http://127.0.0.1:9000
+            policies:
+              apiKey: {forwardCaller: X-Caller}
             endpoints: [{path: "/**"}]
 
           # http://gateway/slow/...: an upstream that takes longer than it may.

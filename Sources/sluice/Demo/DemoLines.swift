@@ -81,6 +81,10 @@ struct DemoLines {
             line("One of several: a token, whose issuer chooses the secret", "/either/a", 200, "-H 'Authorization: Bearer \(try token("either", ["sub=alice"]))'"),
             line("One of several: a token whose issuer says where its keys are; its roles go to the upstream as X-Roles", "/either/a", 200,
                 "-H 'Authorization: Bearer \(try token("either", ["realm_access={\"roles\":[\"reader\"]}"], key: privateKey))'"),
+            line("API key: none", "/members/a", 403),
+            line("API key: alice's; the upstream gets her name as X-Caller", "/members/a", 200, "-H 'x-nhn-apikey: demoKeyOfAlice0123456789'"),
+            line("API key: bob's, which has expired", "/members/a", 403, "-H 'x-nhn-apikey: demoKeyOfBob0123456789ab'"),
+            line("Plan: 2 of one caller in any second, so the third is refused", "/members/a?[1-3]", 429, "-H 'x-nhn-apikey: demoKeyOfAlice0123456789'"),
             Line(title: "Client certificate: none was shown", command: "\(secure) \(partners)", status: 401),
             Line(
                 title: "Client certificate: alice's; the upstream gets X-Forwarded-Client-Cert",
