@@ -5,14 +5,21 @@ enum ParameterText {
     /// Parameters of a query or a form that are looked at. Many services read no more than 1,000, and do not see those behind.
     static let pairsMax = 1000
 
-    /// Whether a query or a form has no more than `pairsMax` parameters, empty ones counted.
+    /// Whether a query or a form has no more than `pairsMax` parameters; empty ones count, and what stands behind a semicolon.
     static func isOrdinary(_ text: ByteView) -> Bool {
-        var place = 0
-        for _ in 0..<pairsMax {
-            place = text.index(of: UInt8(ascii: "&"), from: place) + 1
-            if place > text.count { return true }
+        var left = pairsMax - 1
+        return take(UInt8(ascii: "&"), in: text, of: &left) && take(UInt8(ascii: ";"), in: text, of: &left)
+    }
+
+    /// False if a byte occurs more often than `left`, of which every occurrence takes one.
+    private static func take(_ byte: UInt8, in text: ByteView, of left: inout Int) -> Bool {
+        var place = text.index(of: byte, from: 0)
+        while place < text.count {
+            guard left > 0 else { return false }
+            left -= 1
+            place = text.index(of: byte, from: place + 1)
         }
-        return false
+        return true
     }
 
     /// What stands behind the first equals sign, if the name before it is this one once it is percent-decoded; nil for another parameter. Empty without an equals

@@ -136,6 +136,8 @@ struct ValidateParametersTests {
         let rules = "{query: {a: {type: string}}}"
         #expect(try verdict(rules, "GET /?" + String(repeating: "b=1&", count: 999)) == "passes")
         #expect(try verdict(rules, "GET /?" + String(repeating: "b=1&", count: 1000)) == "more than 1000 parameters")
+        #expect(try verdict(rules, "GET /?" + String(repeating: "b;", count: 999)) == "passes")
+        #expect(try verdict(rules, "GET /?b&" + String(repeating: "b;", count: 999)) == "more than 1000 parameters")
     }
 
     @Test("parameters in the configuration are described as in OpenAPI: `nullable`, `example`, schemas of their own", arguments: [

@@ -15,13 +15,16 @@ struct ParameterReading {
 
     private static let end: UInt8 = 0xFF
 
+    /// Nil if there is no memory.
+    ///
     /// - Parameter bytes: of the values, as they came.
-    init(_ parameter: TypedParameters.Parameter, _ bytes: Int, _ memory: UnsafeMutablePointer<ValidationMemory.State>) {
-        self.parameter = parameter
-        self.memory = memory
+    init?(_ parameter: TypedParameters.Parameter, _ bytes: Int, _ memory: UnsafeMutablePointer<ValidationMemory.State>) {
         // A byte becomes at most an escape of six, or an item with quotation marks and a comma.
         let room = bytes + 2
-        decoded = memory.pointee.reserve(8 * room + 8)
+        guard let text = memory.pointee.reserve(8 * room + 8) else { return nil }
+        self.parameter = parameter
+        self.memory = memory
+        decoded = text
         json = decoded + room
     }
 

@@ -41,6 +41,8 @@ struct TypedParameters: BitwiseCopyable {
 
     static let countMax = 64
 
+    private static var noMemory: ByteView { ByteView(": no memory") }
+
     // MARK: Queries and forms
 
     /// What is wrong with the parameters of a query or a form; nil for nothing.
@@ -59,7 +61,7 @@ struct TypedParameters: BitwiseCopyable {
                     seen |= 1 << UInt64(index)
                     if isFirst {
                         let values = parameter.form == .repeated ? text[start...] : pair
-                        var reading = ParameterReading(parameter, values.count, memory(exchange))
+                        guard var reading = ParameterReading(parameter, values.count, memory(exchange)) else { return told(Self.noMemory, parameter, &exchange) }
                         reading.addPairs(values)
                         if let fault = reading.fault(exchange) { return told(fault, parameter, &exchange) }
                     } else if parameter.form != .repeated {
@@ -136,7 +138,7 @@ struct TypedParameters: BitwiseCopyable {
                 continue
             }
             if lines > 1, parameter.form == .single || parameter.form == .json { return told(ByteView(": given twice"), parameter, &exchange) }
-            var reading = ParameterReading(parameter, bytes, memory(exchange))
+            guard var reading = ParameterReading(parameter, bytes, memory(exchange)) else { return told(Self.noMemory, parameter, &exchange) }
             for number in 0..<fields.count where isHeader(fields[number], parameter, withheld, exchange) {
                 reading.add(line: exchange.headBytes[fields[number].value])
             }
@@ -159,7 +161,7 @@ struct TypedParameters: BitwiseCopyable {
             guard let segment = PathSegment.number(parameter.segment, of: exchange.path) else { continue }
             // Some services read no further.
             guard PathSegment.endOfName(segment) == segment.count else { return told(ByteView(": a semicolon"), parameter, &exchange) }
-            var reading = ParameterReading(parameter, segment.count, memory(exchange))
+            guard var reading = ParameterReading(parameter, segment.count, memory(exchange)) else { return told(Self.noMemory, parameter, &exchange) }
             reading.add(segment: segment)
             if let fault = reading.fault(exchange) { return told(fault, parameter, &exchange) }
         }

@@ -1,3 +1,4 @@
+import Glibc
 import SluiceSchema
 
 /// Where one worker reads and validates bodies and parameters, one after the other, whichever policy asks for it.
@@ -21,18 +22,18 @@ final class ValidationMemory: WorkerResource {
             if textCapacity > ValidationMemory.textBytesKept { releaseText() }
         }
 
-        /// Room for so many bytes; what stood there may be gone.
-        mutating func reserve(_ count: Int) -> UnsafeMutablePointer<UInt8> {
+        /// Room for so many bytes; what stood there may be gone. Nil if there is no memory: clients choose how much is needed.
+        mutating func reserve(_ count: Int) -> UnsafeMutablePointer<UInt8>? {
             if let text, count <= textCapacity { return text }
             releaseText()
-            textCapacity = max(count, 4096)
-            let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: textCapacity)
-            text = memory
-            return memory
+            let capacity = max(count, 4096)
+            text = malloc(capacity)?.assumingMemoryBound(to: UInt8.self)
+            if text != nil { textCapacity = capacity }
+            return text
         }
 
         fileprivate mutating func releaseText() {
-            text?.deallocate()
+            free(text)
             text = nil
             textCapacity = 0
         }
