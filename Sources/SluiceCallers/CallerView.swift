@@ -16,11 +16,11 @@ package struct CallerView: BitwiseCopyable {
     package struct Account: BitwiseCopyable {
         private static let isAsked: UInt = 1
 
-        /// The purse's address. 0: there is none; 1: there is none, and somebody has asked for it.
+        /// The purse's address, or one of two other values. 0: there is no purse. `isAsked`: there is none, and a worker has asked for one.
         let word: UnsafeMutablePointer<Atomic<UInt>>
         package let number: UInt64
 
-        /// The purse's address; 0 as long as there is none.
+        /// The purse's address; 0 if there is no purse.
         package var purse: UInt {
             let address = word.pointee.load(ordering: .acquiring)
             return address == Self.isAsked ? 0 : address
@@ -29,7 +29,7 @@ package struct CallerView: BitwiseCopyable {
         /// Asks for a purse. False if there is one, or somebody has asked: once is enough, however many requests come until it is there.
         package func ask() -> Bool { word.pointee.compareExchange(expected: 0, desired: Self.isAsked, ordering: .relaxed).exchanged }
 
-        /// Nobody has heard the question, or there was nothing to answer: whoever comes next asks again.
+        /// Takes the question back if no purse was made: the next request asks again.
         package func forgetWish() { _ = word.pointee.compareExchange(expected: Self.isAsked, desired: 0, ordering: .relaxed) }
 
         /// From here on workers take from this purse. By who has the registry's lock.

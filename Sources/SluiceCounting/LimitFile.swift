@@ -5,8 +5,8 @@ package struct LimitFileError: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// A file that holds two `LimitTable`s, one for whoever comes and one for callers with plans, so that what callers have used is still known after the process has ended, however it ended, and to a process that
-/// takes over while the old one still serves.
+/// A file that holds two `LimitTable`s: one for whoever comes, and one for callers with plans. So what callers have used is still known when the process
+/// has ended, however it ended. A process that takes over counts in the same file while the old one still serves.
 ///
 /// All processes that serve with the file map it, and so count in the same words. Each has a number of its own, with which it locks buckets: a lock of
 /// the file's byte of that number (an open file description lock) says that it lives. Whoever uses the file also has a shared lock on it (flock): who gets

@@ -42,6 +42,6 @@ package final class Digest {
 
     // Fetched once per process and never freed. Safe on any thread: what `EVP_MD_fetch` returns is not written any more, and its count is atomic.
     private nonisolated(unsafe) static let sha1 = EVP_MD_fetch(nil, "SHA1", nil)
-    // As above.
+    // Sendable for the same reason: written once, by the fetch, and only read from then on, by any thread.
     private nonisolated(unsafe) static let sha256 = EVP_MD_fetch(nil, "SHA256", nil)
 }

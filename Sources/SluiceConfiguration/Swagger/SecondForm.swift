@@ -84,7 +84,7 @@ enum SecondForm {
         return ConfigurationNode(.mapping([])).setting("isActive", ConfigurationNode(.bool(isActive)))
     }
 
-    /// Whether a plugin that is on or off is on; nil where there is none.
+    /// What a plugin says in `isActive`; nil without the plugin, or if it says nothing.
     static func isOn(_ object: ConfigurationNode?) -> Bool? {
         if case .bool(let isOn)? = object?["isActive"]?.content { isOn } else { nil }
     }
