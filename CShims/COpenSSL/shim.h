@@ -226,7 +226,7 @@ static inline bool sluice_is_listed_at(const CRL_DIST_POINTS *points, const ISSU
     return false;
 }
 
-/* Whether the list or one of its entries has a critical extension besides what the list covers. */
+/* Whether the list or one of its entries has a critical extension besides what the list covers, or an entry is another authority's. */
 static inline bool sluice_X509_CRL_has_unknown(X509_CRL *list) {
     for (int index = 0; index < X509_CRL_get_ext_count(list); index++) {
         X509_EXTENSION *extension = X509_CRL_get_ext(list, index);
@@ -239,7 +239,9 @@ static inline bool sluice_X509_CRL_has_unknown(X509_CRL *list) {
         const X509_REVOKED *entry = sk_X509_REVOKED_value(entries, place);
         for (int index = 0; index < X509_REVOKED_get_ext_count(entry); index++) {
             X509_EXTENSION *extension = X509_REVOKED_get_ext(entry, index);
-            if (X509_EXTENSION_get_critical(extension) && OBJ_obj2nid(X509_EXTENSION_get_object(extension)) != NID_crl_reason) return true;
+            int kind = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
+            /* An entry of another authority (RFC 5280, 5.3.3) changes what those behind it mean. */
+            if (kind == NID_certificate_issuer || (X509_EXTENSION_get_critical(extension) && kind != NID_crl_reason)) return true;
         }
     }
     return false;

@@ -136,7 +136,7 @@ package final class RevocationLists: @unchecked Sendable {
     ///   - now: seconds since 1970.
     ///   - isGenuine: whether the issuer is what it says, and with `true` also whether the certificate is. Asked only before something that takes long: the
     ///     signature of a list, or the places that a certificate names.
-    /// - Returns: the last second in which the list that says so is the newest.
+    /// - Returns: the last second in which the list that says so is the newest: it ends then, or another one begins.
     func judge(_ certificate: OpaquePointer, of issuer: OpaquePointer, at now: Int64, isGenuine: (Bool) -> Bool) -> Result<Int64, Fault> {
         let isAuthority = X509_get_extension_flags(certificate) & UInt32(EXFLAG_CA) != 0
         let own = lists.indices.filter {
@@ -149,10 +149,12 @@ package final class RevocationLists: @unchecked Sendable {
             places = sluice_X509_list_places(certificate)
         }
         var newest: Int?
+        var until = Int64.max
         var fault = X509_V_ERR_UNABLE_TO_GET_CRL
         for place in own where !lists[place].scope.hasPlaces || lists[place].scope.isAt(places) {
             if let newest, !isNewer(place, than: newest) { continue }
             if lists[place].from > now {
+                until = min(until, lists[place].from - 1)
                 fault = X509_V_ERR_CRL_NOT_YET_VALID
             } else if isSigned(place, by: issuer, isGenuine: { isGenuine(false) }) {
                 newest = place
@@ -164,7 +166,7 @@ package final class RevocationLists: @unchecked Sendable {
         guard now <= lists[newest].to else { return .failure(Fault(code: X509_V_ERR_CRL_HAS_EXPIRED)) }
         var entry: OpaquePointer?
         guard X509_CRL_get0_by_cert(lists[newest].content, &entry, certificate) == 0 else { return .failure(Fault(code: X509_V_ERR_CERT_REVOKED)) }
-        return .success(lists[newest].to)
+        return .success(min(until, lists[newest].to))
     }
 
     private static func maySign(_ authority: OpaquePointer) -> Bool { X509_get_key_usage(authority) & UInt32(X509v3_KU_CRL_SIGN) != 0 }
@@ -173,7 +175,12 @@ package final class RevocationLists: @unchecked Sendable {
         guard Self.maySign(issuer), let key = X509_get0_pubkey(issuer), let name = Self.encoding(ofKey: issuer) else { return false }
         if let known = signed.withLock({ $0[name]?[place] }) { return known }
         guard isGenuine() else { return false }
-        let isSigned = X509_CRL_verify(lists[place].content, key) == 1
+        let outcome = X509_CRL_verify(lists[place].content, key)
+        // This runs within handshakes, which take what is left in the queue for a fault of their own.
+        if outcome != 1 { ErrorQueue.clear() }
+        // It could not be found out.
+        guard outcome >= 0 else { return false }
+        let isSigned = outcome == 1
         signed.withLock { if $0.count < Self.keysMax || $0[name] != nil { $0[name, default: [:]][place] = isSigned } }
         return isSigned
     }

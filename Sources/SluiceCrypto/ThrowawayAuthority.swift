@@ -19,7 +19,7 @@ package final class ThrowawayAuthority {
         key = try PrivateKey.generateP256()
         certificate = try Self.make([("CN", name)], key.key, serial: serial, extensions: [(NID_basic_constraints, "critical,CA:TRUE")])
         guard X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1, X509_sign(certificate, key.key, EVP_sha256()) > 0 else {
-            X509_free(certificate)
+            // `deinit` frees the certificate: every member is set.
             throw .fromQueue("a certificate cannot be made")
         }
     }

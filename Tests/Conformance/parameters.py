@@ -27,7 +27,7 @@ domains:
               l[]: {type: array, items: {type: integer}, collectionFormat: multi}
 """
 NAMES = ["page", "Page", "PAGE", "page[]", "page[0]", "page%5B%5D", "%70age", "page%00", "+page", "%20page", "page+", "page%09", "pag%65", "page.x", "page[", "s.t",
-         "s_t", "s+t", "s%2Et", "S.T", "s%5Ft", "l[]", "l", "l[1]", "L[]", "l%5b%5d", "l[][]", "x", "", "page;", "pa;ge", "%", "page%", "%5Bpage", "_page", ".page"]
+         "s_t", "s+t", "s%2Et", "S.T", "s%5Ft", "l[]", "l", "l[1]", "L[]", "l%5b%5d", "l[][]", "x", "", "page;", "pa;ge", "%", "page%", "%5Bpage", "[page]", "page]", "s[t", "s[t]", "_page", ".page"]
 VALUES = ["1", "2", "100", "0", "101", "-5", "abc", "ab", "A", "", "%31", "%2531", "1%00", "%zz", "+1", "1+", "0x1", "1e1", "01", "1;page=200", "ab;s.t=ZZZZ",
           "x;l[]=q", "%26page%3D200", "1&page=200", "a%26s.t=ABCD", "1=2", "=1", "%3B", "1%3Bpage=200", "a;b"]
 FITS = {

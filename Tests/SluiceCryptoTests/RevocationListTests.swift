@@ -115,7 +115,7 @@ struct RevocationListTests {
         try list("old", revoking: ["held"], from: -600)
         try list("new", revoking: ["gone"], from: -300, seconds: 1000)
         let both = try verification(order)
-        #expect(try verdict("held", both).get() - now - 700 < 30)
+        #expect(try abs(verdict("held", both).get() - now - 700) < 30)
         #expect(try verdict("gone", both) == .failure(.revoked))
     }
 
@@ -125,7 +125,9 @@ struct RevocationListTests {
         try list("old", from: -7200, seconds: 10_000)
         try list("future", revoking: ["a"], from: 600)
         try list("short", from: -3600, seconds: 1800)
-        #expect(try abs(verdict("a", verification(["future", "old"])).get() - now - 2800) < 30)
+        // Until the other one begins.
+        #expect(try abs(verdict("a", verification(["future", "old"])).get() - now - 599) < 30)
+        #expect(try abs(verdict("a", verification(["old"])).get() - now - 2800) < 30)
         #expect(try verdict("a", verification(["future"])) == .failure(.listMissing))
         #expect(try verdict("a", verification(["old", "short"])) == .failure(.listMissing))
         let known = try ClientAuthorities(file: authority.file)

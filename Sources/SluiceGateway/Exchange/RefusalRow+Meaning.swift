@@ -19,7 +19,7 @@ extension Refusal.Row {
         case .planQuotaExceeded: "The quota of the caller's plan is used up, for the day or the month."
         case .certificateMissing: "The domain requires a client certificate, and the connection has none."
         case .certificateRefused: "The certificate is none of those that the domain lists, or is not taken any more."
-        case .misdirected: "The domain requires a client certificate, and the TLS handshake was for another domain or is out of date. Another connection may do."
+        case .misdirected: "The domain or the listener requires a client certificate, and the TLS handshake was for another domain or is out of date. Another connection may do."
         case .preCallFailed: "The pre-call API is unreachable, too slow, or does not answer with HTTP."
         case .rewritePatternInvalid: "The pattern of the endpoint's rewrite does not compile, or a match takes too much work."
         case .rewriteReplacementInvalid: "The replacement of the endpoint's rewrite is malformed."

@@ -88,6 +88,10 @@ struct ValidateParametersTests {
         ("list=1", "query parameter list[]: under another spelling"), ("list[3]=1", "query parameter list[]: under another spelling"), ("list[]=1", "passes"),
         ("f[a]=1", "passes"), ("f[b]=x", "passes"), ("f=1", "query parameter f[a]: under another spelling"), ("f[a][]=1", "query parameter f[a]: under another spelling"),
         ("F[a]=1", "query parameter f[a]: under another spelling"), ("f%5ba%5d=2", "passes"), ("pages=1", "passes"), ("pag=1", "passes"), ("page.size=1", "passes"), ("pa%67e=1", "passes"),
+        ("[page]=x", "query parameter page: under another spelling"), ("%5Bpage%5D=1", "query parameter page: under another spelling"),
+        ("page]=1", "query parameter page: under another spelling"), ("[page]x=1", "query parameter page: under another spelling"),
+        ("[f][a]=x", "query parameter f[a]: under another spelling"), ("[f][b]=x", "passes"), ("a[b=x", "query parameter a.b: under another spelling"), ("a[b]=x", "passes"),
+        ("++++++++++++++++++x=1", "query parameter page: under another spelling"), ("++++++++x=1", "passes"),
         ("page%=1", "passes"), ("", "passes"), ("&&=&=x&;", "passes"),
     ])
     func names(query: String, outcome: String) throws {

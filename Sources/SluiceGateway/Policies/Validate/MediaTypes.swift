@@ -24,7 +24,8 @@ struct MediaTypes: BitwiseCopyable {
         while end < value.count, value[end] != UInt8(ascii: ";") { end += 1 }
         var type = value[..<end]
         while !type.isEmpty, type[type.count - 1] == UInt8(ascii: " ") || type[type.count - 1] == UInt8(ascii: "\t") { type = type[..<(type.count - 1)] }
-        var isUTF8 = true
+        // Services may take other bytes for blanks, and so find a charset where there is none.
+        var isUTF8 = isVisible(value)
         var place = end
         while place < value.count {
             // At a semicolon.
@@ -43,6 +44,11 @@ struct MediaTypes: BitwiseCopyable {
             while place < value.count, value[place] != UInt8(ascii: ";") { place += 1 }
         }
         return (type, isUTF8)
+    }
+
+    private static func isVisible(_ value: ByteView) -> Bool {
+        for index in 0..<value.count where !(0x20..<0x7F).contains(value[index]) && value[index] != UInt8(ascii: "\t") { return false }
+        return true
     }
 
     private static func isUTF8Name(_ value: ByteView) -> Bool {

@@ -78,7 +78,7 @@ extension Validate {
         }
         let operations = described.compactMap(\.self)
         guard let first = operations.first else {
-            if place.isInherited ? place.isFirst && !place.hasDocumentAnywhere : !place.hasDocument {
+            if place.isInherited ? place.isFirst && !place.hasDocumentAnywhere : true {
                 place.problems.add(
                     at: flag, found: "`true` for an endpoint that no document describes",
                     allowed: "rules, or an endpoint of a Swagger 2.0 or OpenAPI 3 document")

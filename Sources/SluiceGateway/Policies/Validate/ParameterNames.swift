@@ -2,14 +2,14 @@ import SluiceHTTP
 
 /// How near the name of a parameter that was sent is to one that is described.
 ///
-/// Services do not agree on names. Some take `page[]`, `page[0]` and `page` for one, some capitals for small letters, some a blank or a full stop for `_`,
-/// and some a semicolon for the end of a parameter. A parameter that one of them may take for a described one is none that may pass unseen.
+/// Services do not agree on names. Some take `page[]`, `page[0]`, `[page]` and `page` for one, some capitals for small letters, some a blank, a full stop or
+/// a bracket that is not closed for `_`, and some a semicolon for the end of a parameter. A parameter that one of them may take for a described one is none that may pass unseen.
 enum ParameterNames {
     enum Likeness {
         case none
         /// The same, once it is percent-decoded.
         case same
-        /// Another name, or the same behind a semicolon, that services may read as this one.
+        /// Another name that services may read as this one.
         case alike
     }
 
@@ -34,13 +34,20 @@ enum ParameterNames {
 
     private static func isAlike(_ pair: ByteView, _ name: ByteView) -> Bool {
         var sent = Letters(pair)
-        sent.skipBlanks()
+        // So many mean nothing to anybody, and are not looked through for each name that is described.
+        guard sent.skipBlanks(andBrackets: !name.isEmpty && name[0] != UInt8(ascii: "[")) else { return true }
         var described = 0
+        var isOpen = false
         // The part in front of brackets.
         while described < name.count, name[described] != UInt8(ascii: "[") {
-            guard let byte = sent.next(), folded(byte) == folded(name[described]) else { return false }
+            guard let byte = sent.next() else { return false }
+            let isBracket = byte == UInt8(ascii: "[")
+            guard folded(isBracket ? UInt8(ascii: "_") : byte) == folded(name[described]) else { return false }
+            isOpen = isOpen || isBracket
             described += 1
         }
+        // `user[id]` is none of `user_id`; `user[id` may be.
+        if isOpen, sent.isAtClosing { return false }
         guard let bracket = sent.endOfRoot() else { return false }
         // `page` may be any `page[...]`, and the other way round. `filter[a]` and `filter[b]` are two.
         let isList = name.count - described == 2 && name[described + 1] == UInt8(ascii: "]")
@@ -82,17 +89,32 @@ enum ParameterNames {
             return (pair[place] == UInt8(ascii: "+") ? UInt8(ascii: " ") : pair[place], place + 1)
         }
 
-        /// Blanks and control characters, which services may leave out.
-        mutating func skipBlanks() {
-            while let (byte, end) = peek(), byte <= 0x20 || byte == 0x7F { place = end }
+        /// Blanks and control characters, which services may leave out, and brackets in front of a name. False if there are more than any name needs.
+        mutating func skipBlanks(andBrackets: Bool = false) -> Bool {
+            var count = 0
+            while let (byte, end) = peek(), byte <= 0x20 || byte == 0x7F || andBrackets && Self.isBracket(byte) {
+                place = end
+                count += 1
+                guard count <= Self.blanksMax else { return false }
+            }
+            return true
         }
+
+        private static let blanksMax = 16
+
+        private static func isBracket(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "[") || byte == UInt8(ascii: "]") }
+
+        var isAtClosing: Bool { peek()?.byte == UInt8(ascii: "]") }
 
         /// Whether brackets follow where the name may end; nil where it goes on. The brackets themselves are not taken.
         mutating func endOfRoot() -> Bool? {
             if case (0, _)? = peek() { return false }
-            skipBlanks()
+            guard skipBlanks() else { return false }
+            let isClosed = isAtClosing
+            while isAtClosing { _ = next() }
             guard let (byte, _) = peek() else { return false }
-            return byte == UInt8(ascii: "[") ? true : nil
+            // Nothing counts behind a bracket that is closed.
+            return byte == UInt8(ascii: "[") || isClosed ? true : nil
         }
     }
 }

@@ -158,7 +158,7 @@ struct TypedParameters: BitwiseCopyable {
     func faultOfPath(_ exchange: inout Exchange) -> ByteView? {
         for index in 0..<all.count {
             let parameter = all[index]
-            guard let segment = PathSegment.number(parameter.segment, of: exchange.path) else { continue }
+            guard let segment = PathSegment.number(parameter.segment, of: exchange.path) else { return told(ByteView(" missing"), parameter, &exchange) }
             // Some services read no further.
             guard PathSegment.endOfName(segment) == segment.count else { return told(ByteView(": a semicolon"), parameter, &exchange) }
             guard var reading = ParameterReading(parameter, segment.count, memory(exchange)) else { return told(Self.noMemory, parameter, &exchange) }
