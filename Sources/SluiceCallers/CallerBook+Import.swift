@@ -89,6 +89,8 @@ extension CallerBook {
         _ = try ask { () throws(CallerStoreError) in try store.deleteDamaged(callerNamed: name) }
         let old = try ask { () throws(CallerStoreError) in try store.caller(named: name) }
         var new = Caller(name: name)
+        // Numbers of callers that follow come behind the greatest one.
+        if let id = line.id, id > UInt32(Int32.max) { throw CallerFault(.unusable, "`id` must be at most \(Int32.max)") }
         new.id = old?.id ?? line.id ?? 0
         new.created = now
         if let text = line.created {

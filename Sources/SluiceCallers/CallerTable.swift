@@ -136,6 +136,20 @@ package final class CallerTable: @unchecked Sendable {
         for digest in old { withdraw(digest) }
     }
 
+    /// Forgets all keys of callers with these names. Looks at every key.
+    package func remove(callersNamed names: Set<String>) {
+        guard !names.isEmpty else { return }
+        for key in 0..<used.keys {
+            let caller = view.keyCallers[key].load(ordering: .relaxed)
+            if caller != .max, names.contains(name(of: Int(caller))) { view.keyCallers[key].store(.max, ordering: .releasing) }
+        }
+    }
+
+    private func name(of caller: Int) -> String {
+        let count = CallerView.nameCount(of: view.states[caller].load(ordering: .relaxed))
+        return String(decoding: UnsafeBufferPointer(start: view.names + Int(view.nameOffsets[caller]), count: count), as: UTF8.self)
+    }
+
     /// A copy with room for half as much again, and for this caller, without keys that lead to nobody. Callers have other numbers in it, and no accounts.
     package func grown(for entry: Entry) -> CallerTable {
         let live = live
@@ -180,9 +194,8 @@ package final class CallerTable: @unchecked Sendable {
         let (first, count) = CallerView.grants(of: state)
         guard place < count else { return nil }
         let grant = view.grants[first + place]
-        let name = UnsafeBufferPointer(start: view.names + Int(view.nameOffsets[caller]), count: CallerView.nameCount(of: state))
         return Holder(
-            name: String(decoding: name, as: UTF8.self), id: view.ids[caller], domain: grant.domain, plan: grant.plan, clearings: grant.clearings,
+            name: name(of: caller), id: view.ids[caller], domain: grant.domain, plan: grant.plan, clearings: grant.clearings,
             account: CallerView.Account(word: view.purses + first + place, number: number))
     }
 

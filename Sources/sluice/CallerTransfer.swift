@@ -17,23 +17,23 @@ enum CallerTransfer {
     static func exported() throws -> String {
         let folder = try folder()
         guard CallerDatabase.exists(in: folder) else { return "" }
-        do throws(CallerStoreError) {
+        do {
             let store = try CallerDatabase(directory: folder)
             defer { store.close() }
             var lines: [CallerLine] = []
             try store.forEachCaller(damaged: Report.note) { lines.append(CallerLine($0)) }
-            // Read behind the callers, so that none has a plan that is not here.
+            // A plan that is made meanwhile is here then; one that is deleted meanwhile is not, and the import says which caller has it.
             let plans = try store.plans(damaged: Report.note).map { CallerLine($0) }
-            return text(plans + lines)
-        } catch {
+            return try text(plans + lines)
+        } catch let error as CallerStoreError {
             throw Report.problems([error.description])
         }
     }
 
-    static func text(_ lines: [CallerLine]) -> String {
+    static func text(_ lines: [CallerLine]) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return lines.compactMap { try? encoder.encode($0) }.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined()
+        return try lines.map { try encoder.encode($0) }.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined()
     }
 
     // MARK: In

@@ -8,8 +8,12 @@ struct OutputFile: ParsableArguments {
     var file: String?
 
     /// Writes the text. A reader of the file sees the old text or the new one, never a part.
-    func write(_ text: String) throws {
+    /// - Parameter isPrivate: whether a new file is its owner's alone.
+    func write(_ text: String, isPrivate: Bool = false) throws {
         guard let file, file != "-" else { return try Report.output(text) }
+        let mask = umask(0o077)
+        if !isPrivate { umask(mask) }
+        defer { umask(mask) }
         do {
             try Data(text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
         } catch {

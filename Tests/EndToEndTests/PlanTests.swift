@@ -351,6 +351,8 @@ struct PlanTests {
 
     @Test("a process that cannot do what a command asks is passed over, and then told of it as every other")
     func passedOver() throws {
+        // The folder is there then.
+        try sluice("plan create first --quota 1 --per day")
         let state = folder.file("state")
         let doors = try [("0", 503), ("zz", 200)].map { try ControlDouble(path: "\(state)/control-\($0.0).sock", status: $0.1) }
         try sluice("key create carol")

@@ -122,21 +122,24 @@ final class CallerRegistry: @unchecked Sendable {
         }
     }
 
-    /// Reads what is kept, if the configuration that was compiled last needs it, so that nothing has to wait for the disk when it is put in force.
+    /// Reads what is kept, if the configuration that was compiled last needs it, so that nothing has to wait for the disk when it is put in force. Waits for
+    /// the disk itself only as long as nothing was ever read: what is known is enough for a reload.
     func prepare() throws(CallerStoreError) {
-        let fault = disk.withLock { disk -> CallerStoreError? in
-            let (declared, isInUse, isSame) = state.withLock { ($0.compiled, $0.isCompiledInUse, $0.isSame) }
-            guard isInUse, !isSame else { return nil }
+        let (isNeeded, isFirst) = state.withLock { ($0.isCompiledInUse && !$0.isSame, !($0.hasRead && $0.isInUse)) }
+        guard isNeeded else { return }
+        func read(_ disk: inout Disk) -> CallerStoreError? {
+            let (declared, isInUse) = state.withLock { ($0.compiled, $0.isCompiledInUse) }
             do throws(CallerStoreError) {
-                disk.reading = try read(&disk, declared, isInUse: isInUse)
+                disk.reading = try self.read(&disk, declared, isInUse: isInUse)
                 return nil
             } catch {
                 disk.fault = error
                 // What cannot be read any more is no reason to refuse a configuration; what never could is.
-                return state.withLock { $0.hasRead && $0.isInUse } ? nil : error
+                return isFirst ? error : nil
             }
         }
-        if let fault { throw fault }
+        let fault: CallerStoreError?? = isFirst ? disk.withLock { read(&$0) } : disk.withLockIfAvailable { read(&$0) }
+        if case .some(.some(let fault)) = fault { throw fault }
     }
 
     /// What the configuration declares that was compiled last holds from here on. Does not wait for the disk, but for the first time without `prepare`.
@@ -262,7 +265,8 @@ final class CallerRegistry: @unchecked Sendable {
             for change in changes { state.withLock { take(change, &$0) } }
             // What was cleared is counted anew, for all callers of the plan.
             if clears || disk.version == nil { readAgain(&disk, declared, isInUse: isInUse) }
-        } else if disk.version == nil {
+        } else if disk.version == nil || operation == .deleteKey {
+            // A damaged caller goes without a change that could be told of.
             readAgain(&disk, declared, isInUse: isInUse)
         }
         return answer
@@ -354,6 +358,8 @@ final class CallerRegistry: @unchecked Sendable {
     private func applyDeclared(insteadOf former: CallerBook.Declared, _ state: inout State) {
         closeAccounts(&state) { _ in true }
         for caller in former.callers { state.table.remove(caller.digests) }
+        // A caller of the state folder with such a name is known no more.
+        state.table.remove(callersNamed: Set(state.declared.callers.map(\.name)))
         for caller in state.declared.callers { put(caller, replacing: [], &state) }
         for plan in former.plans where !state.declared.plans.contains(where: { $0.name == plan.name }) {
             root.setPlan(Self.number(ofPlan: plan.name, &state), nil)

@@ -172,7 +172,7 @@ struct KeyCommand: ParsableCommand {
 
         @OptionGroup var output: OutputFile
 
-        func run() throws { try output.write(try CallerTransfer.exported()) }
+        func run() throws { try output.write(try CallerTransfer.exported(), isPrivate: true) }
     }
 
     struct Import: ParsableCommand {

@@ -125,6 +125,22 @@ struct CallerRegistryTests {
         }
     }
 
+    @Test("a caller that the configuration takes over by its name has no key of the state folder any more, also while the disk fails")
+    func takenOver() throws {
+        let bench = try Bench()
+        #expect(bench.find("alicealice") != nil)
+        bench.store.fails.store(true, ordering: .releasing)
+        var declared = CallerBook.Declared()
+        var alice = Caller(name: "alice")
+        alice.primary = CallerKeys.digest(Array("another key".utf8))
+        declared.callers = [alice]
+        bench.registry.beginCompilation(declared)
+        _ = bench.registry.use(inDomain: "orders")
+        #expect(throws: Never.self) { try bench.registry.prepare() }
+        _ = bench.registry.putInForce()
+        #expect(bench.find("alicealice") == nil && bench.find("another key") != nil)
+    }
+
     @Test("while the disk stands still, quotas are counted, accounts are closed, and configurations come into force; a change waits")
     func standsStill() throws {
         let bench = try Bench()
@@ -154,6 +170,7 @@ struct CallerRegistryTests {
                 declared.callers = [zoe]
                 registry.beginCompilation(declared)
                 _ = registry.use(inDomain: "orders")
+                #expect(throws: Never.self) { try registry.prepare() }
                 #expect(registry.putInForce() == nil)
             }
             #expect(bench.until(isCounted), "something waits for the disk")

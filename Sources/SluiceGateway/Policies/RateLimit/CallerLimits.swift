@@ -40,6 +40,8 @@ final class CallerLimits: Sendable {
 
     deinit {
         memory.withLock { memory in
+            // The file's memory is the file's.
+            guard memory.file == nil else { return }
             memory.table?.free()
             memory.plans?.free()
         }
